@@ -1,0 +1,33 @@
+"""minigan: a small array library with reverse-mode differentiation and its own kernels, and InfoGAN on it.
+
+    import minigan as mg
+
+    x = mg.tensor([[1.0, 2.0]], requires_grad=True)
+    (x * x).sum().backward()
+    x.grad  # tensor([[2., 4.]])
+
+Importing it loads NumPy and nothing heavier; a device loads what it needs when it is first used.
+"""
+
+from minigan import nn as nn
+from minigan import optim as optim
+from minigan.check import GradientMismatch as GradientMismatch
+from minigan.check import check_gradients as check_gradients
+from minigan.devices import device_names as device_names
+from minigan.devices import get_device as get_device
+from minigan.errors import MiniganError as MiniganError
+from minigan.ops.convolution import *  # noqa: F403  (each module's __all__ is its public part)
+from minigan.ops.elementwise import *  # noqa: F403
+from minigan.ops.likelihood import *  # noqa: F403
+from minigan.ops.linear import *  # noqa: F403
+from minigan.ops.normalization import *  # noqa: F403
+from minigan.ops.reduction import *  # noqa: F403
+from minigan.ops.shaping import *  # noqa: F403
+from minigan.random import manual_seed as manual_seed
+from minigan.tensor import Tensor as Tensor
+from minigan.tensor import differentiable as differentiable
+from minigan.tensor import from_dlpack as from_dlpack
+from minigan.tensor import no_grad as no_grad
+from minigan.tensor import tensor as tensor
+
+__version__ = "0.1.0"

@@ -1,0 +1,94 @@
+"""Is a gradient right? Compare it with central differences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from minigan.tensor import Tensor, no_grad, tensor
+
+
+class GradientMismatch(AssertionError):
+    """A gradient that differs from its numerical estimate: which input, which element, both values."""
+
+
+def check_gradients(
+    function: Callable[..., Tensor],
+    *inputs: Tensor,
+    step: float = 1e-6,
+    tolerance: float = 1e-6,
+    seed: int = 0,
+) -> None:
+    """Check the gradient of `function` by every input that has ``requires_grad``; float64.
+
+    The output is contracted with fixed random weights w, and each element of each input is compared:
+    ∂⟨w, f⟩/∂x against (⟨w, f(x + h)⟩ − ⟨w, f(x − h)⟩) / 2h, with h = `step`·max(1, |x|). They must agree
+    within `tolerance`·max(1, the largest gradient of that input). GradientMismatch names the worst element; the
+    inputs are left as they were.
+    """
+    for i, x in enumerate(inputs):
+        if x.requires_grad and x.dtype != np.float64:
+            raise TypeError(
+                f"check_gradients: input {i + 1} is {x.dtype}; differences need float64"
+            )
+    variables = [x for x in inputs if x.requires_grad]
+    for x in variables:
+        x.grad = None
+    output = function(*inputs)
+    weights = np.random.default_rng(seed).uniform(0.5, 1.5, output.shape)
+    weights *= np.where(np.arange(weights.size).reshape(weights.shape) % 2, -1, 1)
+    output.backward(tensor(weights, device=output.device), inputs=variables)
+    for i, x in enumerate(inputs):
+        if x.requires_grad:
+            expected = _differences(function, inputs, x, weights, step)
+            found = np.zeros(x.shape) if x.grad is None else x.grad.numpy()
+            _compare(function, i, found, expected, tolerance)
+
+
+def _differences(
+    function: Callable[..., Tensor],
+    inputs: tuple[Tensor, ...],
+    x: Tensor,
+    weights: np.ndarray,
+    step: float,
+) -> np.ndarray:
+    values = x.numpy().copy()
+    estimate = np.zeros(x.shape)
+
+    def objective(index: tuple[int, ...], value: float) -> float:
+        moved = values.copy()
+        moved[index] = value
+        x.copy_(moved)
+        with no_grad():
+            return float((function(*inputs).numpy() * weights).sum())
+
+    try:
+        for index in np.ndindex(*x.shape):
+            h = step * max(1.0, abs(values[index]))
+            above, below = values[index] + h, values[index] - h
+            difference = objective(index, above) - objective(index, below)
+            estimate[index] = difference / (above - below)
+    finally:
+        x.copy_(values)
+    return estimate
+
+
+def _compare(
+    function: Callable[..., Tensor],
+    position: int,
+    found: np.ndarray,
+    expected: np.ndarray,
+    tolerance: float,
+) -> None:
+    if not found.size:
+        return
+    error = np.abs(found - expected)
+    scale = max(1.0, float(np.abs(expected).max()))
+    if not (error <= tolerance * scale).all():  # NaN is a mismatch too
+        worst = np.unravel_index(np.argmax(np.where(np.isnan(error), np.inf, error)), error.shape)
+        where = tuple(int(i) for i in worst)
+        raise GradientMismatch(
+            f"{getattr(function, '__name__', 'function')}: the gradient of input {position + 1} at {where} "
+            f"is {found[where]:.9g}, and central differences give {expected[where]:.9g}"
+        )

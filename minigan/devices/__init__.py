@@ -1,0 +1,37 @@
+"""Where arrays live, and which kernels work on them. A device is opened when it is first asked for."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Callable
+
+from minigan.devices.kernels import Device
+from minigan.errors import DeviceError
+
+# name -> where its class stands; nothing of a device is imported before it is opened
+_DEVICES = {"cpu": ("minigan.devices.cpu", "CPU")}
+
+
+def device_names() -> list[str]:
+    """The names that `get_device` knows."""
+    return list(_DEVICES)
+
+
+@functools.cache
+def _open(name: str) -> Device:
+    module, class_name = _DEVICES[name]
+    make: Callable[[], Device] = getattr(importlib.import_module(module), class_name)
+    return make()
+
+
+def get_device(device: str | Device) -> Device:
+    """The device of that name; DeviceError (one sentence) if there is none, or it cannot be opened."""
+    if isinstance(device, Device):
+        return device
+    if device not in _DEVICES:
+        raise DeviceError(f"there is no device '{device}'; there is {', '.join(_DEVICES)}")
+    return _open(device)
+
+
+__all__ = ["Device", "device_names", "get_device"]

@@ -1,0 +1,357 @@
+"""The CPU device: NumPy arrays, Numba kernels, BLAS inside them. See ``compile.py`` for who owns the cores."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from minigan.devices.cpu import (
+    convolution,
+    elementwise,
+    likelihood,
+    linear,
+    normalization,
+    random,
+)
+from minigan.devices.cpu.blas import gemm_address
+from minigan.devices.cpu.compile import thread_count, use_own_pool
+from minigan.devices.cpu.memory import Pool
+from minigan.devices.kernels import AdamSettings, CodeTable, ConvolutionGeometry, Device
+
+Array = np.ndarray[Any, Any]
+
+# Unfolded windows of one tile, in bytes: half of a core's second-level cache, so that the tile, the filter's
+# packed panel and the result stay there together.
+_TILE_BYTES = 512 * 1024
+
+
+class CPU(Device):
+    """NumPy arrays in memory that is lent from a pool and used again."""
+
+    name = "cpu"
+    array_module = np
+
+    def __init__(self) -> None:
+        use_own_pool()
+        self.pool = Pool()
+
+    # -- memory ---------------------------------------------------------------------------------
+
+    def empty(self, shape: Sequence[int], dtype: Any) -> Array:
+        return self.pool.empty(shape, dtype)
+
+    def asarray(self, values: Any, dtype: Any = None) -> Array:
+        return np.asarray(values, dtype)
+
+    def to_numpy(self, array: Array) -> Array:
+        return np.asarray(array)
+
+    # -- GEMM and convolution -------------------------------------------------------------------
+
+    def gemm(
+        self,
+        a: Array,
+        b: Array,
+        bias: Array | None = None,
+        transpose_a: bool = False,
+        transpose_b: bool = False,
+    ) -> Array:
+        a, b = _contiguous(a, b)
+        m = a.shape[1] if transpose_a else a.shape[0]
+        n = b.shape[0] if transpose_b else b.shape[1]
+        c = self.empty((m, n), a.dtype)
+        grid = linear.thread_grid(m, n, thread_count())
+        linear.gemm(gemm_address(a.dtype), transpose_a, transpose_b, a, b, _bias(bias, a), c, *grid)
+        return c
+
+    def column_sum(self, x: Array) -> Array:
+        (x,) = _contiguous(x.reshape(-1, x.shape[-1]))
+        partial = self.empty((2, thread_count(), x.shape[1]), x.dtype)
+        result = self.empty((x.shape[1],), x.dtype)
+        linear.column_sum(x, partial[0], partial[1], result)
+        return result
+
+    def conv2d(
+        self, x: Array, w: Array, bias: Array | None, geometry: ConvolutionGeometry
+    ) -> Array:
+        x, w = _contiguous(x, w)
+        n, c, o = x.shape[0], x.shape[3], w.shape[3]
+        y = self.empty((n, *geometry.output_size, o), x.dtype)
+        tile_rows, work = self._row_tiles(n, c, geometry, x.dtype)
+        matrix = w.reshape(-1, o)
+        convolution.conv2d(
+            gemm_address(x.dtype), _image_rows(x), matrix, _bias(bias, x),
+            _flat(geometry), tile_rows, work, y.reshape(-1, o),
+        )  # fmt: skip
+        return y
+
+    def conv2d_backward_data(self, dy: Array, w: Array, geometry: ConvolutionGeometry) -> Array:
+        return self._fold_product(dy, w, None, geometry)
+
+    def conv2d_backward_weight(self, x: Array, dy: Array, geometry: ConvolutionGeometry) -> Array:
+        x, dy = _contiguous(x, dy)
+        n, c, o = x.shape[0], x.shape[3], dy.shape[3]
+        dw = self.empty((*geometry.kernel_size, c, o), x.dtype)
+        tile_rows, work = self._row_tiles(n, c, geometry, x.dtype)
+        matrix = dw.reshape(-1, o)
+        partial = self.empty((work.shape[0], *matrix.shape), x.dtype)
+        convolution.conv2d_weight(
+            gemm_address(x.dtype), _image_rows(x), dy.reshape(-1, o),
+            _flat(geometry), tile_rows, work, partial, matrix,
+        )  # fmt: skip
+        return dw
+
+    def conv_transpose2d(
+        self, x: Array, w: Array, bias: Array | None, geometry: ConvolutionGeometry
+    ) -> Array:
+        return self._fold_product(x, w.swapaxes(2, 3), bias, geometry)
+
+    def conv_transpose2d_backward_data(
+        self, dy: Array, w: Array, geometry: ConvolutionGeometry
+    ) -> Array:
+        return self.conv2d(dy, w.swapaxes(2, 3), None, geometry)
+
+    def conv_transpose2d_backward_weight(
+        self, x: Array, dy: Array, geometry: ConvolutionGeometry
+    ) -> Array:
+        return self.copy(self.conv2d_backward_weight(dy, x, geometry).swapaxes(2, 3))
+
+    def _fold_product(
+        self, dy: Array, w: Array, bias: Array | None, geometry: ConvolutionGeometry
+    ) -> Array:
+        """The adjoint of a convolution; w is the convolution's filter (kernel, c, o)."""
+        dy, w = _contiguous(dy, w)
+        n, c, o = dy.shape[0], w.shape[2], w.shape[3]
+        dx = self.empty((n, *geometry.input_size, c), dy.dtype)
+        matrix = w.reshape(-1, o)
+        image = math.prod(geometry.output_size) * matrix.shape[0]
+        threads = thread_count()
+        tile_images = _tile(image * dy.itemsize, -(-n // threads))
+        work = self.empty((threads, tile_images * image), dy.dtype)
+        convolution.conv2d_data(
+            gemm_address(dy.dtype), dy.reshape(-1, o), matrix, _bias(bias, dy),
+            _flat(geometry), tile_images, work, _image_rows(dx),
+        )  # fmt: skip
+        return dx
+
+    def _row_tiles(
+        self, n: int, c: int, geometry: ConvolutionGeometry, dtype: Any
+    ) -> tuple[int, Array]:
+        """How many rows of windows a tile holds, and each thread's room for one unfolded."""
+        row = geometry.output_size[1] * math.prod(geometry.kernel_size) * c
+        threads = thread_count()
+        rows = _tile(row * np.dtype(dtype).itemsize, -(-n * geometry.output_size[0] // threads))
+        return rows, self.empty((threads, rows * row), dtype)
+
+    # -- batch normalization and activations ----------------------------------------------------
+
+    def batch_norm_statistics(self, x: Array, groups: int) -> tuple[Array, Array]:
+        (x,) = _contiguous(x)
+        channels, tasks = x.shape[1], groups * thread_count()
+        parts = self.empty((4, tasks, channels), x.dtype)
+        work = parts[2:].reshape(tasks, 2, channels)
+        mean, variance = self.empty((2, groups, channels), x.dtype)
+        normalization.statistics(x, groups, parts[0], parts[1], work, mean, variance)
+        return mean, variance
+
+    def batch_norm(
+        self,
+        x: Array,
+        mean: Array,
+        variance: Array,
+        weight: Array,
+        bias: Array,
+        epsilon: float,
+        negative_slope: float,
+    ) -> Array:
+        (x,) = _contiguous(x)
+        y = self.empty(x.shape, x.dtype)
+        normalization.normalize(
+            x, mean, variance, weight, bias, epsilon, negative_slope, thread_count(), y
+        )
+        return y
+
+    def batch_norm_backward(
+        self,
+        dy: Array,
+        x: Array,
+        mean: Array,
+        variance: Array,
+        weight: Array,
+        bias: Array,
+        epsilon: float,
+        negative_slope: float,
+        batch_statistics: bool,
+        needs_data: bool,
+    ) -> tuple[Array | None, Array, Array]:
+        dy, x = _contiguous(dy, x)
+        tasks, channels = mean.shape[0] * thread_count(), x.shape[1]
+        part_sums, work = self.empty((2, tasks, 2, channels), x.dtype)
+        dx = self.empty(x.shape if needs_data else (0, channels), x.dtype)
+        dweight, dbias = self.empty((2, channels), x.dtype)
+        normalization.backward(
+            dy, x, mean, variance, weight, bias, epsilon, negative_slope,
+            batch_statistics, needs_data, part_sums, work, dx, dweight, dbias,
+        )  # fmt: skip
+        return dx if needs_data else None, dweight, dbias
+
+    def leaky_relu(self, x: Array, negative_slope: float) -> Array:
+        (x,) = _contiguous(x)
+        y = self.empty(x.shape, x.dtype)
+        elementwise.leaky_relu(x.reshape(-1), negative_slope, y.reshape(-1))
+        return y
+
+    def leaky_relu_backward(self, dy: Array, x: Array, negative_slope: float) -> Array:
+        dy, x = _contiguous(dy, x)
+        dx = self.empty(x.shape, x.dtype)
+        elementwise.leaky_relu_backward(
+            dy.reshape(-1), x.reshape(-1), negative_slope, dx.reshape(-1)
+        )
+        return dx
+
+    def sigmoid(self, x: Array) -> Array:
+        (x,) = _contiguous(x)
+        y = self.empty(x.shape, x.dtype)
+        elementwise.sigmoid(x.reshape(-1), y.reshape(-1))
+        return y
+
+    def sigmoid_backward(self, dy: Array, y: Array) -> Array:
+        dy, y = _contiguous(dy, y)
+        dx = self.empty(y.shape, y.dtype)
+        elementwise.sigmoid_backward(dy.reshape(-1), y.reshape(-1), dx.reshape(-1))
+        return dx
+
+    # -- likelihoods ----------------------------------------------------------------------------
+
+    def binary_cross_entropy_with_logits(
+        self, logits: Array, targets: Array
+    ) -> tuple[Array, Array]:
+        logits, targets = _contiguous(logits, targets)
+        values, derivative = self.empty((2, *logits.shape), logits.dtype)
+        likelihood.binary_cross_entropy_with_logits(
+            logits.reshape(-1), targets.reshape(-1), values.reshape(-1), derivative.reshape(-1)
+        )
+        return values, derivative
+
+    def code_log_likelihood(
+        self, parameters: Array, codes: Array, table: CodeTable
+    ) -> tuple[Array, Array]:
+        parameters, codes = _contiguous(parameters, codes)
+        values = self.empty(codes.shape, parameters.dtype)
+        derivative = self.empty(parameters.shape, parameters.dtype)
+        likelihood.code_log_likelihood(
+            parameters, codes, np.array(table.kind), np.array(table.offset),
+            np.array(table.width), np.array(table.log_std), values, derivative,
+        )  # fmt: skip
+        return values, derivative
+
+    def scale_code_gradient(self, gradient: Array, dy: Array, table: CodeTable) -> Array:
+        (dy,) = _contiguous(dy)
+        result = self.empty(gradient.shape, gradient.dtype)
+        likelihood.scale_code_gradient(
+            gradient, dy, np.array(table.offset), np.array(table.width), result
+        )
+        return result
+
+    # -- optimizer ------------------------------------------------------------------------------
+
+    def adam(
+        self,
+        parameters: Sequence[Array],
+        gradients: Sequence[Array],
+        first_moments: Sequence[Array],
+        second_moments: Sequence[Array],
+        step: int,
+        settings: AdamSettings,
+    ) -> None:
+        rate = settings.learning_rate / (1 - settings.beta1**step)
+        correction = 1 / (1 - settings.beta2**step)
+        for arrays in zip(parameters, gradients, first_moments, second_moments, strict=True):
+            p, g, m, v = (array.reshape(-1) for array in arrays)
+            elementwise.adam(
+                p, g, m, v, rate, settings.beta1, settings.beta2, correction, settings.epsilon
+            )
+
+    def accumulate(self, total: Array, gradient: Array) -> None:
+        np.add(total, gradient, out=total)
+
+    # -- random numbers and data ----------------------------------------------------------------
+
+    def random_uniform(
+        self, shape: Sequence[int], low: float, high: float, dtype: Any, key: tuple[int, int, int]
+    ) -> Array:
+        dtype, count = np.dtype(dtype), math.prod(shape)
+        words = self._words(count * (dtype.itemsize // 4), key)
+        if dtype == np.float32:
+            u = (words >> 8).astype(np.float32) * np.float32(2**-24)
+        else:
+            pairs = words.reshape(-1, 2)
+            u = ((pairs[:, 0] >> 5) * 2.0**26 + (pairs[:, 1] >> 6)) * 2.0**-53
+        u *= dtype.type(high - low)
+        u += dtype.type(low)
+        return u.reshape(shape)
+
+    def random_integers(self, shape: Sequence[int], high: int, key: tuple[int, int, int]) -> Array:
+        words = self._words(math.prod(shape), key).astype(np.uint64)
+        return ((words * np.uint64(high)) >> np.uint64(32)).astype(np.int64).reshape(shape)
+
+    def _words(self, count: int, key: tuple[int, int, int]) -> Array:
+        blocks = self.empty((-(-count // 4), 4), np.uint32)
+        seed, stream, step = key
+        random.words(np.uint64(seed), stream, step, blocks)
+        return blocks.reshape(-1)[:count]
+
+    def encode_codes(self, codes: Array, table: CodeTable) -> Array:
+        columns = sum(
+            width if kind == CodeTable.CATEGORICAL else 1
+            for kind, width in zip(table.kind, table.width, strict=True)
+        )
+        result = self.empty((codes.shape[0], columns), codes.dtype)
+        likelihood.encode_codes(codes, np.array(table.kind), np.array(table.width), result)
+        return result
+
+    def gather_images(
+        self, images: Array, indices: Array, low: float, high: float, dtype: Any
+    ) -> Array:
+        result = self.empty((indices.size, *images.shape[1:]), dtype)
+        elementwise.gather_images(
+            images.reshape(images.shape[0], -1), indices, (high - low) / 255, low,
+            result.reshape(indices.size, -1),
+        )  # fmt: skip
+        return result
+
+    def concatenate_rows(self, arrays: Sequence[Array]) -> Array:
+        rows = sum(a.shape[0] for a in arrays)
+        result = self.empty((rows, *arrays[0].shape[1:]), arrays[0].dtype)
+        np.concatenate(arrays, axis=0, out=result)
+        return result
+
+
+def _contiguous(*arrays: Array) -> tuple[Array, ...]:
+    """C-contiguous versions: a kernel's own arrays pass through, a transposed view is copied."""
+    return tuple(np.ascontiguousarray(a).reshape(a.shape) for a in arrays)
+
+
+def _bias(bias: Array | None, like: Array) -> Array:
+    """Kernels take an empty bias for none: their compiled code has one signature."""
+    return np.empty(0, like.dtype) if bias is None else np.ascontiguousarray(bias)
+
+
+def _image_rows(x: Array) -> Array:
+    n, height, width, channels = x.shape
+    return x.reshape(n * height, width * channels)
+
+
+def _flat(geometry: ConvolutionGeometry) -> tuple[int, ...]:
+    (top, _), (left, _) = geometry.padding
+    return (
+        *geometry.input_size, *geometry.output_size, *geometry.kernel_size, *geometry.stride, top, left,
+    )  # fmt: skip
+
+
+def _tile(unit_bytes: int, most: int) -> int:
+    """How many units of that size a tile holds: as many as fit `_TILE_BYTES`, from one to `most`."""
+    return max(1, min(_TILE_BYTES // unit_bytes, most))

@@ -1,0 +1,95 @@
+"""How the CPU's kernels are compiled, cached and run: Numba, with one pool of threads that owns the cores.
+
+Who owns the cores. Numba's pool runs every parallel kernel, and inside it each thread calls a
+single-threaded BLAS on its own tile (see ``blas.py``). The pool's layer is ``workqueue``: its idle
+threads sleep, where those of GNU OpenMP spin after each region and halve the speed of whatever runs
+next, and it does not break under ``fork``. It aborts the process when two Python threads enter it at
+once, so parallel kernels take one lock.
+
+Compiled code is cached under a folder named by a hash of all the sources here: Numba itself would
+not notice a change in a function that is called from another file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba.core import config
+
+# Sums may be reordered and contracted to FMAs; NaN and infinity keep their meaning.
+_OPTIONS: dict[str, Any] = {
+    "nogil": True,
+    "error_model": "numpy",
+    "fastmath": {"reassoc", "contract", "nsz", "arcp"},
+}
+_pool_lock = threading.RLock()
+
+
+def use_own_pool() -> None:
+    """Choose the ``workqueue`` layer, unless the user's own Numba code has started another already."""
+    with contextlib.suppress(ValueError):
+        numba.threading_layer()  # raises ValueError while no layer runs
+        return
+    config.THREADING_LAYER = "workqueue"
+
+
+def thread_count() -> int:
+    """The number of threads that parallel kernels use (``numba.set_num_threads`` changes it)."""
+    return int(numba.get_num_threads())
+
+
+@functools.cache
+def cache_directory() -> Path | None:
+    """Where compiled kernels are kept, or None where no folder can be written."""
+    digest = hashlib.sha256()
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.read_bytes())
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    for parent in (Path(root) / "minigan", Path(tempfile.gettempdir()) / f"minigan-{os.getuid()}"):
+        directory = parent / "numba" / digest.hexdigest()[:16]
+        with contextlib.suppress(OSError):
+            directory.mkdir(parents=True, exist_ok=True)
+            if os.access(directory, os.W_OK):
+                return directory
+    return None
+
+
+@contextlib.contextmanager
+def _our_cache() -> Iterator[bool]:
+    """Point Numba at our folder while a function is decorated, and back: the user's own stay put."""
+    directory = cache_directory()
+    before = config.CACHE_DIR
+    config.CACHE_DIR = str(directory) if directory else before
+    try:
+        yield directory is not None
+    finally:
+        config.CACHE_DIR = before
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A serial kernel, or a piece of one."""
+    with _our_cache() as cache:
+        dispatcher: Callable[..., Any] = numba.njit(cache=cache, **_OPTIONS)(function)
+    return dispatcher
+
+
+def parallel(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A kernel whose ``prange`` loops run on the pool, one caller at a time."""
+    with _our_cache() as cache:
+        dispatcher = numba.njit(parallel=True, cache=cache, **_OPTIONS)(function)
+
+    @functools.wraps(function)
+    def launch(*arguments: Any) -> Any:
+        with _pool_lock:
+            return dispatcher(*arguments)
+
+    return launch

@@ -1,0 +1,148 @@
+"""Convolution on the CPU: windows are gathered a tile at a time into cache and multiplied there.
+
+Three kernels serve both the convolution and its transpose. `conv2d` and `conv2d_weight` unfold a tile of
+windows (im2col) and multiply it by, or with, the filter; `conv2d_data` multiplies first and folds the
+products back into the image (col2im), which spends no multiplication on zeros at any stride. A tile
+is some rows of windows, or whole images where windows of neighbouring rows meet; it is sized to stay in a
+core's own cache, so the unfolded image never travels to memory.
+
+Arrays here are flat views: an image batch is (batch·height, width·channels), a filter a matrix
+(kernel height·kernel width·channels in, channels out). ``g`` is (height, width, rows of windows, windows in a row,
+kernel height, kernel width, vertical stride, horizontal stride, top, left).
+"""
+
+from __future__ import annotations
+
+from numba import prange
+
+from minigan.devices.cpu.blas import gemm_tile
+from minigan.devices.cpu.compile import compiled, parallel
+
+
+@compiled
+def _unfold(x, c, g, r0, r1, columns):
+    """Copy the windows of window rows r0 … r1 (counted over the batch) into `columns`, one a row."""
+    height, width, out_height, out_width, kh, kw, sh, sw, top, left = g
+    k = kh * kw * c
+    for r in range(r0, r1):
+        image, y0 = r // out_height, (r % out_height) * sh - top
+        for j in range(out_width):
+            x0 = j * sw - left
+            v0, v1 = min(max(0, -x0), kw), max(min(kw, width - x0), 0)
+            v1 = max(v0, v1)
+            start = ((r - r0) * out_width + j) * k
+            for u in range(kh):
+                at = start + u * kw * c
+                y = y0 + u
+                if y < 0 or y >= height:
+                    for i in range(kw * c):
+                        columns[at + i] = 0
+                    continue
+                for i in range(v0 * c):
+                    columns[at + i] = 0
+                row = x[image * height + y]
+                source = (x0 + v0) * c
+                for i in range((v1 - v0) * c):
+                    columns[at + v0 * c + i] = row[source + i]
+                for i in range(v1 * c, kw * c):
+                    columns[at + i] = 0
+
+
+@compiled
+def _fold(columns, c, g, image, bias, dx):
+    """Add each window of one image back to the pixels that it was taken from, on top of the bias."""
+    height, width, out_height, out_width, kh, kw, sh, sw, top, left = g
+    k = kh * kw * c
+    for y in range(height):
+        row = dx[image * height + y]
+        for x in range(width):
+            at = x * c
+            if bias.size:
+                for i in range(c):
+                    row[at + i] = bias[i]
+            else:
+                for i in range(c):
+                    row[at + i] = 0
+            for u in range((y + top) % sh, kh, sh):
+                i_window = (y + top - u) // sh
+                if i_window < 0 or i_window >= out_height:
+                    continue
+                for v in range((x + left) % sw, kw, sw):
+                    j_window = (x + left - v) // sw
+                    if j_window < 0 or j_window >= out_width:
+                        continue
+                    source = (i_window * out_width + j_window) * k + (u * kw + v) * c
+                    for i in range(c):
+                        row[at + i] += columns[source + i]
+
+
+@parallel
+def conv2d(address, x, w, bias, g, tile_rows, work, y):
+    """y = unfold(x)·w + bias; y is (windows, channels out)."""
+    out_width, kh, kw = g[3], g[4], g[5]
+    k, o = w.shape
+    c = k // (kh * kw)
+    rows = y.shape[0] // out_width
+    threads = work.shape[0]
+    for t in prange(threads):
+        end = rows * (t + 1) // threads
+        for r0 in range(rows * t // threads, end, tile_rows):
+            r1 = min(r0 + tile_rows, end)
+            m = (r1 - r0) * out_width
+            _unfold(x, c, g, r0, r1, work[t])
+            start = r0 * out_width
+            gemm_tile(
+                address, False, False, m, o, k, work[t], 0, k, w, 0, o, 0, y, start * o, o
+            )  # fmt: skip
+            if bias.size:
+                for row in range(start, start + m):
+                    for i in range(o):
+                        y[row, i] += bias[i]
+
+
+@parallel
+def conv2d_data(address, dy, w, bias, g, tile_images, work, dx):
+    """dx = fold(dy·wᵀ) + bias; dy is (windows, channels out)."""
+    height, out_height, out_width, kh, kw = g[0], g[2], g[3], g[4], g[5]
+    k, o = w.shape
+    c = k // (kh * kw)
+    windows = out_height * out_width
+    images = dx.shape[0] // height
+    threads = work.shape[0]
+    for t in prange(threads):
+        end = images * (t + 1) // threads
+        for n0 in range(images * t // threads, end, tile_images):
+            n1 = min(n0 + tile_images, end)
+            gemm_tile(
+                address, False, True, (n1 - n0) * windows, k, o,
+                dy, n0 * windows * o, o, w, 0, o, 0, work[t], 0, k,
+            )  # fmt: skip
+            for n in range(n0, n1):
+                _fold(work[t, (n - n0) * windows * k :], c, g, n, bias, dx)
+
+
+@parallel
+def conv2d_weight(address, x, dy, g, tile_rows, work, partial, dw):
+    """dw = unfold(x)ᵀ·dy: one partial product a thread, added in the order of the threads."""
+    out_width, kh, kw = g[3], g[4], g[5]
+    k, o = dw.shape
+    c = k // (kh * kw)
+    rows = dy.shape[0] // out_width
+    threads = work.shape[0]
+    for t in prange(threads):
+        begin, end = rows * t // threads, rows * (t + 1) // threads
+        if begin == end:
+            partial[t] = 0
+        for r0 in range(begin, end, tile_rows):
+            r1 = min(r0 + tile_rows, end)
+            _unfold(x, c, g, r0, r1, work[t])
+            gemm_tile(
+                address, True, False, k, o, (r1 - r0) * out_width,
+                work[t], 0, k, dy, r0 * out_width * o, o, 0 if r0 == begin else 1, partial[t], 0, o,
+            )  # fmt: skip
+    for row in prange(k):
+        for i in range(o):
+            total = partial[0, row, i]
+            for t in range(1, threads):
+                total += partial[t, row, i]
+            dw[row, i] = total

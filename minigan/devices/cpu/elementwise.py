@@ -1,0 +1,69 @@
+"""Activations, Adam and the other kernels of one pass over memory."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import prange
+
+from minigan.devices.cpu.compile import compiled, parallel
+
+
+@parallel
+def leaky_relu(x, slope, y):
+    negative = x.dtype.type(slope)
+    for i in prange(x.size):
+        y[i] = x[i] if x[i] > 0 else negative * x[i]
+
+
+@parallel
+def leaky_relu_backward(dy, x, slope, dx):
+    negative = x.dtype.type(slope)
+    for i in prange(x.size):
+        dx[i] = dy[i] if x[i] > 0 else negative * dy[i]
+
+
+@parallel
+def sigmoid(x, y):
+    """e⁻|ˣ| cannot overflow, and serves both halves of the curve."""
+    one = x.dtype.type(1)
+    for i in prange(x.size):
+        e = np.exp(-abs(x[i]))
+        y[i] = (e if x[i] < 0 else one) / (one + e)
+
+
+@parallel
+def sigmoid_backward(dy, y, dx):
+    one = y.dtype.type(1)
+    for i in prange(y.size):
+        dx[i] = dy[i] * y[i] * (one - y[i])
+
+
+@parallel
+def accumulate(total, gradient):
+    for i in prange(total.size):
+        total[i] += gradient[i]
+
+
+@parallel
+def adam(p, g, m, v, rate, beta1, beta2, correction, epsilon):
+    """One pass: seven streams of memory, which bound it.
+
+    `rate` is α/(1 − β₁ᵗ) and `correction` 1/(1 − β₂ᵗ).
+    """
+    real = p.dtype.type
+    one = real(1)
+    a, b1, b2, e, inverse = real(rate), real(beta1), real(beta2), real(epsilon), real(correction)
+    for i in prange(p.size):
+        m[i] = b1 * m[i] + (one - b1) * g[i]
+        v[i] = b2 * v[i] + (one - b2) * (g[i] * g[i])
+        p[i] -= a * m[i] / (np.sqrt(v[i] * inverse) + e)
+
+
+@compiled
+def gather_images(images, indices, scale, low, result):
+    """images (n, pixels) uint8, result (batch, pixels)."""
+    real = result.dtype.type
+    for row in range(indices.size):
+        source = images[indices[row]]
+        for i in range(source.size):
+            result[row, i] = real(source[i]) * real(scale) + real(low)

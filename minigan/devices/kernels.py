@@ -1,0 +1,334 @@
+"""The contract of every device: how arrays are made and moved, and what each kernel computes.
+
+Stated once, for all devices. A device is a subclass of `Device`; a kernel that it does not override
+raises `DeviceError` with the kernel's name.
+
+Conventions. Arrays are C-contiguous and of one dtype, float32 or float64, unless said otherwise; what
+a kernel returns is a fresh array. Images are NHWC (batch, height, width, channels) and filters HWIO
+(kernel height, kernel width, channels in, channels out), so that a filter is the matrix of its GEMM
+as it lies. Sums are taken in a fixed order: the same inputs on the same machine and the same number of
+threads give the same bits. A ``negative_slope`` s stands for the activation y = x if x > 0 else s·x:
+1 is the identity, 0 is ReLU, 0.1 the paper's leaky ReLU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from minigan.errors import DeviceError
+
+Array = Any
+
+KERNELS: dict[str, str] = {}  # name -> the first line of its description, in the order of this file
+
+
+def kernel(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Mark a method of `Device` as a kernel: listed by `minigan info`, refused by name if missing."""
+    name = method.__name__
+    KERNELS[name] = (method.__doc__ or "").strip().split("\n")[0]
+
+    def missing(self: Device, *arguments: Any, **settings: Any) -> Any:
+        raise DeviceError(f"device '{self.name}' has no kernel '{name}'")
+
+    missing.__doc__ = method.__doc__
+    missing.__name__ = name
+    missing.__annotations__ = method.__annotations__
+    return missing
+
+
+@dataclass(frozen=True)
+class ConvolutionGeometry:
+    """Where a convolution's windows lie.
+
+    ``input_size`` and ``output_size`` are (height, width) of the image that the windows slide over and
+    of the grid of windows; ``padding`` is ((top, bottom), (left, right)). Window (i, j) covers input
+    rows i·stride − top … i·stride − top + kernel − 1. A transposed convolution has the geometry of the
+    convolution that it is the adjoint of, so its own output is ``input_size``.
+    """
+
+    input_size: tuple[int, int]
+    output_size: tuple[int, int]
+    kernel_size: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[tuple[int, int], tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class CodeTable:
+    """How the columns of Q's output parametrize a row of codes, one entry a code, as kernels read it.
+
+    Code i is described by the columns ``offset[i] : offset[i] + width[i]``. ``kind`` 0 is a
+    categorical of ``width`` logits, whose value is the index of its category; 1 a Gaussian of
+    (mean,) with the fixed ``log_std[i]``; 2 a Gaussian of (mean, log_std).
+    """
+
+    kind: tuple[int, ...]
+    offset: tuple[int, ...]
+    width: tuple[int, ...]
+    log_std: tuple[float, ...]
+
+    CATEGORICAL: ClassVar[int] = 0
+    FIXED_GAUSSIAN: ClassVar[int] = 1
+    PREDICTED_GAUSSIAN: ClassVar[int] = 2
+
+    @property
+    def columns(self) -> int:
+        return sum(self.width)
+
+
+@dataclass(frozen=True)
+class AdamSettings:
+    """Learning rate α, β₁, β₂ and ε of Kingma & Ba (2015), algorithm 1."""
+
+    learning_rate: float
+    beta1: float
+    beta2: float
+    epsilon: float
+
+
+class Device:
+    """Memory and kernels. ``array_module`` serves the general operations (NumPy or CuPy)."""
+
+    name: str
+    array_module: Any
+
+    # -- memory ---------------------------------------------------------------------------------
+
+    def empty(self, shape: Sequence[int], dtype: Any) -> Array:
+        """An uninitialised array, from the device's pool of buffers."""
+        raise DeviceError(f"device '{self.name}' cannot allocate")
+
+    def asarray(self, values: Any, dtype: Any = None) -> Array:
+        """`values` as an array of this device, without a copy where that is possible."""
+        raise DeviceError(f"device '{self.name}' cannot hold host arrays")
+
+    def to_numpy(self, array: Array) -> np.ndarray[Any, Any]:
+        """The array on the host."""
+        raise DeviceError(f"device '{self.name}' cannot copy to the host")
+
+    def copy(self, array: Array) -> Array:
+        """A fresh contiguous array with the same values."""
+        fresh = self.empty(array.shape, array.dtype)
+        fresh[...] = array
+        return fresh
+
+    def ones(self, shape: Sequence[int], dtype: Any) -> Array:
+        """A fresh array of ones."""
+        fresh = self.empty(shape, dtype)
+        fresh[...] = 1
+        return fresh
+
+    def zeros(self, shape: Sequence[int], dtype: Any) -> Array:
+        """A fresh array of zeros."""
+        fresh = self.empty(shape, dtype)
+        fresh[...] = 0
+        return fresh
+
+    def kernels(self) -> list[str]:
+        """The kernels of the contract that this device has."""
+        return [n for n in KERNELS if getattr(type(self), n) is not getattr(Device, n)]
+
+    # -- GEMM and convolution -------------------------------------------------------------------
+
+    @kernel
+    def gemm(
+        self,
+        a: Array,
+        b: Array,
+        bias: Array | None = None,
+        transpose_a: bool = False,
+        transpose_b: bool = False,
+    ) -> Array:
+        """C = op(A)·op(B) + bias.
+
+        op(A) is (m, k), op(B) (k, n), where op transposes if asked; bias is (n,) or None; C is (m, n).
+        2mnk FLOPs.
+        """
+
+    @kernel
+    def column_sum(self, x: Array) -> Array:
+        """Σ over all axes but the last: (..., n) to (n,). The gradient of a bias."""
+
+    @kernel
+    def conv2d(
+        self, x: Array, w: Array, bias: Array | None, geometry: ConvolutionGeometry
+    ) -> Array:
+        """Convolution (cross-correlation): y[n,i,j,o] = bias[o] + Σ x[n, i·s+u−t, j·s+v−l, c]·w[u,v,c,o].
+
+        x is (n, *input_size, c), w (*kernel_size, c, o), bias (o,) or None, y (n, *output_size, o). Pixels
+        outside x are 0. 2·n·|output|·|kernel|·c·o FLOPs.
+        """
+
+    @kernel
+    def conv2d_backward_data(self, dy: Array, w: Array, geometry: ConvolutionGeometry) -> Array:
+        """The gradient of `conv2d` with respect to x: its adjoint, (n, *output_size, o) to (n, *input_size, c)."""
+
+    @kernel
+    def conv2d_backward_weight(self, x: Array, dy: Array, geometry: ConvolutionGeometry) -> Array:
+        """The gradient of `conv2d` with respect to w: (*kernel_size, c, o)."""
+
+    @kernel
+    def conv_transpose2d(
+        self, x: Array, w: Array, bias: Array | None, geometry: ConvolutionGeometry
+    ) -> Array:
+        """Transposed convolution: y[n, i·s+u−t, j·s+v−l, o] += x[n,i,j,c]·w[u,v,c,o], plus bias[o].
+
+        `geometry` is that of the convolution of which this is the adjoint: x is (n, *output_size, c), w
+        (*kernel_size, c, o), y (n, *input_size, o).
+        """
+
+    @kernel
+    def conv_transpose2d_backward_data(
+        self, dy: Array, w: Array, geometry: ConvolutionGeometry
+    ) -> Array:
+        """The gradient of `conv_transpose2d` with respect to x: a convolution of dy."""
+
+    @kernel
+    def conv_transpose2d_backward_weight(
+        self, x: Array, dy: Array, geometry: ConvolutionGeometry
+    ) -> Array:
+        """The gradient of `conv_transpose2d` with respect to w: (*kernel_size, c, o)."""
+
+    # -- batch normalization and activations ----------------------------------------------------
+
+    @kernel
+    def batch_norm_statistics(self, x: Array, groups: int) -> tuple[Array, Array]:
+        """Mean and (biased) variance of each channel in each group: (groups, channels) both.
+
+        x is (rows, channels); its rows are split into `groups` equal runs.
+        """
+
+    @kernel
+    def batch_norm(
+        self,
+        x: Array,
+        mean: Array,
+        variance: Array,
+        weight: Array,
+        bias: Array,
+        epsilon: float,
+        negative_slope: float,
+    ) -> Array:
+        """y = activation(weight·(x − mean)/√(variance + ε) + bias), mean and variance by group."""
+
+    @kernel
+    def batch_norm_backward(
+        self,
+        dy: Array,
+        x: Array,
+        mean: Array,
+        variance: Array,
+        weight: Array,
+        bias: Array,
+        epsilon: float,
+        negative_slope: float,
+        batch_statistics: bool,
+        needs_data: bool,
+    ) -> tuple[Array | None, Array, Array]:
+        """The gradients of `batch_norm` with respect to x, weight and bias.
+
+        With g = dy·activation′, x̂ = (x − mean)/√(variance + ε) and N rows in a group:
+        dbias = Σ g and dweight = Σ g·x̂ over all groups; if the statistics are those of x itself
+        (`batch_statistics`), dx = weight/√(variance + ε)·(g − Σ_group g/N − x̂·Σ_group g·x̂/N), else
+        dx = weight/√(variance + ε)·g. dx is None unless `needs_data`.
+        """
+
+    @kernel
+    def leaky_relu(self, x: Array, negative_slope: float) -> Array:
+        """y = x if x > 0 else negative_slope·x."""
+
+    @kernel
+    def leaky_relu_backward(self, dy: Array, x: Array, negative_slope: float) -> Array:
+        """dx = dy if x > 0 else negative_slope·dy."""
+
+    @kernel
+    def sigmoid(self, x: Array) -> Array:
+        """y = 1/(1 + e⁻ˣ), without overflow for any x."""
+
+    @kernel
+    def sigmoid_backward(self, dy: Array, y: Array) -> Array:
+        """dx = dy·y·(1 − y)."""
+
+    # -- likelihoods ----------------------------------------------------------------------------
+
+    @kernel
+    def binary_cross_entropy_with_logits(
+        self, logits: Array, targets: Array
+    ) -> tuple[Array, Array]:
+        """−t·log σ(x) − (1 − t)·log(1 − σ(x)), and its derivative σ(x) − t, elementwise, in one pass."""
+
+    @kernel
+    def code_log_likelihood(
+        self, parameters: Array, codes: Array, table: CodeTable
+    ) -> tuple[Array, Array]:
+        """log Q(cᵢ|x) of every code, (batch, codes), and its derivative by the parameters, in one pass.
+
+        parameters is (batch, table.columns), codes (batch, codes). A categorical code's value is
+        xₖ − log Σ eˣ with k its index; a Gaussian's −½((c − μ)/σ)² − log σ − ½ log 2π. The derivative
+        has the shape of the parameters: each column belongs to one code.
+        """
+
+    @kernel
+    def scale_code_gradient(self, gradient: Array, dy: Array, table: CodeTable) -> Array:
+        """Each code's columns of `gradient` (batch, columns) times dy (batch, codes) of that code."""
+
+    # -- optimizer ------------------------------------------------------------------------------
+
+    @kernel
+    def adam(
+        self,
+        parameters: Sequence[Array],
+        gradients: Sequence[Array],
+        first_moments: Sequence[Array],
+        second_moments: Sequence[Array],
+        step: int,
+        settings: AdamSettings,
+    ) -> None:
+        """One step of Adam on all parameters, in place; `step` counts from 1.
+
+        m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², p ← p − α·(m/(1−β₁ᵗ))/(√(v/(1−β₂ᵗ)) + ε).
+        """
+
+    @kernel
+    def accumulate(self, total: Array, gradient: Array) -> None:
+        """total ← total + gradient, in place."""
+
+    # -- random numbers and data ----------------------------------------------------------------
+
+    @kernel
+    def random_uniform(
+        self, shape: Sequence[int], low: float, high: float, dtype: Any, key: tuple[int, int, int]
+    ) -> Array:
+        """low + (high − low)·u, where u = k·2⁻²⁴ (float32) or k·2⁻⁵³ (float64) from Philox 4×32-10.
+
+        `key` is (seed, stream, step). Block b of four words is Philox(key = seed, counter = (low and high
+        word of b, step, stream)); float32 element i takes word i, k = word » 8; float64 element i takes words
+        2i and 2i+1, k = (word₂ᵢ » 5)·2²⁶ + (word₂ᵢ₊₁ » 6). The scaling is one multiplication and one
+        addition, each rounded, so all devices agree to the bit.
+        """
+
+    @kernel
+    def random_integers(self, shape: Sequence[int], high: int, key: tuple[int, int, int]) -> Array:
+        """int64 in [0, high): the high word of word·high, element i from word i (as `random_uniform`)."""
+
+    @kernel
+    def encode_codes(self, codes: Array, table: CodeTable) -> Array:
+        """What the generator reads of the codes: (batch, codes) to (batch, encoded columns).
+
+        A categorical becomes one column a category, 1 at its index and 0 elsewhere; a continuous code
+        stays one column.
+        """
+
+    @kernel
+    def gather_images(
+        self, images: Array, indices: Array, low: float, high: float, dtype: Any
+    ) -> Array:
+        """The uint8 images at those indices, as low + (high − low)·pixel/255."""
+
+    @kernel
+    def concatenate_rows(self, arrays: Sequence[Array]) -> Array:
+        """The arrays one after another along axis 0."""

@@ -1,0 +1,16 @@
+"""The errors that minigan raises for the person at the keyboard."""
+
+
+class MiniganError(Exception):
+    """An error for the person at the keyboard.
+
+    Its message is one sentence; the command line prints it and exits with 2.
+    """
+
+
+class DatasetError(MiniganError):
+    """A dataset that is missing, damaged or not what it should be."""
+
+
+class DeviceError(MiniganError):
+    """A device that is not there, or a kernel that it lacks."""

@@ -1,0 +1,127 @@
+"""Convolution and its transpose, NHWC images and HWIO filters."""
+
+from __future__ import annotations
+
+from minigan.devices import Device
+from minigan.devices.kernels import ConvolutionGeometry
+from minigan.tensor import VJP, Array, differentiable
+
+__all__ = [
+    "conv2d",
+    "conv_transpose2d",
+]
+
+Result = tuple[Array, VJP]
+Pair = int | tuple[int, int]
+Padding = int | tuple[int, int] | tuple[tuple[int, int], tuple[int, int]]
+
+
+@differentiable
+def conv2d(
+    device: Device,
+    x: Array,
+    w: Array,
+    b: Array | None = None,
+    stride: Pair = 1,
+    padding: Padding = 0,
+) -> Result:
+    """Convolution (cross-correlation, as in every deep-learning library).
+
+    x is (batch, height, width, channels in), w (kernel height, kernel width, channels in, channels out), b (channels
+    out,) or None; the result is (batch, (height + top + bottom − kernel height) // stride + 1, …, channels
+    out). `stride` is an int or (vertical, horizontal); `padding` an int, (vertical, horizontal) or
+    ((top, bottom), (left, right)), filled with zeros.
+    """
+    _check(x, w, b)
+    if x.shape[3] != w.shape[2]:
+        raise ValueError("x has other channels (its last axis) than w takes (its third axis)")
+    kernel, strides, pads = w.shape[:2], _pair(stride, "stride", 1), _padding(padding)
+    size = tuple(
+        (n + sum(p) - k) // s + 1
+        for n, p, k, s in zip(x.shape[1:3], pads, kernel, strides, strict=True)
+    )
+    if min(size) < 1:
+        raise ValueError(f"the kernel {kernel} is larger than the image with its padding {pads}")
+    geometry = ConvolutionGeometry(x.shape[1:3], size, kernel, strides, pads)  # type: ignore[arg-type]
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        return (
+            device.conv2d_backward_data(dy, w, geometry) if needs[0] else None,
+            device.conv2d_backward_weight(x, dy, geometry) if needs[1] else None,
+            device.column_sum(dy) if len(needs) > 2 and needs[2] else None,
+        )
+
+    return device.conv2d(x, w, b, geometry), vjp
+
+
+@differentiable
+def conv_transpose2d(
+    device: Device,
+    x: Array,
+    w: Array,
+    b: Array | None = None,
+    stride: Pair = 1,
+    padding: Padding = 0,
+    output_padding: Pair = 0,
+) -> Result:
+    """Transposed convolution: the adjoint of `conv2d`.
+
+    x is (batch, height, width, channels in), w (kernel height, kernel width, channels in, channels out), b
+    (channels out,) or None; the result is (batch, (height − 1)·stride + kernel height − top − bottom +
+    output_padding, …, channels out). `output_padding`, less than the stride, adds rows at the bottom
+    and columns at the right: with (H + top + bottom − kernel) mod stride it gives back the size H
+    that a convolution came from.
+    """
+    _check(x, w, b)
+    if x.shape[3] != w.shape[2]:
+        raise ValueError("x has other channels (its last axis) than w takes (its third axis)")
+    kernel, strides, pads = w.shape[:2], _pair(stride, "stride", 1), _padding(padding)
+    extra = _pair(output_padding, "output_padding", 0)
+    if any(e >= s for e, s in zip(extra, strides, strict=True)):
+        raise ValueError(f"output_padding {extra} must be less than the stride {strides}")
+    size = tuple(
+        (n - 1) * s + k - sum(p) + e
+        for n, s, k, p, e in zip(x.shape[1:3], strides, kernel, pads, extra, strict=True)
+    )
+    if min(size) < 1:
+        raise ValueError(f"the padding {pads} leaves nothing of the result")
+    geometry = ConvolutionGeometry(size, x.shape[1:3], kernel, strides, pads)  # type: ignore[arg-type]
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        return (
+            device.conv_transpose2d_backward_data(dy, w, geometry) if needs[0] else None,
+            device.conv_transpose2d_backward_weight(x, dy, geometry) if needs[1] else None,
+            device.column_sum(dy) if len(needs) > 2 and needs[2] else None,
+        )
+
+    return device.conv_transpose2d(x, w, b, geometry), vjp
+
+
+def _check(x: Array, w: Array, b: Array | None) -> None:
+    if x.ndim != 4 or w.ndim != 4:
+        raise ValueError(
+            "x is (batch, height, width, channels) and w (kernel height, kernel width, channels in, out)"
+        )
+    if b is not None and b.shape != (w.shape[3],):
+        raise ValueError("b has one element for each channel out (the last axis of w)")
+    if len({a.dtype for a in (x, w, b) if a is not None}) != 1:
+        raise ValueError("x, w and b are of different dtypes")
+
+
+def _pair(value: Pair, name: str, least: int) -> tuple[int, int]:
+    pair = (value, value) if isinstance(value, int) else tuple(value)
+    if len(pair) != 2 or min(pair) < least:
+        raise ValueError(f"{name} is an int or a pair of ints, at least {least}; not {value!r}")
+    return int(pair[0]), int(pair[1])
+
+
+def _padding(value: Padding) -> tuple[tuple[int, int], tuple[int, int]]:
+    pair = (value, value) if isinstance(value, int) else tuple(value)
+    sides = [(p, p) if isinstance(p, int) else tuple(p) for p in pair]
+    if len(sides) != 2 or any(len(s) != 2 or min(s) < 0 for s in sides):
+        raise ValueError(
+            "padding is an int, a pair or ((top, bottom), (left, right)), none negative; "
+            f"not {value!r}"
+        )
+    (top, bottom), (left, right) = sides
+    return (top, bottom), (left, right)

@@ -1,0 +1,431 @@
+"""Elementwise operations: one rule beside one function. Operands broadcast as NumPy's do.
+
+``dy`` is the gradient of the output; `unbroadcast` sums it back to the shape of an operand that was
+broadcast. At a kink (0 of `absolute` and `relu`, ties of `maximum`) the rule takes a subgradient, named in
+the docstring.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minigan.devices import Device
+from minigan.tensor import VJP, Array, Tensor, differentiable
+
+__all__ = [
+    "absolute",
+    "add",
+    "arccos",
+    "arcsin",
+    "arctan",
+    "arctan2",
+    "astype",
+    "ceil",
+    "clip",
+    "cos",
+    "cosh",
+    "divide",
+    "equal",
+    "exp",
+    "expm1",
+    "floor",
+    "greater",
+    "greater_equal",
+    "isfinite",
+    "isnan",
+    "leaky_relu",
+    "less",
+    "less_equal",
+    "log",
+    "log1p",
+    "logaddexp",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "maximum",
+    "minimum",
+    "multiply",
+    "negative",
+    "not_equal",
+    "power",
+    "reciprocal",
+    "relu",
+    "round",
+    "sigmoid",
+    "sign",
+    "sin",
+    "sinh",
+    "softplus",
+    "sqrt",
+    "square",
+    "subtract",
+    "tan",
+    "tanh",
+    "where",
+]
+
+Result = tuple[Array, VJP]
+
+
+def unbroadcast(gradient: Array, like: Array) -> Array:
+    """Σ over the axes along which `like` was broadcast, in the dtype of `like`."""
+    shape = getattr(like, "shape", ())
+    leading = gradient.ndim - len(shape)
+    axes = tuple(range(leading)) + tuple(
+        leading + i for i, n in enumerate(shape) if n == 1 and gradient.shape[leading + i] != 1
+    )
+    if axes:
+        gradient = gradient.sum(axis=axes, keepdims=True)
+    return gradient.reshape(shape).astype(like.dtype, copy=False)
+
+
+class _Like:
+    """Shape and dtype of an operand whose values the rule does not need."""
+
+    __slots__ = ("dtype", "shape")
+
+    def __init__(self, operand: Any) -> None:
+        self.shape = getattr(operand, "shape", ())
+        self.dtype = getattr(operand, "dtype", None)
+
+
+# -- two operands -----------------------------------------------------------------------------------
+
+
+@differentiable
+def add(device: Device, x: Array, y: Array) -> Result:
+    """x + y."""
+    x_like, y_like = _Like(x), _Like(y)
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        return (
+            unbroadcast(dy, x_like) if needs[0] else None,
+            unbroadcast(dy, y_like) if needs[1] else None,
+        )
+
+    return x + y, vjp
+
+
+@differentiable
+def subtract(device: Device, x: Array, y: Array) -> Result:
+    """x − y."""
+    x_like, y_like = _Like(x), _Like(y)
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        return (
+            unbroadcast(dy, x_like) if needs[0] else None,
+            unbroadcast(-dy, y_like) if needs[1] else None,
+        )
+
+    return x - y, vjp
+
+
+@differentiable
+def multiply(device: Device, x: Array, y: Array) -> Result:
+    """x·y."""
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        return (
+            unbroadcast(dy * y, x) if needs[0] else None,
+            unbroadcast(dy * x, y) if needs[1] else None,
+        )
+
+    return x * y, vjp
+
+
+@differentiable
+def divide(device: Device, x: Array, y: Array) -> Result:
+    """x / y."""
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        return (
+            unbroadcast(dy / y, x) if needs[0] else None,
+            unbroadcast(-dy * x / (y * y), y) if needs[1] else None,
+        )
+
+    return x / y, vjp
+
+
+@differentiable
+def power(device: Device, x: Array, y: Array) -> Result:
+    """xʸ. Its derivative by y, xʸ·log x, is taken as 0 where x is 0."""
+    xp = device.array_module
+    result = xp.power(x, y)
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        dx = unbroadcast(dy * y * xp.power(x, y - xp.where(y == 0, 0, 1)), x) if needs[0] else None
+        if not needs[1]:
+            return dx, None
+        logarithm = xp.log(xp.where(x == 0, 1, x))
+        return dx, unbroadcast(dy * result * logarithm, y)
+
+    return result, vjp
+
+
+@differentiable
+def maximum(device: Device, x: Array, y: Array) -> Result:
+    """The larger of x and y; where they are equal the gradient is shared half and half."""
+    return _choose(device, device.array_module.maximum(x, y), x, y)
+
+
+@differentiable
+def minimum(device: Device, x: Array, y: Array) -> Result:
+    """The smaller of x and y; where they are equal the gradient is shared half and half."""
+    return _choose(device, device.array_module.minimum(x, y), x, y)
+
+
+def _choose(device: Device, result: Array, x: Array, y: Array) -> Result:
+    xp = device.array_module
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        half = dy / 2
+        dx = xp.where(x == y, half, xp.where(result == x, dy, 0))
+        return (
+            unbroadcast(dx, x) if needs[0] else None,
+            unbroadcast(dy - dx, y) if needs[1] else None,
+        )
+
+    return result, vjp
+
+
+@differentiable
+def arctan2(device: Device, y: Array, x: Array) -> Result:
+    """The angle of the point (x, y), in (−π, π]."""
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        scaled = dy / (x * x + y * y)
+        return (
+            unbroadcast(scaled * x, y) if needs[0] else None,
+            unbroadcast(-scaled * y, x) if needs[1] else None,
+        )
+
+    return device.array_module.arctan2(y, x), vjp
+
+
+@differentiable
+def logaddexp(device: Device, x: Array, y: Array) -> Result:
+    """log(eˣ + eʸ), without overflow."""
+    xp = device.array_module
+    result = xp.logaddexp(x, y)
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        return (
+            unbroadcast(dy * xp.exp(x - result), x) if needs[0] else None,
+            unbroadcast(dy * xp.exp(y - result), y) if needs[1] else None,
+        )
+
+    return result, vjp
+
+
+@differentiable
+def where(device: Device, condition: Array, x: Array, y: Array) -> Result:
+    """x where the condition holds, y elsewhere."""
+    xp = device.array_module
+    x_like, y_like = _Like(x), _Like(y)
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        return (
+            None,
+            unbroadcast(xp.where(condition, dy, 0), x_like) if needs[1] else None,
+            unbroadcast(xp.where(condition, 0, dy), y_like) if needs[2] else None,
+        )
+
+    return xp.where(condition, x, y), vjp
+
+
+# -- one operand ------------------------------------------------------------------------------------
+
+
+@differentiable
+def negative(device: Device, x: Array) -> Result:
+    """−x."""
+    return -x, lambda dy, needs: (-dy,)
+
+
+@differentiable
+def absolute(device: Device, x: Array) -> Result:
+    """|x|; its gradient at 0 is 0."""
+    xp = device.array_module
+    return xp.absolute(x), lambda dy, needs: (dy * xp.sign(x),)
+
+
+@differentiable
+def exp(device: Device, x: Array) -> Result:
+    """eˣ."""
+    y = device.array_module.exp(x)
+    return y, lambda dy, needs: (dy * y,)
+
+
+@differentiable
+def expm1(device: Device, x: Array) -> Result:
+    """eˣ − 1, exact near 0."""
+    y = device.array_module.expm1(x)
+    return y, lambda dy, needs: (dy * (y + 1),)
+
+
+@differentiable
+def log(device: Device, x: Array) -> Result:
+    """The natural logarithm."""
+    return device.array_module.log(x), lambda dy, needs: (dy / x,)
+
+
+@differentiable
+def log1p(device: Device, x: Array) -> Result:
+    """log(1 + x), exact near 0."""
+    return device.array_module.log1p(x), lambda dy, needs: (dy / (1 + x),)
+
+
+@differentiable
+def sqrt(device: Device, x: Array) -> Result:
+    """√x."""
+    y = device.array_module.sqrt(x)
+    return y, lambda dy, needs: (dy / (2 * y),)
+
+
+@differentiable
+def square(device: Device, x: Array) -> Result:
+    """x²."""
+    return x * x, lambda dy, needs: (2 * dy * x,)
+
+
+@differentiable
+def reciprocal(device: Device, x: Array) -> Result:
+    """1 / x."""
+    y = 1 / x
+    return y, lambda dy, needs: (-dy * y * y,)
+
+
+@differentiable
+def sin(device: Device, x: Array) -> Result:
+    """sin x, x in radians."""
+    xp = device.array_module
+    return xp.sin(x), lambda dy, needs: (dy * xp.cos(x),)
+
+
+@differentiable
+def cos(device: Device, x: Array) -> Result:
+    """cos x, x in radians."""
+    xp = device.array_module
+    return xp.cos(x), lambda dy, needs: (-dy * xp.sin(x),)
+
+
+@differentiable
+def tan(device: Device, x: Array) -> Result:
+    """tan x, x in radians."""
+    y = device.array_module.tan(x)
+    return y, lambda dy, needs: (dy * (1 + y * y),)
+
+
+@differentiable
+def arcsin(device: Device, x: Array) -> Result:
+    """The angle in [−π/2, π/2] whose sine is x."""
+    xp = device.array_module
+    return xp.arcsin(x), lambda dy, needs: (dy / xp.sqrt(1 - x * x),)
+
+
+@differentiable
+def arccos(device: Device, x: Array) -> Result:
+    """The angle in [0, π] whose cosine is x."""
+    xp = device.array_module
+    return xp.arccos(x), lambda dy, needs: (-dy / xp.sqrt(1 - x * x),)
+
+
+@differentiable
+def arctan(device: Device, x: Array) -> Result:
+    """The angle in (−π/2, π/2) whose tangent is x."""
+    return device.array_module.arctan(x), lambda dy, needs: (dy / (1 + x * x),)
+
+
+@differentiable
+def sinh(device: Device, x: Array) -> Result:
+    """(eˣ − e⁻ˣ) / 2."""
+    xp = device.array_module
+    return xp.sinh(x), lambda dy, needs: (dy * xp.cosh(x),)
+
+
+@differentiable
+def cosh(device: Device, x: Array) -> Result:
+    """(eˣ + e⁻ˣ) / 2."""
+    xp = device.array_module
+    return xp.cosh(x), lambda dy, needs: (dy * xp.sinh(x),)
+
+
+@differentiable
+def tanh(device: Device, x: Array) -> Result:
+    """sinh x / cosh x."""
+    y = device.array_module.tanh(x)
+    return y, lambda dy, needs: (dy * (1 - y * y),)
+
+
+@differentiable
+def sigmoid(device: Device, x: Array) -> Result:
+    """1 / (1 + e⁻ˣ), without overflow."""
+    y = device.sigmoid(x)
+    return y, lambda dy, needs: (device.sigmoid_backward(dy, y),)
+
+
+@differentiable
+def softplus(device: Device, x: Array) -> Result:
+    """log(1 + eˣ), without overflow."""
+    xp = device.array_module
+    return xp.logaddexp(x, x.dtype.type(0)), lambda dy, needs: (dy * device.sigmoid(x),)
+
+
+@differentiable
+def leaky_relu(device: Device, x: Array, negative_slope: float = 0.1) -> Result:
+    """x if x > 0 else negative_slope·x. The slope 0.1 is the InfoGAN paper's (appendix C)."""
+    y = device.leaky_relu(x, negative_slope)
+    return y, lambda dy, needs: (device.leaky_relu_backward(dy, x, negative_slope),)
+
+
+def relu(x: Tensor) -> Tensor:
+    """max(x, 0); its gradient at 0 is 0."""
+    return leaky_relu(x, negative_slope=0.0)
+
+
+@differentiable
+def clip(device: Device, x: Array, low: float | None = None, high: float | None = None) -> Result:
+    """x held between low and high (None for no bound); its gradient is 0 outside, 1 on the bounds."""
+    xp = device.array_module
+    inside = xp.ones(x.shape, bool)
+    if low is not None:
+        inside &= x >= low
+    if high is not None:
+        inside &= x <= high
+    return xp.clip(x, low, high), lambda dy, needs: (dy * inside,)
+
+
+# -- no gradient ------------------------------------------------------------------------------------
+
+
+def _without_gradient(name: str, description: str) -> Any:
+    def function(device: Device, *operands: Array) -> tuple[Array, None]:
+        return getattr(device.array_module, name)(*operands), None
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = description
+    return differentiable(function)
+
+
+equal = _without_gradient("equal", "x == y, elementwise: a tensor of bool.")
+not_equal = _without_gradient("not_equal", "x != y, elementwise: a tensor of bool.")
+less = _without_gradient("less", "x < y, elementwise: a tensor of bool.")
+less_equal = _without_gradient("less_equal", "x <= y, elementwise: a tensor of bool.")
+greater = _without_gradient("greater", "x > y, elementwise: a tensor of bool.")
+greater_equal = _without_gradient("greater_equal", "x >= y, elementwise: a tensor of bool.")
+logical_and = _without_gradient("logical_and", "x and y, elementwise: a tensor of bool.")
+logical_or = _without_gradient("logical_or", "x or y, elementwise: a tensor of bool.")
+logical_not = _without_gradient("logical_not", "not x, elementwise: a tensor of bool.")
+isfinite = _without_gradient("isfinite", "Whether x is neither NaN nor infinite: a tensor of bool.")
+isnan = _without_gradient("isnan", "Whether x is NaN: a tensor of bool.")
+sign = _without_gradient("sign", "−1, 0 or 1. Its derivative is 0 almost everywhere: no gradient.")
+floor = _without_gradient("floor", "The largest integer ≤ x. No gradient.")
+ceil = _without_gradient("ceil", "The smallest integer ≥ x. No gradient.")
+round = _without_gradient("round", "The nearest integer, halves to even. No gradient.")
+
+
+@differentiable
+def astype(device: Device, x: Array, dtype: Any) -> Result:
+    """x in another dtype; between float types the gradient is cast back."""
+    before = x.dtype
+    return x.astype(dtype), lambda dy, needs: (dy.astype(before),)

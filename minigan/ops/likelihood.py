@@ -1,0 +1,205 @@
+"""Log-likelihoods and the losses made of them. Densities are exact, constants included; units are nats."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from minigan.devices import Device
+from minigan.devices.kernels import CodeTable
+from minigan.ops.elementwise import unbroadcast
+from minigan.ops.reduction import mean, sum
+from minigan.tensor import VJP, Array, Tensor, differentiable
+
+__all__ = [
+    "Categorical",
+    "Gaussian",
+    "binary_cross_entropy_with_logits",
+    "categorical_log_likelihood",
+    "code_log_likelihood",
+    "cross_entropy",
+    "gaussian_log_likelihood",
+]
+
+Result = tuple[Array, VJP]
+_HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
+
+
+@dataclass(frozen=True)
+class Categorical:
+    """A code in 0 … size−1, read through `size` logits."""
+
+    size: int
+
+    @property
+    def columns(self) -> int:
+        return self.size
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """A real code, read through a mean, with a fixed σ; or, with `std` None, through (mean, log σ)."""
+
+    std: float | None = 1.0
+
+    @property
+    def columns(self) -> int:
+        return 2 if self.std is None else 1
+
+
+Density = Categorical | Gaussian
+
+
+def code_table(layout: Sequence[Density]) -> CodeTable:
+    """The layout as kernels read it: the codes' columns lie side by side, in order."""
+    widths = [density.columns for density in layout]
+    kinds = [
+        CodeTable.CATEGORICAL if isinstance(density, Categorical)
+        else CodeTable.PREDICTED_GAUSSIAN if density.std is None
+        else CodeTable.FIXED_GAUSSIAN
+        for density in layout
+    ]  # fmt: skip
+    log_std = [
+        math.log(d.std) if isinstance(d, Gaussian) and d.std is not None else 0.0 for d in layout
+    ]
+    offsets = [0, *np.cumsum(widths)[:-1].tolist()] if widths else []
+    return CodeTable(tuple(kinds), tuple(offsets), tuple(widths), tuple(log_std))
+
+
+@differentiable
+def _code_log_likelihood(
+    device: Device, parameters: Array, codes: Array, table: CodeTable
+) -> Result:
+    values, derivative = device.code_log_likelihood(parameters, codes, table)
+    return values, lambda dy, needs: (device.scale_code_gradient(derivative, dy, table),)
+
+
+def code_log_likelihood(
+    parameters: Tensor, codes: Tensor | Any, layout: Sequence[Density]
+) -> Tensor:
+    """log Q(cᵢ|x) of every code of a layout, (batch, codes), in one pass (InfoGAN, eq. 5).
+
+    `parameters` (batch, columns) is Q's output, each code's columns side by side: the logits of a
+    `Categorical`, the mean of a `Gaussian` of fixed σ, or (mean, log σ). `codes` (batch, codes) holds the
+    values: an index for a categorical. The codes are data: no gradient reaches them.
+    """
+    table = code_table(layout)
+    values = codes.data if isinstance(codes, Tensor) else parameters.device.asarray(codes)
+    if isinstance(codes, Tensor) and codes.requires_grad:
+        raise ValueError("code_log_likelihood: the codes are data; pass them detached")
+    if parameters.ndim != 2 or values.ndim != 2 or parameters.shape[0] != values.shape[0]:
+        raise ValueError(
+            "code_log_likelihood: parameters are (batch, columns) and codes (batch, codes); got "
+            f"{parameters.shape} and {tuple(values.shape)}"
+        )
+    if parameters.shape[1] != table.columns or values.shape[1] != len(layout):
+        raise ValueError(
+            f"code_log_likelihood: the layout has {len(layout)} codes in {table.columns} columns; got "
+            f"codes {tuple(values.shape)} and parameters {parameters.shape}"
+        )
+    _check_categories(values, layout)
+    return _code_log_likelihood(
+        parameters, values.astype(parameters.dtype, copy=False), table=table
+    )
+
+
+def _check_categories(codes: Array, layout: Sequence[Density]) -> None:
+    """An index outside its categories would read another code's columns."""
+    for i, density in enumerate(layout):
+        if isinstance(density, Categorical):
+            column = codes[:, i]
+            if len(column) and not (column.min() >= 0 and column.max() < density.size):
+                raise ValueError(
+                    f"code_log_likelihood: code {i} holds {column.min():g} … {column.max():g}, outside "
+                    f"its categories 0 … {density.size - 1}"
+                )
+
+
+def categorical_log_likelihood(logits: Tensor, labels: Tensor | Any) -> Tensor:
+    """log softmax(logits)[label]: logits (…, categories), integer labels (…), result (…)."""
+    values = labels.data if isinstance(labels, Tensor) else logits.device.asarray(labels)
+    if tuple(values.shape) != logits.shape[:-1]:
+        raise ValueError(
+            f"categorical_log_likelihood: logits {logits.shape} need labels {logits.shape[:-1]}; got "
+            f"{tuple(values.shape)}"
+        )
+    categories = logits.shape[-1]
+    flat = code_log_likelihood(
+        logits.reshape(-1, categories), values.reshape(-1, 1), [Categorical(categories)]
+    )
+    return flat.reshape(values.shape)
+
+
+@differentiable
+def _gaussian_log_likelihood(device: Device, x: Array, mean: Array, log_std: Array) -> Result:
+    inverse = device.array_module.exp(-log_std)
+    z = (x - mean) * inverse
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        dmean = dy * z * inverse
+        return (
+            unbroadcast(-dmean, x) if needs[0] else None,
+            unbroadcast(dmean, mean) if needs[1] else None,
+            unbroadcast(dy * (z * z - 1), log_std) if needs[2] else None,
+        )
+
+    return -0.5 * z * z - log_std - _HALF_LOG_2PI, vjp
+
+
+def gaussian_log_likelihood(
+    x: Tensor | Any, mean: Tensor | Any, std: float | None = None, log_std: Tensor | Any = None
+) -> Tensor:
+    """log N(x; mean, σ²) = −½((x − mean)/σ)² − log σ − ½ log 2π, elementwise, operands broadcast.
+
+    σ is the number `std`, or e^log_std where that is given (a prediction); by default 1.
+    """
+    if std is not None and log_std is not None:
+        raise ValueError("gaussian_log_likelihood: give std or log_std, not both")
+    if std is not None and std <= 0:
+        raise ValueError(f"gaussian_log_likelihood: std must be positive; got {std}")
+    if log_std is None:
+        reference = next(a for a in (x, mean) if hasattr(a, "dtype"))
+        log_std = np.asarray(math.log(1.0 if std is None else std), reference.dtype)
+    return _gaussian_log_likelihood(x, mean, log_std)
+
+
+@differentiable
+def _binary_cross_entropy(device: Device, logits: Array, targets: Array) -> Result:
+    wide = device.array_module.broadcast_to(targets, logits.shape).astype(logits.dtype, copy=False)
+    values, derivative = device.binary_cross_entropy_with_logits(logits, wide)
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        return (
+            dy * derivative if needs[0] else None,
+            unbroadcast(-dy * logits, targets) if needs[1] else None,
+        )
+
+    return values, vjp
+
+
+def binary_cross_entropy_with_logits(
+    logits: Tensor, targets: Tensor | float | Any, reduction: str = "mean"
+) -> Tensor:
+    """−t·log σ(x) − (1 − t)·log(1 − σ(x)), without overflow; reduced by "mean", "sum" or "none".
+
+    `targets` in [0, 1] broadcast to the logits: 1 stands for all real.
+    """
+    if not hasattr(targets, "dtype"):
+        targets = np.asarray(targets, logits.dtype)
+    return _reduce(_binary_cross_entropy(logits, targets), reduction)
+
+
+def cross_entropy(logits: Tensor, labels: Tensor | Any, reduction: str = "mean") -> Tensor:
+    """−log softmax(logits)[label], reduced by "mean", "sum" or "none"."""
+    return _reduce(-categorical_log_likelihood(logits, labels), reduction)
+
+
+def _reduce(values: Tensor, reduction: str) -> Tensor:
+    reductions = {"mean": mean, "sum": sum, "none": lambda x: x}
+    if reduction not in reductions:
+        raise ValueError(f"reduction is 'mean', 'sum' or 'none'; not {reduction!r}")
+    return reductions[reduction](values)

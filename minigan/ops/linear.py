@@ -1,0 +1,67 @@
+"""Matrix products."""
+
+from __future__ import annotations
+
+from minigan.devices import Device
+from minigan.ops.elementwise import unbroadcast
+from minigan.tensor import VJP, Array, differentiable
+
+__all__ = [
+    "linear",
+    "matmul",
+]
+
+Result = tuple[Array, VJP]
+
+
+@differentiable
+def matmul(device: Device, a: Array, b: Array) -> Result:
+    """a @ b: matrices by the device's GEMM; vectors and stacks of matrices by NumPy's rules."""
+    if a.ndim == 2 and b.ndim == 2 and a.dtype == b.dtype and a.dtype.kind == "f":
+        return _matrix_product(device, a, b)
+    xp = device.array_module
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        a2 = a[None, :] if a.ndim == 1 else a
+        b2 = b[:, None] if b.ndim == 1 else b
+        dy = xp.expand_dims(dy, -1) if b.ndim == 1 else dy
+        dy = xp.expand_dims(dy, -2) if a.ndim == 1 else dy
+        da = xp.matmul(dy, xp.swapaxes(b2, -1, -2)) if needs[0] else None
+        db = xp.matmul(xp.swapaxes(a2, -1, -2), dy) if needs[1] else None
+        return (
+            None if da is None else unbroadcast(da, a2).reshape(a.shape),
+            None if db is None else unbroadcast(db, b2).reshape(b.shape),
+        )
+
+    return xp.asarray(xp.matmul(a, b)), vjp
+
+
+def _matrix_product(device: Device, a: Array, b: Array) -> Result:
+    if a.shape[1] != b.shape[0]:
+        raise ValueError("the columns of the first are not the rows of the second")
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        return (
+            device.gemm(dy, b, transpose_b=True) if needs[0] else None,
+            device.gemm(a, dy, transpose_a=True) if needs[1] else None,
+        )
+
+    return device.gemm(a, b), vjp
+
+
+@differentiable
+def linear(device: Device, x: Array, w: Array, b: Array | None = None) -> Result:
+    """x·w + b: x is (batch, features in), w (features in, features out), b (features out,) or None."""
+    if x.ndim != 2 or w.ndim != 2 or x.shape[1] != w.shape[0]:
+        raise ValueError("x is (batch, features in) and w (features in, features out)")
+    if b is not None and b.shape != (w.shape[1],):
+        raise ValueError("b has one element for each column of w")
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        return (
+            device.gemm(dy, w, transpose_b=True) if needs[0] else None,
+            device.gemm(x, dy, transpose_a=True) if needs[1] else None,
+            device.column_sum(dy) if len(needs) > 2 and needs[2] else None,
+        )
+
+    return device.gemm(x, w, b), vjp

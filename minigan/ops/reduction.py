@@ -1,0 +1,214 @@
+"""Reductions, over all axes, one axis or a tuple of them; and what is built on them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from minigan.devices import Device
+from minigan.tensor import VJP, Array, Tensor, differentiable
+
+__all__ = [
+    "argmax",
+    "argmin",
+    "cumsum",
+    "log_softmax",
+    "logsumexp",
+    "max",
+    "mean",
+    "min",
+    "norm",
+    "prod",
+    "softmax",
+    "std",
+    "sum",
+    "var",
+]
+
+Result = tuple[Array, VJP]
+Axis = int | tuple[int, ...] | None
+
+
+def _axes(ndim: int, axis: Axis) -> tuple[int, ...]:
+    if axis is None:
+        return tuple(range(ndim))
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    if any(not -ndim <= a < ndim for a in axes):
+        raise ValueError(f"axis {axis} is not one of the {ndim} axes")
+    return tuple(a % ndim for a in axes)
+
+
+def _kept_shape(shape: tuple[int, ...], axis: Axis) -> tuple[int, ...]:
+    axes = _axes(len(shape), axis)
+    return tuple(1 if i in axes else n for i, n in enumerate(shape))
+
+
+def _reduced_count(shape: tuple[int, ...], kept: tuple[int, ...]) -> int:
+    """How many elements each result is made of."""
+    return math.prod(n for n, k in zip(shape, kept, strict=True) if k == 1)
+
+
+@differentiable
+def sum(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
+    """Σ x."""
+    xp, shape, dtype = device.array_module, x.shape, x.dtype
+    kept = _kept_shape(shape, axis)
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        return (xp.broadcast_to(dy.reshape(kept), shape),)
+
+    return xp.sum(x, axis=axis, keepdims=keepdims, dtype=_sum_dtype(dtype)), vjp
+
+
+def _sum_dtype(dtype: Any) -> Any:
+    """Sums of floats keep their dtype; NumPy's choice for integers and bool."""
+    return dtype if dtype.kind == "f" else None
+
+
+@differentiable
+def mean(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
+    """Σ x / n."""
+    xp, shape = device.array_module, x.shape
+    kept = _kept_shape(shape, axis)
+    count = _reduced_count(shape, kept)
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        return (xp.broadcast_to((dy / count).reshape(kept), shape),)
+
+    return xp.mean(x, axis=axis, keepdims=keepdims), vjp
+
+
+@differentiable
+def var(
+    device: Device, x: Array, axis: Axis = None, keepdims: bool = False, correction: int = 0
+) -> Result:
+    """Σ (x − mean)² / (n − correction). The correction 1 is the unbiased variance."""
+    xp = device.array_module
+    kept = _kept_shape(x.shape, axis)
+    count = _reduced_count(x.shape, kept)
+    deviation = x - xp.mean(x, axis=axis, keepdims=True)
+    scale = 1 / (count - correction)
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        return (2 * scale * deviation * dy.reshape(kept),)
+
+    return scale * xp.sum(deviation * deviation, axis=axis, keepdims=keepdims), vjp
+
+
+def std(x: Tensor, axis: Axis = None, keepdims: bool = False, correction: int = 0) -> Tensor:
+    """√var."""
+    return var(x, axis=axis, keepdims=keepdims, correction=correction).sqrt()
+
+
+def _extreme(device: Device, result: Array, x: Array, axis: Axis) -> VJP:
+    """The gradient of a maximum or minimum, shared equally by all the elements that attain it."""
+    xp = device.array_module
+    kept = _kept_shape(x.shape, axis)
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        attained = (x == result.reshape(kept)).astype(x.dtype)
+        share = attained / xp.sum(attained, axis=axis, keepdims=True)
+        return (share * dy.reshape(kept),)
+
+    return vjp
+
+
+@differentiable
+def max(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
+    """The largest element; elements that tie share its gradient equally."""
+    result = device.array_module.max(x, axis=axis, keepdims=keepdims)
+    return result, _extreme(device, result, x, axis)
+
+
+@differentiable
+def min(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
+    """The smallest element; elements that tie share its gradient equally."""
+    result = device.array_module.min(x, axis=axis, keepdims=keepdims)
+    return result, _extreme(device, result, x, axis)
+
+
+@differentiable
+def prod(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
+    """Π x. Exact for zeros too: each element's gradient is the product of all the others."""
+    xp = device.array_module
+    kept = _kept_shape(x.shape, axis)
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        zeros = xp.sum(x == 0, axis=axis, keepdims=True)
+        nonzero = xp.where(x == 0, x.dtype.type(1), x)
+        product = xp.prod(nonzero, axis=axis, keepdims=True)
+        others = xp.where(
+            zeros == 0, product / nonzero, xp.where((zeros == 1) & (x == 0), product, 0)
+        )
+        return (others * dy.reshape(kept),)
+
+    return xp.prod(x, axis=axis, keepdims=keepdims), vjp
+
+
+@differentiable
+def cumsum(device: Device, x: Array, axis: int) -> Result:
+    """Running sums along an axis."""
+    xp = device.array_module
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        return (xp.flip(xp.cumsum(xp.flip(dy, axis), axis=axis), axis),)
+
+    return xp.cumsum(x, axis=axis), vjp
+
+
+@differentiable
+def logsumexp(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
+    """log Σ eˣ, without overflow."""
+    xp = device.array_module
+    kept = _kept_shape(x.shape, axis)
+    largest = xp.max(x, axis=axis, keepdims=True)
+    largest = xp.where(xp.isfinite(largest), largest, 0)
+    total = xp.log(xp.sum(xp.exp(x - largest), axis=axis, keepdims=True)) + largest
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        return (xp.exp(x - total) * dy.reshape(kept),)
+
+    return total if keepdims else xp.squeeze(total, _axes(x.ndim, axis)), vjp
+
+
+@differentiable
+def log_softmax(device: Device, x: Array, axis: int = -1) -> Result:
+    """x − log Σ eˣ along an axis."""
+    xp = device.array_module
+    shifted = x - xp.max(x, axis=axis, keepdims=True)
+    y = shifted - xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True))
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        return (dy - xp.exp(y) * xp.sum(dy, axis=axis, keepdims=True),)
+
+    return y, vjp
+
+
+@differentiable
+def softmax(device: Device, x: Array, axis: int = -1) -> Result:
+    """eˣ / Σ eˣ along an axis."""
+    xp = device.array_module
+    e = xp.exp(x - xp.max(x, axis=axis, keepdims=True))
+    y = e / xp.sum(e, axis=axis, keepdims=True)
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        return (y * (dy - xp.sum(dy * y, axis=axis, keepdims=True)),)
+
+    return y, vjp
+
+
+def norm(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """√Σ x², the Euclidean norm."""
+    return sum(x * x, axis=axis, keepdims=keepdims).sqrt()
+
+
+@differentiable
+def argmax(device: Device, x: Array, axis: int | None = None) -> tuple[Array, None]:
+    """The index of the (first) largest element: integers, no gradient."""
+    return device.array_module.asarray(device.array_module.argmax(x, axis=axis)), None
+
+
+@differentiable
+def argmin(device: Device, x: Array, axis: int | None = None) -> tuple[Array, None]:
+    """The index of the (first) smallest element: integers, no gradient."""
+    return device.array_module.asarray(device.array_module.argmin(x, axis=axis)), None

@@ -1,0 +1,217 @@
+"""Operations that move elements: their gradient moves them back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from minigan.devices import Device
+from minigan.ops.elementwise import unbroadcast
+from minigan.tensor import VJP, Array, Tensor, _plain_index, differentiable
+
+__all__ = [
+    "broadcast_to",
+    "concatenate",
+    "expand_dims",
+    "flatten",
+    "flip",
+    "getitem",
+    "moveaxis",
+    "pad",
+    "repeat",
+    "reshape",
+    "roll",
+    "split",
+    "squeeze",
+    "stack",
+    "swapaxes",
+    "tile",
+    "transpose",
+]
+
+Result = tuple[Array, VJP]
+
+
+@differentiable
+def _reshape(device: Device, x: Array, shape: tuple[int, ...]) -> Result:
+    before = x.shape
+    return x.reshape(shape), lambda dy, needs: (dy.reshape(before),)
+
+
+def reshape(x: Tensor, *shape: Any) -> Tensor:
+    """The same elements, in the same order, in another shape; one length may be −1."""
+    return _reshape(x, shape=_sequence(shape))
+
+
+def flatten(x: Tensor, start_axis: int = 0) -> Tensor:
+    """All axes from `start_axis` on joined into one."""
+    start = start_axis % max(x.ndim, 1)
+    return reshape(x, *x.shape[:start], -1)
+
+
+@differentiable
+def _transpose(device: Device, x: Array, axes: tuple[int, ...]) -> Result:
+    inverse = np.argsort(axes)
+    return x.transpose(axes), lambda dy, needs: (dy.transpose(inverse),)
+
+
+def transpose(x: Tensor, *axes: Any) -> Tensor:
+    """The axes in the order given, or reversed."""
+    order = _sequence(axes) or tuple(reversed(range(x.ndim)))
+    if sorted(a % max(x.ndim, 1) for a in order) != list(range(x.ndim)):
+        raise ValueError(
+            f"transpose: axes {order} are not an order of the {x.ndim} axes of {x.shape}"
+        )
+    return _transpose(x, axes=tuple(a % x.ndim for a in order))
+
+
+def swapaxes(x: Tensor, first: int, second: int) -> Tensor:
+    """The two axes exchanged."""
+    order = list(range(x.ndim))
+    order[first], order[second] = order[second], order[first]
+    return transpose(x, order)
+
+
+def moveaxis(x: Tensor, source: int, destination: int) -> Tensor:
+    """Axis `source` moved to position `destination`, the others in order."""
+    order = [a for a in range(x.ndim) if a != source % x.ndim]
+    order.insert(destination % x.ndim, source % x.ndim)
+    return transpose(x, order)
+
+
+@differentiable
+def squeeze(device: Device, x: Array, axis: int | tuple[int, ...] | None = None) -> Result:
+    """Without its axes of length 1, or without the given ones."""
+    before = x.shape
+    return device.array_module.squeeze(x, axis), lambda dy, needs: (dy.reshape(before),)
+
+
+@differentiable
+def expand_dims(device: Device, x: Array, axis: int | tuple[int, ...]) -> Result:
+    """With a new axis of length 1 at each given position."""
+    before = x.shape
+    return device.array_module.expand_dims(x, axis), lambda dy, needs: (dy.reshape(before),)
+
+
+@differentiable
+def _broadcast_to(device: Device, x: Array, shape: tuple[int, ...]) -> Result:
+    return device.array_module.broadcast_to(x, shape), lambda dy, needs: (unbroadcast(dy, x),)
+
+
+def broadcast_to(x: Tensor, *shape: Any) -> Tensor:
+    """x repeated to that shape, by NumPy's rules: a view."""
+    return _broadcast_to(x, shape=_sequence(shape))
+
+
+@differentiable
+def _getitem(device: Device, x: Array, index: Any) -> Result:
+    xp = device.array_module
+    shape, dtype = x.shape, x.dtype
+    parts = index if isinstance(index, tuple) else (index,)
+    repeats = any(isinstance(p, (list, np.ndarray, xp.ndarray)) for p in parts)
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        dx = device.zeros(shape, dtype)
+        if repeats:  # an element taken twice has the sum of both gradients
+            xp.add.at(dx, index, dy)
+        else:
+            dx[index] = dy
+        return (dx,)
+
+    return x[index], vjp
+
+
+def getitem(x: Tensor, index: Any) -> Tensor:
+    """x[index]: slices, integers, None, ..., and arrays or tensors of integers or bool, as NumPy's."""
+    try:
+        return _getitem(x, index=_plain_index(index))
+    except IndexError as error:
+        raise IndexError(f"getitem: {error} (shape {x.shape})") from error
+
+
+@differentiable
+def _concatenate(device: Device, *arrays: Array, axis: int) -> Result:
+    lengths = [a.shape[axis] for a in arrays]
+    ends = np.cumsum(lengths)
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        before = (slice(None),) * (axis % dy.ndim)
+        return tuple(
+            dy[(*before, slice(end - length, end))] if needed else None
+            for needed, end, length in zip(needs, ends, lengths, strict=True)
+        )
+
+    if axis == 0 and len({(a.dtype, a.shape[1:]) for a in arrays}) == 1:
+        return device.concatenate_rows(arrays), vjp
+    return device.array_module.concatenate(arrays, axis=axis), vjp
+
+
+def concatenate(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
+    """The tensors one after another along an axis; their other lengths are equal."""
+    dtype = np.result_type(*(t.dtype for t in tensors))
+    return _concatenate(*(t if t.dtype == dtype else t.astype(dtype) for t in tensors), axis=axis)
+
+
+def stack(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
+    """The tensors, all of one shape, along a new axis."""
+    if len({t.shape for t in tensors}) != 1:
+        raise ValueError(f"stack: the shapes differ: {', '.join(str(t.shape) for t in tensors)}")
+    return concatenate([expand_dims(t, axis=axis) for t in tensors], axis)
+
+
+def split(x: Tensor, sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:
+    """`sections` equal pieces along an axis, or pieces that end at the given positions, as NumPy's."""
+    length = x.shape[axis]
+    if isinstance(sections, int):
+        if length % sections:
+            raise ValueError(f"split: axis {axis} of {x.shape} does not divide by {sections}")
+        cuts = [length // sections * i for i in range(sections + 1)]
+    else:
+        cuts = [0, *sections, length]
+    before = (slice(None),) * (axis % x.ndim)
+    return [x[(*before, slice(a, b))] for a, b in zip(cuts, cuts[1:], strict=False)]
+
+
+@differentiable
+def pad(device: Device, x: Array, widths: Sequence[tuple[int, int]], value: float = 0.0) -> Result:
+    """x with `value` before and after it: a pair of widths for each axis."""
+    inner = tuple(slice(before, before + n) for (before, _), n in zip(widths, x.shape, strict=True))
+    padded = device.array_module.pad(x, widths, constant_values=value)
+    return padded, lambda dy, needs: (dy[inner],)
+
+
+@differentiable
+def flip(device: Device, x: Array, axis: int | tuple[int, ...] | None = None) -> Result:
+    """The elements in reverse order along the axes (all of them for None)."""
+    xp = device.array_module
+    return xp.flip(x, axis), lambda dy, needs: (xp.flip(dy, axis),)
+
+
+@differentiable
+def roll(device: Device, x: Array, shift: int, axis: int | None = None) -> Result:
+    """The elements moved on by `shift` along an axis, the last ones first again."""
+    xp = device.array_module
+    return xp.roll(x, shift, axis), lambda dy, needs: (xp.roll(dy, -shift, axis),)
+
+
+def repeat(x: Tensor, repeats: int, axis: int) -> Tensor:
+    """Each element `repeats` times along an axis: a, a, b, b, …"""
+    axis %= x.ndim
+    wide = broadcast_to(
+        expand_dims(x, axis=axis + 1), *x.shape[: axis + 1], repeats, *x.shape[axis + 1 :]
+    )
+    return reshape(wide, *x.shape[:axis], x.shape[axis] * repeats, *x.shape[axis + 1 :])
+
+
+def tile(x: Tensor, repeats: int, axis: int) -> Tensor:
+    """The whole tensor `repeats` times along an axis: a, b, a, b, …"""
+    return concatenate([x] * repeats, axis)
+
+
+def _sequence(values: tuple[Any, ...]) -> tuple[int, ...]:
+    """(2, 3) from f(2, 3), f((2, 3)) or f([2, 3])."""
+    if len(values) == 1 and isinstance(values[0], Sequence):
+        values = tuple(values[0])
+    return tuple(int(v) for v in values)

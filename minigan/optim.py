@@ -1,0 +1,124 @@
+"""Optimizers: they change parameters in place, by the gradients that `backward` left on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from minigan.devices.kernels import AdamSettings
+from minigan.tensor import Tensor
+
+
+class Optimizer:
+    """Parameters, and what is remembered about each from step to step."""
+
+    def __init__(self, parameters: Iterable[Tensor]) -> None:
+        self.parameters = list(parameters)
+        if not self.parameters:
+            raise ValueError("an optimizer needs at least one parameter")
+        if any(not p.requires_grad for p in self.parameters):
+            raise ValueError("an optimizer's parameters have requires_grad=True")
+        self.step_count = 0
+
+    def zero_grad(self) -> None:
+        """Forget the gradients: the next backward pass starts from nothing."""
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    def step(self) -> None:
+        """Change the parameters that have a gradient."""
+        self.step_count += 1
+        chosen = [i for i, p in enumerate(self.parameters) if p.grad is not None]
+        self._update(chosen)
+        for i in chosen:
+            self.parameters[i].mark_changed()
+
+    def _update(self, chosen: list[int]) -> None:
+        raise NotImplementedError  # each optimizer's rule
+
+    def _memories(self) -> dict[str, list[Tensor]]:
+        """What the rule remembers, a tensor for each parameter."""
+        return {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """``step_count``, and each memory as "name.index": the tensors themselves, not copies."""
+        state: dict[str, Any] = {"step_count": self.step_count}
+        for name, memory in self._memories().items():
+            state.update({f"{name}.{i}": t for i, t in enumerate(memory)})
+        return state
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Overwrite everything that is remembered."""
+        own = self.state_dict()
+        if set(own) != set(state):
+            raise ValueError(
+                "load_state_dict: this state is not of an optimizer of the same parameters"
+            )
+        for name, memory in own.items():
+            if isinstance(memory, Tensor):
+                memory.copy_(state[name])
+        self.step_count = int(state["step_count"])
+
+
+def _zeros_like(parameters: list[Tensor]) -> list[Tensor]:
+    return [Tensor(p.device.zeros(p.shape, p.dtype), p.device) for p in parameters]
+
+
+class SGD(Optimizer):
+    """v ← momentum·v + g, p ← p − α·v."""
+
+    def __init__(
+        self, parameters: Iterable[Tensor], lr: float = 1e-2, momentum: float = 0.0
+    ) -> None:
+        super().__init__(parameters)
+        self.lr, self.momentum = lr, momentum
+        self._velocity = _zeros_like(self.parameters) if momentum else []
+
+    def _memories(self) -> dict[str, list[Tensor]]:
+        return {"velocity": self._velocity}
+
+    def _update(self, chosen: list[int]) -> None:
+        for i in chosen:
+            parameter, direction = self.parameters[i], self.parameters[i].grad
+            assert direction is not None
+            if self.momentum:
+                velocity = self._velocity[i]
+                velocity.data *= self.momentum
+                velocity.data += direction.data
+                direction = velocity
+            parameter.data -= self.lr * direction.data
+
+
+class Adam(Optimizer):
+    """Kingma & Ba (2015), algorithm 1, all parameters in one kernel.
+
+    m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², p ← p − α·(m/(1−β₁ᵗ))/(√(v/(1−β₂ᵗ)) + ε).
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[Tensor],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+    ) -> None:
+        super().__init__(parameters)
+        self.settings = AdamSettings(lr, betas[0], betas[1], eps)
+        self._first_moment = _zeros_like(self.parameters)
+        self._second_moment = _zeros_like(self.parameters)
+
+    def _memories(self) -> dict[str, list[Tensor]]:
+        return {"first_moment": self._first_moment, "second_moment": self._second_moment}
+
+    def _update(self, chosen: list[int]) -> None:
+        if not chosen:
+            return
+        parameters = [self.parameters[i] for i in chosen]
+        parameters[0].device.adam(
+            [p.data for p in parameters],
+            [p.grad.data for p in parameters if p.grad is not None],
+            [self._first_moment[i].data for i in chosen],
+            [self._second_moment[i].data for i in chosen],
+            self.step_count,
+            self.settings,
+        )

@@ -1,0 +1,85 @@
+"""Counter-based random numbers: a pure function of (seed, stream, step), the same on every device.
+
+Philox 4×32-10 (Salmon et al. 2011); `Device.random_uniform` says which word becomes which number. There is no
+state to save: a run that stops at step n goes on with the numbers of step n + 1.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from minigan.devices import Device, get_device
+from minigan.tensor import Array
+
+
+class Stream(enum.IntEnum):
+    """What a stream of numbers is for: two purposes never read the same numbers."""
+
+    GENERAL = 0
+    WEIGHTS = 1
+    BATCHES = 2
+    NOISE = 3
+    CATEGORICAL_CODES = 4
+    CONTINUOUS_CODES = 5
+    SAMPLES = 16  # and the four after it: the latents of the sample grids
+    EVALUATION = 32  # and the four after it: the latents of the evaluation
+
+
+def uniform(
+    shape: Sequence[int],
+    low: float,
+    high: float,
+    key: tuple[int, int, int],
+    device: Device,
+    dtype: Any = np.float32,
+) -> Array:
+    """Uniform numbers in [low, high) for `key` = (seed, stream, step)."""
+    return device.random_uniform(shape, low, high, dtype, key)
+
+
+def integers(shape: Sequence[int], high: int, key: tuple[int, int, int], device: Device) -> Array:
+    """Uniform integers in [0, high), int64, for `key` = (seed, stream, step)."""
+    return device.random_integers(shape, high, key)
+
+
+def normal(shape: Sequence[int], std: float, key: tuple[int, int, int], dtype: Any) -> np.ndarray:
+    """N(0, std²), drawn on the host in float64 (Box & Muller 1958): math libraries differ between devices."""
+    count = math.prod(shape)
+    pairs = -(-count // 2)
+    u = get_device("cpu").random_uniform((2, pairs), 0.0, 1.0, np.float64, key)
+    radius = np.sqrt(-2 * np.log1p(-u[0]))  # 1 − u is in (0, 1]: the logarithm is finite
+    angle = 2 * math.pi * u[1]
+    values = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])[:count]
+    return (std * values).astype(dtype).reshape(shape)
+
+
+@dataclass
+class Generator:
+    """A seed and a place in its numbers: each draw takes the next step of the general stream."""
+
+    seed: int = 0
+    step: int = 0
+
+    def next_key(self) -> tuple[int, int, int]:
+        self.step += 1
+        return self.seed, Stream.GENERAL, self.step
+
+
+_default = Generator()
+
+
+def manual_seed(seed: int) -> Generator:
+    """Start the default generator, which initializes layers, at this seed."""
+    _default.seed, _default.step = seed, 0
+    return _default
+
+
+def default_generator() -> Generator:
+    """The generator that layers use when they are given none."""
+    return _default
