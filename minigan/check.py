@@ -9,7 +9,7 @@ import numpy as np
 from minigan.tensor import Tensor, no_grad, tensor
 
 
-class GradientMismatch(AssertionError):
+class GradientMismatch(AssertionError):  # noqa: N818  (its name says what was found)
     """A gradient that differs from its numerical estimate: which input, which element, both values."""
 
 
@@ -59,18 +59,20 @@ def _differences(
     def objective(index: tuple[int, ...], value: float) -> float:
         moved = values.copy()
         moved[index] = value
-        x.copy_(moved)
         with no_grad():
+            x.copy_(moved)
             return float((function(*inputs).numpy() * weights).sum())
 
     try:
         for index in np.ndindex(*x.shape):
-            h = step * max(1.0, abs(values[index]))
-            above, below = values[index] + h, values[index] - h
+            value = float(values[index])
+            h = step * max(1.0, abs(value))
+            above, below = value + h, value - h
             difference = objective(index, above) - objective(index, below)
             estimate[index] = difference / (above - below)
     finally:
-        x.copy_(values)
+        with no_grad():
+            x.copy_(values)
     return estimate
 
 

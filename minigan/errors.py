@@ -14,3 +14,11 @@ class DatasetError(MiniganError):
 
 class DeviceError(MiniganError):
     """A device that is not there, or a kernel that it lacks."""
+
+
+class SettingsError(MiniganError):
+    """A setting that is not understood, or that does not go with another."""
+
+
+class TrainingError(MiniganError):
+    """Training that cannot go on."""

@@ -18,7 +18,7 @@ from minigan.ops.elementwise import leaky_relu, sigmoid
 from minigan.ops.linear import linear
 from minigan.ops.normalization import RunningStatistics, batch_norm
 from minigan.random import Generator, default_generator
-from minigan.tensor import Tensor
+from minigan.tensor import Tensor, load_all
 
 
 class Module:
@@ -75,16 +75,7 @@ class Module:
             raise ValueError(
                 f"load_state_dict: missing {missing or 'none'}, unknown {unknown or 'none'}"
             )
-        for name, target in own.items():
-            shape = tuple(
-                np.shape(state[name].data if isinstance(state[name], Tensor) else state[name])
-            )  # type: ignore[union-attr, arg-type]
-            if shape != target.shape:
-                raise ValueError(
-                    f"load_state_dict: '{name}' is {target.shape}, and the state's {shape}"
-                )
-        for name, target in own.items():
-            target.copy_(state[name])
+        load_all(own, state)
 
     def train(self, mode: bool = True) -> Module:
         """Batch norms use the batch's own statistics (or, with False, the running ones)."""

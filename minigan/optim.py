@@ -6,18 +6,22 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from minigan.devices.kernels import AdamSettings
-from minigan.tensor import Tensor
+from minigan.tensor import Tensor, load_all
 
 
 class Optimizer:
     """Parameters, and what is remembered about each from step to step."""
 
     def __init__(self, parameters: Iterable[Tensor]) -> None:
-        self.parameters = list(parameters)
+        self.parameters = list(dict.fromkeys(parameters))  # a shared one is changed once a step
         if not self.parameters:
             raise ValueError("an optimizer needs at least one parameter")
         if any(not p.requires_grad for p in self.parameters):
             raise ValueError("an optimizer's parameters have requires_grad=True")
+        if any(not p.data.flags.c_contiguous for p in self.parameters):
+            raise ValueError(
+                "an optimizer's parameters are contiguous: kernels change them in place"
+            )
         self.step_count = 0
 
     def zero_grad(self) -> None:
@@ -54,10 +58,9 @@ class Optimizer:
             raise ValueError(
                 "load_state_dict: this state is not of an optimizer of the same parameters"
             )
-        for name, memory in own.items():
-            if isinstance(memory, Tensor):
-                memory.copy_(state[name])
-        self.step_count = int(state["step_count"])
+        step_count = int(state["step_count"])
+        load_all({name: t for name, t in own.items() if isinstance(t, Tensor)}, state)
+        self.step_count = step_count
 
 
 def _zeros_like(parameters: list[Tensor]) -> list[Tensor]:

@@ -25,10 +25,11 @@ class Stream(enum.IntEnum):
     WEIGHTS = 1
     BATCHES = 2
     NOISE = 3
-    CATEGORICAL_CODES = 4
-    CONTINUOUS_CODES = 5
-    SAMPLES = 16  # and the four after it: the latents of the sample grids
-    EVALUATION = 32  # and the four after it: the latents of the evaluation
+    CODES = 4
+    SAMPLE_NOISE = 5
+    SAMPLE_CODES = 6
+    EVALUATION_NOISE = 7
+    EVALUATION_CODES = 8
 
 
 def uniform(
@@ -39,12 +40,14 @@ def uniform(
     device: Device,
     dtype: Any = np.float32,
 ) -> Array:
-    """Uniform numbers in [low, high) for `key` = (seed, stream, step)."""
+    """low + (high − low)·u, u uniform in [0, 1), for `key` = (seed, stream, step)."""
     return device.random_uniform(shape, low, high, dtype, key)
 
 
 def integers(shape: Sequence[int], high: int, key: tuple[int, int, int], device: Device) -> Array:
-    """Uniform integers in [0, high), int64, for `key` = (seed, stream, step)."""
+    """Uniform integers in [0, high), int64, for `key` = (seed, stream, step); `high` is at most 2³²."""
+    if not 0 < high <= 2**32:
+        raise ValueError(f"integers: high is 1 … 2³², not {high}")
     return device.random_integers(shape, high, key)
 
 

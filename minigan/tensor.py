@@ -13,7 +13,8 @@ import functools
 import inspect
 import itertools
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -51,7 +52,7 @@ class Saved(NamedTuple):
     """A tensor whose array an operation keeps for its vjp, and that array's version at the time."""
 
     version: Version
-    count: int
+    changes: int
     position: str
 
 
@@ -76,7 +77,7 @@ class Node:
                 "backward(), which freed its saved arrays; run the forward pass again"
             )
         for saved in self.saved:
-            if saved.version.count != saved.count:
+            if saved.version.count != saved.changes:
                 raise RuntimeError(
                     f"backward: '{self.operation}' saved its {saved.position} for the gradient, and "
                     "that array was changed in place afterwards; change it after backward(), or "
@@ -124,7 +125,8 @@ class Tensor:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        return np.dtype(self.data.dtype)
+        dtype: np.dtype[Any] = self.data.dtype
+        return dtype
 
     @property
     def requires_grad(self) -> bool:
@@ -133,7 +135,7 @@ class Tensor:
 
     def requires_grad_(self) -> Tensor:
         """Make this tensor one whose gradient `backward` computes."""
-        if self.dtype.kind != "f":
+        if self.dtype not in (np.float32, np.float64):
             raise TypeError(
                 f"a tensor of dtype {self.dtype} cannot require a gradient: only float32 and "
                 "float64 have one"
@@ -166,8 +168,8 @@ class Tensor:
 
     def copy_(self, source: Tensor | ArrayLike) -> Tensor:
         """Overwrite the values in place with `source`, broadcast to this shape."""
-        values = source.data if isinstance(source, Tensor) else source
-        values = self.device.asarray(values)
+        self._refuse_computed("copy_")
+        values = _values(source, self.device)
         try:
             self.data[...] = values
         except ValueError as error:
@@ -179,18 +181,28 @@ class Tensor:
 
     def zero_(self) -> Tensor:
         """Overwrite the values in place with zeros."""
+        self._refuse_computed("zero_")
         self.data[...] = 0
         self.mark_changed()
         return self
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        if _mode.recording and self.requires_grad:
+        variable = isinstance(value, Tensor) and value.requires_grad
+        if _mode.recording and (self.requires_grad or variable):
             raise RuntimeError(
                 "assignment to part of a tensor is not differentiable; use mg.where or "
                 "mg.concatenate, or assign under mg.no_grad()"
             )
         self.data[_plain_index(index)] = value.data if isinstance(value, Tensor) else value
         self.mark_changed()
+
+    def _refuse_computed(self, method: str) -> None:
+        """A computed tensor goes on to pass gradients to what its old values came from."""
+        if _mode.recording and self._node is not None:
+            raise RuntimeError(
+                f"{method}: this tensor was computed by '{self._node.operation}', and overwriting it is not "
+                "differentiable; do it under mg.no_grad(), or detach it"
+            )
 
     def mark_changed(self) -> None:
         """Say that the memory was written in place, so that a vjp which saved it can refuse to run."""
@@ -225,7 +237,9 @@ class Tensor:
     def __int__(self) -> int:
         return int(self.item())
 
-    def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+    def __array__(
+        self, dtype: DTypeLike | None = None, copy: bool | None = None
+    ) -> np.ndarray[Any, Any]:
         if self.requires_grad:
             raise TypeError(
                 "this tensor belongs to a graph, and NumPy would lose its gradient: use "
@@ -237,7 +251,8 @@ class Tensor:
         return self.data.__dlpack__(**settings)
 
     def __dlpack_device__(self) -> tuple[int, int]:
-        return tuple(self.data.__dlpack_device__())  # type: ignore[return-value]
+        kind, number = self.data.__dlpack_device__()
+        return int(kind), int(number)
 
     def __repr__(self) -> str:
         values = np.array2string(self.numpy(), separator=", ", prefix="tensor(")
@@ -274,7 +289,7 @@ class Tensor:
 def tensor(
     data: Any,
     requires_grad: bool = False,
-    dtype: DTypeLike = None,
+    dtype: DTypeLike | None = None,
     device: str | Device = "cpu",
 ) -> Tensor:
     """A tensor holding a copy of `data` (numbers, nested lists, an array or another tensor).
@@ -286,6 +301,27 @@ def tensor(
     if dtype is None and not hasattr(values, "dtype") and np.asarray(values).dtype == np.float64:
         dtype = np.float32
     return Tensor(place.copy(place.asarray(values, dtype)), place, requires_grad)
+
+
+def _values(source: Tensor | ArrayLike, device: Device) -> Array:
+    """The numbers of `source` as an array of that device."""
+    if isinstance(source, Tensor):
+        return source.data if source.device is device else device.asarray(source.numpy())
+    return device.asarray(source)
+
+
+def load_all(targets: Mapping[str, Tensor], sources: Mapping[str, Tensor | ArrayLike]) -> None:
+    """Overwrite each target with the source of its name: all of them, or none and an error."""
+    arrays = {name: _values(sources[name], target.device) for name, target in targets.items()}
+    for name, target in targets.items():
+        shape = tuple(arrays[name].shape)
+        if shape != target.shape or arrays[name].dtype.kind not in "fiub":
+            raise ValueError(
+                f"load_state_dict: '{name}' holds numbers of shape {target.shape}; the state's is "
+                f"{arrays[name].dtype} of shape {shape}"
+            )
+    for name, target in targets.items():
+        target.copy_(Tensor(arrays[name], target.device))
 
 
 def from_dlpack(source: Any) -> Tensor:
@@ -328,6 +364,11 @@ def differentiable(function: Callable[..., tuple[Array, VJP | None]]) -> Callabl
             bound = signature.bind(None, *arguments, **settings)
             bound.apply_defaults()
             arguments, settings = bound.args[1:], bound.kwargs
+            for key, value in settings.items():
+                if isinstance(value, Tensor):
+                    raise TypeError(
+                        f"{name}: '{key}' takes no tensor; only positional arguments do"
+                    )
         device = _common_device(name, arguments)
         arrays = [a.data if isinstance(a, Tensor) else a for a in arguments]
         try:
@@ -335,7 +376,8 @@ def differentiable(function: Callable[..., tuple[Array, VJP | None]]) -> Callabl
         except ValueError as error:
             shapes = " and ".join(str(tuple(a.shape)) for a in arrays if hasattr(a, "shape"))
             raise ValueError(f"{name}: {error} (shapes {shapes})") from error
-        return _record(name, arguments, Tensor(output, device), vjp)
+        # NumPy's arithmetic on 0-dimensional arrays gives scalars: asarray makes them arrays again.
+        return _record(name, arguments, Tensor(device.asarray(output), device), vjp)
 
     # The public function takes no device: help() shows what the user passes.
     parameters = list(signature.parameters.values())[1:]
@@ -365,17 +407,38 @@ def _record(name: str, arguments: Sequence[Any], output: Tensor, vjp: VJP | None
     wanted = any(t.requires_grad for t in tensors)
     if vjp is None or not _mode.recording or not wanted or output.dtype.kind != "f":
         return output
-    # What a vjp closes over is what it saved: the closure's cells hold those very arrays.
-    kept = {id(cell.cell_contents) for cell in vjp.__closure__ or ()}
+    kept = _kept_arrays(vjp)
     candidates = [(f"input {i + 1}", a) for i, a in enumerate(arguments) if isinstance(a, Tensor)]
     saved = tuple(
         Saved(t._version, t._version.count, position)
         for position, t in [*candidates, ("output", output)]
-        if id(t.data) in kept
+        if any(_share_memory(t.data, array) for array in kept)
     )
     inputs = tuple(a if isinstance(a, Tensor) and a.requires_grad else None for a in arguments)
     output._node = Node(name, inputs, vjp, saved)
     return output
+
+
+def _kept_arrays(vjp: VJP) -> list[Array]:
+    """What a vjp closes over is what it saved: the arrays in its closure, or in a tuple or function there."""
+    arrays: list[Array] = []
+    seen: set[int] = set()
+    stack: list[Any] = [vjp]
+    while stack:
+        value = stack.pop()
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, FunctionType):
+            stack += value.__defaults__ or ()
+            for cell in value.__closure__ or ():
+                with contextlib.suppress(ValueError):  # a variable that was never assigned
+                    stack.append(cell.cell_contents)
+        elif isinstance(value, (tuple, list)):
+            stack += value
+        elif hasattr(value, "__dlpack__"):
+            arrays.append(value)
+    return arrays
 
 
 def _share_memory(a: Array, b: Array) -> bool:
@@ -427,7 +490,8 @@ def run_backward(root: Tensor, gradient: Any, inputs: list[Tensor] | None) -> No
         node.check_unused()
 
     if root._node is None:
-        _accumulate_leaf(root, device.copy(start))
+        if wanted(root, on_path):
+            _accumulate_leaf(root, device.copy(start))
         return
     gradients = _Gradients(device)
     gradients.add(root._node, start, owned=False)
@@ -491,29 +555,38 @@ class _Gradients:
 
 def _apply_vjp(node: Node, dy: Array, needs: tuple[bool, ...], gradients: _Gradients) -> None:
     assert node.vjp is not None
-    results = node.vjp(dy, needs)
     inputs, operation = node.inputs, node.operation
+    results = node.vjp(dy, needs)
     node.release()
+    if not isinstance(results, (tuple, list)):
+        raise TypeError(
+            f"{operation}: the vjp returns a tuple with a gradient for each input, not {type(results).__name__}"
+        )
     for i, (source, needed) in enumerate(zip(inputs, needs, strict=True)):
         if not needed:
             continue
-        gradient = results[i] if i < len(results) else None
-        if gradient is None:
+        if i >= len(results) or results[i] is None:
             raise TypeError(
                 f"{operation}: no gradient is defined for its input {i + 1}; pass that input without "
                 "requires_grad, or detached"
             )
+        gradient = source.device.asarray(results[i])
         if tuple(gradient.shape) != source.shape or gradient.dtype != source.dtype:
             raise TypeError(
                 f"{operation}: the vjp gave input {i + 1} a gradient of shape {tuple(gradient.shape)}, "
                 f"{gradient.dtype}; the input is {source.shape}, {source.dtype}"
             )
-        others = [dy, *(r for r in results[:i] if r is not None)]
-        owned = not any(_share_memory(gradient, other) for other in others)
+        others = [dy, *(r for j, r in enumerate(results) if j != i and r is not None)]
+        owned = _is_plain(gradient) and not any(_share_memory(gradient, r) for r in others)
         if source._node is not None:
             gradients.add(source._node, gradient, owned)
         else:
             _accumulate_leaf(source, gradient if owned else source.device.copy(gradient))
+
+
+def _is_plain(array: Array) -> bool:
+    """Whether sums can be made in place: a broadcast view repeats its elements, and cannot be written."""
+    return bool(array.flags.c_contiguous and getattr(array.flags, "writeable", True))
 
 
 def _accumulate_leaf(leaf: Tensor, gradient: Array) -> None:

@@ -11,6 +11,9 @@ threads give the same bits. A ``negative_slope`` s stands for the activation y =
 1 is the identity, 0 is ReLU, 0.1 the paper's leaky ReLU.
 """
 
+# A kernel's signature and description are its contract; they have no body.
+# mypy: disable-error-code="empty-body"
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -77,7 +80,14 @@ class CodeTable:
 
     @property
     def columns(self) -> int:
+        """Columns of Q's output."""
         return sum(self.width)
+
+    @property
+    def encoded_columns(self) -> int:
+        """Columns of the generator's input that the codes take."""
+        pairs = zip(self.kind, self.width, strict=True)
+        return sum(width if kind == self.CATEGORICAL else 1 for kind, width in pairs)
 
 
 @dataclass(frozen=True)
@@ -316,8 +326,19 @@ class Device:
         """int64 in [0, high): the high word of word·high, element i from word i (as `random_uniform`)."""
 
     @kernel
-    def encode_codes(self, codes: Array, table: CodeTable) -> Array:
-        """What the generator reads of the codes: (batch, codes) to (batch, encoded columns).
+    def sample_codes(
+        self, batch: int, table: CodeTable, dtype: Any, key: tuple[int, int, int]
+    ) -> Array:
+        """Random codes from their priors, (batch, codes).
+
+        Code i of row r reads word r·codes + i of `key` (see `random_uniform`): a categorical is
+        the high word of word·width, uniform over its categories; a continuous code is k·2⁻²³ − 1 with
+        k = word » 8, uniform in [−1, 1). The values are exact in both dtypes, so they are the same.
+        """
+
+    @kernel
+    def encode_latents(self, noise: Array, codes: Array, table: CodeTable) -> Array:
+        """What the generator reads, (batch, noise + encoded columns): the noise, then the codes.
 
         A categorical becomes one column a category, 1 at its index and 0 elsewhere; a continuous code
         stays one column.

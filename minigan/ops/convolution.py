@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from numbers import Integral
+
 from minigan.devices import Device
 from minigan.devices.kernels import ConvolutionGeometry
+from minigan.ops.elementwise import check_one_float_dtype
 from minigan.tensor import VJP, Array, differentiable
 
 __all__ = [
@@ -42,7 +46,7 @@ def conv2d(
     )
     if min(size) < 1:
         raise ValueError(f"the kernel {kernel} is larger than the image with its padding {pads}")
-    geometry = ConvolutionGeometry(x.shape[1:3], size, kernel, strides, pads)  # type: ignore[arg-type]
+    geometry = ConvolutionGeometry(x.shape[1:3], size, kernel, strides, pads)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         return (
@@ -85,7 +89,7 @@ def conv_transpose2d(
     )
     if min(size) < 1:
         raise ValueError(f"the padding {pads} leaves nothing of the result")
-    geometry = ConvolutionGeometry(size, x.shape[1:3], kernel, strides, pads)  # type: ignore[arg-type]
+    geometry = ConvolutionGeometry(size, x.shape[1:3], kernel, strides, pads)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         return (
@@ -104,24 +108,29 @@ def _check(x: Array, w: Array, b: Array | None) -> None:
         )
     if b is not None and b.shape != (w.shape[3],):
         raise ValueError("b has one element for each channel out (the last axis of w)")
-    if len({a.dtype for a in (x, w, b) if a is not None}) != 1:
-        raise ValueError("x, w and b are of different dtypes")
+    check_one_float_dtype(x, w, b)
 
 
 def _pair(value: Pair, name: str, least: int) -> tuple[int, int]:
-    pair = (value, value) if isinstance(value, int) else tuple(value)
-    if len(pair) != 2 or min(pair) < least:
+    pair = tuple(value) if isinstance(value, Sequence) else (value, value)
+    if len(pair) != 2 or not all(_is_at_least(least, n) for n in pair):
         raise ValueError(f"{name} is an int or a pair of ints, at least {least}; not {value!r}")
     return int(pair[0]), int(pair[1])
 
 
 def _padding(value: Padding) -> tuple[tuple[int, int], tuple[int, int]]:
-    pair = (value, value) if isinstance(value, int) else tuple(value)
-    sides = [(p, p) if isinstance(p, int) else tuple(p) for p in pair]
-    if len(sides) != 2 or any(len(s) != 2 or min(s) < 0 for s in sides):
+    pair = tuple(value) if isinstance(value, Sequence) else (value, value)
+    sides = [tuple(p) if isinstance(p, Sequence) else (p, p) for p in pair]
+    if len(sides) != 2 or not all(
+        len(s) == 2 and all(_is_at_least(0, n) for n in s) for s in sides
+    ):
         raise ValueError(
             "padding is an int, a pair or ((top, bottom), (left, right)), none negative; "
             f"not {value!r}"
         )
     (top, bottom), (left, right) = sides
-    return (top, bottom), (left, right)
+    return (int(top), int(bottom)), (int(left), int(right))
+
+
+def _is_at_least(least: int, value: object) -> bool:
+    return isinstance(value, Integral) and int(value) >= least

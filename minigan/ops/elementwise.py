@@ -79,6 +79,20 @@ def unbroadcast(gradient: Array, like: Array) -> Array:
     return gradient.reshape(shape).astype(like.dtype, copy=False)
 
 
+def check_one_float_dtype(*operands: Array | None) -> None:
+    """A kernel reads all its operands in one dtype; None stands for an operand that is left out."""
+    dtypes = {str(a.dtype) for a in operands if a is not None}
+    if len(dtypes) != 1 or not dtypes <= {"float32", "float64"}:
+        raise ValueError(
+            f"the operands are {', '.join(sorted(dtypes))}, not all float32 or all float64"
+        )
+
+
+def _real(device: Device, x: Array) -> Array:
+    """Kernels take floats: integers and bool become float64, as NumPy's own functions make them."""
+    return x if x.dtype.kind == "f" else x.astype(device.array_module.float64)
+
+
 class _Like:
     """Shape and dtype of an operand whose values the rule does not need."""
 
@@ -360,7 +374,7 @@ def tanh(device: Device, x: Array) -> Result:
 @differentiable
 def sigmoid(device: Device, x: Array) -> Result:
     """1 / (1 + e⁻ˣ), without overflow."""
-    y = device.sigmoid(x)
+    y = device.sigmoid(_real(device, x))
     return y, lambda dy, needs: (device.sigmoid_backward(dy, y),)
 
 
@@ -374,6 +388,7 @@ def softplus(device: Device, x: Array) -> Result:
 @differentiable
 def leaky_relu(device: Device, x: Array, negative_slope: float = 0.1) -> Result:
     """x if x > 0 else negative_slope·x. The slope 0.1 is the InfoGAN paper's (appendix C)."""
+    x = _real(device, x)
     y = device.leaky_relu(x, negative_slope)
     return y, lambda dy, needs: (device.leaky_relu_backward(dy, x, negative_slope),)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from minigan.devices import Device
 from minigan.devices.kernels import CodeTable
-from minigan.ops.elementwise import unbroadcast
+from minigan.ops.elementwise import check_one_float_dtype, unbroadcast
 from minigan.ops.reduction import mean, sum
 from minigan.tensor import VJP, Array, Tensor, differentiable
 
@@ -35,6 +35,10 @@ class Categorical:
 
     size: int
 
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ValueError(f"Categorical: a code needs a category; got size {self.size}")
+
     @property
     def columns(self) -> int:
         return self.size
@@ -45,6 +49,10 @@ class Gaussian:
     """A real code, read through a mean, with a fixed σ; or, with `std` None, through (mean, log σ)."""
 
     std: float | None = 1.0
+
+    def __post_init__(self) -> None:
+        if self.std is not None and self.std <= 0:
+            raise ValueError(f"Gaussian: std must be positive, or None; got {self.std}")
 
     @property
     def columns(self) -> int:
@@ -74,6 +82,7 @@ def code_table(layout: Sequence[Density]) -> CodeTable:
 def _code_log_likelihood(
     device: Device, parameters: Array, codes: Array, table: CodeTable
 ) -> Result:
+    check_one_float_dtype(parameters, codes)
     values, derivative = device.code_log_likelihood(parameters, codes, table)
     return values, lambda dy, needs: (device.scale_code_gradient(derivative, dy, table),)
 
@@ -162,13 +171,17 @@ def gaussian_log_likelihood(
     if std is not None and std <= 0:
         raise ValueError(f"gaussian_log_likelihood: std must be positive; got {std}")
     if log_std is None:
-        reference = next(a for a in (x, mean) if hasattr(a, "dtype"))
-        log_std = np.asarray(math.log(1.0 if std is None else std), reference.dtype)
+        # float32 at least: the logarithm of σ is no integer, whatever x is
+        dtypes = [a.dtype for a in (x, mean) if hasattr(a, "dtype")]
+        log_std = np.asarray(
+            math.log(1.0 if std is None else std), np.result_type(np.float32, *dtypes)
+        )
     return _gaussian_log_likelihood(x, mean, log_std)
 
 
 @differentiable
 def _binary_cross_entropy(device: Device, logits: Array, targets: Array) -> Result:
+    check_one_float_dtype(logits)
     wide = device.array_module.broadcast_to(targets, logits.shape).astype(logits.dtype, copy=False)
     values, derivative = device.binary_cross_entropy_with_logits(logits, wide)
 
@@ -199,7 +212,11 @@ def cross_entropy(logits: Tensor, labels: Tensor | Any, reduction: str = "mean")
 
 
 def _reduce(values: Tensor, reduction: str) -> Tensor:
-    reductions = {"mean": mean, "sum": sum, "none": lambda x: x}
+    reductions: dict[str, Callable[[Tensor], Tensor]] = {
+        "mean": mean,
+        "sum": sum,
+        "none": lambda x: x,
+    }
     if reduction not in reductions:
         raise ValueError(f"reduction is 'mean', 'sum' or 'none'; not {reduction!r}")
     return reductions[reduction](values)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from minigan.devices import Device
-from minigan.ops.elementwise import unbroadcast
+from minigan.ops.elementwise import check_one_float_dtype, unbroadcast
 from minigan.tensor import VJP, Array, differentiable
 
 __all__ = [
@@ -56,6 +56,7 @@ def linear(device: Device, x: Array, w: Array, b: Array | None = None) -> Result
         raise ValueError("x is (batch, features in) and w (features in, features out)")
     if b is not None and b.shape != (w.shape[1],):
         raise ValueError("b has one element for each column of w")
+    check_one_float_dtype(x, w, b)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         return (

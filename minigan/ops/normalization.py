@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from minigan.devices import Device
+from minigan.ops.elementwise import check_one_float_dtype
 from minigan.tensor import VJP, Array, Tensor, differentiable
 
 __all__ = [
@@ -106,9 +107,10 @@ def _inference(
         raise ValueError("batch_norm: inference needs running statistics, and names one group")
     _check_group(running, groups[0])
     chosen = running[groups[0]]
-    statistics = (chosen.mean.data.reshape(1, -1), chosen.variance.data.reshape(1, -1))
+    # Copies: a later training step updates the running statistics in place, before backward() maybe.
+    mean, variance = (x.device.copy(average.data).reshape(1, -1) for average in chosen)
     return _normalize_batch(
-        x, weight, bias, statistics=statistics, batch_statistics=False,
+        x, weight, bias, statistics=(mean, variance), batch_statistics=False,
         epsilon=epsilon, negative_slope=negative_slope,
     )  # fmt: skip
 
@@ -120,6 +122,10 @@ def _check(x: Tensor, weight: Tensor, bias: Tensor, groups: Sequence[str]) -> No
             f"batch_norm: x of shape {x.shape} has its channels last, and weight {weight.shape} and "
             f"bias {bias.shape} one element for each"
         )
+    try:
+        check_one_float_dtype(x, weight, bias)
+    except ValueError as error:
+        raise ValueError(f"batch_norm: {error}") from error
     if not groups or x.shape[0] % len(groups):
         raise ValueError(
             f"batch_norm: a batch of {x.shape[0]} does not divide into {len(groups)} groups"

@@ -86,6 +86,8 @@ def var(
     xp = device.array_module
     kept = _kept_shape(x.shape, axis)
     count = _reduced_count(x.shape, kept)
+    if count <= correction:
+        raise ValueError(f"the variance of {count} values has no correction {correction}")
     deviation = x - xp.mean(x, axis=axis, keepdims=True)
     scale = 1 / (count - correction)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -47,8 +49,8 @@ def reshape(x: Tensor, *shape: Any) -> Tensor:
 
 def flatten(x: Tensor, start_axis: int = 0) -> Tensor:
     """All axes from `start_axis` on joined into one."""
-    start = start_axis % max(x.ndim, 1)
-    return reshape(x, *x.shape[:start], -1)
+    start = _axis(x, start_axis, "flatten") if x.ndim else 0
+    return reshape(x, *x.shape[:start], math.prod(x.shape[start:]))
 
 
 @differentiable
@@ -60,24 +62,27 @@ def _transpose(device: Device, x: Array, axes: tuple[int, ...]) -> Result:
 def transpose(x: Tensor, *axes: Any) -> Tensor:
     """The axes in the order given, or reversed."""
     order = _sequence(axes) or tuple(reversed(range(x.ndim)))
-    if sorted(a % max(x.ndim, 1) for a in order) != list(range(x.ndim)):
+    positions = tuple(_axis(x, a, "transpose") for a in order)
+    if sorted(positions) != list(range(x.ndim)):
         raise ValueError(
             f"transpose: axes {order} are not an order of the {x.ndim} axes of {x.shape}"
         )
-    return _transpose(x, axes=tuple(a % x.ndim for a in order))
+    return _transpose(x, axes=positions)
 
 
 def swapaxes(x: Tensor, first: int, second: int) -> Tensor:
     """The two axes exchanged."""
     order = list(range(x.ndim))
-    order[first], order[second] = order[second], order[first]
+    first, second = _axis(x, first, "swapaxes"), _axis(x, second, "swapaxes")
+    order[first], order[second] = second, first
     return transpose(x, order)
 
 
 def moveaxis(x: Tensor, source: int, destination: int) -> Tensor:
     """Axis `source` moved to position `destination`, the others in order."""
-    order = [a for a in range(x.ndim) if a != source % x.ndim]
-    order.insert(destination % x.ndim, source % x.ndim)
+    source, destination = _axis(x, source, "moveaxis"), _axis(x, destination, "moveaxis")
+    order = [a for a in range(x.ndim) if a != source]
+    order.insert(destination, source)
     return transpose(x, order)
 
 
@@ -110,7 +115,7 @@ def _getitem(device: Device, x: Array, index: Any) -> Result:
     xp = device.array_module
     shape, dtype = x.shape, x.dtype
     parts = index if isinstance(index, tuple) else (index,)
-    repeats = any(isinstance(p, (list, np.ndarray, xp.ndarray)) for p in parts)
+    repeats = any(isinstance(p, (list, tuple, np.ndarray, xp.ndarray)) for p in parts)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         dx = device.zeros(shape, dtype)
@@ -150,6 +155,9 @@ def _concatenate(device: Device, *arrays: Array, axis: int) -> Result:
 
 def concatenate(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
     """The tensors one after another along an axis; their other lengths are equal."""
+    if not tensors:
+        raise ValueError("concatenate: there is no tensor to begin with")
+    axis = _axis(tensors[0], axis, "concatenate")
     dtype = np.result_type(*(t.dtype for t in tensors))
     return _concatenate(*(t if t.dtype == dtype else t.astype(dtype) for t in tensors), axis=axis)
 
@@ -163,6 +171,7 @@ def stack(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
 
 def split(x: Tensor, sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:
     """`sections` equal pieces along an axis, or pieces that end at the given positions, as NumPy's."""
+    axis = _axis(x, axis, "split")
     length = x.shape[axis]
     if isinstance(sections, int):
         if length % sections:
@@ -170,13 +179,15 @@ def split(x: Tensor, sections: int | Sequence[int], axis: int = 0) -> list[Tenso
         cuts = [length // sections * i for i in range(sections + 1)]
     else:
         cuts = [0, *sections, length]
-    before = (slice(None),) * (axis % x.ndim)
-    return [x[(*before, slice(a, b))] for a, b in zip(cuts, cuts[1:], strict=False)]
+    before = (slice(None),) * axis
+    return [x[(*before, slice(a, b))] for a, b in itertools.pairwise(cuts)]
 
 
 @differentiable
 def pad(device: Device, x: Array, widths: Sequence[tuple[int, int]], value: float = 0.0) -> Result:
     """x with `value` before and after it: a pair of widths for each axis."""
+    if len(widths) != x.ndim:
+        raise ValueError(f"there are {len(widths)} pairs of widths for {x.ndim} axes")
     inner = tuple(slice(before, before + n) for (before, _), n in zip(widths, x.shape, strict=True))
     padded = device.array_module.pad(x, widths, constant_values=value)
     return padded, lambda dy, needs: (dy[inner],)
@@ -198,7 +209,7 @@ def roll(device: Device, x: Array, shift: int, axis: int | None = None) -> Resul
 
 def repeat(x: Tensor, repeats: int, axis: int) -> Tensor:
     """Each element `repeats` times along an axis: a, a, b, b, …"""
-    axis %= x.ndim
+    axis = _axis(x, axis, "repeat")
     wide = broadcast_to(
         expand_dims(x, axis=axis + 1), *x.shape[: axis + 1], repeats, *x.shape[axis + 1 :]
     )
@@ -208,6 +219,13 @@ def repeat(x: Tensor, repeats: int, axis: int) -> Tensor:
 def tile(x: Tensor, repeats: int, axis: int) -> Tensor:
     """The whole tensor `repeats` times along an axis: a, b, a, b, …"""
     return concatenate([x] * repeats, axis)
+
+
+def _axis(x: Tensor, axis: int, operation: str) -> int:
+    """The axis, counted from the first."""
+    if not -x.ndim <= axis < x.ndim:
+        raise ValueError(f"{operation}: axis {axis} is not one of the {x.ndim} axes of {x.shape}")
+    return axis % x.ndim
 
 
 def _sequence(values: tuple[Any, ...]) -> tuple[int, ...]:

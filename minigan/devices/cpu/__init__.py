@@ -117,7 +117,8 @@ class CPU(Device):
     def conv_transpose2d_backward_weight(
         self, x: Array, dy: Array, geometry: ConvolutionGeometry
     ) -> Array:
-        return self.copy(self.conv2d_backward_weight(dy, x, geometry).swapaxes(2, 3))
+        dw: Array = self.copy(self.conv2d_backward_weight(dy, x, geometry).swapaxes(2, 3))
+        return dw
 
     def _fold_product(
         self, dy: Array, w: Array, bias: Array | None, geometry: ConvolutionGeometry
@@ -230,7 +231,11 @@ class CPU(Device):
         self, logits: Array, targets: Array
     ) -> tuple[Array, Array]:
         logits, targets = _contiguous(logits, targets)
-        values, derivative = self.empty((2, *logits.shape), logits.dtype)
+        pair = self.empty((2, *logits.shape), logits.dtype)
+        values, derivative = (
+            pair[0, ...],
+            pair[1, ...],
+        )  # the dots keep a 0-dimensional one an array
         likelihood.binary_cross_entropy_with_logits(
             logits.reshape(-1), targets.reshape(-1), values.reshape(-1), derivative.reshape(-1)
         )
@@ -301,16 +306,20 @@ class CPU(Device):
     def _words(self, count: int, key: tuple[int, int, int]) -> Array:
         blocks = self.empty((-(-count // 4), 4), np.uint32)
         seed, stream, step = key
-        random.words(np.uint64(seed), stream, step, blocks)
+        random.words(np.uint64(seed), int(stream), int(step), blocks)
         return blocks.reshape(-1)[:count]
 
-    def encode_codes(self, codes: Array, table: CodeTable) -> Array:
-        columns = sum(
-            width if kind == CodeTable.CATEGORICAL else 1
-            for kind, width in zip(table.kind, table.width, strict=True)
-        )
-        result = self.empty((codes.shape[0], columns), codes.dtype)
-        likelihood.encode_codes(codes, np.array(table.kind), np.array(table.width), result)
+    def sample_codes(
+        self, batch: int, table: CodeTable, dtype: Any, key: tuple[int, int, int]
+    ) -> Array:
+        words = self._words(batch * len(table.kind), key).reshape(batch, -1)
+        codes = self.empty(words.shape, dtype)
+        random.codes(words, np.array(table.kind), np.array(table.width), codes)
+        return codes
+
+    def encode_latents(self, noise: Array, codes: Array, table: CodeTable) -> Array:
+        result = self.empty((codes.shape[0], noise.shape[1] + table.encoded_columns), codes.dtype)
+        likelihood.encode_latents(noise, codes, np.array(table.kind), np.array(table.width), result)
         return result
 
     def gather_images(

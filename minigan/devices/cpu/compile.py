@@ -23,21 +23,22 @@ from pathlib import Path
 from typing import Any
 
 import numba
-from numba.core import config
+from numba.core import config as numba_config
+from numba.np.ufunc.parallel import threading_layer
 
-# Sums may be reordered and contracted to FMAs; NaN and infinity keep their meaning.
-_OPTIONS: dict[str, Any] = {
-    "nogil": True,
-    "error_model": "numpy",
-    "fastmath": {"reassoc", "contract", "nsz", "arcp"},
-}
+config: Any = numba_config  # whose attributes are made when it is loaded
+
+# No fast-math: Numba keeps a copy of a helper in each kernel that calls it, and with freedom to reorder, the
+# copies that run after a fresh compilation and after a cached one differ in the last bit. The kernels
+# need none of it to be vectorized: they add along rows, with a vector of channels side by side.
+_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 _pool_lock = threading.RLock()
 
 
 def use_own_pool() -> None:
     """Choose the ``workqueue`` layer, unless the user's own Numba code has started another already."""
     with contextlib.suppress(ValueError):
-        numba.threading_layer()  # raises ValueError while no layer runs
+        threading_layer()  # raises ValueError while no layer runs
         return
     config.THREADING_LAYER = "workqueue"
 

@@ -70,10 +70,12 @@ def scale_code_gradient(gradient, dy, offset, width, result):
 
 
 @compiled
-def encode_codes(codes, kind, width, result):
+def encode_latents(noise, codes, kind, width, result):
     result[:] = 0
     for row in range(codes.shape[0]):
-        at = 0
+        at = noise.shape[1]
+        for column in range(at):
+            result[row, column] = noise[row, column]
         for code in range(kind.size):
             if kind[code] == 0:
                 result[row, at + int(codes[row, code])] = 1

@@ -46,7 +46,7 @@ class Pool:
         self.allocated_bytes = 0
 
     def empty(self, shape: Sequence[int], dtype: Any) -> np.ndarray[Any, Any]:
-        """An uninitialised array, aligned to `ALIGNMENT` bytes."""
+        """An uninitialised array; one that the pool lends is aligned to `ALIGNMENT` bytes."""
         dtype = np.dtype(dtype)
         size = math.prod(shape) * dtype.itemsize
         if size < _SMALL:
@@ -55,12 +55,13 @@ class Pool:
         with self._lock:
             free = self._free[size]
             memory = free.pop() if free else None
+            self.allocated_bytes += 0 if memory is not None else size
         if memory is None:
             memory = np.empty(size + ALIGNMENT, np.uint8)
-            self.allocated_bytes += size
         loan = _Loan(self, memory, -memory.ctypes.data % ALIGNMENT)
         count = math.prod(shape)
-        return np.asarray(loan)[: count * dtype.itemsize].view(dtype).reshape(shape)
+        elements: np.ndarray[Any, Any] = np.asarray(loan)[: count * dtype.itemsize].view(dtype)
+        return elements.reshape(shape)
 
     def take_back(self, memory: np.ndarray[Any, Any]) -> None:
         # Called from a destructor, which may run inside `empty` itself: list.append is atomic, a lock

@@ -54,3 +54,16 @@ def words(seed, stream, step, result):
         result[number, 1] = w1
         result[number, 2] = w2
         result[number, 3] = w3
+
+
+@compiled
+def codes(words, kind, width, result):
+    """One word a code; `kind` as in `CodeTable`."""
+    real = result.dtype.type
+    for row in range(words.shape[0]):
+        for code in range(words.shape[1]):
+            word = np.uint64(words[row, code])
+            if kind[code] == 0:
+                result[row, code] = real((word * np.uint64(width[code])) >> _32)
+            else:
+                result[row, code] = real(word >> np.uint64(8)) * real(2.0**-23) - real(1)

@@ -1,0 +1,31 @@
+"""The objective: min over G, Q and max over D of V(D, G) − λ·L_I(G, Q) (InfoGAN, eq. 6).
+
+L_I(G, Q) = E[log Q(c|x)] + H(c), x = G(z, c) (eq. 5). G's part of V is the non-saturating loss −log D(G(z, c)).
+All are in nats, averaged over the batch.
+"""
+
+from __future__ import annotations
+
+from minigan.infogan.codes import CodeLayout
+from minigan.ops.likelihood import binary_cross_entropy_with_logits, code_log_likelihood
+from minigan.tensor import Tensor
+
+
+def discriminator_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """−E[log D(x)] − E[log(1 − D(G(z, c)))], on a batch that is half real (target 1), half generated (0)."""
+    return 2 * binary_cross_entropy_with_logits(logits, targets)
+
+
+def generator_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """−E[log D(G(z, c))]: the cross entropy against targets of 1."""
+    return binary_cross_entropy_with_logits(logits, targets)
+
+
+def log_likelihood(parameters: Tensor, codes: Tensor, layout: CodeLayout) -> Tensor:
+    """log Q(c_i|x) of each code, (batch, codes)."""
+    return code_log_likelihood(parameters, codes, layout.densities)
+
+
+def weighted_information(log_likelihoods: Tensor, weights: Tensor) -> Tensor:
+    """Σᵢ λᵢ·E[log Q(c_i|x)]: L_I without the constant H(c)."""
+    return (log_likelihoods * weights).sum() * (1 / log_likelihoods.shape[0])

@@ -1,0 +1,290 @@
+"""One training step, and the state that it changes.
+
+A step is two halves that share one forward pass of G. D's half updates D and Q, on real and generated images
+together; G's half updates G alone, through the new D and Q. Both carry −λ·L_I, unless the objective is the
+plain GAN's: then Q is a network of its own and only reads what G happens to put into its images (Fig. 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from minigan.devices import get_device
+from minigan.errors import SettingsError, TrainingError
+from minigan.infogan.experiments import Settings
+from minigan.infogan.networks import (
+    GENERATED,
+    REAL,
+    Builder,
+    Discriminator,
+    Generator,
+    Recognition,
+    initialize,
+)
+from minigan.infogan.objective import (
+    discriminator_loss,
+    generator_loss,
+    log_likelihood,
+    weighted_information,
+)
+from minigan.ops.likelihood import code_table
+from minigan.ops.shaping import concatenate
+from minigan.optim import Adam
+from minigan.random import Stream, integers, uniform
+from minigan.tensor import Array, Tensor
+
+_DIVERGED = 1e6  # nats: no loss of a run that learns comes near it
+
+
+class StepMetrics(NamedTuple):
+    """What a step measured, in nats. ``information`` is L_I of each code, on this step's batch."""
+
+    step: int
+    discriminator_loss: float
+    generator_loss: float
+    information: tuple[float, ...]
+
+
+class Networks:
+    """G, D and Q of an experiment, with their starting weights."""
+
+    def __init__(self, settings: Settings) -> None:
+        device, layout = get_device(settings.device), settings.layout
+        slope, dtype = settings.negative_slope, np.dtype(settings.dtype)
+        self.generator = Generator(
+            settings.generator, settings.noise + layout.encoded_columns, dtype, device
+        )
+        if self.generator.image_shape != settings.image_shape:
+            raise SettingsError(
+                f"the generator makes images of {self.generator.image_shape}, and the data are "
+                f"{settings.image_shape}"
+            )
+        self.discriminator = Discriminator(
+            settings.trunk, settings.image_shape, slope, dtype, device
+        )
+        trunk = None
+        if settings.objective == "gan":
+            build = Builder(dtype, device, (REAL, GENERATED), slope)
+            trunk, _ = build.network(settings.trunk, settings.image_shape)
+        self.recognition = Recognition(
+            self.discriminator, layout.parameter_columns, slope, dtype, device, trunk
+        )
+        step = 0
+        for _, module in self.named():
+            step = initialize(module, settings.seed, step)
+
+    def named(self) -> list[tuple[str, Generator | Discriminator | Recognition]]:
+        return [
+            ("generator", self.generator),
+            ("discriminator", self.discriminator),
+            ("recognition", self.recognition),
+        ]
+
+    def named_tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """Every parameter and running statistic, as "generator.layers.0.weight"."""
+        for network, module in self.named():
+            for name, value in module.named_tensors():
+                yield f"{network}.{name}", value
+
+    def read(self, images: Tensor, group: str) -> Tensor:
+        """Q's parameters for images of a group, in inference: Q reads real ones with the real statistics."""
+        groups = (group,)
+        own_trunk = self.recognition.trunk is not None
+        inputs = images if own_trunk else self.discriminator.trunk(images, groups)
+        return self.recognition(inputs, groups)
+
+    def train(self, mode: bool = True) -> None:
+        """Training mode for all three, or inference."""
+        for _, module in self.named():
+            module.train(mode)
+
+
+class Trainer:
+    """The networks, their optimizers and the count of steps: all that a step changes.
+
+    `images` are uint8, (n, height, width, channels). Every random number is a function of the seed and the
+    step, so a state that is saved and loaded goes on as if it had never stopped.
+    """
+
+    def __init__(self, settings: Settings, images: np.ndarray) -> None:
+        if tuple(images.shape[1:]) != settings.image_shape:
+            raise SettingsError(
+                f"the data are images of {tuple(images.shape[1:])}, and {settings.experiment} takes "
+                f"{settings.image_shape}"
+            )
+        if settings.batch_size > len(images):
+            raise SettingsError(
+                f"batch_size {settings.batch_size} is more than the {len(images)} images there are"
+            )
+        self.settings = settings
+        self.layout = settings.layout
+        self.table = code_table(self.layout.densities)
+        self.device = get_device(settings.device)
+        self.dtype = np.dtype(settings.dtype)
+        self.images = self.device.asarray(images)
+        self.networks = Networks(settings)
+        betas = (settings.beta1, settings.beta2)
+        self.discriminator_optimizer = Adam(
+            [*self.discriminator.parameters(), *self.recognition.parameters()],
+            settings.learning_rate_discriminator, betas,
+        )  # fmt: skip
+        self.generator_optimizer = Adam(
+            self.generator.parameters(), settings.learning_rate_generator, betas
+        )
+        self.step_count = 0
+        half = settings.batch_size
+        self._targets = self._constant(np.repeat([1.0, 0.0], half).reshape(-1, 1))
+        self._ones = self._constant(np.ones((half, 1)))
+        self._weights = self._constant(
+            self.layout.weights(settings.lambda_categorical, settings.lambda_continuous)
+        )
+
+    @property
+    def generator(self) -> Generator:
+        return self.networks.generator
+
+    @property
+    def discriminator(self) -> Discriminator:
+        return self.networks.discriminator
+
+    @property
+    def recognition(self) -> Recognition:
+        return self.networks.recognition
+
+    def _constant(self, values: np.ndarray) -> Tensor:
+        return Tensor(self.device.copy(self.device.asarray(values, self.dtype)), self.device)
+
+    def step(self) -> StepMetrics:
+        """One update of D and Q, then one of G. TrainingError if the losses are no longer numbers."""
+        step = self.step_count + 1
+        real = self.real_images(step)
+        latents, codes = self.latents(step)
+        fake = self.generator(latents)
+        d_loss, log_likelihoods = self._discriminator_half(real, fake.detach(), codes)
+        g_loss = self._generator_half(fake, codes)
+        self.step_count = step
+        means = np.asarray(log_likelihoods.numpy(), np.float64).mean(axis=0)
+        information = tuple((self.layout.entropies + means).tolist())
+        metrics = StepMetrics(step, d_loss.item(), g_loss.item(), information)
+        self._check(metrics)
+        return metrics
+
+    def real_images(self, step: int) -> Tensor:
+        """The real images of a step: drawn with replacement, scaled to the range of the networks."""
+        s = self.settings
+        key = (s.seed, Stream.BATCHES, step)
+        indices = integers((s.batch_size,), len(self.images), key, self.device)
+        images = self.device.gather_images(self.images, indices, s.image_low, 1.0, self.dtype)
+        return Tensor(images, self.device)
+
+    def latents(self, step: int) -> tuple[Tensor, Tensor]:
+        """G's input and the codes of a step: (batch, noise + encoded codes) and (batch, codes)."""
+        s = self.settings
+        return draw_latents(s, s.batch_size, Stream.NOISE, Stream.CODES, step)
+
+    def _discriminator_half(
+        self, real: Tensor, fake: Tensor, codes: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Update D and Q; return D's loss, and log Q(c|x) of the generated images, (batch, codes)."""
+        groups = (REAL, GENERATED)
+        images = concatenate([real, fake])
+        features = self.discriminator.trunk(images, groups)
+        loss = discriminator_loss(self.discriminator(features), self._targets)
+        # Q's head sees both halves so that its norms know real images too; only the generated half counts.
+        own_trunk = self.recognition.trunk is not None
+        parameters = self.recognition(images if own_trunk else features, groups)
+        log_likelihoods = log_likelihood(parameters[real.shape[0] :], codes, self.layout)
+        total = loss - weighted_information(log_likelihoods, self._weights)
+        self._update(self.discriminator_optimizer, total)
+        return loss, log_likelihoods
+
+    def _generator_half(self, fake: Tensor, codes: Tensor) -> Tensor:
+        """Update G through D and Q as they are now; return its loss."""
+        groups = (GENERATED,)
+        features = self.discriminator.trunk(fake, groups)
+        loss = total = generator_loss(self.discriminator(features), self._ones)
+        if self.settings.objective == "infogan":
+            parameters = self.recognition(features, groups)
+            log_likelihoods = log_likelihood(parameters, codes, self.layout)
+            total = loss - weighted_information(log_likelihoods, self._weights)
+        self._update(self.generator_optimizer, total)
+        return loss
+
+    @staticmethod
+    def _update(optimizer: Adam, loss: Tensor) -> None:
+        loss.backward(inputs=optimizer.parameters)
+        optimizer.step()
+        optimizer.zero_grad()
+
+    def _check(self, metrics: StepMetrics) -> None:
+        losses = {
+            "discriminator_loss": metrics.discriminator_loss,
+            "generator_loss": metrics.generator_loss,
+            **{f"L_I({n})": v for n, v in zip(self.layout.names, metrics.information, strict=True)},
+        }
+        for name, value in losses.items():
+            if not abs(value) < _DIVERGED:
+                culprit = self.first_nonfinite()
+                raise TrainingError(
+                    f"training diverged at step {metrics.step}: {name} is {value:g}"
+                    + (f", and '{culprit}' holds values that are not finite" if culprit else "")
+                )
+
+    def first_nonfinite(self) -> str | None:
+        """The name of the first tensor of the state that holds a NaN or an infinity."""
+        for name, value in self.state().items():
+            if not np.isfinite(value).all():
+                return name
+        return None
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Every tensor that training changes, by name: weights, running statistics, moments."""
+        state = {name: value.numpy() for name, value in self.networks.named_tensors()}
+        for name, optimizer in self._optimizers():
+            for key, value in optimizer.state_dict().items():
+                if isinstance(value, Tensor):
+                    state[f"{name}.{key}"] = value.numpy()
+        return state
+
+    def load_state(self, step: int, state: dict[str, np.ndarray]) -> None:
+        """Go on from `step` with a state that `state` gave; ValueError if it is of other networks."""
+        own = self.state()
+        if {n: a.shape for n, a in own.items()} != {n: tuple(a.shape) for n, a in state.items()}:
+            raise ValueError("this state is of other networks")
+        for name, value in self.networks.named_tensors():
+            value.copy_(state[name])
+        for name, optimizer in self._optimizers():
+            memories = {
+                key: state[f"{name}.{key}"] if isinstance(value, Tensor) else step
+                for key, value in optimizer.state_dict().items()
+            }
+            optimizer.load_state_dict(memories)
+        self.step_count = step
+
+    def _optimizers(self) -> list[tuple[str, Adam]]:
+        return [
+            ("discriminator_optimizer", self.discriminator_optimizer),
+            ("generator_optimizer", self.generator_optimizer),
+        ]
+
+
+def draw_latents(
+    settings: Settings, batch: int, noise_stream: int, code_stream: int, step: int
+) -> tuple[Tensor, Tensor]:
+    """G's input (batch, noise + encoded codes) and its codes (batch, codes), for a place in two streams."""
+    device, dtype = get_device(settings.device), np.dtype(settings.dtype)
+    table = code_table(settings.layout.densities)
+    noise: Array = uniform(
+        (batch, settings.noise), -1.0, 1.0, (settings.seed, noise_stream, step), device, dtype
+    )
+    codes = device.sample_codes(batch, table, dtype, (settings.seed, code_stream, step))
+    return encode(settings, Tensor(noise, device), Tensor(codes, device)), Tensor(codes, device)
+
+
+def encode(settings: Settings, noise: Tensor, codes: Tensor) -> Tensor:
+    """G's input from noise (batch, noise) and codes (batch, codes)."""
+    table = code_table(settings.layout.densities)
+    return Tensor(noise.device.encode_latents(noise.data, codes.data, table), noise.device)
