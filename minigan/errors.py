@@ -22,3 +22,7 @@ class SettingsError(MiniganError):
 
 class TrainingError(MiniganError):
     """Training that cannot go on."""
+
+
+class RunError(MiniganError):
+    """A run directory, or a file in it, that is not what it should be."""

@@ -356,7 +356,7 @@ def differentiable(function: Callable[..., tuple[Array, VJP | None]]) -> Callabl
             return x**3, vjp
     """
     signature = inspect.signature(function)
-    name = function.__name__
+    name = function.__name__.lstrip("_")  # a private function behind a public one of that name
 
     @functools.wraps(function)
     def operation(*arguments: Any, **settings: Any) -> Tensor:

@@ -34,7 +34,7 @@ from minigan.ops.likelihood import code_table
 from minigan.ops.shaping import concatenate
 from minigan.optim import Adam
 from minigan.random import Stream, integers, uniform
-from minigan.tensor import Array, Tensor
+from minigan.tensor import Tensor
 
 _DIVERGED = 1e6  # nats: no loss of a run that learns comes near it
 
@@ -275,13 +275,20 @@ def draw_latents(
     settings: Settings, batch: int, noise_stream: int, code_stream: int, step: int
 ) -> tuple[Tensor, Tensor]:
     """G's input (batch, noise + encoded codes) and its codes (batch, codes), for a place in two streams."""
-    device, dtype = get_device(settings.device), np.dtype(settings.dtype)
+    noise, codes = draw_noise_and_codes(settings, batch, noise_stream, code_stream, step)
+    return encode(settings, noise, codes), codes
+
+
+def draw_noise_and_codes(
+    settings: Settings, batch: int, noise_stream: int, code_stream: int, step: int
+) -> tuple[Tensor, Tensor]:
+    """z (batch, noise), uniform on (−1, 1), and c (batch, codes) from their priors."""
+    device, dtype, seed = get_device(settings.device), np.dtype(settings.dtype), settings.seed
+    key = (seed, noise_stream, step)
+    noise = uniform((batch, settings.noise), -1.0, 1.0, key, device, dtype)
     table = code_table(settings.layout.densities)
-    noise: Array = uniform(
-        (batch, settings.noise), -1.0, 1.0, (settings.seed, noise_stream, step), device, dtype
-    )
-    codes = device.sample_codes(batch, table, dtype, (settings.seed, code_stream, step))
-    return encode(settings, Tensor(noise, device), Tensor(codes, device)), Tensor(codes, device)
+    codes = device.sample_codes(batch, table, dtype, (seed, code_stream, step))
+    return Tensor(noise, device), Tensor(codes, device)
 
 
 def encode(settings: Settings, noise: Tensor, codes: Tensor) -> Tensor:

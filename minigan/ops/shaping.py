@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from minigan.devices import Device
-from minigan.ops.elementwise import unbroadcast
+from minigan.ops.elementwise import _Like, unbroadcast
 from minigan.tensor import VJP, Array, Tensor, _plain_index, differentiable
 
 __all__ = [
@@ -102,7 +102,8 @@ def expand_dims(device: Device, x: Array, axis: int | tuple[int, ...]) -> Result
 
 @differentiable
 def _broadcast_to(device: Device, x: Array, shape: tuple[int, ...]) -> Result:
-    return device.array_module.broadcast_to(x, shape), lambda dy, needs: (unbroadcast(dy, x),)
+    like = _Like(x)
+    return device.array_module.broadcast_to(x, shape), lambda dy, needs: (unbroadcast(dy, like),)
 
 
 def broadcast_to(x: Tensor, *shape: Any) -> Tensor:

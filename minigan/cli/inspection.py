@@ -1,0 +1,53 @@
+"""`minigan evaluate`, `minigan sample` and `minigan info`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def evaluate(
+    directory: Annotated[Path, typer.Argument(help="The run's directory.")],
+) -> None:
+    """The paper's numbers for a run's newest checkpoint, as a table and as evaluation.json."""
+    from minigan.cli.progress import evaluate_and_report
+    from minigan.infogan.runs import Run
+
+    evaluate_and_report(Run.open(directory))
+
+
+def sample(
+    directory: Annotated[Path, typer.Argument(help="The run's directory.")],
+    out: Annotated[Path, typer.Option(help="The picture to write, a PNG.")] = Path("grid.png"),
+    code: Annotated[str, typer.Option(help="The code that varies from left to right.")] = "c1",
+    rows: Annotated[
+        int, typer.Option(help="Rows: random samples of everything else.", min=1, max=1000)
+    ] = 10,
+    columns: Annotated[
+        int, typer.Option(help="Columns of a continuous code.", min=1, max=1000)
+    ] = 10,
+    limit: Annotated[float, typer.Option(help="A continuous code runs from −limit to limit.")] = 2.0,
+    step: Annotated[int, typer.Option(help="Another number gives other samples.", min=0)] = 0,
+) -> None:
+    """Draw a grid of samples: each row one random sample, one code varied from left to right."""
+    from minigan.errors import SettingsError
+    from minigan.infogan.figures import save_grid, traversal
+    from minigan.infogan.runs import Run
+
+    run = Run.open(directory)
+    names = run.settings.layout.names
+    if code not in names:
+        raise SettingsError(f"there is no code '{code}'; the run has {', '.join(names)}")
+    networks, _ = run.networks()
+    images = traversal(networks, run.settings, names.index(code), rows, columns, limit, step)
+    save_grid(images, out, run.settings.image_low)
+    typer.echo(f"wrote {out}")
+
+
+def info() -> None:
+    """Versions, devices, the kernels that each has, and why a device is not there."""
+    from minigan.cli.progress import print_info
+
+    print_info()

@@ -1,0 +1,123 @@
+"""What the commands show: a live line while something runs, tables at its end. Quiet when not on a terminal."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from minigan.devices import device_names, get_device
+from minigan.devices.kernels import KERNELS
+from minigan.errors import DeviceError, TrainingError
+from minigan.files import write_json
+from minigan.infogan.evaluation import Evaluation
+from minigan.infogan.evaluation import evaluate as evaluate_networks
+from minigan.infogan.runs import Interrupted, Run, versions
+from minigan.infogan.training import StepMetrics, Trainer
+
+_INTERRUPTED = 130  # the shell's code for a process that Ctrl-C ended
+
+
+@contextmanager
+def _progress(description: str, total: int, done: int = 0) -> Iterator[Callable[[int, str], None]]:
+    """A bar on the terminal: call the value with how much is done, and what to show beside it."""
+    columns = (
+        TextColumn("{task.description}"), BarColumn(bar_width=20),
+        TextColumn("{task.completed}/{task.total}"), TextColumn("{task.fields[note]}"),
+        TimeRemainingColumn(compact=True),
+    )  # fmt: skip
+    console = Console()
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task(description, total=total, completed=done, note="")
+        yield lambda completed, note: progress.update(task, completed=completed, note=note)
+
+
+class _Speed:
+    """Steps a second over the last fifty or so."""
+
+    def __init__(self) -> None:
+        import time
+
+        self.clock = time.perf_counter
+        self.times: list[float] = [self.clock()]
+
+    def tick(self) -> float:
+        self.times = [*self.times[-50:], self.clock()]
+        return (len(self.times) - 1) / (self.times[-1] - self.times[0])
+
+
+def run_and_report(run: Run, trainer: Trainer) -> None:
+    """Train to the end, evaluate, and print the paper's numbers."""
+    settings, layout, speed = run.settings, trainer.layout, _Speed()
+    typer.echo(
+        f"{settings.experiment}: {settings.codes}, seed {settings.seed}, {settings.iterations} steps of "
+        f"{settings.batch_size} images on {settings.device}, in {run.directory}"
+    )
+    names, limits = layout.names, [code.attainable for code in layout]
+
+    def note(metrics: StepMetrics) -> str:
+        information = "  ".join(
+            f"{name} {value:.2f}/{limit:.2f}"
+            for name, value, limit in zip(names, metrics.information, limits, strict=True)
+        )
+        return (
+            f"D {metrics.discriminator_loss:.2f}  G {metrics.generator_loss:.2f}  "
+            f"L_I {information}  {speed.tick():.1f} steps/s"
+        )
+
+    try:
+        with _progress("train", settings.iterations, trainer.step_count) as show:
+            run.train(trainer, lambda metrics: show(metrics.step, note(metrics)))
+    except Interrupted as stopped:
+        typer.echo(f"stopped at step {stopped.step}; go on with: minigan resume {run.directory}", err=True)
+        raise typer.Exit(_INTERRUPTED) from None
+    except TrainingError as error:
+        kept = run.checkpoints()
+        place = f"the last good checkpoint is {kept[-1]}" if kept else "no checkpoint was written yet"
+        raise TrainingError(f"{error}; {place}") from error
+    evaluate_and_report(run)
+
+
+def evaluate_and_report(run: Run) -> Evaluation:
+    """Evaluate the newest checkpoint; print a table, and write evaluation.json."""
+    from minigan.datasets import mnist
+
+    networks, step = run.networks()
+    train, test = mnist.load("train"), mnist.load("test")
+    with _progress("evaluate", 100) as show:
+        evaluation = evaluate_networks(
+            networks, run.settings, train, test,
+            progress=lambda done, total: show(100 * done // total, "%"),
+        )  # fmt: skip
+    write_json(run.directory / "evaluation.json", {"step": step, **evaluation.to_json()})
+    table = Table(title=f"{run.settings.experiment}, seed {run.settings.seed}, step {step}")
+    for column in ("measure", "value", "reference"):
+        table.add_column(column)
+    for row in evaluation.rows():
+        table.add_row(*row)
+    Console().print(table)
+    return evaluation
+
+
+def print_info() -> None:
+    """Versions, devices and kernels."""
+    console = Console()
+    for name, value in {**versions(), "platform": platform.platform()}.items():
+        console.print(f"{name:10} {value}", highlight=False)
+    for name in device_names():
+        try:
+            device = get_device(name)
+        except DeviceError as error:
+            console.print(f"device {name}: not here: {error}", highlight=False)
+            continue
+        own = device.kernels()
+        console.print(f"device {name}: {len(own)} of {len(KERNELS)} kernels", highlight=False)
+        for kernel, description in KERNELS.items():
+            console.print(f"  {'✓' if kernel in own else '✗'} {kernel:36} {description}", highlight=False)
+    sys.stdout.flush()

@@ -1,0 +1,90 @@
+"""`minigan train` and `minigan resume`."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Device = Annotated[str, typer.Option(help="Where to compute: cpu.")]
+
+
+def train(
+    experiment: Annotated[str, typer.Argument(help="What to train: mnist.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The run's directory.  [default: runs/EXPERIMENT-OBJECTIVE-seedN]"),
+    ] = None,
+    device: Device = "cpu",
+    seed: Annotated[int, typer.Option(help="Two runs of one seed are the same to the bit.")] = 0,
+    iterations: Annotated[
+        int | None, typer.Option(help="Steps of training.  [default: the experiment's; mnist 5000]")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Images a step.  [default: the experiment's; mnist 128]")
+    ] = None,
+    dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
+    objective: Annotated[
+        str,
+        typer.Option(help="infogan, or gan: the plain GAN of Fig. 1, whose Q only looks on."),
+    ] = "infogan",
+    codes: Annotated[
+        str | None,
+        typer.Option(help='The codes, like "Cat(10) + 2*Uniform".  [default: the experiment\'s]'),
+    ] = None,
+    noise: Annotated[int | None, typer.Option(help="Dimensions of z.")] = None,
+    lambda_categorical: Annotated[
+        float | None, typer.Option(help="λ of categorical codes.")
+    ] = None,
+    lambda_continuous: Annotated[float | None, typer.Option(help="λ of continuous codes.")] = None,
+    learning_rate_discriminator: Annotated[
+        float | None, typer.Option(help="Adam's, for D and Q.")
+    ] = None,
+    learning_rate_generator: Annotated[float | None, typer.Option(help="Adam's, for G.")] = None,
+    checkpoint_every: Annotated[int | None, typer.Option(help="Steps between checkpoints.")] = None,
+    sample_every: Annotated[int | None, typer.Option(help="Steps between sample grids.")] = None,
+) -> None:
+    """Train InfoGAN, with samples as it goes and the paper's numbers at the end.
+
+    Ctrl-C saves the state; `minigan resume` goes on as if nothing had happened.
+    """
+    from minigan.cli.progress import run_and_report
+    from minigan.infogan.experiments import get_experiment
+    from minigan.infogan.runs import Run, images_of
+    from minigan.infogan.training import Trainer
+
+    given: dict[str, Any] = {
+        "device": device, "seed": seed, "iterations": iterations, "batch_size": batch_size,
+        "dtype": dtype, "objective": objective, "codes": codes, "noise": noise,
+        "lambda_categorical": lambda_categorical, "lambda_continuous": lambda_continuous,
+        "learning_rate_discriminator": learning_rate_discriminator,
+        "learning_rate_generator": learning_rate_generator,
+        "checkpoint_every": checkpoint_every, "sample_every": sample_every,
+    }  # fmt: skip
+    base = get_experiment(experiment)
+    settings = dataclasses.replace(base, **{k: v for k, v in given.items() if v is not None})
+    directory = out or Path("runs") / f"{experiment}-{objective}-seed{seed}"
+    Run.check_free(directory)
+    trainer = Trainer(settings, images_of(settings))
+    run_and_report(Run.create(directory, settings), trainer)
+
+
+def resume(
+    directory: Annotated[Path, typer.Argument(help="The run's directory.")],
+    iterations: Annotated[
+        int | None, typer.Option(help="Train to this step instead of the one that was set.")
+    ] = None,
+) -> None:
+    """Go on with a run from its newest checkpoint, as if it had never stopped."""
+    from minigan.cli.progress import run_and_report
+    from minigan.infogan.runs import Run, images_of
+    from minigan.infogan.training import Trainer
+
+    run = Run.open(directory)
+    if iterations is not None:
+        run.extend(iterations)
+    trainer = Trainer(run.settings, images_of(run.settings))
+    run.restore(trainer)
+    run_and_report(run, trainer)

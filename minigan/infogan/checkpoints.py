@@ -1,0 +1,87 @@
+"""Checkpoints: the whole state of a training run in one safetensors file.
+
+The format's header holds one metadata key, ``minigan``: sorted JSON with the step, the settings and a digest of
+the tensors, so a file that was cut, damaged or belongs to another run is told apart before it is used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from minigan.errors import RunError, SettingsError
+from minigan.files import replacing
+from minigan.infogan.experiments import Settings
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A state after `step` steps under `settings`."""
+
+    step: int
+    settings: Settings
+    tensors: dict[str, np.ndarray]
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write it whole or not at all: to a temporary name, to the disk, then renamed."""
+    header = {
+        "format": _FORMAT,
+        "step": checkpoint.step,
+        "settings": checkpoint.settings.to_json(),
+        "sha256": _digest(checkpoint.tensors.items()),
+    }
+    with replacing(path) as temporary:
+        text = json.dumps(header, sort_keys=True, ensure_ascii=False)
+        save_file(checkpoint.tensors, temporary, metadata={"minigan": text})
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read and verify it; RunError says in one sentence what is wrong with the file."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            header = _header(path, file.metadata())
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError as error:
+        raise RunError(f"there is no checkpoint {path}") from error
+    except SafetensorError as error:
+        raise RunError(f"checkpoint {path} is damaged ({error}); {_REMEDY}") from error
+    if _digest(tensors.items()) != header["sha256"]:
+        raise RunError(f"checkpoint {path} is damaged (its digest does not match); {_REMEDY}")
+    try:
+        settings = Settings.from_json(header["settings"])
+    except (SettingsError, TypeError) as error:
+        raise RunError(f"checkpoint {path} was written by another minigan: {error}") from error
+    return Checkpoint(int(header["step"]), settings, tensors)
+
+
+_REMEDY = "delete it, and the run goes on from the one before"
+
+
+def _header(path: Path, metadata: dict[str, str] | None) -> dict[str, Any]:
+    try:
+        header: dict[str, Any] = json.loads((metadata or {})["minigan"])
+        if header["format"] == _FORMAT and {"step", "settings", "sha256"} <= set(header):
+            return header
+    except (KeyError, TypeError, json.JSONDecodeError):
+        pass
+    raise RunError(f"{path} is a safetensors file, but not a checkpoint of minigan's")
+
+
+def _digest(tensors: Iterable[tuple[str, np.ndarray]]) -> str:
+    """SHA-256 over the names and bytes, in the order of the names."""
+    digest = hashlib.sha256()
+    for name, values in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(values).reshape(-1).view(np.uint8))
+    return digest.hexdigest()

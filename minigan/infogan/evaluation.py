@@ -1,0 +1,367 @@
+"""What a trained InfoGAN has learned: are c1's categories the classes, and how much does Q read of each code?
+
+Q reads real images with the running statistics of the real group, and generated ones with those of the
+generated group, which are the statistics that its norms saw for such images in training; G makes its images
+with its own running statistics, so an image does not depend on its batch. Labels are read here and nowhere
+else: training never sees one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from minigan.datasets import LabeledImages
+from minigan.devices import get_device
+from minigan.errors import SettingsError, TrainingError
+from minigan.infogan.codes import CategoricalCode, CodeLayout, UniformCode
+from minigan.infogan.experiments import Settings
+from minigan.infogan.networks import GENERATED, REAL
+from minigan.infogan.objective import log_likelihood
+from minigan.infogan.training import Networks, draw_latents
+from minigan.ops.likelihood import code_table
+from minigan.random import Stream
+from minigan.tensor import Tensor, no_grad, tensor
+
+UNMATCHED = -1  # the class of a category that has none
+
+# What the paper reports, without saying on which images (section 7.2).
+_PAPER_ERRORS = {"mnist": "5 % (paper)"}
+# Of a uniform code on (−1, 1) about its mean, the best guess without looking.
+_UNREAD_RMSE = 1 / math.sqrt(3)
+
+
+# -- categories against classes -----------------------------------------------------------------
+
+
+def contingency(
+    categories: np.ndarray, labels: np.ndarray, n_categories: int, n_classes: int
+) -> np.ndarray:
+    """How many images of each class fall in each category: int64 (categories, classes)."""
+    matrix = np.zeros((n_categories, n_classes), np.int64)
+    np.add.at(matrix, (categories, labels), 1)
+    return matrix
+
+
+def matching_error(matrix: np.ndarray, assignment: np.ndarray) -> float:
+    """The share of images whose category is not assigned to their class; `UNMATCHED` is no one's."""
+    total = int(matrix.sum())
+    if total == 0:
+        raise ValueError("there is no error rate of no images")
+    matched = np.flatnonzero(assignment != UNMATCHED)
+    return (total - int(matrix[matched, assignment[matched]].sum())) / total
+
+
+def one_to_one_matching(matrix: np.ndarray) -> tuple[np.ndarray, float]:
+    """The class of each category, no class twice, that errs least; and its error.
+
+    The assignment problem (Kuhn 1955). With more categories than classes some are `UNMATCHED`, and with fewer
+    some classes are nobody's: either way their images are errors.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    assignment = np.full(len(matrix), UNMATCHED)
+    categories, classes = linear_sum_assignment(matrix, maximize=True)
+    assignment[categories] = classes
+    return assignment, matching_error(matrix, assignment)
+
+
+def majority_vote(matrix: np.ndarray) -> tuple[np.ndarray, float]:
+    """The most frequent class of each category, a class as often as it comes; and its error.
+
+    It flatters: enough categories bring it to 0. An empty category has no vote, and is `UNMATCHED`.
+    """
+    assignment = np.where(matrix.any(axis=1), matrix.argmax(axis=1), UNMATCHED)
+    return assignment, matching_error(matrix, assignment)
+
+
+@dataclass(frozen=True)
+class Clustering:
+    """One set of labelled images, as the categories of one code divide it.
+
+    `matrix` is (categories, classes). `one_to_one_error` is the paper's unsupervised error, with the matching
+    found on these images themselves; `training_matching_error` is that of the training images' matching on
+    these, so that no label of theirs is used (None where there are no training images, and on those).
+    Assignments hold each category's class, or −1.
+    """
+
+    code: str
+    images: int
+    matrix: tuple[tuple[int, ...], ...]
+    one_to_one_assignment: tuple[int, ...]
+    one_to_one_error: float
+    training_matching_error: float | None
+    majority_vote_assignment: tuple[int, ...]
+    majority_vote_error: float
+
+    @classmethod
+    def of(cls, code: str, matrix: np.ndarray, training: Clustering | None = None) -> Clustering:
+        """The clustering of that contingency matrix; `training` is the training images' own."""
+        assignment, error = one_to_one_matching(matrix)
+        votes, majority_error = majority_vote(matrix)
+        transferred = None
+        if training is not None:
+            transferred = matching_error(matrix, np.array(training.one_to_one_assignment))
+        return cls(
+            code=code,
+            images=int(matrix.sum()),
+            matrix=tuple(tuple(row) for row in matrix.tolist()),
+            one_to_one_assignment=tuple(assignment.tolist()),
+            one_to_one_error=error,
+            training_matching_error=transferred,
+            majority_vote_assignment=tuple(votes.tolist()),
+            majority_vote_error=majority_error,
+        )
+
+
+# -- codes against what Q reads -----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CodeReading:
+    """How well Q reads one code in generated images; nats.
+
+    `information` is L_I(c) = H(c) + E[log Q(c|x)] ≤ `attainable`. `rmse` and `correlation` are those of Q's
+    mean with a continuous code, and None for a categorical one.
+    """
+
+    name: str
+    code: str
+    entropy: float
+    information: float
+    attainable: float
+    rmse: float | None = None
+    correlation: float | None = None
+
+
+def code_readings(
+    layout: CodeLayout, parameters: np.ndarray, codes: np.ndarray
+) -> tuple[CodeReading, ...]:
+    """The reading of each code: Q's `parameters` (samples, columns) for images of `codes` (samples, codes)."""
+    parameters, codes = parameters.astype(np.float64), codes.astype(np.float64)
+    means = log_likelihood(tensor(parameters), tensor(codes), layout).numpy().mean(axis=0)
+    offsets = code_table(layout.densities).offset
+    readings = []
+    for i, (name, code) in enumerate(zip(layout.names, layout, strict=True)):
+        rmse = correlation = None
+        if isinstance(code, UniformCode):
+            read, true = parameters[:, offsets[i]], codes[:, i]
+            rmse = math.sqrt(np.mean((read - true) ** 2))
+            correlation = pearson_correlation(read, true)
+        readings.append(
+            CodeReading(
+                name=name,
+                code=str(code),
+                entropy=code.entropy,
+                information=code.entropy + float(means[i]),
+                attainable=code.attainable,
+                rmse=rmse,
+                correlation=correlation,
+            )
+        )
+    return tuple(readings)
+
+
+def pearson_correlation(x: np.ndarray, y: np.ndarray) -> float:
+    """cov(x, y)/(σ_x·σ_y), and 0 where one of them is constant: it tells nothing of the other."""
+    if np.ptp(x) == 0 or np.ptp(y) == 0:
+        return 0.0
+    x, y = x - x.mean(), y - y.mean()
+    return float(x @ y / (np.linalg.norm(x) * np.linalg.norm(y)))
+
+
+# -- the evaluation of a run --------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All that is measured of trained networks.
+
+    `codes` are read in `samples` fresh images. `train` and `test` are None without those images, or
+    without a categorical code to divide them.
+    """
+
+    experiment: str
+    samples: int
+    codes: tuple[CodeReading, ...]
+    train: Clustering | None
+    test: Clustering | None
+
+    @property
+    def entropy(self) -> float:
+        """H(c) of all codes together: they are independent, so it is the sum."""
+        return sum(reading.entropy for reading in self.codes)
+
+    @property
+    def information(self) -> float:
+        """L_I of all codes together, each with weight 1."""
+        return sum(reading.information for reading in self.codes)
+
+    @property
+    def attainable(self) -> float:
+        """The most that L_I can be."""
+        return sum(reading.attainable for reading in self.codes)
+
+    @property
+    def unsupervised_error(self) -> float | None:
+        """The paper's: the one-to-one error on the test images, or on the training images alone."""
+        clustering = self.test or self.train
+        return None if clustering is None else clustering.one_to_one_error
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values, every number finite."""
+        return {
+            **dataclasses.asdict(self),
+            "entropy": self.entropy,
+            "information": self.information,
+            "attainable": self.attainable,
+            "unsupervised_error": self.unsupervised_error,
+        }
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """(what, its value, what to hold it against), for a table."""
+        rows = []
+        for name, clustering in (("test", self.test), ("training", self.train)):
+            if clustering is not None:
+                rows += self._error_rows(clustering, f"{clustering.images:,} {name} images")
+        rows += [
+            ("H(c)", f"{self.entropy:.3f}", ""),
+            ("L_I", f"{self.information:.3f}", f"at most {self.attainable:.3f}"),
+        ]
+        for r in self.codes:
+            rows.append(
+                (f"L_I({r.name}), {r.code}", f"{r.information:.3f}", f"at most {r.attainable:.3f}")
+            )
+            if r.rmse is not None and r.correlation is not None:
+                rows += [
+                    (f"RMSE of {r.name}", f"{r.rmse:.3f}", f"{_UNREAD_RMSE:.3f} unread"),
+                    (f"correlation of {r.name}", f"{r.correlation:.3f}", "±1 at best"),
+                ]
+        return rows
+
+    def _error_rows(self, clustering: Clustering, images: str) -> list[tuple[str, str, str]]:
+        paper = _PAPER_ERRORS.get(self.experiment, "")
+        errors = (
+            ("one-to-one matching", clustering.one_to_one_error, paper),
+            ("the training images' matching", clustering.training_matching_error, ""),
+            ("majority vote", clustering.majority_vote_error, ""),
+        )
+        return [
+            (f"error by {how}, {images}", f"{100 * error:.2f} %", reference)
+            for how, error, reference in errors
+            if error is not None
+        ]
+
+
+def evaluate(
+    networks: Networks,
+    settings: Settings,
+    train: LabeledImages | None,
+    test: LabeledImages | None,
+    samples: int = 10_000,
+    progress: Callable[[int, int], None] | None = None,
+    *,
+    batch_size: int = 500,
+) -> Evaluation:
+    """Measure the networks on real images, and on `samples` fresh ones, the same for the same seed.
+
+    Real images are divided by the first categorical code. `progress` hears after each batch how many images
+    are done, of how many. The networks are left as they were.
+    """
+    if samples < 1:
+        raise ValueError(f"evaluate: there must be at least one sample, not {samples}")
+    layout = settings.layout
+    dividing = _first_categorical(layout)
+    if dividing is None:
+        train = test = None
+    labeled = [images for images in (train, test) if images is not None]
+    for images in labeled:
+        _check(images, settings)
+    n_classes = max((int(images.labels.max()) + 1 for images in labeled), default=0)
+    total = sum(len(images.labels) for images in labeled) + samples
+    done = 0
+
+    def read(batches: Iterable[Tensor], group: str) -> np.ndarray:
+        """Q's parameters for all images of a group, (images, columns)."""
+        nonlocal done
+        parts = []
+        for batch in batches:
+            parts.append(networks.read(batch, group).numpy())
+            done += batch.shape[0]
+            if progress is not None:
+                progress(done, total)
+        parameters = np.concatenate(parts)
+        if not np.isfinite(parameters).all():
+            raise TrainingError(
+                f"these networks have diverged: what Q reads in {group} images is not finite"
+            )
+        return parameters
+
+    def cluster(images: LabeledImages | None, training: Clustering | None) -> Clustering | None:
+        if images is None or dividing is None:
+            return None
+        name, size, offset = dividing
+        parameters = read(_real_batches(images.images, settings, batch_size), REAL)
+        categories = parameters[:, offset : offset + size].argmax(axis=1)
+        matrix = contingency(categories, images.labels, size, n_classes)
+        return Clustering.of(name, matrix, training)
+
+    with no_grad(), inference(networks):
+        trained = cluster(train, None)
+        tested = cluster(test, trained)
+        latents, codes = draw_latents(
+            settings, samples, Stream.EVALUATION_NOISE, Stream.EVALUATION_CODES, 0
+        )
+        generated = (
+            networks.generator(latents[start : start + batch_size])
+            for start in range(0, samples, batch_size)
+        )
+        readings = code_readings(layout, read(generated, GENERATED), codes.numpy())
+    return Evaluation(settings.experiment, samples, readings, trained, tested)
+
+
+@contextmanager
+def inference(networks: Networks) -> Iterator[None]:
+    """All norms use their running statistics within; afterwards each is in the mode that it was in."""
+    modules = [module for _, network in networks.named() for _, module in network.named_modules()]
+    modes = [module.training for module in modules]
+    networks.train(False)
+    try:
+        yield
+    finally:
+        for module, mode in zip(modules, modes, strict=True):
+            module.training = mode
+
+
+def _first_categorical(layout: CodeLayout) -> tuple[str, int, int] | None:
+    """Its name, its size and its first column in Q's output; None if all codes are continuous."""
+    offsets = code_table(layout.densities).offset
+    for name, code, offset in zip(layout.names, layout, offsets, strict=True):
+        if isinstance(code, CategoricalCode):
+            return name, code.size, offset
+    return None
+
+
+def _check(labeled: LabeledImages, settings: Settings) -> None:
+    images, labels = labeled.images, labeled.labels
+    if images.shape[1:] != settings.image_shape or len(images) != len(labels) or not len(images):
+        raise SettingsError(
+            f"{settings.experiment} is evaluated on images of {settings.image_shape} with a label each; "
+            f"these are {images.shape} with labels {labels.shape}"
+        )
+
+
+def _real_batches(images: np.ndarray, settings: Settings, batch_size: int) -> Iterator[Tensor]:
+    """The images in order, scaled to the range of the networks."""
+    device, dtype = get_device(settings.device), np.dtype(settings.dtype)
+    for start in range(0, len(images), batch_size):
+        pixels = device.asarray(images[start : start + batch_size])
+        everyone = device.asarray(np.arange(len(pixels)))
+        scaled = device.gather_images(pixels, everyone, settings.image_low, 1.0, dtype)
+        yield Tensor(scaled, device)

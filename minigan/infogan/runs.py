@@ -1,0 +1,246 @@
+"""A run directory, and the loop that fills it.
+
+    experiment.json     everything that was set, and the versions that ran it
+    metrics.jsonl       a line a step: losses, and L_I of each code
+    samples/            a grid of samples as training goes
+    checkpoints/        the newest states, for `minigan resume`
+    timing.jsonl        how fast it went: the only file that differs between two runs of one seed
+    evaluation.json     the paper's numbers
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import platform
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+import minigan
+from minigan.errors import RunError, SettingsError
+from minigan.files import replacing, write_json
+from minigan.infogan.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
+from minigan.infogan.experiments import Settings
+from minigan.infogan.figures import save_grid, traversal
+from minigan.infogan.training import Networks, StepMetrics, Trainer
+
+KEPT_CHECKPOINTS = 2
+SAMPLE_ROWS = 10
+
+# Settings that do not change what a step computes: a checkpoint may differ in them from its run.
+_FREE = ("iterations", "checkpoint_every", "sample_every")
+
+
+class Interrupted(Exception):
+    """Training was asked to stop, and its state has been saved."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__(step)
+        self.step = step
+
+
+class Run:
+    """The files of one run."""
+
+    def __init__(self, directory: Path, settings: Settings) -> None:
+        self.directory = directory
+        self.settings = settings
+
+    # -- making and opening -----------------------------------------------------------------------
+
+    @classmethod
+    def create(cls, directory: Path, settings: Settings) -> Run:
+        """A new run; RunError if the directory holds one already, or anything else."""
+        cls.check_free(directory)
+        for folder in ("samples", "checkpoints"):
+            (directory / folder).mkdir(parents=True, exist_ok=True)
+        run = cls(directory, settings)
+        run.write_settings()
+        return run
+
+    @staticmethod
+    def check_free(directory: Path) -> None:
+        """RunError unless a new run can be made there; nothing is written."""
+        if (directory / "experiment.json").exists():
+            raise RunError(
+                f"{directory} already holds a run; go on with it by 'minigan resume {directory}', or "
+                "choose another --out"
+            )
+        if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+            raise RunError(f"{directory} is not an empty directory; choose another --out")
+
+    @classmethod
+    def open(cls, directory: Path) -> Run:
+        """The run in a directory; RunError if there is none."""
+        path = directory / "experiment.json"
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            return cls(directory, Settings.from_json(values["settings"]))
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise RunError(f"{directory} holds no run: it has no experiment.json") from error
+        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, SettingsError) as error:
+            raise RunError(f"{path} is damaged: {error}") from error
+
+    def write_settings(self) -> None:
+        write_json(
+            self.directory / "experiment.json",
+            {"settings": self.settings.to_json(), "versions": versions()},
+        )
+
+    def extend(self, iterations: int) -> None:
+        """Set another last step, and keep it in experiment.json."""
+        self.settings = dataclasses.replace(self.settings, iterations=iterations)
+        self.write_settings()
+
+    # -- checkpoints --------------------------------------------------------------------------------
+
+    def checkpoints(self) -> list[Path]:
+        """The checkpoints there are, oldest first."""
+        return sorted((self.directory / "checkpoints").glob("step-*.safetensors"))
+
+    def save(self, trainer: Trainer) -> None:
+        """Write a checkpoint of the trainer's state, and drop all but the newest."""
+        name = f"step-{trainer.step_count:08d}.safetensors"
+        state = Checkpoint(trainer.step_count, self.settings, trainer.state())
+        save_checkpoint(self.directory / "checkpoints" / name, state)
+        for old in self.checkpoints()[:-KEPT_CHECKPOINTS]:
+            old.unlink()
+
+    def load(self) -> Checkpoint:
+        """The newest checkpoint; RunError if there is none, or it is damaged or of another run."""
+        paths = self.checkpoints()
+        if not paths:
+            raise RunError(f"{self.directory} has no checkpoint yet; train it with 'minigan resume {self.directory}'")
+        checkpoint = load_checkpoint(paths[-1])
+        if _fixed(checkpoint.settings) != _fixed(self.settings):
+            raise RunError(f"checkpoint {paths[-1]} is of another run: its settings differ from experiment.json")
+        return checkpoint
+
+    def networks(self) -> tuple[Networks, int]:
+        """The networks of the newest checkpoint, in inference mode, and their step."""
+        checkpoint = self.load()
+        networks = Networks(self.settings)
+        for name, value in networks.named_tensors():
+            value.copy_(checkpoint.tensors[name])
+        networks.train(False)
+        return networks, checkpoint.step
+
+    # -- training -----------------------------------------------------------------------------------
+
+    def train(
+        self,
+        trainer: Trainer,
+        on_step: Callable[[StepMetrics], None] = lambda metrics: None,
+    ) -> None:
+        """Go on to the last iteration. Interrupted on Ctrl-C, when the state has been saved."""
+        self._truncate_metrics(trainer.step_count)
+        settings, started, first = self.settings, time.perf_counter(), trainer.step_count
+        with (
+            _stop_requests() as stop,
+            (self.directory / "metrics.jsonl").open("a", encoding="utf-8") as metrics_file,
+        ):
+            while trainer.step_count < settings.iterations:
+                metrics = trainer.step()
+                metrics_file.write(_metrics_line(trainer, metrics))
+                on_step(metrics)
+                step, last = metrics.step, metrics.step == settings.iterations
+                if step == 1 or step % settings.sample_every == 0 or last:
+                    self.sample(trainer.networks, step)
+                if step % settings.checkpoint_every == 0 or last or stop():
+                    metrics_file.flush()  # before the checkpoint: it never is ahead of its metrics
+                    self.save(trainer)
+                    self._note_timing(step, (step - first) / (time.perf_counter() - started))
+                if stop() and not last:
+                    raise Interrupted(step)
+
+    def restore(self, trainer: Trainer) -> None:
+        """Bring the trainer to the newest checkpoint; where there is none, it starts over."""
+        if self.checkpoints():
+            checkpoint = self.load()
+            trainer.load_state(checkpoint.step, checkpoint.tensors)
+
+    def sample(self, networks: Networks, step: int) -> None:
+        """The grid of step `step`: the same latents each time."""
+        images = traversal(networks, self.settings, code=0, rows=SAMPLE_ROWS)
+        save_grid(images, self.directory / "samples" / f"step-{step:08d}.png", self.settings.image_low)
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """The lines of metrics.jsonl."""
+        path = self.directory / "metrics.jsonl"
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        return [json.loads(line) for line in lines]
+
+    def _truncate_metrics(self, step: int) -> None:
+        """Drop the lines after `step`, and what a crash left of an unfinished one."""
+        path = self.directory / "metrics.jsonl"
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        if len(lines) < step:
+            raise RunError(f"{path} has {len(lines)} lines, and the checkpoint is of step {step}")
+        with replacing(path) as temporary:
+            temporary.write_text("".join(f"{line}\n" for line in lines[:step]), encoding="utf-8")
+
+    def _note_timing(self, step: int, steps_per_second: float) -> None:
+        with (self.directory / "timing.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": step, "steps_per_second": steps_per_second}) + "\n")
+
+
+def versions() -> dict[str, str]:
+    """The versions that a run's bits depend on."""
+    from importlib.metadata import version
+
+    packages = ("numpy", "scipy", "numba")
+    return {
+        "minigan": minigan.__version__,
+        "python": platform.python_version(),
+        **{name: version(name) for name in packages},
+    }
+
+
+def _fixed(settings: Settings) -> dict[str, Any]:
+    return {name: value for name, value in settings.to_json().items() if name not in _FREE}
+
+
+def _metrics_line(trainer: Trainer, metrics: StepMetrics) -> str:
+    names = trainer.layout.names
+    values = {
+        "step": metrics.step,
+        "discriminator_loss": metrics.discriminator_loss,
+        "generator_loss": metrics.generator_loss,
+        "information": dict(zip(names, metrics.information, strict=True)),
+    }
+    return json.dumps(values) + "\n"
+
+
+@contextlib.contextmanager
+def _stop_requests() -> Iterator[Callable[[], bool]]:
+    """Within this block the first Ctrl-C (or SIGTERM) is only noted; the second one interrupts at once."""
+    requested = False
+
+    def note(number: int, frame: FrameType | None) -> None:
+        nonlocal requested
+        requested = True
+        signal.signal(number, before[number])
+
+    before: dict[int, Any] = {}
+    with contextlib.suppress(ValueError):  # only the main thread may set handlers
+        for number in (signal.SIGINT, signal.SIGTERM):
+            before[number] = signal.signal(number, note)
+    try:
+        yield lambda: requested
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def images_of(settings: Settings) -> np.ndarray:
+    """The training images of an experiment, uint8: images only, never labels."""
+    from minigan.datasets import mnist
+
+    return mnist.load("train").images
