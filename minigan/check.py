@@ -88,7 +88,7 @@ def _compare(
     error = np.abs(found - expected)
     scale = max(1.0, float(np.abs(expected).max()))
     if not (error <= tolerance * scale).all():  # NaN is a mismatch too
-        worst = np.unravel_index(np.argmax(np.where(np.isnan(error), np.inf, error)), error.shape)
+        worst = np.unravel_index(np.argmax(error), error.shape)
         where = tuple(int(i) for i in worst)
         raise GradientMismatch(
             f"{getattr(function, '__name__', 'function')}: the gradient of input {position + 1} at {where} "

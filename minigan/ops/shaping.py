@@ -219,7 +219,7 @@ def repeat(x: Tensor, repeats: int, axis: int) -> Tensor:
 
 def tile(x: Tensor, repeats: int, axis: int) -> Tensor:
     """The whole tensor `repeats` times along an axis: a, b, a, b, …"""
-    return concatenate([x] * repeats, axis)
+    return concatenate([x] * repeats, _axis(x, axis, "tile"))
 
 
 def _axis(x: Tensor, axis: int, operation: str) -> int:

@@ -17,63 +17,70 @@ from numba import prange
 
 from minigan.devices.cpu.blas import gemm_tile
 from minigan.devices.cpu.compile import compiled, parallel
+from minigan.devices.cpu.copying import clear_elements, copy_elements
+
+
+@compiled
+def _taps_inside(first, taps, length):
+    """Which taps v of a window that starts at `first` lie in 0 … length−1: from v0 up to, not including, v1."""
+    v0 = min(max(0, -first), taps)
+    return v0, max(v0, min(taps, length - first))
 
 
 @compiled
 def _unfold(x, c, g, r0, r1, columns):
-    """Copy the windows of window rows r0 … r1 (counted over the batch) into `columns`, one a row."""
+    """Copy the windows of window rows r0 … r1 (counted over the batch) into `columns`, one a row.
+
+    A window's row is one run of memory, kernel width·channels long, where it lies inside the image.
+    """
     height, width, out_height, out_width, kh, kw, sh, sw, top, left = g
-    k = kh * kw * c
+    run = kw * c
     for r in range(r0, r1):
         image, y0 = r // out_height, (r % out_height) * sh - top
         for j in range(out_width):
             x0 = j * sw - left
-            v0, v1 = min(max(0, -x0), kw), max(min(kw, width - x0), 0)
-            v1 = max(v0, v1)
-            start = ((r - r0) * out_width + j) * k
+            v0, v1 = _taps_inside(x0, kw, width)
+            window = ((r - r0) * out_width + j) * kh * run
             for u in range(kh):
-                at = start + u * kw * c
-                y = y0 + u
-                if y < 0 or y >= height:
-                    for i in range(kw * c):
-                        columns[at + i] = 0
+                at, y = window + u * run, y0 + u
+                if y < 0 or y >= height or v0 == v1:
+                    clear_elements(columns, at, run)
                     continue
-                for i in range(v0 * c):
-                    columns[at + i] = 0
-                row = x[image * height + y]
-                source = (x0 + v0) * c
-                for i in range((v1 - v0) * c):
-                    columns[at + v0 * c + i] = row[source + i]
-                for i in range(v1 * c, kw * c):
-                    columns[at + i] = 0
+                source = ((image * height + y) * width + x0 + v0) * c
+                if v0 > 0:
+                    clear_elements(columns, at, v0 * c)
+                copy_elements(columns, at + v0 * c, x, source, (v1 - v0) * c)
+                if v1 < kw:
+                    clear_elements(columns, at + v1 * c, (kw - v1) * c)
 
 
 @compiled
 def _fold(columns, c, g, image, bias, dx):
     """Add each window of one image back to the pixels that it was taken from, on top of the bias."""
     height, width, out_height, out_width, kh, kw, sh, sw, top, left = g
-    k = kh * kw * c
-    for y in range(height):
-        row = dx[image * height + y]
-        for x in range(width):
-            at = x * c
-            if bias.size:
+    run = kw * c
+    clear_elements(dx, image * height * width * c, height * width * c)
+    if bias.size:
+        for y in range(height):
+            row = dx[image * height + y]
+            for x in range(width):
+                pixel = row[x * c : x * c + c]
                 for i in range(c):
-                    row[at + i] = bias[i]
-            else:
-                for i in range(c):
-                    row[at + i] = 0
-            for u in range((y + top) % sh, kh, sh):
-                i_window = (y + top - u) // sh
-                if i_window < 0 or i_window >= out_height:
-                    continue
-                for v in range((x + left) % sw, kw, sw):
-                    j_window = (x + left - v) // sw
-                    if j_window < 0 or j_window >= out_width:
-                        continue
-                    source = (i_window * out_width + j_window) * k + (u * kw + v) * c
-                    for i in range(c):
-                        row[at + i] += columns[source + i]
+                    pixel[i] = bias[i]
+    for i_window in range(out_height):
+        for u in range(kh):
+            y = i_window * sh - top + u
+            if y < 0 or y >= height:
+                continue
+            row = dx[image * height + y]
+            for j_window in range(out_width):
+                x0 = j_window * sw - left
+                v0, v1 = _taps_inside(x0, kw, width)
+                start = (i_window * out_width + j_window) * kh * run + u * run + v0 * c
+                pixels = row[(x0 + v0) * c : (x0 + v1) * c]
+                products = columns[start : start + (v1 - v0) * c]
+                for i in range(pixels.size):
+                    pixels[i] += products[i]
 
 
 @parallel
