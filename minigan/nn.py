@@ -6,7 +6,7 @@ Layouts are minigan's: NHWC images, HWIO filters, and a linear layer's weight is
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,9 +28,10 @@ class Module:
     """
 
     training: bool = True
+    forward: Callable[..., Tensor]
 
-    def __call__(self, *arguments: Any, **settings: Any) -> Any:
-        return self.forward(*arguments, **settings)  # type: ignore[attr-defined]
+    def __call__(self, *arguments: Any, **settings: Any) -> Tensor:
+        return self.forward(*arguments, **settings)
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
         """This module and all beneath it, with dotted names, in the order they were set."""

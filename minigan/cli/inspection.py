@@ -28,7 +28,9 @@ def sample(
     columns: Annotated[
         int, typer.Option(help="Columns of a continuous code.", min=1, max=1000)
     ] = 10,
-    limit: Annotated[float, typer.Option(help="A continuous code runs from −limit to limit.")] = 2.0,
+    limit: Annotated[
+        float, typer.Option(help="A continuous code runs from −limit to limit.")
+    ] = 2.0,
     step: Annotated[int, typer.Option(help="Another number gives other samples.", min=0)] = 0,
 ) -> None:
     """Draw a grid of samples: each row one random sample, one code varied from left to right."""

@@ -52,8 +52,8 @@ class _Speed:
         return (len(self.times) - 1) / (self.times[-1] - self.times[0])
 
 
-def run_and_report(run: Run, trainer: Trainer) -> None:
-    """Train to the end, evaluate, and print the paper's numbers."""
+def run_and_report(run: Run, trainer: Trainer, evaluate: bool) -> None:
+    """Train to the end; then, if asked, evaluate and print the paper's numbers."""
     settings, layout, speed = run.settings, trainer.layout, _Speed()
     typer.echo(
         f"{settings.experiment}: {settings.codes}, seed {settings.seed}, {settings.iterations} steps of "
@@ -75,13 +75,18 @@ def run_and_report(run: Run, trainer: Trainer) -> None:
         with _progress("train", settings.iterations, trainer.step_count) as show:
             run.train(trainer, lambda metrics: show(metrics.step, note(metrics)))
     except Interrupted as stopped:
-        typer.echo(f"stopped at step {stopped.step}; go on with: minigan resume {run.directory}", err=True)
+        typer.echo(
+            f"stopped at step {stopped.step}; go on with: minigan resume {run.directory}", err=True
+        )
         raise typer.Exit(_INTERRUPTED) from None
     except TrainingError as error:
         kept = run.checkpoints()
-        place = f"the last good checkpoint is {kept[-1]}" if kept else "no checkpoint was written yet"
+        place = (
+            f"the last good checkpoint is {kept[-1]}" if kept else "no checkpoint was written yet"
+        )
         raise TrainingError(f"{error}; {place}") from error
-    evaluate_and_report(run)
+    if evaluate:
+        evaluate_and_report(run)
 
 
 def evaluate_and_report(run: Run) -> Evaluation:
@@ -119,5 +124,7 @@ def print_info() -> None:
         own = device.kernels()
         console.print(f"device {name}: {len(own)} of {len(KERNELS)} kernels", highlight=False)
         for kernel, description in KERNELS.items():
-            console.print(f"  {'✓' if kernel in own else '✗'} {kernel:36} {description}", highlight=False)
+            console.print(
+                f"  {'✓' if kernel in own else '✗'} {kernel:36} {description}", highlight=False
+            )
     sys.stdout.flush()

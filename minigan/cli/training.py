@@ -9,22 +9,19 @@ from typing import Annotated, Any
 import typer
 
 Device = Annotated[str, typer.Option(help="Where to compute: cpu.")]
+Evaluate = Annotated[bool, typer.Option(help="At the end, measure the paper's numbers.")]
 
 
 def train(
     experiment: Annotated[str, typer.Argument(help="What to train: mnist.")],
     out: Annotated[
         Path | None,
-        typer.Option(help="The run's directory.  [default: runs/EXPERIMENT-OBJECTIVE-seedN]"),
+        typer.Option(help="The run's directory; runs/EXPERIMENT-OBJECTIVE-seedN if not given."),
     ] = None,
     device: Device = "cpu",
     seed: Annotated[int, typer.Option(help="Two runs of one seed are the same to the bit.")] = 0,
-    iterations: Annotated[
-        int | None, typer.Option(help="Steps of training.  [default: the experiment's; mnist 5000]")
-    ] = None,
-    batch_size: Annotated[
-        int | None, typer.Option(help="Images a step.  [default: the experiment's; mnist 128]")
-    ] = None,
+    iterations: Annotated[int | None, typer.Option(help="Steps of training; mnist: 5000.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images a step; mnist: 128.")] = None,
     dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
     objective: Annotated[
         str,
@@ -32,19 +29,26 @@ def train(
     ] = "infogan",
     codes: Annotated[
         str | None,
-        typer.Option(help='The codes, like "Cat(10) + 2*Uniform".  [default: the experiment\'s]'),
+        typer.Option(help='The codes; mnist: "Cat(10) + 2*Uniform".'),
     ] = None,
     noise: Annotated[int | None, typer.Option(help="Dimensions of z.")] = None,
+    trunk: Annotated[
+        str | None,
+        typer.Option(help='D\'s trunk, like "conv 32 | conv 64 bn | fc 512 bn".'),
+    ] = None,
+    generator: Annotated[
+        str | None,
+        typer.Option(help='G, like "fc 512 bn | fc 7x7x64 bn | up 32 bn | up 1 sigmoid".'),
+    ] = None,
     lambda_categorical: Annotated[
         float | None, typer.Option(help="λ of categorical codes.")
     ] = None,
     lambda_continuous: Annotated[float | None, typer.Option(help="λ of continuous codes.")] = None,
-    learning_rate_discriminator: Annotated[
-        float | None, typer.Option(help="Adam's, for D and Q.")
-    ] = None,
-    learning_rate_generator: Annotated[float | None, typer.Option(help="Adam's, for G.")] = None,
+    lr_discriminator: Annotated[float | None, typer.Option(help="Adam's, for D and Q.")] = None,
+    lr_generator: Annotated[float | None, typer.Option(help="Adam's, for G.")] = None,
     checkpoint_every: Annotated[int | None, typer.Option(help="Steps between checkpoints.")] = None,
     sample_every: Annotated[int | None, typer.Option(help="Steps between sample grids.")] = None,
+    evaluate: Evaluate = True,
 ) -> None:
     """Train InfoGAN, with samples as it goes and the paper's numbers at the end.
 
@@ -58,9 +62,10 @@ def train(
     given: dict[str, Any] = {
         "device": device, "seed": seed, "iterations": iterations, "batch_size": batch_size,
         "dtype": dtype, "objective": objective, "codes": codes, "noise": noise,
+        "trunk": trunk, "generator": generator,
         "lambda_categorical": lambda_categorical, "lambda_continuous": lambda_continuous,
-        "learning_rate_discriminator": learning_rate_discriminator,
-        "learning_rate_generator": learning_rate_generator,
+        "learning_rate_discriminator": lr_discriminator,
+        "learning_rate_generator": lr_generator,
         "checkpoint_every": checkpoint_every, "sample_every": sample_every,
     }  # fmt: skip
     base = get_experiment(experiment)
@@ -68,7 +73,7 @@ def train(
     directory = out or Path("runs") / f"{experiment}-{objective}-seed{seed}"
     Run.check_free(directory)
     trainer = Trainer(settings, images_of(settings))
-    run_and_report(Run.create(directory, settings), trainer)
+    run_and_report(Run.create(directory, settings), trainer, evaluate)
 
 
 def resume(
@@ -76,6 +81,7 @@ def resume(
     iterations: Annotated[
         int | None, typer.Option(help="Train to this step instead of the one that was set.")
     ] = None,
+    evaluate: Evaluate = True,
 ) -> None:
     """Go on with a run from its newest checkpoint, as if it had never stopped."""
     from minigan.cli.progress import run_and_report
@@ -83,8 +89,8 @@ def resume(
     from minigan.infogan.training import Trainer
 
     run = Run.open(directory)
-    if iterations is not None:
-        run.extend(iterations)
     trainer = Trainer(run.settings, images_of(run.settings))
     run.restore(trainer)
-    run_and_report(run, trainer)
+    if iterations is not None:
+        run.extend(iterations, trainer.step_count)
+    run_and_report(run, trainer, evaluate)

@@ -83,5 +83,5 @@ def _digest(tensors: Iterable[tuple[str, np.ndarray]]) -> str:
     digest = hashlib.sha256()
     for name, values in sorted(tensors):
         digest.update(name.encode())
-        digest.update(np.ascontiguousarray(values).reshape(-1).view(np.uint8))
+        digest.update(np.ascontiguousarray(values).data)
     return digest.hexdigest()

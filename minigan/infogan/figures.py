@@ -49,7 +49,7 @@ def traversal(
     training = networks.generator.training
     networks.generator.eval()
     with no_grad():
-        images = networks.generator(latents).numpy()
+        images: np.ndarray = networks.generator(latents).numpy()
     networks.generator.train(training)
     return images.reshape(rows, len(values), *images.shape[1:])
 

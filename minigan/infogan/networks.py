@@ -57,13 +57,17 @@ class Builder:
     groups: tuple[str, ...]
     negative_slope: float
 
-    def network(self, text: str, input_shape: tuple[int, ...]) -> tuple[Sequential, tuple[int, ...]]:
+    def network(
+        self, text: str, input_shape: tuple[int, ...]
+    ) -> tuple[Sequential, tuple[int, ...]]:
         """The network that `text` describes, and the shape of what it makes of one `input_shape`."""
         modules: list[Module] = []
         shape = input_shape
         for layer in text.split("|"):
             match = _LAYER.fullmatch(" ".join(layer.split()))
-            if match is None or (match["kind"] != "fc" and (len(shape) != 3 or "x" in match["shape"])):
+            if match is None or (
+                match["kind"] != "fc" and (len(shape) != 3 or "x" in match["shape"])
+            ):
                 raise SettingsError(
                     f"network '{text}': '{layer.strip()}' is not a layer that fits there; write layers like "
                     "'conv 64', 'up 64 bn', 'fc 1024 bn', 'fc 7x7x128 bn' or 'up 1 sigmoid', separated by |"
@@ -114,7 +118,9 @@ class Builder:
         stride, padding = (1, _SAME) if one else (2, 1)
         if match["kind"] == "conv":
             if not one and (height % 2 or width % 2):
-                raise SettingsError(f"a convolution of stride 2 needs even sides, not {height}×{width}")
+                raise SettingsError(
+                    f"a convolution of stride 2 needs even sides, not {height}×{width}"
+                )
             size = (height, width) if one else (height // 2, width // 2)
             layer: Module = Conv2d(
                 before, channels, 4, stride, padding, bias, dtype=self.dtype, device=self.device
@@ -122,7 +128,14 @@ class Builder:
         else:
             size = (height, width) if one else (height * 2, width * 2)
             layer = ConvTranspose2d(
-                before, channels, 4, stride, padding, bias=bias, dtype=self.dtype, device=self.device
+                before,
+                channels,
+                4,
+                stride,
+                padding,
+                bias=bias,
+                dtype=self.dtype,
+                device=self.device,
             )
         return [layer], (*size, channels)
 
@@ -169,7 +182,7 @@ class Recognition(Module):
         build = Builder(dtype, device, (REAL, GENERATED), slope)
         self.trunk = trunk
         features = (discriminator.features,)
-        self.head, shape = build.network(f"fc 128 bn | fc {columns} linear", features)
+        self.head, _ = build.network(f"fc 128 bn | fc {columns} linear", features)
 
     def forward(self, inputs: Tensor, groups: Sequence[str]) -> Tensor:
         """`inputs` are D's features, or images if Q has its own trunk."""

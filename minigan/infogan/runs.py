@@ -1,11 +1,11 @@
 """A run directory, and the loop that fills it.
 
-    experiment.json     everything that was set, and the versions that ran it
-    metrics.jsonl       a line a step: losses, and L_I of each code
-    samples/            a grid of samples as training goes
-    checkpoints/        the newest states, for `minigan resume`
-    timing.jsonl        how fast it went: the only file that differs between two runs of one seed
-    evaluation.json     the paper's numbers
+experiment.json     everything that was set, and the versions that ran it
+metrics.jsonl       a line a step: losses, and L_I of each code
+samples/            a grid of samples as training goes
+checkpoints/        the newest states, for `minigan resume`
+timing.jsonl        how fast it went: the only file that differs between two runs of one seed
+evaluation.json     the paper's numbers
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 import minigan
-from minigan.errors import RunError, SettingsError
+from minigan.errors import RunError, SettingsError, TrainingError
 from minigan.files import replacing, write_json
 from minigan.infogan.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from minigan.infogan.experiments import Settings
@@ -38,7 +38,7 @@ SAMPLE_ROWS = 10
 _FREE = ("iterations", "checkpoint_every", "sample_every")
 
 
-class Interrupted(Exception):
+class Interrupted(Exception):  # noqa: N818 (nothing is wrong)
     """Training was asked to stop, and its state has been saved."""
 
     def __init__(self, step: int) -> None:
@@ -85,7 +85,13 @@ class Run:
             return cls(directory, Settings.from_json(values["settings"]))
         except (FileNotFoundError, NotADirectoryError) as error:
             raise RunError(f"{directory} holds no run: it has no experiment.json") from error
-        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, SettingsError) as error:
+        except (
+            json.JSONDecodeError,
+            UnicodeDecodeError,
+            KeyError,
+            TypeError,
+            SettingsError,
+        ) as error:
             raise RunError(f"{path} is damaged: {error}") from error
 
     def write_settings(self) -> None:
@@ -94,8 +100,10 @@ class Run:
             {"settings": self.settings.to_json(), "versions": versions()},
         )
 
-    def extend(self, iterations: int) -> None:
-        """Set another last step, and keep it in experiment.json."""
+    def extend(self, iterations: int, reached: int) -> None:
+        """Set another last step, not before the one that was reached, and keep it in experiment.json."""
+        if iterations < reached:
+            raise RunError(f"{self.directory} is already at step {reached}, past {iterations}")
         self.settings = dataclasses.replace(self.settings, iterations=iterations)
         self.write_settings()
 
@@ -107,6 +115,10 @@ class Run:
 
     def save(self, trainer: Trainer) -> None:
         """Write a checkpoint of the trainer's state, and drop all but the newest."""
+        if culprit := trainer.first_nonfinite():
+            raise TrainingError(
+                f"training diverged by step {trainer.step_count}: '{culprit}' holds values that are not finite"
+            )
         name = f"step-{trainer.step_count:08d}.safetensors"
         state = Checkpoint(trainer.step_count, self.settings, trainer.state())
         save_checkpoint(self.directory / "checkpoints" / name, state)
@@ -117,10 +129,14 @@ class Run:
         """The newest checkpoint; RunError if there is none, or it is damaged or of another run."""
         paths = self.checkpoints()
         if not paths:
-            raise RunError(f"{self.directory} has no checkpoint yet; train it with 'minigan resume {self.directory}'")
+            raise RunError(
+                f"{self.directory} has no checkpoint yet; train it with 'minigan resume {self.directory}'"
+            )
         checkpoint = load_checkpoint(paths[-1])
         if _fixed(checkpoint.settings) != _fixed(self.settings):
-            raise RunError(f"checkpoint {paths[-1]} is of another run: its settings differ from experiment.json")
+            raise RunError(
+                f"checkpoint {paths[-1]} is of another run: its settings differ from experiment.json"
+            )
         return checkpoint
 
     def networks(self) -> tuple[Networks, int]:
@@ -144,7 +160,9 @@ class Run:
         settings, started, first = self.settings, time.perf_counter(), trainer.step_count
         with (
             _stop_requests() as stop,
-            (self.directory / "metrics.jsonl").open("a", encoding="utf-8") as metrics_file,
+            (self.directory / "metrics.jsonl").open(
+                "a", buffering=1, encoding="utf-8"
+            ) as metrics_file,  # a line at a time, for those who follow it
         ):
             while trainer.step_count < settings.iterations:
                 metrics = trainer.step()
@@ -154,7 +172,6 @@ class Run:
                 if step == 1 or step % settings.sample_every == 0 or last:
                     self.sample(trainer.networks, step)
                 if step % settings.checkpoint_every == 0 or last or stop():
-                    metrics_file.flush()  # before the checkpoint: it never is ahead of its metrics
                     self.save(trainer)
                     self._note_timing(step, (step - first) / (time.perf_counter() - started))
                 if stop() and not last:
@@ -169,7 +186,9 @@ class Run:
     def sample(self, networks: Networks, step: int) -> None:
         """The grid of step `step`: the same latents each time."""
         images = traversal(networks, self.settings, code=0, rows=SAMPLE_ROWS)
-        save_grid(images, self.directory / "samples" / f"step-{step:08d}.png", self.settings.image_low)
+        save_grid(
+            images, self.directory / "samples" / f"step-{step:08d}.png", self.settings.image_low
+        )
 
     def metrics(self) -> list[dict[str, Any]]:
         """The lines of metrics.jsonl."""
@@ -230,13 +249,13 @@ def _stop_requests() -> Iterator[Callable[[], bool]]:
 
     before: dict[int, Any] = {}
     with contextlib.suppress(ValueError):  # only the main thread may set handlers
-        for number in (signal.SIGINT, signal.SIGTERM):
-            before[number] = signal.signal(number, note)
+        for interrupt in (signal.SIGINT, signal.SIGTERM):
+            before[interrupt] = signal.signal(interrupt, note)
     try:
         yield lambda: requested
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for noted, handler in before.items():
+            signal.signal(noted, handler)
 
 
 def images_of(settings: Settings) -> np.ndarray:

@@ -78,16 +78,14 @@ def batch_norm(
         raise ValueError(
             f"batch_norm: a group of {x.shape} has {count} value a channel; a variance needs two"
         )
+    moving = [_of_group(running, group) for group in groups] if running is not None else []
     mean, variance = device.batch_norm_statistics(rows, len(groups))
-    for i, group in enumerate(groups):
-        if running is not None:
-            _check_group(running, group)
-            update = running[group]
-            unbiased = variance[i] * (count / (count - 1))
-            for average, value in ((update.mean, mean[i]), (update.variance, unbiased)):
-                average.data *= momentum
-                average.data += (1 - momentum) * value
-                average.mark_changed()
+    for i, statistics in enumerate(moving):
+        unbiased = variance[i] * (count / (count - 1))
+        for average, value in ((statistics.mean, mean[i]), (statistics.variance, unbiased)):
+            average.data *= momentum
+            average.data += (1 - momentum) * value
+            average.mark_changed()
     return _normalize_batch(
         x, weight, bias, statistics=(mean, variance), batch_statistics=True,
         epsilon=epsilon, negative_slope=negative_slope,
@@ -105,8 +103,7 @@ def _inference(
 ) -> Tensor:
     if running is None or len(groups) != 1:
         raise ValueError("batch_norm: inference needs running statistics, and names one group")
-    _check_group(running, groups[0])
-    chosen = running[groups[0]]
+    chosen = _of_group(running, groups[0])
     # Copies: a later training step updates the running statistics in place, before backward() maybe.
     mean, variance = (x.device.copy(average.data).reshape(1, -1) for average in chosen)
     return _normalize_batch(
@@ -132,6 +129,7 @@ def _check(x: Tensor, weight: Tensor, bias: Tensor, groups: Sequence[str]) -> No
         )
 
 
-def _check_group(running: Mapping[str, RunningStatistics], group: str) -> None:
+def _of_group(running: Mapping[str, RunningStatistics], group: str) -> RunningStatistics:
     if group not in running:
         raise ValueError(f"batch_norm: no group '{group}'; there is {', '.join(running)}")
+    return running[group]
