@@ -31,6 +31,9 @@ class Optimizer:
 
     def step(self) -> None:
         """Change the parameters that have a gradient."""
+        for i, p in enumerate(self.parameters):
+            if p.grad is not None and p.grad.shape != p.shape:  # a kernel would read past its end
+                raise ValueError(f"parameter {i} is {p.shape}, and its gradient {p.grad.shape}")
         self.step_count += 1
         chosen = [i for i, p in enumerate(self.parameters) if p.grad is not None]
         self._update(chosen)

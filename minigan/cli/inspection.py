@@ -15,7 +15,9 @@ def evaluate(
     from minigan.cli.progress import evaluate_and_report
     from minigan.infogan.runs import Run
 
-    evaluate_and_report(Run.open(directory))
+    run = Run.open(directory)
+    networks, step = run.networks()
+    evaluate_and_report(run, networks, step)
 
 
 def sample(

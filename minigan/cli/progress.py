@@ -16,10 +16,9 @@ from minigan.devices import device_names, get_device
 from minigan.devices.kernels import KERNELS
 from minigan.errors import DeviceError, TrainingError
 from minigan.files import write_json
-from minigan.infogan.evaluation import Evaluation
 from minigan.infogan.evaluation import evaluate as evaluate_networks
 from minigan.infogan.runs import Interrupted, Run, versions
-from minigan.infogan.training import StepMetrics, Trainer
+from minigan.infogan.training import Networks, StepMetrics, Trainer
 
 _INTERRUPTED = 130  # the shell's code for a process that Ctrl-C ended
 
@@ -86,14 +85,13 @@ def run_and_report(run: Run, trainer: Trainer, evaluate: bool) -> None:
         )
         raise TrainingError(f"{error}; {place}") from error
     if evaluate:
-        evaluate_and_report(run)
+        evaluate_and_report(run, trainer.networks, trainer.step_count)
 
 
-def evaluate_and_report(run: Run) -> Evaluation:
-    """Evaluate the newest checkpoint; print a table, and write evaluation.json."""
+def evaluate_and_report(run: Run, networks: Networks, step: int) -> None:
+    """Evaluate the networks of a step; print a table, and write evaluation.json."""
     from minigan.datasets import mnist
 
-    networks, step = run.networks()
     train, test = mnist.load("train"), mnist.load("test")
     with _progress("evaluate", 100) as show:
         evaluation = evaluate_networks(
@@ -107,7 +105,6 @@ def evaluate_and_report(run: Run) -> Evaluation:
     for row in evaluation.rows():
         table.add_row(*row)
     Console().print(table)
-    return evaluation
 
 
 def print_info() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,28 +35,39 @@ class Checkpoint:
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write it whole or not at all: to a temporary name, to the disk, then renamed."""
+    digest = hashlib.sha256()
+    for name, values in sorted(checkpoint.tensors.items()):
+        _digest(digest, name, values)
     header = {
         "format": _FORMAT,
         "step": checkpoint.step,
         "settings": checkpoint.settings.to_json(),
-        "sha256": _digest(checkpoint.tensors.items()),
+        "sha256": digest.hexdigest(),
     }
     with replacing(path) as temporary:
         text = json.dumps(header, sort_keys=True, ensure_ascii=False)
         save_file(checkpoint.tensors, temporary, metadata={"minigan": text})
 
 
-def load_checkpoint(path: Path) -> Checkpoint:
-    """Read and verify it; RunError says in one sentence what is wrong with the file."""
+def load_checkpoint(path: Path, keep: Callable[[str], bool] = lambda name: True) -> Checkpoint:
+    """Read and verify all of it, and keep the tensors whose name `keep` accepts.
+
+    RunError says in one sentence what is wrong with the file.
+    """
+    tensors, digest = {}, hashlib.sha256()
     try:
         with safe_open(path, framework="numpy") as file:
             header = _header(path, file.metadata())
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            for name in sorted(file.keys()):
+                values = file.get_tensor(name)
+                _digest(digest, name, values)
+                if keep(name):
+                    tensors[name] = values
     except FileNotFoundError as error:
         raise RunError(f"there is no checkpoint {path}") from error
     except SafetensorError as error:
         raise RunError(f"checkpoint {path} is damaged ({error}); {_REMEDY}") from error
-    if _digest(tensors.items()) != header["sha256"]:
+    if digest.hexdigest() != header["sha256"]:
         raise RunError(f"checkpoint {path} is damaged (its digest does not match); {_REMEDY}")
     try:
         settings = Settings.from_json(header["settings"])
@@ -78,10 +89,7 @@ def _header(path: Path, metadata: dict[str, str] | None) -> dict[str, Any]:
     raise RunError(f"{path} is a safetensors file, but not a checkpoint of minigan's")
 
 
-def _digest(tensors: Iterable[tuple[str, np.ndarray]]) -> str:
-    """SHA-256 over the names and bytes, in the order of the names."""
-    digest = hashlib.sha256()
-    for name, values in sorted(tensors):
-        digest.update(name.encode())
-        digest.update(np.ascontiguousarray(values).data)
-    return digest.hexdigest()
+def _digest(digest: hashlib._Hash, name: str, values: np.ndarray) -> None:
+    """Add a tensor, its name and its bytes; tensors come in the order of their names."""
+    digest.update(name.encode())
+    digest.update(np.ascontiguousarray(values).data)

@@ -125,14 +125,17 @@ class Run:
         for old in self.checkpoints()[:-KEPT_CHECKPOINTS]:
             old.unlink()
 
-    def load(self) -> Checkpoint:
-        """The newest checkpoint; RunError if there is none, or it is damaged or of another run."""
+    def load(self, keep: Callable[[str], bool] = lambda name: True) -> Checkpoint:
+        """The newest checkpoint, and its tensors that `keep` accepts by name.
+
+        RunError if there is none, or it is damaged or of another run.
+        """
         paths = self.checkpoints()
         if not paths:
             raise RunError(
                 f"{self.directory} has no checkpoint yet; train it with 'minigan resume {self.directory}'"
             )
-        checkpoint = load_checkpoint(paths[-1])
+        checkpoint = load_checkpoint(paths[-1], keep)
         if _fixed(checkpoint.settings) != _fixed(self.settings):
             raise RunError(
                 f"checkpoint {paths[-1]} is of another run: its settings differ from experiment.json"
@@ -141,9 +144,10 @@ class Run:
 
     def networks(self) -> tuple[Networks, int]:
         """The networks of the newest checkpoint, in inference mode, and their step."""
-        checkpoint = self.load()
         networks = Networks(self.settings)
-        for name, value in networks.named_tensors():
+        own = dict(networks.named_tensors())
+        checkpoint = self.load(keep=own.__contains__)
+        for name, value in own.items():
             value.copy_(checkpoint.tensors[name])
         networks.train(False)
         return networks, checkpoint.step

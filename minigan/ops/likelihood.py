@@ -160,23 +160,28 @@ def _gaussian_log_likelihood(device: Device, x: Array, mean: Array, log_std: Arr
 
 
 def gaussian_log_likelihood(
-    x: Tensor | Any, mean: Tensor | Any, std: float | None = None, log_std: Tensor | Any = None
+    x: Tensor | Any,
+    mean: Tensor | Any,
+    std: Tensor | float | None = None,
+    log_std: Tensor | Any = None,
 ) -> Tensor:
     """log N(x; mean, σ²) = −½((x − mean)/σ)² − log σ − ½ log 2π, elementwise, operands broadcast.
 
-    σ is the number `std`, or e^log_std where that is given (a prediction); by default 1.
+    σ is `std`, or e^log_std where that is given (as a network predicts it); by default 1.
     """
     if std is not None and log_std is not None:
         raise ValueError("gaussian_log_likelihood: give std or log_std, not both")
-    if std is not None and std <= 0:
-        raise ValueError(f"gaussian_log_likelihood: std must be positive; got {std}")
     if log_std is None:
-        # float32 at least: the logarithm of σ is no integer, whatever x is
-        dtypes = [a.dtype for a in (x, mean) if hasattr(a, "dtype")]
-        log_std = np.asarray(
-            math.log(1.0 if std is None else std), np.result_type(np.float32, *dtypes)
-        )
+        log_std = _log_std(1.0 if std is None else std, like=mean if hasattr(mean, "dtype") else x)
     return _gaussian_log_likelihood(x, mean, log_std)
+
+
+def _log_std(std: Tensor | float, like: Tensor | Any) -> Tensor | Any:
+    if isinstance(std, Tensor):
+        return std.log()
+    if std <= 0:
+        raise ValueError(f"gaussian_log_likelihood: std must be positive; got {std}")
+    return np.asarray(math.log(std), like.dtype)
 
 
 @differentiable
