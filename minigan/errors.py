@@ -26,3 +26,7 @@ class TrainingError(MiniganError):
 
 class RunError(MiniganError):
     """A run directory, or a file in it, that is not what it should be."""
+
+
+class KernelError(MiniganError):
+    """A kernel that did what CUDA does not allow, or could not be launched."""

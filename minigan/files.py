@@ -14,16 +14,28 @@ from typing import Any
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary name beside `path`, which takes its place when the block ends without an error.
 
-    What was at `path` stays until then; after an error nothing is left behind.
+    What was at `path` stays until then; after an error nothing is left behind. An OSError names `path`.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.parent / f".{path.name}.{os.getpid()}.tmp"
     try:
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         temporary.replace(path)
+    except OSError as error:
+        if (
+            error.strerror
+        ):  # a full disk's names no file, and the temporary name tells nobody anything
+            error.filename, error.filename2 = str(path), None
+        raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # not there: it was renamed, or never made
+            temporary.unlink()
+
+
+def leftovers(directory: Path) -> Iterator[Path]:
+    """What `replacing` left in that folder when its process was killed."""
+    return directory.glob(".*.[0-9]*.tmp")
 
 
 def write_json(path: Path, value: Any) -> None:

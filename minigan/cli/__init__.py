@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -25,6 +26,8 @@ app.command("info")(inspection.info)
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command that `arguments` name (those of the process by default), and exit."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without λ and ✓ shows ? for them
     sys.exit(_run(sys.argv[1:] if arguments is None else arguments))
 
 

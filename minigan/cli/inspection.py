@@ -31,9 +31,11 @@ def sample(
         int, typer.Option(help="Columns of a continuous code.", min=1, max=1000)
     ] = 10,
     limit: Annotated[
-        float, typer.Option(help="A continuous code runs from −limit to limit.")
+        float, typer.Option(help="A continuous code runs from −limit to limit.", min=0, max=1e6)
     ] = 2.0,
-    step: Annotated[int, typer.Option(help="Another number gives other samples.", min=0)] = 0,
+    step: Annotated[
+        int, typer.Option(help="Another number gives other samples.", min=0, max=2**32 - 1)
+    ] = 0,
 ) -> None:
     """Draw a grid of samples: each row one random sample, one code varied from left to right."""
     from minigan.errors import SettingsError

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -23,16 +23,24 @@ from minigan.infogan.training import Networks, StepMetrics, Trainer
 _INTERRUPTED = 130  # the shell's code for a process that Ctrl-C ended
 
 
+class _NotedProgress(Progress):
+    """A bar, and below it the note: side by side, a terminal of 80 columns would show neither whole."""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        for task in self.tasks:
+            yield self.make_tasks_table([task])
+            yield str(task.fields["note"])
+
+
 @contextmanager
 def _progress(description: str, total: int, done: int = 0) -> Iterator[Callable[[int, str], None]]:
-    """A bar on the terminal: call the value with how much is done, and what to show beside it."""
+    """A bar on the terminal: call the value with how much is done, and what to show below it."""
     columns = (
         TextColumn("{task.description}"), BarColumn(bar_width=20),
-        TextColumn("{task.completed}/{task.total}"), TextColumn("{task.fields[note]}"),
-        TimeRemainingColumn(compact=True),
+        TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn(compact=True),
     )  # fmt: skip
     console = Console()
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    with _NotedProgress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task(description, total=total, completed=done, note="")
         yield lambda completed, note: progress.update(task, completed=completed, note=note)
 
@@ -93,10 +101,10 @@ def evaluate_and_report(run: Run, networks: Networks, step: int) -> None:
     from minigan.datasets import mnist
 
     train, test = mnist.load("train"), mnist.load("test")
-    with _progress("evaluate", 100) as show:
+    with _progress("evaluate, %", 100) as show:
         evaluation = evaluate_networks(
             networks, run.settings, train, test,
-            progress=lambda done, total: show(100 * done // total, "%"),
+            progress=lambda done, total: show(100 * done // total, ""),
         )  # fmt: skip
     write_json(run.directory / "evaluation.json", {"step": step, **evaluation.to_json()})
     table = Table(title=f"{run.settings.experiment}, seed {run.settings.seed}, step {step}")
@@ -109,19 +117,16 @@ def evaluate_and_report(run: Run, networks: Networks, step: int) -> None:
 
 def print_info() -> None:
     """Versions, devices and kernels."""
-    console = Console()
     for name, value in {**versions(), "platform": platform.platform()}.items():
-        console.print(f"{name:10} {value}", highlight=False)
+        typer.echo(f"{name:10} {value}")
     for name in device_names():
         try:
             device = get_device(name)
         except DeviceError as error:
-            console.print(f"device {name}: not here: {error}", highlight=False)
+            typer.echo(f"device {name}: not here: {error}")
             continue
         own = device.kernels()
-        console.print(f"device {name}: {len(own)} of {len(KERNELS)} kernels", highlight=False)
+        typer.echo(f"device {name}: {len(own)} of {len(KERNELS)} kernels")
         for kernel, description in KERNELS.items():
-            console.print(
-                f"  {'✓' if kernel in own else '✗'} {kernel:36} {description}", highlight=False
-            )
+            typer.echo(f"  {'✓' if kernel in own else '✗'} {kernel:36} {description}")
     sys.stdout.flush()

@@ -10,7 +10,10 @@ from minigan.devices.kernels import Device
 from minigan.errors import DeviceError
 
 # name -> where its class stands; nothing of a device is imported before it is opened
-_DEVICES = {"cpu": ("minigan.devices.cpu", "CPU")}
+_DEVICES = {
+    "cpu": ("minigan.devices.cpu", "CPU"),
+    "emulated": ("minigan.devices.emulated", "Emulated"),
+}
 
 
 def device_names() -> list[str]:

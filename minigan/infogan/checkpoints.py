@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from minigan.errors import RunError, SettingsError
 from minigan.files import replacing
@@ -35,8 +35,10 @@ class Checkpoint:
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write it whole or not at all: to a temporary name, to the disk, then renamed."""
+    # contiguous: safetensors would write another array's memory as it lies, in another order
+    tensors = {name: np.asarray(values, order="C") for name, values in checkpoint.tensors.items()}
     digest = hashlib.sha256()
-    for name, values in sorted(checkpoint.tensors.items()):
+    for name, values in sorted(tensors.items()):
         _digest(digest, name, values)
     header = {
         "format": _FORMAT,
@@ -46,7 +48,8 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     }
     with replacing(path) as temporary:
         text = json.dumps(header, sort_keys=True, ensure_ascii=False)
-        save_file(checkpoint.tensors, temporary, metadata={"minigan": text})
+        # not save_file: its own temporary file would be left by a kill, and a full disk is no OSError to it
+        temporary.write_bytes(save(tensors, metadata={"minigan": text}))
 
 
 def load_checkpoint(path: Path, keep: Callable[[str], bool] = lambda name: True) -> Checkpoint:

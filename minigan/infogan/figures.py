@@ -62,7 +62,8 @@ def save_grid(images: np.ndarray, path: Path, low: float, scale: int = 2) -> Non
     from PIL import Image
 
     rows, columns, height, width, channels = images.shape
-    pixels = np.clip((images.astype(np.float64) - low) / (1 - low), 0, 1)
+    # of networks that have diverged, a NaN is black: the losses will say so, not a warning here
+    pixels = np.nan_to_num(np.clip((images.astype(np.float64) - low) / (1 - low), 0, 1))
     cells = np.zeros((rows, columns, height + _GAP, width + _GAP, channels), np.uint8)
     cells[:, :, :height, :width] = np.round(pixels * 255)
     grid = cells.transpose(0, 2, 1, 3, 4).reshape(rows * (height + _GAP), -1, channels)

@@ -42,10 +42,17 @@ from minigan.tensor import Tensor
 REAL, GENERATED = "real", "generated"  # the groups of every batch norm in D and Q
 
 _LAYER = re.compile(
-    r"(?P<kind>conv|up|fc) (?P<shape>\d+(?:x\d+x\d+)?)(?P<s1> s1)?(?P<bn> bn)?"
+    r"(?P<kind>conv|up|fc) (?P<shape>[1-9]\d*(?:x[1-9]\d*x[1-9]\d*)?)(?P<s1> s1)?(?P<bn> bn)?"
     r"(?: (?P<activation>sigmoid|tanh|linear))?"
 )
 _SAME: Padding = ((1, 2), (1, 2))  # what a 4×4 kernel of stride 1 needs to keep the size
+
+
+def _fits(match: re.Match[str], shape: tuple[int, ...]) -> bool:
+    """A convolution takes an image and a number of channels; what is fully connected has no stride."""
+    if match["kind"] == "fc":
+        return match["s1"] is None
+    return len(shape) == 3 and "x" not in match["shape"]
 
 
 @dataclass(frozen=True)
@@ -65,9 +72,7 @@ class Builder:
         shape = input_shape
         for layer in text.split("|"):
             match = _LAYER.fullmatch(" ".join(layer.split()))
-            if match is None or (
-                match["kind"] != "fc" and (len(shape) != 3 or "x" in match["shape"])
-            ):
+            if match is None or not _fits(match, shape):
                 raise SettingsError(
                     f"network '{text}': '{layer.strip()}' is not a layer that fits there; write layers like "
                     "'conv 64', 'up 64 bn', 'fc 1024 bn', 'fc 7x7x128 bn' or 'up 1 sigmoid', separated by |"

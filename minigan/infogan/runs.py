@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import os
 import platform
 import signal
 import time
@@ -25,12 +26,14 @@ import numpy as np
 
 import minigan
 from minigan.errors import RunError, SettingsError, TrainingError
-from minigan.files import replacing, write_json
+from minigan.files import leftovers, replacing, write_json
 from minigan.infogan.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
-from minigan.infogan.experiments import Settings
+from minigan.infogan.experiments import Settings, get_experiment
 from minigan.infogan.figures import save_grid, traversal
 from minigan.infogan.training import Networks, StepMetrics, Trainer
+from minigan.tensor import load_all
 
+FOLDERS = (".", "samples", "checkpoints")
 KEPT_CHECKPOINTS = 2
 SAMPLE_ROWS = 10
 
@@ -59,10 +62,9 @@ class Run:
     def create(cls, directory: Path, settings: Settings) -> Run:
         """A new run; RunError if the directory holds one already, or anything else."""
         cls.check_free(directory)
-        for folder in ("samples", "checkpoints"):
-            (directory / folder).mkdir(parents=True, exist_ok=True)
+        directory.mkdir(parents=True, exist_ok=True)
         run = cls(directory, settings)
-        run.write_settings()
+        run.write_settings()  # first of all: from here on `resume` knows what to do
         return run
 
     @staticmethod
@@ -73,7 +75,9 @@ class Run:
                 f"{directory} already holds a run; go on with it by 'minigan resume {directory}', or "
                 "choose another --out"
             )
-        if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        if directory.exists() and (
+            not directory.is_dir() or set(directory.iterdir()) - set(leftovers(directory))
+        ):
             raise RunError(f"{directory} is not an empty directory; choose another --out")
 
     @classmethod
@@ -82,7 +86,7 @@ class Run:
         path = directory / "experiment.json"
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
-            return cls(directory, Settings.from_json(values["settings"]))
+            return cls(directory, _read_settings(values["settings"]))
         except (FileNotFoundError, NotADirectoryError) as error:
             raise RunError(f"{directory} holds no run: it has no experiment.json") from error
         except (
@@ -111,10 +115,14 @@ class Run:
 
     def checkpoints(self) -> list[Path]:
         """The checkpoints there are, oldest first."""
-        return sorted((self.directory / "checkpoints").glob("step-*.safetensors"))
+        return sorted((self.directory / "checkpoints").glob(f"step-{'[0-9]' * 8}.safetensors"))
 
     def save(self, trainer: Trainer) -> None:
-        """Write a checkpoint of the trainer's state, and drop all but the newest."""
+        """Write a checkpoint of the trainer's state, and drop all but the newest.
+
+        That of a stop in between is dropped before them: a run that stopped and went on ends with the same
+        files as one that never did.
+        """
         if culprit := trainer.first_nonfinite():
             raise TrainingError(
                 f"training diverged by step {trainer.step_count}: '{culprit}' holds values that are not finite"
@@ -122,7 +130,9 @@ class Run:
         name = f"step-{trainer.step_count:08d}.safetensors"
         state = Checkpoint(trainer.step_count, self.settings, trainer.state())
         save_checkpoint(self.directory / "checkpoints" / name, state)
-        for old in self.checkpoints()[:-KEPT_CHECKPOINTS]:
+        _, *older = reversed(self.checkpoints())
+        regular = [path for path in older if _step_of(path) % self.settings.checkpoint_every == 0]
+        for old in set(older) - set(regular[: KEPT_CHECKPOINTS - 1]):
             old.unlink()
 
     def load(self, keep: Callable[[str], bool] = lambda name: True) -> Checkpoint:
@@ -136,6 +146,10 @@ class Run:
                 f"{self.directory} has no checkpoint yet; train it with 'minigan resume {self.directory}'"
             )
         checkpoint = load_checkpoint(paths[-1], keep)
+        if checkpoint.step != _step_of(paths[-1]):
+            raise RunError(
+                f"checkpoint {paths[-1]} is damaged or misnamed: it says that it is of step {checkpoint.step}"
+            )
         if _fixed(checkpoint.settings) != _fixed(self.settings):
             raise RunError(
                 f"checkpoint {paths[-1]} is of another run: its settings differ from experiment.json"
@@ -147,8 +161,8 @@ class Run:
         networks = Networks(self.settings)
         own = dict(networks.named_tensors())
         checkpoint = self.load(keep=own.__contains__)
-        for name, value in own.items():
-            value.copy_(checkpoint.tensors[name])
+        with self._fitting():
+            load_all(own, checkpoint.tensors)
         networks.train(False)
         return networks, checkpoint.step
 
@@ -160,7 +174,12 @@ class Run:
         on_step: Callable[[StepMetrics], None] = lambda metrics: None,
     ) -> None:
         """Go on to the last iteration. Interrupted on Ctrl-C, when the state has been saved."""
-        self._truncate_metrics(trainer.step_count)
+        for folder in FOLDERS:
+            (self.directory / folder).mkdir(exist_ok=True)
+            for leftover in leftovers(self.directory / folder):
+                leftover.unlink()
+        with replacing(self.directory / "metrics.jsonl") as temporary:
+            temporary.write_bytes(b"".join(self._lines_until(trainer.step_count)))
         settings, started, first = self.settings, time.perf_counter(), trainer.step_count
         with (
             _stop_requests() as stop,
@@ -175,17 +194,32 @@ class Run:
                 step, last = metrics.step, metrics.step == settings.iterations
                 if step == 1 or step % settings.sample_every == 0 or last:
                     self.sample(trainer.networks, step)
-                if step % settings.checkpoint_every == 0 or last or stop():
+                # asked once: a Ctrl-C while the checkpoint is written waits for the next step
+                stopping = stop() and not last
+                if step % settings.checkpoint_every == 0 or last or stopping:
+                    os.fsync(metrics_file.fileno())  # a checkpoint never outlives its steps' lines
                     self.save(trainer)
                     self._note_timing(step, (step - first) / (time.perf_counter() - started))
-                if stop() and not last:
+                if stopping:
                     raise Interrupted(step)
 
     def restore(self, trainer: Trainer) -> None:
         """Bring the trainer to the newest checkpoint; where there is none, it starts over."""
         if self.checkpoints():
             checkpoint = self.load()
-            trainer.load_state(checkpoint.step, checkpoint.tensors)
+            self._lines_until(checkpoint.step)
+            with self._fitting():
+                trainer.load_state(checkpoint.step, checkpoint.tensors)
+
+    @contextlib.contextmanager
+    def _fitting(self) -> Iterator[None]:
+        """A state that does not fit the networks, though its settings do, is of another minigan."""
+        try:
+            yield
+        except (KeyError, ValueError) as error:
+            raise RunError(
+                f"checkpoint {self.checkpoints()[-1]} does not fit the networks of this minigan {minigan.__version__}"
+            ) from error
 
     def sample(self, networks: Networks, step: int) -> None:
         """The grid of step `step`: the same latents each time."""
@@ -200,14 +234,17 @@ class Run:
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         return [json.loads(line) for line in lines]
 
-    def _truncate_metrics(self, step: int) -> None:
-        """Drop the lines after `step`, and what a crash left of an unfinished one."""
+    def _lines_until(self, step: int) -> list[bytes]:
+        """The lines of metrics.jsonl until `step`: not those after it, nor what a crash left of one."""
         path = self.directory / "metrics.jsonl"
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        text = path.read_bytes() if path.exists() else b""
+        lines = [line for line in text.splitlines(keepends=True) if line.endswith(b"\n")]
         if len(lines) < step:
-            raise RunError(f"{path} has {len(lines)} lines, and the checkpoint is of step {step}")
-        with replacing(path) as temporary:
-            temporary.write_text("".join(f"{line}\n" for line in lines[:step]), encoding="utf-8")
+            raise RunError(
+                f"{path} has {len(lines)} lines, and the checkpoint is of step {step}; delete that checkpoint, "
+                "and the run goes on from the one before"
+            )
+        return lines[:step]
 
     def _note_timing(self, step: int, steps_per_second: float) -> None:
         with (self.directory / "timing.jsonl").open("a", encoding="utf-8") as file:
@@ -224,6 +261,21 @@ def versions() -> dict[str, str]:
         "python": platform.python_version(),
         **{name: version(name) for name in packages},
     }
+
+
+def _read_settings(values: dict[str, Any]) -> Settings:
+    """The settings in an experiment.json; SettingsError if one is not even of the right type."""
+    kinds = {float: (float, int), tuple: (list,)}  # how JSON writes them
+    for name, example in get_experiment(values["experiment"]).to_json().items():
+        value = values.get(name, example)
+        if type(value) not in kinds.get(type(example), (type(example),)):
+            raise SettingsError(f"{name} is {value!r}, and not of type {type(example).__name__}")
+    return Settings.from_json(values)
+
+
+def _step_of(path: Path) -> int:
+    """The step in a checkpoint's name."""
+    return int(path.stem.removeprefix("step-"))
 
 
 def _fixed(settings: Settings) -> dict[str, Any]:

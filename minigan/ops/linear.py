@@ -51,18 +51,21 @@ def _matrix_product(device: Device, a: Array, b: Array) -> Result:
 
 @differentiable
 def linear(device: Device, x: Array, w: Array, b: Array | None = None) -> Result:
-    """x·w + b: x is (batch, features in), w (features in, features out), b (features out,) or None."""
-    if x.ndim != 2 or w.ndim != 2 or x.shape[1] != w.shape[0]:
-        raise ValueError("x is (batch, features in) and w (features in, features out)")
+    """x·w + b: x is (…, features in), w (features in, features out), b (features out,) or None."""
+    if x.ndim < 2 or w.ndim != 2 or x.shape[-1] != w.shape[0]:
+        raise ValueError("x is (…, features in) and w (features in, features out)")
     if b is not None and b.shape != (w.shape[1],):
         raise ValueError("b has one element for each column of w")
     check_one_float_dtype(x, w, b)
 
+    rows = x.reshape(-1, x.shape[-1])
+
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        dy = dy.reshape(-1, dy.shape[-1])
         return (
-            device.gemm(dy, w, transpose_b=True) if needs[0] else None,
-            device.gemm(x, dy, transpose_a=True) if needs[1] else None,
+            device.gemm(dy, w, transpose_b=True).reshape(x.shape) if needs[0] else None,
+            device.gemm(rows, dy, transpose_a=True) if needs[1] else None,
             device.column_sum(dy) if len(needs) > 2 and needs[2] else None,
         )
 
-    return device.gemm(x, w, b), vjp
+    return device.gemm(rows, w, b).reshape(*x.shape[:-1], w.shape[1]), vjp

@@ -312,8 +312,9 @@ class CPU(Device):
     def sample_codes(
         self, batch: int, table: CodeTable, dtype: Any, key: tuple[int, int, int]
     ) -> Array:
-        words = self._words(batch * len(table.kind), key).reshape(batch, -1)
-        codes = self.empty(words.shape, dtype)
+        shape = (batch, len(table.kind))
+        words = self._words(math.prod(shape), key).reshape(shape)
+        codes = self.empty(shape, dtype)
         random.codes(words, np.array(table.kind), np.array(table.width), codes)
         return codes
 
@@ -326,9 +327,9 @@ class CPU(Device):
         self, images: Array, indices: Array, low: float, high: float, dtype: Any
     ) -> Array:
         result = self.empty((indices.size, *images.shape[1:]), dtype)
+        pixels = math.prod(images.shape[1:])
         elementwise.gather_images(
-            images.reshape(images.shape[0], -1), indices, (high - low) / 255, low,
-            result.reshape(indices.size, -1),
+            images.reshape(-1, pixels), indices, (high - low) / 255, low, result.reshape(-1, pixels)
         )  # fmt: skip
         return result
 

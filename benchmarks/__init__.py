@@ -1,0 +1,1 @@
+"""What is measured, against what, and the tables that come out: ``python -m benchmarks --help``."""

@@ -1,0 +1,82 @@
+"""``python -m benchmarks``: measure minigan against its peers, from a checkout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import rich
+import typer
+from rich.markup import escape
+
+from benchmarks import mnist, report, step
+from minigan.errors import MiniganError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+
+CORES = report.available_cores()
+Threads = Annotated[int, typer.Option(min=1, max=CORES, help="threads of each library")]
+BatchSize = Annotated[int, typer.Option(min=2)]
+
+
+@app.command("step")
+def compare_steps(
+    rounds: Annotated[int, typer.Option(min=1, help="turns that each library gets")] = 20,
+    steps: Annotated[int, typer.Option(min=1, help="training steps in a turn")] = 3,
+    pause: Annotated[float, typer.Option(min=0, help="seconds before each turn")] = 0.3,
+    threads: Threads = CORES,
+    batch_size: BatchSize = 128,
+    write: Annotated[
+        bool, typer.Option(help="write results/step.json and the README's table")
+    ] = True,
+) -> None:
+    """One InfoGAN training step on MNIST, against PyTorch's."""
+    circumstances = report.circumstances()
+    console = rich.get_console()
+    console.print(f"Measuring, with {threads} threads for each library …")
+    plan = step.Plan(batch_size, threads, rounds, steps, pause)
+    result = {"benchmark": "step", **circumstances, **step.measure(plan)}
+    table = step.table(result)
+    console.print(table.rich())
+    if report.is_busy(circumstances):
+        console.print("[yellow]Not written: other work slowed both libraries, not equally.[/]")
+    elif write:
+        report.write_json(report.RESULTS / "step.json", result)
+        # Half a comparison is no reason to take a whole one out of the README.
+        if "ratio" in result:
+            report.rewrite_section(report.README, "step", table.markdown())
+
+
+@app.command()
+def memory(name: str, threads: Threads = 1, batch_size: BatchSize = 128) -> None:
+    """Train for a few steps in this process, and print its peak of resident memory in MiB."""
+    print(step.peak_memory_of_training(name, step.Plan(batch_size, threads)))
+
+
+@app.command("mnist")
+def train_mnist(
+    seeds: Annotated[str, typer.Option(help="seeds, separated by commas")] = "0,1,2",
+    runs: Annotated[Path, typer.Option(help="where the run directories are, or go")] = Path("runs"),
+) -> None:
+    """The original recipe on MNIST, a run a seed; runs that have ended are read, not repeated."""
+    numbers = [int(seed) for seed in seeds.split(",")]
+    results = [mnist.run_seed(runs / f"mnist-infogan-seed{n}", n) for n in numbers]
+    table = mnist.table(results)
+    rich.get_console().print(table.rich())
+    entries = [result.to_json() for result in results]
+    result = {"benchmark": "mnist", **report.circumstances(), "seeds": entries}
+    report.write_json(report.RESULTS / "mnist.json", result)
+    mnist.keep_grid(mnist.best(results))
+    report.rewrite_section(report.README, "mnist", table.markdown())
+
+
+def main() -> None:
+    try:
+        app()
+    except MiniganError as error:
+        rich.print(f"[red]error:[/] {escape(str(error))}")
+        raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,154 @@
+"""What every benchmark writes down: the machine, a table for people, JSON for programs."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import re
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import rich.table
+from rich.markup import escape
+
+import minigan
+from minigan.files import replacing
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+README = ROOT / "README.md"
+
+PACKAGES = ("numpy", "numba", "scipy", "torch")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text under a title, the first column of which names the row."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    notes: Sequence[str] = ()
+
+    def rich(self) -> rich.table.Table:
+        """For the terminal. (Unescaped, the [bench] of an extra would be taken for a style.)"""
+        table = rich.table.Table(
+            title=self.title, caption=escape("\n".join(self.notes)), caption_justify="left"
+        )
+        for i, column in enumerate(self.columns):
+            table.add_column(column, justify="right" if i else "left")
+        for row in self.rows:
+            table.add_row(*map(escape, row))
+        return table
+
+    def markdown(self) -> str:
+        """For a page: the title, the table, and each note as a paragraph."""
+        rule = [":--", *["--:"] * (len(self.columns) - 1)]
+        lines = [f"| {' | '.join(row)} |" for row in (self.columns, rule, *self.rows)]
+        return "\n\n".join([f"**{self.title}**", "\n".join(lines), *self.notes])
+
+
+def circumstances() -> dict[str, Any]:
+    """When and where a result was measured, and of which code."""
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": _git("rev-parse", "HEAD"),
+        "modified": bool(_git("status", "--porcelain", "--", "minigan")),
+        "machine": {
+            "processor": processor(),
+            "cores": available_cores(),
+            "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
+            "system": f"{platform.system()} {platform.machine()}",
+            # Before the benchmark adds to it: what else ran.
+            "load_average": round(os.getloadavg()[0], 2),
+        },
+        "versions": {
+            "python": platform.python_version(),
+            "minigan": minigan.__version__,
+            **_versions(PACKAGES),
+        },
+    }
+
+
+def is_busy(circumstances: dict[str, Any]) -> bool:
+    """Whether other work took so much of the machine that times measured on it say little."""
+    machine = circumstances["machine"]
+    return bool(machine["load_average"] > machine["cores"] / 2)
+
+
+def processor() -> str:
+    """The processor's name, as its maker writes it."""
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        name = re.search(r"^model name\s*:\s*(.+)$", information.read_text(), re.MULTILINE)
+        if name:
+            return name[1]
+    return platform.processor() or platform.machine()
+
+
+def available_cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _versions(packages: Sequence[str]) -> dict[str, str]:
+    found = {}
+    for package in packages:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = "absent"
+    return found
+
+
+def _git(*arguments: str) -> str | None:
+    """What git answers in the checkout; None without git, or outside a checkout."""
+    try:
+        answer = subprocess.run(
+            ["git", "--no-optional-locks", *arguments],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return answer.stdout.strip()
+
+
+def write_json(path: Path, values: dict[str, Any]) -> None:
+    """Write `values`, with a list of numbers on one line: results are read as diffs."""
+    text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
+    flat = re.sub(r"\[[^\[\]{}\"]*\]", lambda match: " ".join(match[0].split()), text)
+    write_text(path, flat + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def rewrite_section(path: Path, name: str, text: str) -> bool:
+    """Replace what stands between ``<!-- benchmarks NAME -->`` and ``<!-- /benchmarks NAME -->``.
+
+    Returns whether the file has those markers; without them, or without the file, nothing is written.
+    """
+    if not path.exists():
+        return False
+    begin, end = f"<!-- benchmarks {name} -->", f"<!-- /benchmarks {name} -->"
+    before, found_begin, rest = path.read_text(encoding="utf-8").partition(begin)
+    _, found_end, after = rest.partition(end)
+    if not (found_begin and found_end):
+        return False
+    write_text(path, f"{before}{begin}\n\n{text}\n\n{end}{after}")
+    return True

@@ -1,0 +1,472 @@
+"""The launch plan of every CUDA kernel: grid, block, arguments; once, for the GPU and for the emulated device.
+
+A `KernelDevice` has the whole contract of ``kernels.py``, in terms of a few things that a device of its own supplies:
+memory, and `launch`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minigan.devices.kernels import AdamSettings, CodeTable, ConvolutionGeometry, Device
+from minigan.errors import DeviceError
+
+Array = Any
+
+_BLOCK = 256  # threads of an elementwise kernel's block
+_TILE = 64  # the side of a matrix product's tile, as in tile.cuh
+_REDUCTION_BLOCK = (32, 8)  # channels side by side, rows at a time
+_PARTS = 8  # into how many parts the rows of a reduction are divided
+_MOST_ELEMENTS = 2**31 - 1  # row and column indices of the kernels are 32 bits
+
+
+def kernel_sources() -> Path:
+    """The folder of the .cu files: beside the package in a checkout, inside it in an installed one."""
+    package = Path(__file__).parents[1]
+    for folder in (package.parent / "kernels", package / "kernels"):
+        if (folder / "minigan.cuh").exists():
+            return folder
+    raise DeviceError("the kernels' sources (kernels/*.cu) are missing; reinstall minigan")
+
+
+class KernelDevice(Device):
+    """A device whose kernels are kernels/*.cu."""
+
+    def launch(
+        self,
+        source: str,
+        kernel: str,
+        dtype: Any,
+        grid: tuple[int, ...],
+        block: tuple[int, ...],
+        *arguments: Any,
+    ) -> None:
+        """Run `kernel` of kernels/`source`.cu, compiled for `dtype`, on a grid of blocks.
+
+        An argument is an array, an int (32 bits), a `np.int64`/`np.uint64`, a float (of the kernel's dtype), or None (a null
+        pointer).
+        """
+        raise DeviceError(f"device '{self.name}' cannot launch kernels")
+
+    def host_constant(self, values: Sequence[Any], dtype: Any) -> Array:
+        """A small array of constants on the device."""
+        return self.asarray(np.array(values, dtype))
+
+    # -- helpers --------------------------------------------------------------------------------
+
+    def _elementwise(self, source: str, kernel: str, n: int, dtype: Any, *arguments: Any) -> None:
+        """A thread an element, up to 4,096 blocks, which then take more than one each."""
+        if n:
+            blocks = min(-(-n // _BLOCK), 4096)
+            self.launch(source, kernel, dtype, (blocks,), (_BLOCK,), *arguments)
+
+    def _checked(self, kernel: str, *arrays: Array) -> tuple[Array, ...]:
+        """Contiguous arrays of one float dtype, not too large to index; what cannot be is refused by name."""
+        dtype = arrays[0].dtype
+        for array in arrays:
+            if not isinstance(array, self.array_module.ndarray):
+                raise DeviceError(f"{kernel}: an array is not on device '{self.name}'")
+            if array.dtype != dtype or dtype not in (np.float32, np.float64):
+                raise TypeError(
+                    f"{kernel}: its arrays are {' and '.join(str(a.dtype) for a in arrays)}, not all float32 "
+                    "or all float64"
+                )
+            if array.size > _MOST_ELEMENTS:
+                raise ValueError(
+                    f"{kernel}: an array of {array.size} elements is over the index range"
+                )
+        return tuple(
+            a if a.flags.c_contiguous else self.array_module.ascontiguousarray(a) for a in arrays
+        )
+
+    def _product_grid(self, m: int, n: int, phases: int = 1) -> tuple[int, int, int]:
+        return -(-n // _TILE), -(-m // _TILE), phases
+
+    # -- GEMM and convolution -------------------------------------------------------------------
+
+    def gemm(
+        self,
+        a: Array,
+        b: Array,
+        bias: Array | None = None,
+        transpose_a: bool = False,
+        transpose_b: bool = False,
+    ) -> Array:
+        a, b = self._checked("gemm", a, b)
+        m, k = (a.shape[1], a.shape[0]) if transpose_a else a.shape
+        n = b.shape[0] if transpose_b else b.shape[1]
+        c = self.empty((m, n), a.dtype)
+        kernel = f"gemm_{'t' if transpose_a else 'n'}{'t' if transpose_b else 'n'}"
+        if c.size:
+            grid = self._product_grid(m, n)
+            self.launch("gemm", kernel, a.dtype, grid, (256,), a, b, bias, c, m, n, k)
+        return c
+
+    def column_sum(self, x: Array) -> Array:
+        (x,) = self._checked("column_sum", x.reshape(-1, x.shape[-1]))
+        rows, columns = x.shape
+        partial = self.empty((_PARTS, columns), x.dtype)
+        result = self.empty((columns,), x.dtype)
+        if columns:
+            grid = (-(-columns // 32), _PARTS)
+            self.launch(
+                "gemm",
+                "column_sum_parts",
+                x.dtype,
+                grid,
+                _REDUCTION_BLOCK,
+                x,
+                partial,
+                rows,
+                columns,
+            )
+            self._elementwise(
+                "gemm", "column_sum_merge", columns, x.dtype, partial, result, _PARTS, columns
+            )
+        return result
+
+    def _convolution(
+        self,
+        kernel: str,
+        operands: tuple[Array | None, ...],
+        rows: int,
+        columns: int,
+        n: int,
+        geometry: ConvolutionGeometry,
+        channels: tuple[int, int],
+        transposed: bool,
+        phases: int = 1,
+    ) -> None:
+        """Launch a kernel of convolution.cu; `channels` are the convolution's c and o, and a transposed
+        convolution's filter has them swapped in memory."""
+        if not rows or not columns or not n:
+            return
+        (top, _), (left, _) = geometry.padding
+        c, o = channels
+        strides = (1, c) if transposed else (o, 1)
+        numbers = (
+            *geometry.input_size, *geometry.output_size, *geometry.kernel_size, *geometry.stride,
+            top, left, c, o, *strides,
+        )  # fmt: skip
+        dtype = next(a for a in operands if a is not None).dtype
+        grid = self._product_grid(rows, columns, phases)
+        self.launch("convolution", kernel, dtype, grid, (256,), *operands, n, *numbers)
+
+    def _forward(
+        self, x: Array, w: Array, bias: Array | None, g: ConvolutionGeometry, transposed: bool
+    ) -> Array:
+        x, w = self._checked("conv2d", x, w)
+        n, c, o = x.shape[0], x.shape[3], w.shape[2] if transposed else w.shape[3]
+        y = self.empty((n, *g.output_size, o), x.dtype)
+        rows = n * math.prod(g.output_size)
+        self._convolution("conv2d", (x, w, bias, y), rows, o, n, g, (c, o), transposed)
+        return y
+
+    def _adjoint(
+        self, dy: Array, w: Array, bias: Array | None, g: ConvolutionGeometry, transposed: bool
+    ) -> Array:
+        dy, w = self._checked("conv2d_backward_data", dy, w)
+        n, o, c = dy.shape[0], dy.shape[3], w.shape[3] if transposed else w.shape[2]
+        dx = self.empty((n, *g.input_size, c), dy.dtype)
+        phase_pixels = math.prod(
+            -(-size // s) for size, s in zip(g.input_size, g.stride, strict=True)
+        )
+        self._convolution(
+            "conv2d_backward_data", (dy, w, bias, dx), n * phase_pixels, c, n, g, (c, o), transposed,
+            phases=math.prod(g.stride),
+        )  # fmt: skip
+        return dx
+
+    def _weight(self, x: Array, dy: Array, g: ConvolutionGeometry, transposed: bool) -> Array:
+        x, dy = self._checked("conv2d_backward_weight", x, dy)
+        n, c, o = x.shape[0], x.shape[3], dy.shape[3]
+        dw = self.empty((*g.kernel_size, *((o, c) if transposed else (c, o))), x.dtype)
+        rows = math.prod(g.kernel_size) * c
+        self._convolution("conv2d_backward_weight", (x, dy, dw), rows, o, n, g, (c, o), transposed)
+        return dw
+
+    def conv2d(
+        self, x: Array, w: Array, bias: Array | None, geometry: ConvolutionGeometry
+    ) -> Array:
+        return self._forward(x, w, bias, geometry, transposed=False)
+
+    def conv2d_backward_data(self, dy: Array, w: Array, geometry: ConvolutionGeometry) -> Array:
+        return self._adjoint(dy, w, None, geometry, transposed=False)
+
+    def conv2d_backward_weight(self, x: Array, dy: Array, geometry: ConvolutionGeometry) -> Array:
+        return self._weight(x, dy, geometry, transposed=False)
+
+    def conv_transpose2d(
+        self, x: Array, w: Array, bias: Array | None, geometry: ConvolutionGeometry
+    ) -> Array:
+        return self._adjoint(x, w, bias, geometry, transposed=True)
+
+    def conv_transpose2d_backward_data(
+        self, dy: Array, w: Array, geometry: ConvolutionGeometry
+    ) -> Array:
+        return self._forward(dy, w, None, geometry, transposed=True)
+
+    def conv_transpose2d_backward_weight(
+        self, x: Array, dy: Array, geometry: ConvolutionGeometry
+    ) -> Array:
+        return self._weight(dy, x, geometry, transposed=True)
+
+    # -- batch normalization and activations ----------------------------------------------------
+
+    def batch_norm_statistics(self, x: Array, groups: int) -> tuple[Array, Array]:
+        (x,) = self._checked("batch_norm_statistics", x)
+        rows, channels = x.shape[0] // groups, x.shape[1]
+        part_mean, part_m2 = self.empty((2, groups, _PARTS, channels), x.dtype)
+        mean, variance = self.empty((2, groups, channels), x.dtype)
+        grid = (-(-channels // 32), _PARTS, groups)
+        self.launch(
+            "normalization", "batch_norm_parts", x.dtype, grid, _REDUCTION_BLOCK,
+            x, part_mean, part_m2, rows, channels,
+        )  # fmt: skip
+        self._elementwise(
+            "normalization", "batch_norm_merge", groups * channels, x.dtype,
+            part_mean, part_m2, mean, variance, rows, channels, _PARTS, groups,
+        )  # fmt: skip
+        return mean, variance
+
+    def batch_norm(
+        self,
+        x: Array,
+        mean: Array,
+        variance: Array,
+        weight: Array,
+        bias: Array,
+        epsilon: float,
+        negative_slope: float,
+    ) -> Array:
+        x, mean, variance, weight, bias = self._checked(
+            "batch_norm", x, mean, variance, weight, bias
+        )
+        y = self.empty(x.shape, x.dtype)
+        self._elementwise(
+            "normalization", "batch_norm", x.size, x.dtype, x, mean, variance, weight, bias, y,
+            epsilon, negative_slope, x.shape[0] // mean.shape[0], x.shape[1], np.int64(x.size),
+        )  # fmt: skip
+        return y
+
+    def batch_norm_backward(
+        self,
+        dy: Array,
+        x: Array,
+        mean: Array,
+        variance: Array,
+        weight: Array,
+        bias: Array,
+        epsilon: float,
+        negative_slope: float,
+        batch_statistics: bool,
+        needs_data: bool,
+    ) -> tuple[Array | None, Array, Array]:
+        dy, x, mean, variance, weight, bias = self._checked(
+            "batch_norm_backward", dy, x, mean, variance, weight, bias
+        )
+        groups, channels = mean.shape
+        rows = x.shape[0] // groups
+        sums = self.empty((groups, _PARTS, 2, channels), x.dtype)
+        group_sums = self.empty((groups, 2, channels), x.dtype)
+        dweight, dbias = self.empty((2, channels), x.dtype)
+        grid = (-(-channels // 32), _PARTS, groups)
+        self.launch(
+            "normalization", "batch_norm_backward_parts", x.dtype, grid, _REDUCTION_BLOCK,
+            dy, x, mean, variance, weight, bias, sums, epsilon, negative_slope, rows, channels,
+        )  # fmt: skip
+        self._elementwise(
+            "normalization", "batch_norm_backward_merge", channels, x.dtype,
+            sums, group_sums, dweight, dbias, channels, _PARTS, groups,
+        )  # fmt: skip
+        if not needs_data:
+            return None, dweight, dbias
+        dx = self.empty(x.shape, x.dtype)
+        self._elementwise(
+            "normalization", "batch_norm_backward_data", x.size, x.dtype,
+            dy, x, mean, variance, weight, bias, group_sums, dx, epsilon, negative_slope,
+            int(batch_statistics), rows, channels, np.int64(x.size),
+        )  # fmt: skip
+        return dx, dweight, dbias
+
+    def leaky_relu(self, x: Array, negative_slope: float) -> Array:
+        (x,) = self._checked("leaky_relu", x)
+        y = self.empty(x.shape, x.dtype)
+        self._elementwise(
+            "elementwise", "leaky_relu", x.size, x.dtype, x, y, negative_slope, np.int64(x.size)
+        )
+        return y
+
+    def leaky_relu_backward(self, dy: Array, x: Array, negative_slope: float) -> Array:
+        dy, x = self._checked("leaky_relu_backward", dy, x)
+        dx = self.empty(x.shape, x.dtype)
+        self._elementwise(
+            "elementwise", "leaky_relu_backward", x.size, x.dtype,
+            dy, x, dx, negative_slope, np.int64(x.size),
+        )  # fmt: skip
+        return dx
+
+    def sigmoid(self, x: Array) -> Array:
+        (x,) = self._checked("sigmoid", x)
+        y = self.empty(x.shape, x.dtype)
+        self._elementwise("elementwise", "sigmoid", x.size, x.dtype, x, y, np.int64(x.size))
+        return y
+
+    def sigmoid_backward(self, dy: Array, y: Array) -> Array:
+        dy, y = self._checked("sigmoid_backward", dy, y)
+        dx = self.empty(y.shape, y.dtype)
+        self._elementwise(
+            "elementwise", "sigmoid_backward", y.size, y.dtype, dy, y, dx, np.int64(y.size)
+        )
+        return dx
+
+    # -- likelihoods ----------------------------------------------------------------------------
+
+    def binary_cross_entropy_with_logits(
+        self, logits: Array, targets: Array
+    ) -> tuple[Array, Array]:
+        logits, targets = self._checked("binary_cross_entropy_with_logits", logits, targets)
+        values, derivative = (self.empty(logits.shape, logits.dtype) for _ in range(2))
+        self._elementwise(
+            "likelihood", "binary_cross_entropy_with_logits", logits.size, logits.dtype,
+            logits, targets, values, derivative, np.int64(logits.size),
+        )  # fmt: skip
+        return values, derivative
+
+    def code_log_likelihood(
+        self, parameters: Array, codes: Array, table: CodeTable
+    ) -> tuple[Array, Array]:
+        parameters, codes = self._checked("code_log_likelihood", parameters, codes)
+        values = self.empty(codes.shape, parameters.dtype)
+        derivative = self.empty(parameters.shape, parameters.dtype)
+        kind, offset, width = self._table(table)
+        log_std = self.host_constant(table.log_std, parameters.dtype)
+        self._elementwise(
+            "likelihood", "code_log_likelihood", codes.size, parameters.dtype,
+            parameters, codes, kind, offset, width, log_std, values, derivative,
+            codes.shape[1], parameters.shape[1], np.int64(codes.size),
+        )  # fmt: skip
+        return values, derivative
+
+    def scale_code_gradient(self, gradient: Array, dy: Array, table: CodeTable) -> Array:
+        gradient, dy = self._checked("scale_code_gradient", gradient, dy)
+        result = self.empty(gradient.shape, gradient.dtype)
+        _, offset, width = self._table(table)
+        self._elementwise(
+            "likelihood", "scale_code_gradient", dy.size, gradient.dtype,
+            gradient, dy, offset, width, result, dy.shape[1], gradient.shape[1], np.int64(dy.size),
+        )  # fmt: skip
+        return result
+
+    def _table(self, table: CodeTable) -> tuple[Array, Array, Array]:
+        return (
+            self.host_constant(table.kind, np.int32),
+            self.host_constant(table.offset, np.int32),
+            self.host_constant(table.width, np.int32),
+        )
+
+    # -- optimizer ------------------------------------------------------------------------------
+
+    def adam(
+        self,
+        parameters: Sequence[Array],
+        gradients: Sequence[Array],
+        first_moments: Sequence[Array],
+        second_moments: Sequence[Array],
+        step: int,
+        settings: AdamSettings,
+    ) -> None:
+        rate = settings.learning_rate / (1 - settings.beta1**step)
+        correction = 1 / (1 - settings.beta2**step)
+        for arrays in zip(parameters, gradients, first_moments, second_moments, strict=True):
+            p, g, m, v = self._checked("adam", *arrays)
+            self._elementwise(
+                "adam", "adam", p.size, p.dtype, p, g, m, v, rate, settings.beta1, settings.beta2,
+                correction, settings.epsilon, np.int64(p.size),
+            )  # fmt: skip
+
+    def accumulate(self, total: Array, gradient: Array) -> None:
+        (gradient,) = self._checked("accumulate", gradient)
+        self._elementwise(
+            "elementwise",
+            "accumulate",
+            total.size,
+            total.dtype,
+            total,
+            gradient,
+            np.int64(total.size),
+        )
+
+    # -- random numbers and data ----------------------------------------------------------------
+
+    def random_uniform(
+        self, shape: Sequence[int], low: float, high: float, dtype: Any, key: tuple[int, int, int]
+    ) -> Array:
+        result = self.empty(shape, dtype)
+        seed, stream, step = key
+        self._elementwise(
+            "random", "random_uniform", result.size, result.dtype,
+            result, np.uint64(seed), stream, step, low, high - low, np.int64(result.size),
+        )  # fmt: skip
+        return result
+
+    def random_integers(self, shape: Sequence[int], high: int, key: tuple[int, int, int]) -> Array:
+        result = self.empty(shape, np.int64)
+        seed, stream, step = key
+        self._elementwise(
+            "random", "random_integers", result.size, np.float32,
+            result, np.uint64(seed), stream, step, np.int64(high), np.int64(result.size),
+        )  # fmt: skip
+        return result
+
+    def sample_codes(
+        self, batch: int, table: CodeTable, dtype: Any, key: tuple[int, int, int]
+    ) -> Array:
+        result = self.empty((batch, len(table.kind)), dtype)
+        kind, _, width = self._table(table)
+        seed, stream, step = key
+        self._elementwise(
+            "random", "sample_codes", result.size, result.dtype, result, kind, width,
+            np.uint64(seed), stream, step, result.shape[1], np.int64(result.size),
+        )  # fmt: skip
+        return result
+
+    def encode_latents(self, noise: Array, codes: Array, table: CodeTable) -> Array:
+        noise, codes = self._checked("encode_latents", noise, codes)
+        columns = noise.shape[1] + table.encoded_columns
+        result = self.empty((codes.shape[0], columns), codes.dtype)
+        kind, _, width = self._table(table)
+        self._elementwise(
+            "likelihood", "encode_latents", codes.shape[0], codes.dtype, noise, codes, kind, width,
+            result, noise.shape[1], codes.shape[1], columns, codes.shape[0],
+        )  # fmt: skip
+        return result
+
+    def gather_images(
+        self, images: Array, indices: Array, low: float, high: float, dtype: Any
+    ) -> Array:
+        result = self.empty((indices.size, *images.shape[1:]), dtype)
+        pixels = math.prod(images.shape[1:])
+        self._elementwise(
+            "elementwise", "gather_images", result.size, result.dtype, images, indices, result,
+            (high - low) / 255, low, pixels, np.int64(result.size),
+        )  # fmt: skip
+        return result
+
+    def concatenate_rows(self, arrays: Sequence[Array]) -> Array:
+        arrays = self._checked("concatenate_rows", *arrays)
+        rows = sum(a.shape[0] for a in arrays)
+        result = self.empty((rows, *arrays[0].shape[1:]), arrays[0].dtype)
+        start = 0
+        for array in arrays:
+            part = result[start : start + array.shape[0]]
+            self._elementwise(
+                "elementwise", "copy", array.size, array.dtype, array, part, np.int64(array.size)
+            )
+            start += array.shape[0]
+        return result

@@ -1,0 +1,188 @@
+"""The CPU's pool of buffers: lent again when the last reference is gone, and never before."""
+
+import gc
+import math
+import threading
+import tracemalloc
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minigan.devices.cpu.memory import Pool
+
+Array = np.ndarray[Any, Any]
+LARGE = (64, 80)  # large enough to be lent, in any dtype
+CACHE_LINE = 64  # bytes
+
+
+@pytest.fixture
+def pool() -> Pool:
+    return Pool()
+
+
+def address(array: Array) -> int:
+    return int(array.ctypes.data)
+
+
+def test_memory_is_used_again_when_its_array_is_gone(pool: Pool) -> None:
+    first = pool.empty(LARGE, np.float64)
+    place, size = address(first), first.nbytes
+    del first
+    second = pool.empty(LARGE, np.float64)
+    assert address(second) == place
+    assert pool.allocated_bytes == size
+    third = pool.empty(LARGE, np.float64)  # while the second is alive
+    assert not np.shares_memory(second, third)
+    assert pool.allocated_bytes == 2 * size
+
+
+def test_only_the_number_of_bytes_counts(pool: Pool) -> None:
+    first = pool.empty((64, 80), np.float64)
+    place = address(first)
+    del first
+    second = pool.empty((40, 256), np.float32)  # as many bytes
+    assert address(second) == place
+    del second
+    other = pool.empty((64, 81), np.float64)
+    assert pool.allocated_bytes == (64 * 80 + 64 * 81) * 8
+    del other
+
+
+VIEWS: dict[str, Callable[[Array], Any]] = {
+    "part": lambda a: a[10:11, 3],
+    "reshape": lambda a: a.reshape(-1),
+    "transpose": lambda a: a.T,
+    "other dtype": lambda a: a.view(np.uint8),
+    "broadcast": lambda a: np.broadcast_to(a, (2, *a.shape)),
+    "view of a view": lambda a: a.T.reshape(-1, order="F")[5:].view(np.int64)[2:3],
+    "memoryview": memoryview,
+    "frombuffer": lambda a: np.frombuffer(a, np.float64),
+    "dlpack": np.from_dlpack,
+    "asarray": lambda a: np.asarray(a, a.dtype),
+}
+
+
+@pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
+def test_a_view_keeps_the_memory(pool: Pool, view: Callable[[Array], Any]) -> None:
+    array = pool.empty(LARGE, np.float64)
+    array[:] = 5.0
+    place = address(array)
+    held = view(array)
+    before = bytes(held)
+    del array
+    others = [pool.empty(LARGE, np.float64) for _ in range(3)]
+    for other in others:
+        other[:] = 7.0
+    assert place not in map(address, others)
+    assert bytes(held) == before
+    del held
+    assert address(pool.empty(LARGE, np.float64)) == place
+
+
+def test_a_cycle_gives_its_memory_back_when_it_is_collected(pool: Pool) -> None:
+    array = pool.empty(LARGE, np.float64)
+    place = address(array)
+    cycle: list[Any] = [array]
+    cycle.append(cycle)
+    del array, cycle
+    gc.collect()
+    assert address(pool.empty(LARGE, np.float64)) == place
+
+
+@given(
+    shape=st.lists(st.integers(0, 40), max_size=3).map(tuple),
+    dtype=st.sampled_from([np.uint8, np.uint32, np.float32, np.float64]),
+)
+def test_every_shape(shape: tuple[int, ...], dtype: Any) -> None:
+    pool = Pool()
+    for _ in range(2):  # fresh memory, then the same memory again
+        array = pool.empty(shape, dtype)
+        assert (array.shape, array.dtype) == (shape, dtype)
+        assert array.flags.c_contiguous and array.flags.writeable and array.flags.aligned
+        if pool.allocated_bytes:  # lent, not NumPy's own
+            assert address(array) % CACHE_LINE == 0
+            assert array.nbytes <= pool.allocated_bytes < array.nbytes + CACHE_LINE
+        array[...] = 1
+        assert array.sum(dtype=np.float64) == math.prod(shape)
+        del array
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (3,), (0, 10**6), (10**6, 0, 5)])
+def test_small_and_empty_arrays_are_numpys_own(pool: Pool, shape: tuple[int, ...]) -> None:
+    array = pool.empty(shape, np.float32)
+    assert array.shape == shape
+    assert pool.allocated_bytes == 0
+
+
+def test_sizes_at_the_edges_are_whole(pool: Pool) -> None:
+    """A buffer has room to its last byte, whatever is left of a cache line."""
+    sizes = [4095, 4096, 4097, 4096 + 63, 4096 + 64, 4096 + 65]
+    for _ in range(2):
+        arrays = [pool.empty((size,), np.uint8) for size in sizes for _ in range(3)]
+        for i, array in enumerate(arrays):
+            array[:] = i
+        assert all((array == i).all() for i, array in enumerate(arrays))
+        for i, a in enumerate(arrays):
+            assert not any(np.shares_memory(a, b) for b in arrays[:i])
+        del arrays, array, a
+
+
+def test_clear_gives_free_memory_back_to_the_system(pool: Pool) -> None:
+    tracemalloc.start()
+    try:
+        shape = (1000, 1000)
+        kept, freed = pool.empty(shape, np.float64), pool.empty(shape, np.float64)
+        kept[:] = 3.0
+        size, place = kept.nbytes, address(kept)
+        del freed
+        before = tracemalloc.get_traced_memory()[0]
+        pool.clear()
+        assert before - tracemalloc.get_traced_memory()[0] > 0.9 * size
+    finally:
+        tracemalloc.stop()
+    assert (kept == 3.0).all()
+    other = pool.empty(shape, np.float64)
+    assert not np.shares_memory(kept, other)
+    assert pool.allocated_bytes == 3 * size  # what was ever taken
+    del kept
+    assert address(pool.empty(shape, np.float64)) == place  # lent before, and taken back after
+
+
+def test_two_pools_share_nothing() -> None:
+    first, second = Pool(), Pool()
+    array = first.empty(LARGE, np.float64)
+    place = address(array)
+    del array
+    assert address(second.empty(LARGE, np.float64)) != place
+
+
+def test_threads_never_get_the_same_memory(pool: Pool) -> None:
+    wrong: list[Any] = []
+    start = threading.Barrier(4)
+
+    def work(number: int) -> None:
+        start.wait()
+        for _ in range(400):
+            arrays = [pool.empty(LARGE, np.uint8) for _ in range(3)]
+            for k, array in enumerate(arrays):
+                array[:] = 10 * number + k
+            wrong.extend(a for k, a in enumerate(arrays) if not (a == 10 * number + k).all())
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    taken = pool.allocated_bytes
+    buffers = taken // math.prod(LARGE)
+    assert (
+        3 <= buffers <= 4 * 4
+    )  # what lived at once: an array of the round before waits for its name
+    again = [pool.empty(LARGE, np.uint8) for _ in range(buffers)]
+    assert len(set(map(address, again))) == buffers
+    assert pool.allocated_bytes == taken  # not one was lost

@@ -1,0 +1,158 @@
+"""A traversal varies one code and nothing else, in order; a grid's PNG holds its images pixel by pixel."""
+
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from minigan.infogan.experiments import MNIST, Settings
+from minigan.infogan.figures import save_grid, traversal
+from minigan.infogan.training import Networks
+from minigan.nn import Module
+from minigan.tensor import Tensor
+
+NOISE = 4
+SETTINGS = replace(MNIST, noise=NOISE, codes="Cat(3) + Uniform + Cat(2) + Uniform")
+COLUMNS = ["z"] * NOISE + ["c1"] * 3 + ["c2"] + ["c3"] * 2 + ["c4"]
+
+
+class Echo(Module):
+    """A generator whose images are its latents, one row of pixels each."""
+
+    def forward(self, latents: Tensor) -> Tensor:
+        assert not self.training
+        assert not latents.requires_grad
+        return latents.reshape(latents.shape[0], 1, latents.shape[1], 1)
+
+
+def echo(settings: Settings, code: int, **choices: Any) -> np.ndarray:
+    """The latents of a traversal: (rows, columns, latent columns)."""
+    networks: Any = SimpleNamespace(generator=Echo())
+    images = traversal(networks, settings, code, **choices)
+    assert images.shape[2:] == (1, len(COLUMNS), 1)
+    return images[:, :, 0, :, 0]
+
+
+def of(latents: np.ndarray, name: str) -> np.ndarray:
+    return latents[:, :, [column == name for column in COLUMNS]]
+
+
+@pytest.mark.parametrize("code", range(4))
+def test_everything_else_is_the_same_in_a_row(code: int) -> None:
+    latents = echo(SETTINGS, code, rows=5)
+    for name in {"z", "c1", "c2", "c3", "c4"} - {f"c{code + 1}"}:
+        others = of(latents, name)
+        np.testing.assert_array_equal(others, np.broadcast_to(others[:, :1], others.shape))
+    # and not in a column: each row is a random sample of its own
+    z = of(latents, "z")[:, 0]
+    assert len(np.unique(z, axis=0)) == 5
+    assert np.abs(z).max() < 1
+
+
+def test_a_category_in_each_column() -> None:
+    for code, size in ((0, 3), (2, 2)):
+        one_hot = of(echo(SETTINGS, code, rows=4, columns=7), f"c{code + 1}")
+        np.testing.assert_array_equal(one_hot, np.broadcast_to(np.eye(size), (4, size, size)))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_continuous_code_from_left_to_right(dtype: str) -> None:
+    values = of(echo(replace(SETTINGS, dtype=dtype), 1, rows=3, columns=9, limit=1.5), "c2")
+    assert values.dtype == dtype
+    expected = np.array([-1.5, -1.125, -0.75, -0.375, 0, 0.375, 0.75, 1.125, 1.5])
+    np.testing.assert_array_equal(values, np.broadcast_to(expected[:, None], (3, 9, 1)))
+
+
+def test_the_papers_limit_and_ten_columns_unless_told() -> None:
+    values = of(echo(SETTINGS, 3, rows=1), "c4").ravel()
+    np.testing.assert_allclose(values, np.linspace(-2, 2, 10), rtol=1e-6)
+
+
+def test_the_step_and_the_seed_choose_the_samples_and_nothing_else_does() -> None:
+    first = echo(SETTINGS, 0, rows=3)
+    np.testing.assert_array_equal(echo(SETTINGS, 0, rows=3), first)
+    for other in (
+        echo(SETTINGS, 0, rows=3, step=1),
+        echo(replace(SETTINGS, seed=1), 0, rows=3),
+    ):
+        assert not np.isin(of(other, "z"), of(first, "z")).any()
+    # the same samples, whichever code varies
+    np.testing.assert_array_equal(of(echo(SETTINGS, 1, rows=3), "z")[:, :3], of(first, "z"))
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_networks_are_left_as_they_were(training: bool) -> None:
+    settings = replace(
+        MNIST, trunk="conv 2 | fc 4 bn", generator="fc 14x14x2 bn | up 1 sigmoid", noise=3
+    )
+    networks = Networks(settings)
+    networks.train(training)
+    before = {name: value.numpy().copy() for name, value in networks.named_tensors()}
+    images = traversal(networks, settings, code=0, rows=2)
+    assert images.shape == (2, 10, 28, 28, 1)
+    for _, network in networks.named():
+        assert {module.training for _, module in network.named_modules()} == {training}
+    for name, value in networks.named_tensors():
+        np.testing.assert_array_equal(value.numpy(), before[name])
+    # the mode that they were in makes no difference to the pictures
+    networks.train(not training)
+    np.testing.assert_array_equal(traversal(networks, settings, code=0, rows=2), images)
+
+
+# -- grids ----------------------------------------------------------------------------------------
+
+
+def test_a_grid_pixel_by_pixel(tmp_path: Path) -> None:
+    images = np.array([[0, 0.2, 0.4], [0.6, 0.8, 1]]).reshape(2, 3, 1, 1, 1) * np.ones((1, 2, 1))
+    save_grid(images, tmp_path / "grid.png", low=0.0, scale=1)
+    with Image.open(tmp_path / "grid.png") as picture:
+        assert (picture.format, picture.mode) == ("PNG", "L")
+        np.testing.assert_array_equal(
+            np.asarray(picture),
+            [
+                [0, 0, 0, 51, 51, 0, 102, 102],
+                [0, 0, 0, 0, 0, 0, 0, 0],
+                [153, 153, 0, 204, 204, 0, 255, 255],
+            ],
+        )
+
+
+def test_rows_and_columns_of_an_image_stay_where_they_are(tmp_path: Path) -> None:
+    image = np.array([[0, 51, 102], [153, 204, 255]])
+    save_grid(image.reshape(1, 1, 2, 3, 1) / 255, tmp_path / "grid.png", low=0.0)
+    with Image.open(tmp_path / "grid.png") as picture:
+        np.testing.assert_array_equal(np.asarray(picture), image.repeat(2, 0).repeat(2, 1))
+
+
+def test_colours_from_minus_one(tmp_path: Path) -> None:
+    colours = np.array([[[-1, 0, 1], [1, -1, -0.6]]], np.float32)
+    save_grid(colours.reshape(1, 2, 1, 1, 3), tmp_path / "grid.png", low=-1.0, scale=3)
+    with Image.open(tmp_path / "grid.png") as picture:
+        assert picture.mode == "RGB"
+        cells = [[0, 128, 255], [0, 0, 0], [255, 0, 51]]
+        np.testing.assert_array_equal(
+            np.asarray(picture), np.broadcast_to(np.repeat([cells], 3, axis=1), (3, 9, 3))
+        )
+
+
+def test_what_no_image_may_hold_is_drawn_without_a_word(tmp_path: Path) -> None:
+    values = np.array([-np.inf, -0.5, np.nan, 1.5, np.inf]).reshape(1, 5, 1, 1, 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        save_grid(values, tmp_path / "grid.png", low=0.0, scale=1)
+    with Image.open(tmp_path / "grid.png") as picture:
+        assert np.asarray(picture)[0, ::2].tolist() == [0, 0, 0, 255, 255]
+
+
+def test_a_failed_picture_leaves_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "grid.png"
+    path.write_bytes(b"old")
+    with pytest.raises((TypeError, ValueError)):
+        save_grid(np.zeros((1, 1, 2, 2, 7)), path, low=0.0)  # no picture has seven channels
+    assert [p.name for p in tmp_path.iterdir()] == ["grid.png"]
+    assert path.read_bytes() == b"old"

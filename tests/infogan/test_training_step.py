@@ -1,0 +1,458 @@
+"""The training step: whole networks by directional derivatives, who is updated by what, and going on from a state."""
+
+import ast
+import dataclasses
+import inspect
+import math
+from collections.abc import Callable
+from importlib import resources
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import pytest
+import scipy.special
+
+import minigan as mg
+from minigan.errors import SettingsError, TrainingError
+from minigan.infogan.experiments import MNIST, Settings
+from minigan.infogan.networks import GENERATED, REAL, Generator
+from minigan.infogan.objective import log_likelihood
+from minigan.infogan.training import StepMetrics, Trainer
+from minigan.optim import Adam
+from minigan.tensor import Tensor
+
+# Odd in all that may be odd, and every setting another than the default.
+ODD = dataclasses.replace(
+    MNIST,
+    image_shape=(6, 10, 3),
+    trunk="conv 3 | conv 5 s1 bn | fc 7 bn",
+    generator="fc 9 bn | fc 3x5x5 bn | up 3 s1 | up 3 tanh",
+    noise=3,
+    codes="Cat(3) + 2*Uniform + Cat(2)",
+    image_low=-1.0,
+    negative_slope=0.2,
+    learning_rate_discriminator=3e-3,
+    learning_rate_generator=7e-3,
+    lambda_categorical=0.7,
+    lambda_continuous=2.5,
+    batch_size=5,
+    dtype="float64",
+)
+GAN = dataclasses.replace(ODD, objective="gan")
+# The paper's MNIST networks, with fewer channels.
+TINY = dataclasses.replace(
+    MNIST,
+    trunk="conv 4 | conv 8 bn | fc 16 bn",
+    generator="fc 16 bn | fc 7x7x8 bn | up 4 bn | up 1 sigmoid",
+    batch_size=4,
+    dtype="float64",
+)
+
+
+def random_images(settings: Settings, count: int = 20) -> np.ndarray:
+    shape = (count, *settings.image_shape)
+    return np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+
+
+def make(settings: Settings) -> Trainer:
+    return Trainer(settings, random_images(settings))
+
+
+def lively(settings: Settings) -> Trainer:
+    """A trainer whose networks are far from their start, so that every gradient counts."""
+    rng, trainer = np.random.default_rng(1), make(settings)
+    for _, value in trainer.networks.named_tensors():
+        if value.requires_grad:
+            fan_in = math.prod(value.shape[:-1]) if value.ndim > 1 else 4
+            value.copy_(rng.normal(0, 1 / math.sqrt(fan_in), value.shape) + (value.ndim == 1))
+    return trainer
+
+
+def parameters_of(trainer: Trainer) -> dict[str, Tensor]:
+    return {name: t for name, t in trainer.networks.named_tensors() if t.requires_grad}
+
+
+def snapshot(trainer: Trainer) -> dict[str, np.ndarray]:
+    return {name: value.copy() for name, value in trainer.state().items()}
+
+
+def changed(before: dict[str, np.ndarray], after: dict[str, np.ndarray]) -> set[str]:
+    return {name for name in before if not np.array_equal(before[name], after[name])}
+
+
+# -- the objective of each half, and its gradient -----------------------------------------------
+
+Half = Callable[[Trainer], Tensor]
+
+
+def captured(trainer: Trainer, half: Callable[..., Any], *arguments: Any) -> tuple[Tensor, Any]:
+    """What a half hands to its optimizer to be minimized, and what it returns."""
+    with mock.patch.object(trainer, "_update") as update:
+        result = half(*arguments)
+    update.assert_called_once()
+    return update.call_args.args[1], result
+
+
+def discriminator_objective(trainer: Trainer) -> Tensor:
+    latents, codes = trainer.latents(1)
+    real, fake = trainer.real_images(1), trainer.generator(latents).detach()
+    return captured(trainer, trainer._discriminator_half, real, fake, codes)[0]
+
+
+def generator_objective(trainer: Trainer) -> Tensor:
+    latents, codes = trainer.latents(1)
+    return captured(trainer, trainer._generator_half, trainer.generator(latents), codes)[0]
+
+
+def discriminator_parameters(trainer: Trainer) -> list[Tensor]:
+    return trainer.discriminator_optimizer.parameters
+
+
+def generator_parameters(trainer: Trainer) -> list[Tensor]:
+    return trainer.generator_optimizer.parameters
+
+
+def gradients(objective: Tensor, parameters: list[Tensor]) -> list[np.ndarray]:
+    """Taken off the parameters again; zeros where there is none."""
+    objective.backward(inputs=parameters)
+    found = [np.zeros(p.shape) if p.grad is None else p.grad.numpy().copy() for p in parameters]
+    for parameter in parameters:
+        parameter.grad = None
+    return found
+
+
+def directional_difference(
+    objective: Half, trainer: Trainer, parameters: list[Tensor], direction: list[np.ndarray]
+) -> float:
+    """(f(p + hv) − f(p − hv)) / 2h."""
+    h, start = 1e-6, [p.numpy().copy() for p in parameters]
+
+    def moved(step: float) -> float:
+        for parameter, values, v in zip(parameters, start, direction, strict=True):
+            parameter.copy_(values + step * v)
+        with mg.no_grad():
+            return float(objective(trainer))
+
+    difference = (moved(h) - moved(-h)) / (2 * h)
+    moved(0)
+    return difference
+
+
+@pytest.mark.parametrize("objective", ["infogan", "gan"])
+@pytest.mark.parametrize("settings", [ODD, TINY], ids=["odd", "mnist"])
+@pytest.mark.parametrize(
+    ("half", "parameters_of_half"),
+    [
+        (discriminator_objective, discriminator_parameters),
+        (generator_objective, generator_parameters),
+    ],
+    ids=["discriminator", "generator"],
+)
+def test_directional_derivatives(
+    half: Half,
+    parameters_of_half: Callable[[Trainer], list[Tensor]],
+    settings: Settings,
+    objective: str,
+) -> None:
+    """⟨∇f, v⟩ along random v, of all parameters jointly and of each tensor alone."""
+    trainer = lively(dataclasses.replace(settings, objective=objective))
+    parameters = parameters_of_half(trainer)
+    gradient = gradients(half(trainer), parameters)
+    rng = np.random.default_rng(2)
+    everyone = set(range(len(parameters)))
+    for movers in (everyone, everyone, *({i} for i in everyone)):
+        direction = [
+            rng.normal(size=p.shape) if i in movers else np.zeros(p.shape)
+            for i, p in enumerate(parameters)
+        ]
+        found = sum(float((g * v).sum()) for g, v in zip(gradient, direction, strict=True))
+        expected = directional_difference(half, trainer, parameters, direction)
+        assert abs(expected) > 1e-4
+        # f is some 10 nats, so the difference has lost 10 · 2⁻⁵³ / h ≈ 10⁻⁹ times a few roundings.
+        assert found == pytest.approx(expected, rel=1e-6, abs=1e-8), movers
+
+
+@pytest.mark.parametrize("settings", [ODD, GAN], ids=["infogan", "gan"])
+def test_a_step_measures_what_the_formulas_say(settings: Settings) -> None:
+    trainer, before = make(settings), make(settings)
+    metrics = trainer.step()
+
+    groups, half = (REAL, GENERATED), settings.batch_size
+    latents, codes = before.latents(1)
+    with mg.no_grad():
+        fake = before.generator(latents)
+        images = mg.concatenate([before.real_images(1), fake])
+        features = before.discriminator.trunk(images, groups)
+        logits = before.discriminator(features).numpy()
+        read = before.recognition(images if settings.objective == "gan" else features, groups)
+        likelihoods = log_likelihood(read[half:], codes, settings.layout).numpy()
+        # G's loss is that of its images of the same step, in the eyes of the new D.
+        new_features = trainer.discriminator.trunk(fake, (GENERATED,))
+        new_logits = trainer.discriminator(new_features).numpy()
+
+    log_real = scipy.special.log_expit(logits[:half]).mean()
+    log_fake = scipy.special.log_expit(-logits[half:]).mean()
+    assert metrics.discriminator_loss == pytest.approx(-log_real - log_fake, rel=1e-9)
+    expected = -scipy.special.log_expit(new_logits).mean()
+    assert metrics.generator_loss == pytest.approx(expected, rel=1e-9)
+    information = np.log([3, 2, 2, 2]) + likelihoods.mean(axis=0)
+    assert metrics.information == pytest.approx(tuple(information), rel=1e-9)
+    assert metrics.step == trainer.step_count == 1
+
+
+@pytest.mark.parametrize("settings", [ODD, GAN], ids=["infogan", "gan"])
+def test_what_each_half_minimizes(settings: Settings) -> None:
+    """Its part of V, less Σᵢ λᵢ·E[log Q(cᵢ|x)]; a plain GAN's G has only the first."""
+    trainer, weights = lively(settings), [0.7, 2.5, 2.5, 0.7]
+    latents, codes = trainer.latents(1)
+    real, fake = trainer.real_images(1), trainer.generator(latents)
+    objective, (loss, likelihoods) = captured(
+        trainer, trainer._discriminator_half, real, fake.detach(), codes
+    )
+    expected = loss.item() - likelihoods.numpy().mean(axis=0) @ weights
+    assert objective.item() == pytest.approx(expected, rel=1e-12)
+
+    objective, loss = captured(trainer, trainer._generator_half, fake, codes)
+    expected = loss.item()
+    if settings.objective == "infogan":
+        features = trainer.discriminator.trunk(fake, (GENERATED,))
+        read = trainer.recognition(features, (GENERATED,))
+        expected -= log_likelihood(read, codes, settings.layout).numpy().mean(axis=0) @ weights
+    assert objective.item() == pytest.approx(expected, rel=1e-12)
+
+
+def gradients_at(settings: Settings, continuous: float) -> dict[str, np.ndarray]:
+    """Of every parameter by its own half, with that λ of continuous codes."""
+    trainer = lively(dataclasses.replace(settings, lambda_continuous=continuous))
+    names = {id(t): name for name, t in parameters_of(trainer).items()}
+    found = {}
+    for half, parameters in (
+        (discriminator_objective, discriminator_parameters(trainer)),
+        (generator_objective, generator_parameters(trainer)),
+    ):
+        for parameter, gradient in zip(
+            parameters, gradients(half(trainer), parameters), strict=True
+        ):
+            found[names[id(parameter)]] = gradient
+    return found
+
+
+def test_information_reaches_all_three_networks() -> None:
+    differing = changed(gradients_at(ODD, 1), gradients_at(ODD, 2))
+    head = {"discriminator.head.0.weight", "discriminator.head.0.bias"}  # D's alone
+    assert differing == set(parameters_of(make(ODD))) - head
+
+
+def test_in_a_plain_gan_information_reaches_q_alone() -> None:
+    differing = changed(gradients_at(GAN, 1), gradients_at(GAN, 2))
+    names = set(parameters_of(make(GAN)))
+    assert differing == {name for name in names if name.startswith("recognition.")}
+
+
+# -- who is updated by what ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("settings", [ODD, GAN], ids=["infogan", "gan"])
+def test_each_half_changes_its_own_parameters_by_adam(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = lively(settings)
+    parameters = parameters_of(trainer)
+    seen: list[tuple[Adam, dict[str, np.ndarray]]] = []
+    adam_step = Adam.step
+
+    def spy(optimizer: Adam) -> None:
+        """Between backward() and the update: who has a gradient?"""
+        having = {n: p.grad.numpy().copy() for n, p in parameters.items() if p.grad is not None}
+        before = {name: p.numpy().copy() for name, p in parameters.items()}
+        adam_step(optimizer)
+        assert changed(before, {n: p.numpy() for n, p in parameters.items()}) == set(having)
+        for name, gradient in having.items():
+            # Kingma & Ba's first step, when both moments are the gradient's own
+            expected = -rates[id(optimizer)] * gradient / (np.abs(gradient) + 1e-8)
+            moved = parameters[name].numpy() - before[name]
+            assert moved == pytest.approx(expected, rel=1e-6, abs=1e-12), name
+        seen.append((optimizer, having))
+
+    rates = {id(trainer.discriminator_optimizer): 3e-3, id(trainer.generator_optimizer): 7e-3}
+    monkeypatch.setattr(Adam, "step", spy)
+    trainer.step()
+    (first, first_having), (second, second_having) = seen
+    assert first is trainer.discriminator_optimizer
+    assert second is trainer.generator_optimizer
+    generators = {name for name in parameters if name.startswith("generator.")}
+    assert set(second_having) == generators
+    assert set(first_having) == set(parameters) - generators
+    assert all(p.grad is None for p in parameters.values())
+
+
+def test_betas_are_the_settings() -> None:
+    trainer = make(dataclasses.replace(ODD, beta1=0.25, beta2=0.75))
+    for _, optimizer in trainer._optimizers():
+        assert (optimizer.settings.beta1, optimizer.settings.beta2) == (0.25, 0.75)
+    assert trainer.discriminator_optimizer.settings.learning_rate == 3e-3
+    assert trainer.generator_optimizer.settings.learning_rate == 7e-3
+
+
+def test_both_halves_share_one_forward_pass_of_g(monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer, calls, forward = make(ODD), [], Generator.forward
+
+    def spy(generator: Generator, latents: Tensor) -> Tensor:
+        calls.append(latents.shape)
+        return forward(generator, latents)
+
+    monkeypatch.setattr(Generator, "forward", spy)
+    trainer.step()
+    assert calls == [(5, 3 + 3 + 1 + 1 + 2)]
+
+
+# -- what a step reads --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("low", [0.0, -1.0])
+def test_real_images_are_those_of_the_data_in_the_networks_range(low: float) -> None:
+    settings = dataclasses.replace(ODD, image_low=low)
+    brightness = np.array([0, 51, 102, 255], np.uint8).reshape(-1, 1, 1, 1)
+    images = np.broadcast_to(brightness, (4, 6, 10, 3)).copy()
+    images[:, 0, 0, 0] = 7  # a mark: rows and channels stay in order
+    trainer = Trainer(dataclasses.replace(settings, batch_size=4), images)
+    steps = [trainer.real_images(step).numpy() for step in range(1, 11)]
+    values = low + (1 - low) * images / 255
+    chosen = []
+    for batch in steps:
+        for image in batch:
+            (matches,) = np.nonzero([np.allclose(image, v, atol=1e-12) for v in values])
+            assert len(matches) == 1
+            chosen.append(int(matches[0]))
+    assert set(chosen) == {0, 1, 2, 3}
+    assert any(len(set(chosen[i : i + 4])) < 4 for i in range(0, 40, 4))  # with replacement
+    assert np.array_equal(steps[0], trainer.real_images(1).numpy())
+
+
+def test_latents_are_noise_then_codes() -> None:
+    trainer = make(ODD)
+    latents, codes = (t.numpy() for t in trainer.latents(1))
+    noise, c1, c2, c3, c4 = np.split(latents, [3, 6, 7, 8], axis=1)
+    assert (noise >= -1).all()
+    assert (noise < 1).all()
+    assert np.array_equal(c1, np.eye(3)[codes[:, 0].astype(int)])
+    assert np.array_equal(np.hstack([c2, c3]), codes[:, 1:3])
+    assert np.array_equal(c4, np.eye(2)[codes[:, 3].astype(int)])
+    assert np.unique(np.hstack([noise, c2, c3])).size == 5 * 5  # no number twice
+
+
+@pytest.mark.parametrize("change", ["step", "seed"])
+def test_every_random_number_is_a_function_of_seed_and_step(change: str) -> None:
+    def draw(seed: int, step: int) -> list[np.ndarray]:
+        trainer = make(dataclasses.replace(ODD, seed=seed))
+        return [t.numpy() for t in (trainer.real_images(step), *trainer.latents(step))]
+
+    first, again = draw(0, 1), draw(0, 1)
+    other = draw(0, 2) if change == "step" else draw(1, 1)
+    for a, b, c in zip(first, again, other, strict=True):
+        assert np.array_equal(a, b)
+        assert not np.array_equal(a, c)
+
+
+def test_training_never_sees_a_label() -> None:
+    """A trainer is given images alone, and no module that trains reads what a data set calls its labels."""
+    assert list(inspect.signature(Trainer).parameters) == ["settings", "images"]
+    assert list(inspect.signature(Trainer.step).parameters) == ["self"]
+    package = resources.files("minigan.infogan")
+    for module in ("codes", "experiments", "networks", "objective", "training", "runs"):
+        tree = ast.parse((package / f"{module}.py").read_text(encoding="utf-8"))
+        names = {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute)}
+        names |= {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
+        assert not names & {"label", "labels", "LabeledImages"}, module
+
+
+def test_data_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(SettingsError, match=r"images of \(6, 10, 1\), and mnist takes"):
+        Trainer(ODD, np.zeros((9, 6, 10, 1), np.uint8))
+    with pytest.raises(SettingsError, match="batch_size 5 is more than the 4 images"):
+        Trainer(ODD, np.zeros((4, 6, 10, 3), np.uint8))
+
+
+# -- going on, and giving up --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("objective", ["infogan", "gan"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_loaded_state_goes_on_to_the_bit(objective: str, dtype: str) -> None:
+    settings = dataclasses.replace(ODD, objective=objective, dtype=dtype)
+    trainer = make(settings)
+    for _ in range(3):
+        trainer.step()
+    saved = snapshot(trainer)
+    metrics = [trainer.step() for _ in range(3)]
+    assert changed(saved, snapshot(trainer)) == set(saved)  # so nothing is equal by standing still
+
+    resumed = make(settings)
+    resumed.step()  # another state, to be overwritten
+    resumed.load_state(3, saved)
+    assert resumed.step_count == 3
+    assert [resumed.step() for _ in range(3)] == metrics
+    assert not changed(snapshot(trainer), snapshot(resumed))
+
+
+def test_the_state_is_all_that_training_changes() -> None:
+    trainer = make(ODD)
+    names = set(trainer.state())
+    assert names > {name for name, _ in trainer.networks.named_tensors()}
+    count = len(parameters_of(trainer))
+    moments = [name for name in names if "_optimizer." in name]
+    assert len(moments) == 2 * count
+    assert "generator_optimizer.first_moment.0" in moments
+    assert "discriminator_optimizer.second_moment.0" in moments
+
+
+def test_a_state_of_other_networks_is_refused_and_changes_nothing() -> None:
+    trainer = make(ODD)
+    before = snapshot(trainer)
+    other = make(dataclasses.replace(ODD, noise=4))
+    fewer = {name: value + 1 for name, value in list(before.items())[:-1]}
+    for state in (other.state(), fewer):
+        with pytest.raises(ValueError, match="of other networks"):
+            trainer.load_state(1, state)
+    assert not changed(before, snapshot(trainer))
+    assert trainer.step_count == 0
+
+
+@pytest.mark.parametrize(
+    ("objective", "poisoned", "loss", "culprit"),
+    [
+        ("infogan", "generator.layers.0.weight", "discriminator_loss", "generator.layers.0.weight"),
+        ("infogan", "discriminator.trunk.0.weight", "discriminator_loss", "generator.layers.0.weight"),
+        ("infogan", "recognition.head.0.weight", "generator_loss", "generator.layers.0.weight"),
+        ("gan", "recognition.head.0.weight", r"L_I\(c1\)", "recognition.trunk.0.weight"),
+    ],
+)  # fmt: skip
+def test_divergence_names_step_loss_and_tensor(
+    objective: str, poisoned: str, loss: str, culprit: str
+) -> None:
+    trainer = make(dataclasses.replace(ODD, objective=objective))
+    trainer.step()
+    assert trainer.first_nonfinite() is None
+    weights = dict(trainer.networks.named_tensors())[poisoned]
+    values = weights.numpy().copy()
+    values.reshape(-1)[0] = np.nan
+    weights.copy_(values)
+    assert trainer.first_nonfinite() == poisoned
+    message = f"^training diverged at step 2: {loss} is nan, and '{culprit}' holds values that are"
+    with pytest.raises(TrainingError, match=message):
+        trainer.step()
+
+
+LOSSES = ["discriminator_loss", "generator_loss", "L_I(c1)", "L_I(c2)", "L_I(c3)", "L_I(c4)"]
+
+
+@pytest.mark.parametrize("value", [-2e6, 2e6, math.inf, -math.inf, math.nan])
+@pytest.mark.parametrize("watched", range(len(LOSSES)), ids=LOSSES)
+def test_each_loss_is_watched(watched: int, value: float) -> None:
+    trainer, values = make(ODD), [1.0, 2.0, 0.5, -0.3, -0.4, 0.1]
+    trainer._check(StepMetrics(7, values[0], values[1], tuple(values[2:])))
+    values[watched] = value
+    with pytest.raises(TrainingError) as caught:
+        trainer._check(StepMetrics(7, values[0], values[1], tuple(values[2:])))
+    assert str(caught.value) == f"training diverged at step 7: {LOSSES[watched]} is {value:g}"

@@ -1,0 +1,376 @@
+"""What everything is checked against: slow, obvious versions, and how far rounding may lead away from them.
+
+A reference is computed in float64 by plain loops, NumPy or SciPy. Where the data are small whole numbers
+every sum is exact in any order, and results must be *equal*; elsewhere they must lie within a bound
+that follows from the number of roundings, never within a tolerance that was found by trying.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.signal
+import scipy.special
+import scipy.stats
+from hypothesis import strategies as st
+
+import minigan as mg
+
+Array = np.ndarray[Any, Any]
+Shape = tuple[int, ...]
+Fill = Callable[[np.random.Generator, Shape], Array]
+
+# -- rounding -----------------------------------------------------------------------------------------
+
+
+def unit_roundoff(dtype: Any) -> float:
+    """u: a rounded operation gives its exact result times 1 + δ, |δ| ≤ u."""
+    return float(np.finfo(dtype).eps) / 2
+
+
+def gamma(n: float, dtype: Any) -> float:
+    """γₙ = nu/(1 − nu): n factors 1 + δ, |δ| ≤ u, differ from 1 by at most this (Higham 2002, lemma 3.1)."""
+    nu = n * unit_roundoff(dtype)
+    assert nu < 1
+    return nu / (1 - nu)
+
+
+def rounding(n: float, dtype: Any) -> float:
+    """γₙ of a result in `dtype` and γₙ of its reference in float64: how far apart the two may be.
+
+    A term of a sum of n products goes through one multiplication and, in whatever order they are
+    added, at most n − 1 additions, each a factor 1 + δ (adding to an exact 0 rounds nothing, and a fused
+    multiplication and addition rounds once for both). So |fl(Σ aᵢbᵢ) − Σ aᵢbᵢ| ≤ γₙ·Σ|aᵢbᵢ|; one more for a bias; and
+    γₙ₋₁·Σ|aᵢ| for a plain sum.
+    """
+    return gamma(n, dtype) + gamma(n, np.float64)
+
+
+def assert_within(found: Any, expected: Any, bound: Any) -> None:
+    """|found − expected| ≤ bound, elementwise; the message names the worst element."""
+    found, expected = np.asarray(found), np.asarray(expected)
+    assert found.shape == expected.shape, f"shape {found.shape}, not {expected.shape}"
+    if not found.size:
+        return
+    error, limit = np.broadcast_arrays(np.abs(found.astype(np.float64) - expected), bound)
+    excess = np.where(np.isnan(error), np.inf, error - limit)
+    at = np.unravel_index(int(np.argmax(excess)), excess.shape)
+    assert excess[at] <= 0, (
+        f"at {tuple(int(i) for i in at)}: {found[at]:.9g} is {error[at]:.3g} away from {expected[at]:.9g}, "
+        f"and rounding explains {limit[at]:.3g}"
+    )
+
+
+def assert_rounded_once_a_term(
+    found: Array, reference: Callable[..., Array], operands: tuple[Array, ...], terms: int
+) -> None:
+    """`reference` is linear in each operand: of absolute values it gives the sum that the bound needs."""
+    wide = [a.astype(np.float64) for a in operands]
+    bound = rounding(terms, np.float32) * reference(*map(np.abs, wide))
+    assert found.dtype == np.float32
+    assert_within(found, reference(*wide), bound)
+
+
+def mean_bound(x: Array, dtype: Any) -> Array:
+    """E, how far the computed mean of a column of x (rows, channels) may be from the exact one.
+
+    However the rows are split into blocks that are merged: with X the largest |x| and R the range of a column,
+    a step is an addition (at most u·X after the division by the count) or Chan's merge m + (m′ − m)·s: a
+    rounded difference, share (twice: in float64, then cast), product and sum, so at most u·X + γ₅·R, since
+    |m′ − m| ≤ R and s ≤ 1. A merge takes a weighted mean of earlier errors and does not enlarge them; the
+    first, with nothing, is exact. n values take at most n steps: E = γₙ·X + γ₅ₙ·R.
+    """
+    n, wide = len(x), x.astype(np.float64)
+    largest, extent = np.abs(wide).max(axis=0), np.ptp(wide, axis=0)
+    bound: Array = rounding(n, dtype) * largest + rounding(5 * n, dtype) * extent
+    return bound
+
+
+def std_bound(std: Any, mean_error: Any, n: int, dtype: Any) -> Any:
+    """How far the square root of a computed variance of n values may be from σ, E being `mean_bound`.
+
+    n·σ² is the sum of (x − m)² in the blocks and of w·(m − m′)² in the merges, an identity that holds for every
+    split: as a vector of weighted differences its length is √n·σ. Each computed mean is within E of its
+    exact value; n differences have one of them, and those of the merges two, with weights that sum to at
+    most n in each part and n again between the parts, so the vector's length changes by at most
+    √(nE² + 2n·(2E)²) = 3E√n. Its squares go through 2n + 10 roundings at most (difference, weight, square; an
+    addition in the block, two a merge; the division): |σ̂ − σ| ≤ 3E + γ₂ₙ₊₁₀·(σ + 3E). A variance of
+    two passes has the n differences alone, so the bound serves its unbiased value too, at most twice as
+    large.
+    """
+    return 3 * mean_error + rounding(2 * n + 10, dtype) * (std + 3 * mean_error)
+
+
+def variance_bound(variance: Any, mean_error: Any, n: int, dtype: Any) -> Any:
+    """|σ̂² − σ²| ≤ (2σ + d)·d, where d is `std_bound`."""
+    std = np.sqrt(variance)
+    d = std_bound(std, mean_error, n, dtype)
+    return (2 * std + d) * d
+
+
+def batch_norm_bound(x: Array, weight: Array, bias: Array, epsilon: float, dtype: Any) -> Array:
+    """How far rounding may take the batch norm of x, one group's (rows, channels).
+
+    Let E bound the mean's error and D the variance's, σ = √(V + ε) and s = √(V − D + ε), the least it may
+    be computed as. Then (x − m̂)/σ̂ is within d = E/s + |x − m|·(1/s − 1/σ) of (x − m)/σ. Ten roundings follow: of
+    ε, the sum, the root (these three halved), the reciprocal, its product with the weight, the difference,
+    the product, the sum with the bias, the slope and its product; the activation itself enlarges nothing.
+    """
+    n, x = len(x), x.astype(np.float64)
+    error, variance = mean_bound(x, dtype), x.var(axis=0)
+    least = np.maximum(variance - variance_bound(variance, error, n, dtype), 0)
+    inverse, most = 1 / np.sqrt(variance + epsilon), 1 / np.sqrt(least + epsilon)
+    deviation = np.abs(x - x.mean(axis=0))
+    d = error * most + deviation * (most - inverse)
+    size = np.abs(weight) * (deviation * inverse + d) + np.abs(bias)
+    bound: Array = np.abs(weight) * d + rounding(10, dtype) * size
+    return bound
+
+
+def softmax_roundings(x: Array, axis: int | None = None) -> float:
+    """How many roundings separate a computed log Σ eˣ, log softmax or softmax from the exact one, near 1.
+
+    x − max is off by at most u·R, R the range of x, and so is its exponential, relatively; `exp` and `log`
+    themselves are off by 2 units in the last place (4u); the sum by γₖ, and the logarithm of the sum by as
+    much absolutely, and by 4u·log k; the last subtraction by u·(R + log k).
+    """
+    k = x.size if axis is None else x.shape[axis]
+    return float(2 * np.ptp(x) + k + 5 * np.log(k) + 12)
+
+
+def gaussian_roundings(log_std: Any) -> float:
+    """How many roundings lead to −½z² − log σ − ½ log 2π, relative to the sum of the three sizes.
+
+    log σ may be rounded, which changes e^−log σ relatively by u·|log σ|, and `exp` by 4u; with the difference and the
+    product z has 6 + |log σ|; z² twice as many and one; and two additions follow.
+    """
+    return float(15 + 2 * np.abs(log_std).max(initial=0))
+
+
+# -- convolution --------------------------------------------------------------------------------------
+
+
+def pair(value: int | Sequence[int]) -> tuple[int, int]:
+    return (value, value) if isinstance(value, int) else (value[0], value[1])
+
+
+def sides(padding: Any) -> tuple[tuple[int, int], tuple[int, int]]:
+    """((top, bottom), (left, right)) from each of the three forms of a padding."""
+    vertical, horizontal = (padding, padding) if isinstance(padding, int) else padding
+    return pair(vertical), pair(horizontal)
+
+
+def padded(x: Array, padding: Any) -> Array:
+    return np.pad(x, ((0, 0), *sides(padding), (0, 0)))
+
+
+def output_size(image: Shape, kernel: Shape, stride: Any, padding: Any) -> tuple[int, int]:
+    """How many windows fit, vertically and horizontally."""
+    high, wide = (
+        len(range(0, n + sum(p) - k + 1, s))
+        for n, k, s, p in zip(image, kernel, pair(stride), sides(padding), strict=True)
+    )
+    return high, wide
+
+
+def windows(size: tuple[int, int], kernel: Shape, stride: Any) -> list[tuple[int, int, Any]]:
+    """(i, j, where window (i, j) lies in the padded image)."""
+    (sh, sw), (kh, kw) = pair(stride), kernel
+    return [
+        (i, j, np.s_[:, i * sh : i * sh + kh, j * sw : j * sw + kw, :])
+        for i, j in itertools.product(range(size[0]), range(size[1]))
+    ]
+
+
+def conv2d(x: Array, w: Array, b: Any = 0, stride: Any = 1, padding: Any = 0) -> Array:
+    """Each window times the filter."""
+    size = output_size(x.shape[1:3], w.shape[:2], stride, padding)
+    y = np.zeros((x.shape[0], *size, w.shape[3]), np.result_type(x, w))
+    for i, j, window in windows(size, w.shape[:2], stride):
+        y[:, i, j, :] = np.tensordot(padded(x, padding)[window], w, axes=3)
+    return y + b
+
+
+def conv2d_by_scipy(x: Array, w: Array, b: Any = 0, stride: Any = 1, padding: Any = 0) -> Array:
+    """SciPy's correlation, channel by channel; a stride keeps some of its results."""
+    image, (sh, sw) = padded(x, padding), pair(stride)
+    planes = [
+        [
+            sum(
+                scipy.signal.correlate(one[:, :, c], w[:, :, c, o], mode="valid", method="direct")
+                for c in range(w.shape[2])
+            )
+            for o in range(w.shape[3])
+        ]
+        for one in image
+    ]
+    return np.moveaxis(np.array(planes), 1, 3)[:, ::sh, ::sw, :] + b
+
+
+def conv2d_weight_gradient(
+    x: Array, dy: Array, kernel: Shape, stride: Any = 1, padding: Any = 0
+) -> Array:
+    """Each window times the gradient of what was made of it."""
+    dw = np.zeros((*kernel, x.shape[3], dy.shape[3]))
+    for i, j, window in windows(dy.shape[1:3], kernel, stride):
+        dw += np.tensordot(padded(x, padding)[window], dy[:, i, j, :], axes=((0,), (0,)))
+    return dw
+
+
+def conv_transpose2d(
+    x: Array, w: Array, b: Any = 0, stride: Any = 1, padding: Any = 0, output_padding: Any = 0
+) -> Array:
+    """Each pixel paints the filter on a canvas, whose padding is then cut off."""
+    (top, bottom), (left, right) = sides(padding)
+    (sh, sw), (eh, ew) = pair(stride), pair(output_padding)
+    height = (x.shape[1] - 1) * sh + w.shape[0] + eh
+    width = (x.shape[2] - 1) * sw + w.shape[1] + ew
+    canvas = np.zeros((x.shape[0], height, width, w.shape[3]), np.result_type(x, w))
+    for i, j, window in windows(x.shape[1:3], w.shape[:2], stride):
+        canvas[window] += np.tensordot(x[:, i, j, :], w, axes=((1,), (2,)))
+    return canvas[:, top : height - bottom, left : width - right, :] + b
+
+
+# -- normalization and likelihoods --------------------------------------------------------------------
+
+
+def leaky_relu(x: Array, slope: float) -> Array:
+    return np.where(x > 0, x, slope * x)
+
+
+def batch_norm(
+    x: Array,
+    weight: Array,
+    bias: Array,
+    groups: int = 1,
+    epsilon: float = 1e-5,
+    negative_slope: float = 1.0,
+) -> Array:
+    """One group and one channel at a time."""
+    y = np.empty_like(x)
+    for run, result in zip(np.split(x, groups), np.split(y, groups), strict=True):
+        for c in range(x.shape[-1]):
+            values = run[..., c]
+            deviation = values - values.mean()
+            normalized = deviation / np.sqrt((deviation**2).mean() + epsilon)
+            result[..., c] = leaky_relu(weight[c] * normalized + bias[c], negative_slope)
+    return y
+
+
+def categorical_log_likelihood(logits: Array, labels: Array) -> Array:
+    log_probabilities = scipy.special.log_softmax(logits, axis=-1)
+    return np.take_along_axis(log_probabilities, labels[..., None], axis=-1)[..., 0]
+
+
+def gaussian_log_likelihood(x: Any, mean: Any, log_std: Any = 0.0) -> Array:
+    density: Array = scipy.stats.norm.logpdf(x, mean, np.exp(log_std))
+    return density
+
+
+def binary_cross_entropy_with_logits(logits: Array, targets: Any) -> Array:
+    log_expit = scipy.special.log_expit
+    loss: Array = -(targets * log_expit(logits) + (1 - targets) * log_expit(-logits))
+    return loss
+
+
+def code_log_likelihood(parameters: Array, codes: Array, layout: Sequence[Any]) -> Array:
+    """SciPy's densities, code after code."""
+    values = np.empty(codes.shape)
+    at = 0
+    for i, density in enumerate(layout):
+        columns = parameters[:, at : at + density.columns]
+        at += density.columns
+        if isinstance(density, mg.Categorical):
+            values[:, i] = categorical_log_likelihood(columns, codes[:, i].astype(int))
+        else:
+            log_std = columns[:, 1] if density.std is None else np.log(density.std)
+            values[:, i] = gaussian_log_likelihood(codes[:, i], columns[:, 0], log_std)
+    return values
+
+
+# -- arrays to try ------------------------------------------------------------------------------------
+
+
+def normal(rng: np.random.Generator, shape: Shape) -> Array:
+    return rng.standard_normal(shape)
+
+
+def between(low: float, high: float) -> Fill:
+    return lambda rng, shape: rng.uniform(low, high, shape)
+
+
+def away_from_zero(rng: np.random.Generator, shape: Shape) -> Array:
+    """On both sides of a kink or a pole at 0, and none nearer than 0.2."""
+    return rng.uniform(0.2, 2, shape) * rng.choice([-1.0, 1.0], shape)
+
+
+def distinct(rng: np.random.Generator, shape: Shape) -> Array:
+    """Each in a tenth of its own, in its first half: no two nearer than 0.05, so that nothing ties."""
+    count = int(np.prod(shape))
+    order = rng.permutation(count) - count // 2
+    return ((order + rng.uniform(0, 0.5, count)) * 0.1).reshape(shape)
+
+
+def whole(rng: np.random.Generator, shape: Shape) -> Array:
+    """Whole numbers so small that their sums of products are exact, in float32 too."""
+    return rng.integers(-4, 5, shape).astype(np.float64)
+
+
+LAYOUTS: dict[str, Callable[[Array], Array]] = {
+    "contiguous": lambda a: a.copy(),
+    "transposed": lambda a: a.T.copy().T,
+    "strided": lambda a: np.repeat(a, 2, axis=-1)[..., ::2] if a.ndim else a.copy(),
+    "reversed": lambda a: np.flip(np.flip(a).copy()) if a.ndim else a.copy(),
+}
+
+
+@st.composite
+def arrays(draw: st.DrawFn, shape: Shape, fill: Fill = normal, dtype: Any = np.float64) -> Array:
+    """An array of that shape, which lies in memory in one of four ways."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1), label="seed"))
+    layout = draw(st.sampled_from(sorted(LAYOUTS)), label="layout")
+    return LAYOUTS[layout](fill(rng, shape).astype(dtype))
+
+
+# -- gradients ----------------------------------------------------------------------------------------
+
+
+class Example(NamedTuple):
+    """A function of tensors, arrays to try it at, and perhaps the same by NumPy or SciPy."""
+
+    function: Callable[..., mg.Tensor]
+    inputs: tuple[Array, ...]
+    reference: Callable[..., Array] | None = None
+
+
+def wrap(array: Array, requires_grad: bool = False) -> mg.Tensor:
+    """A tensor of that very array, however it lies in memory: `mg.tensor` would make it contiguous."""
+    return mg.Tensor(np.asarray(array), mg.get_device("cpu"), requires_grad)
+
+
+def gradients(
+    function: Callable[..., mg.Tensor], inputs: Sequence[Array], dy: Array, only: int | None = None
+) -> list[Array | None]:
+    """The gradient of ⟨dy, function⟩ by each input, or by one."""
+    tensors = [wrap(a, requires_grad=only in (None, i)) for i, a in enumerate(inputs)]
+    function(*tensors).backward(dy)
+    return [None if t.grad is None else t.grad.numpy() for t in tensors]
+
+
+def check_every_gradient(example: Example) -> None:
+    """All inputs against central differences; then each alone, for which a rule may take a shorter way."""
+    function, inputs = example.function, example.inputs
+    mg.check_gradients(function, *(wrap(a, requires_grad=True) for a in inputs))
+    output = function(*(wrap(a) for a in inputs)).numpy()
+    dy = np.random.default_rng(1).uniform(0.5, 1.5, output.shape)
+    together = gradients(function, inputs, dy)
+    for i in range(len(inputs)):
+        np.testing.assert_array_equal(gradients(function, inputs, dy, only=i)[i], together[i])
+
+
+def operations(module: Any) -> set[str]:
+    """The public functions of a module of operations; its public classes describe data."""
+    return {name for name in module.__all__ if not isinstance(getattr(module, name), type)}

@@ -1,0 +1,358 @@
+"""Layers against their functional forms and NumPy; names, states, modes and groups of modules."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import minigan as mg
+from minigan import nn
+from minigan.random import Generator
+from minigan.tensor import Tensor
+
+
+def values(*shape: int, dtype: Any = np.float64, seed: int = 0) -> Tensor:
+    return mg.tensor(np.random.default_rng(seed).normal(size=shape).astype(dtype))
+
+
+def network(seed: int = 1, dtype: Any = np.float64) -> nn.Sequential:
+    """A small discriminator: every kind of parameter and buffer, and a module in a module."""
+    settings: dict[str, Any] = {"dtype": dtype, "generator": Generator(seed)}
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 4, stride=2, padding=1, **settings),
+        nn.LeakyReLU(),
+        nn.Sequential(
+            nn.Conv2d(4, 6, 4, stride=2, padding=1, bias=False, **settings),
+            nn.BatchNorm(6, groups=("real", "generated"), negative_slope=0.1, dtype=dtype),
+        ),
+        nn.Flatten(),
+        nn.Linear(24, 3, **settings),
+    )
+
+
+def contents(module: nn.Module) -> dict[str, bytes]:
+    return {name: t.numpy().tobytes() for name, t in module.named_tensors()}
+
+
+# -- layers -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_linear(bias: bool) -> None:
+    layer = nn.Linear(5, 3, bias=bias, dtype=np.float64)
+    x = values(4, 5)
+    expected = x.numpy() @ layer.weight.numpy()
+    if layer.bias is not None:
+        expected = expected + layer.bias.numpy()
+    assert (layer.bias is not None) == bias
+    np.testing.assert_allclose(layer(x).numpy(), expected, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_conv2d(bias: bool) -> None:
+    padding = ((1, 2), (0, 1))
+    layer = nn.Conv2d(3, 5, (4, 3), stride=(2, 1), padding=padding, bias=bias, dtype=np.float64)
+    assert layer.weight.shape == (4, 3, 3, 5)
+    x = values(2, 7, 6, 3)
+    expected = mg.conv2d(x, layer.weight, layer.bias, (2, 1), padding)
+    np.testing.assert_array_equal(layer(x).numpy(), expected.numpy())
+    assert (layer.bias is not None) == bias
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_conv_transpose2d(bias: bool) -> None:
+    layer = nn.ConvTranspose2d(
+        3, 5, 4, stride=2, padding=1, output_padding=(1, 0), bias=bias, dtype=np.float64
+    )
+    assert layer.weight.shape == (4, 4, 3, 5)
+    x = values(2, 3, 4, 3)
+    expected = mg.conv_transpose2d(x, layer.weight, layer.bias, 2, 1, (1, 0))
+    assert expected.shape == (2, 7, 8, 5)
+    np.testing.assert_array_equal(layer(x).numpy(), expected.numpy())
+    assert (layer.bias is not None) == bias
+
+
+@pytest.mark.parametrize(
+    ("layer", "function"),
+    [
+        (nn.LeakyReLU(), lambda x: np.where(x > 0, x, 0.1 * x)),
+        (nn.LeakyReLU(0.3), lambda x: np.where(x > 0, x, 0.3 * x)),
+        (nn.ReLU(), lambda x: np.maximum(x, 0)),
+        (nn.Sigmoid(), lambda x: 1 / (1 + np.exp(-x))),
+        (nn.Tanh(), np.tanh),
+        (nn.Flatten(), lambda x: x.reshape(3, 8)),
+        (nn.Reshape(2, 2, 2), lambda x: x.reshape(3, 2, 2, 2)),
+    ],
+)
+def test_layers_without_parameters(layer: nn.Module, function: Callable[[Any], Any]) -> None:
+    x = values(3, 4, 2)
+    np.testing.assert_allclose(layer(x).numpy(), function(x.numpy()), rtol=1e-14)
+    assert layer.state_dict() == {}
+
+
+def test_sequential_is_one_after_another() -> None:
+    first, second = nn.Linear(3, 4, dtype=np.float64), nn.Linear(4, 2, dtype=np.float64)
+    x = values(5, 3)
+    expected = second(first(x).sigmoid())
+    result = nn.Sequential(first, nn.Sigmoid(), second)(x)
+    np.testing.assert_array_equal(result.numpy(), expected.numpy())
+    np.testing.assert_array_equal(nn.Sequential()(x).numpy(), x.numpy())
+
+
+def test_gradients_reach_every_parameter() -> None:
+    model = network()
+    parameters = model.parameters()
+    x = values(4, 8, 8, 1)
+
+    def output(*parameters: Tensor) -> Tensor:
+        return model(x, groups=("real", "generated"))
+
+    mg.check_gradients(output, *parameters)
+
+
+# -- initial values -----------------------------------------------------------------------------------
+
+
+def test_initial_values_are_uniform_within_the_fan_in() -> None:
+    for layer, fan_in in [
+        (nn.Linear(400, 100), 400),
+        (nn.Conv2d(16, 64, (4, 3)), 4 * 3 * 16),
+        (nn.ConvTranspose2d(16, 64, 4), 4 * 4 * 16),
+    ]:
+        assert layer.bias is not None
+        bound = 1 / np.sqrt(fan_in)
+        for tensor in (layer.weight, layer.bias):
+            array = tensor.numpy()
+            assert array.dtype == np.float32
+            assert np.abs(array).max() <= bound
+        spread = (
+            layer.weight.numpy() / bound
+        )  # uniform in ±1: mean 0, variance 1/3, to 6 deviations
+        assert abs(spread.mean()) < 6 * np.sqrt(1 / 3 / spread.size)
+        assert abs(spread.var() - 1 / 3) < 6 * np.sqrt(4 / 45 / spread.size)
+
+
+def test_initial_values_are_a_function_of_the_seed() -> None:
+    def layer_of(seed: int) -> bytes:
+        mg.manual_seed(seed)
+        return nn.Linear(6, 5).weight.numpy().tobytes()
+
+    assert layer_of(3) == layer_of(3)
+    assert layer_of(3) != layer_of(4)
+    mg.manual_seed(3)
+    two = [nn.Linear(6, 5).weight.numpy().tobytes() for _ in range(2)]
+    assert two[0] == layer_of(3) and two[0] != two[1]
+
+
+def test_a_generator_of_its_own_leaves_the_default_alone() -> None:
+    mg.manual_seed(3)
+    expected = nn.Linear(6, 5).weight.numpy()
+    mg.manual_seed(3)
+    own = nn.Linear(6, 5, generator=Generator(9))
+    np.testing.assert_array_equal(nn.Linear(6, 5).weight.numpy(), expected)
+    np.testing.assert_array_equal(
+        nn.Linear(6, 5, generator=Generator(9)).weight.numpy(), own.weight.numpy()
+    )
+    assert own.bias is not None
+    assert own.bias.numpy()[0] != own.weight.numpy()[0, 0]  # each draw takes a new step
+
+
+# -- names and states ---------------------------------------------------------------------------------
+
+
+def test_names_are_in_the_order_they_were_set() -> None:
+    class Pair(nn.Module):
+        def __init__(self) -> None:
+            self.second = nn.Linear(2, 2)
+            self.temperature = mg.tensor([1.0], requires_grad=True)
+            self.first = nn.Sequential(nn.BatchNorm(2, groups=("a", "b")), nn.Linear(2, 1))
+            self.count = mg.tensor([0])
+            self.note = "not a tensor"
+
+    pair = Pair()
+    parameters = [
+        "temperature", "second.weight", "second.bias",
+        "first.0.weight", "first.0.bias", "first.1.weight", "first.1.bias",
+    ]  # fmt: skip
+    buffers = ["count"] + [
+        f"first.0.running_{what}.{group}" for group in "ab" for what in ("mean", "variance")
+    ]
+    assert [name for name, _ in pair.named_parameters()] == parameters
+    assert set(pair.state_dict()) == {*parameters, *buffers}
+    assert all(a is b for a, (_, b) in zip(pair.parameters(), pair.named_parameters(), strict=True))
+    assert [n for n, _ in pair.named_modules()] == ["", "second", "first", "first.0", "first.1"]
+
+
+def test_the_state_is_the_tensors_themselves() -> None:
+    layer = nn.Linear(2, 3)
+    assert layer.state_dict() == {"weight": layer.weight, "bias": layer.bias}
+
+
+@pytest.mark.parametrize("as_arrays", [True, False])
+def test_a_state_makes_the_same_network(as_arrays: bool) -> None:
+    source, target = network(seed=1), network(seed=2)
+    x = values(4, 8, 8, 1)
+    source(x, groups=("real", "generated"))  # moves the running statistics
+    state = source.state_dict()
+    assert contents(target) != contents(source)
+    before = target.state_dict()
+    target.load_state_dict({k: t.numpy() for k, t in state.items()} if as_arrays else state)
+    assert contents(target) == contents(source)
+    assert all(t is before[name] for name, t in target.state_dict().items())  # overwritten in place
+    results = [m.eval()(x, groups=("real",)).numpy() for m in (source, target)]
+    np.testing.assert_array_equal(*results)
+    source.parameters()[0].zero_()  # a copy: what happens to one does not reach the other
+    assert contents(target) != contents(source)
+
+
+def change(state: dict[str, Any], name: str, value: Any) -> dict[str, Any]:
+    return {**state, name: value}
+
+
+LAST = "2.1.running_variance.generated"  # of the state: all others would be loaded before it
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        (lambda s: {k: v for k, v in s.items() if k != "4.bias"}, r"missing \['4.bias'\], unknown none"),
+        (lambda s: change(s, "5.bias", np.zeros(3)), r"missing none, unknown \['5.bias'\]"),
+        (lambda s: {}, "missing .*'0.bias', '0.weight'"),
+        (lambda s: change(s, "4.bias", np.zeros(4)), r"'4.bias' .*shape \(3,\); .*shape \(4,\)"),
+        (lambda s: change(s, "4.bias", np.zeros(1)), r"'4.bias' .*shape \(1,\)"),  # would broadcast
+        (lambda s: change(s, "4.bias", mg.tensor(0.0)), r"'4.bias' .*shape \(\)"),
+        (lambda s: change(s, LAST, np.zeros((6, 1))), rf"'{LAST}' .*shape \(6, 1\)"),
+        (lambda s: change(s, LAST, np.array(["a"] * 6)), f"'{LAST}' holds numbers"),
+    ],
+)  # fmt: skip
+def test_a_state_that_does_not_fit_changes_nothing(
+    broken: Callable[[dict[str, Any]], dict[str, Any]], message: str
+) -> None:
+    source, target = network(seed=1), network(seed=2)
+    before = contents(target)
+    with pytest.raises(ValueError, match=f"load_state_dict: .*{message}"):
+        target.load_state_dict(broken(dict(source.state_dict())))
+    assert contents(target) == before
+
+
+def test_loading_is_a_change_in_place() -> None:
+    layer = nn.Linear(2, 2, dtype=np.float64)
+    loss = layer(values(3, 2)).sum()
+    loss_of_weight = (layer.weight * layer.weight).sum()
+    layer.load_state_dict(layer.state_dict())
+    with pytest.raises(RuntimeError, match="'multiply' saved its input 1"):
+        loss_of_weight.backward()
+    with pytest.raises(RuntimeError, match="'linear' saved its input 2"):
+        loss.backward()
+
+
+def test_zero_grad_forgets() -> None:
+    layer = nn.Linear(2, 2, dtype=np.float64)
+    layer(values(3, 2)).sum().backward()
+    assert all(p.grad is not None for p in layer.parameters())
+    layer.zero_grad()
+    assert all(p.grad is None for p in layer.parameters())
+
+
+# -- modes and groups ---------------------------------------------------------------------------------
+
+
+def test_train_and_eval_reach_every_module() -> None:
+    model = network()
+    assert all(m.training for _, m in model.named_modules())
+    assert model.eval() is model
+    assert not any(m.training for _, m in model.named_modules())
+    assert model.train() is model
+    assert all(m.training for _, m in model.named_modules())
+
+
+def batch(rows: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).normal(3.0, 2.0, (rows, 2, 5))
+
+
+def normalize(x: np.ndarray, mean: np.ndarray, variance: np.ndarray, layer: nn.BatchNorm) -> Any:
+    y = layer.weight.numpy() * (x - mean) / np.sqrt(variance + 1e-5) + layer.bias.numpy()
+    return np.where(y > 0, y, layer.negative_slope * y)
+
+
+def some_batch_norm(groups: tuple[str, ...], slope: float = 1.0) -> nn.BatchNorm:
+    layer = nn.BatchNorm(5, groups, negative_slope=slope, dtype=np.float64)
+    rng = np.random.default_rng(0)
+    layer.weight.copy_(rng.uniform(0.5, 2.0, 5))
+    layer.bias.copy_(rng.normal(size=5))
+    return layer
+
+
+@pytest.mark.parametrize("slope", [1.0, 0.1, 0.0])
+def test_batch_norm_in_training_and_inference(slope: float) -> None:
+    layer = some_batch_norm(("default",), slope)
+    mean, variance = np.zeros(5), np.ones(5)
+    for step in range(3):
+        x = batch(6, seed=step)
+        rows = x.reshape(-1, 5)
+        expected = normalize(x, rows.mean(axis=0), rows.var(axis=0), layer)
+        np.testing.assert_allclose(layer(mg.tensor(x)).numpy(), expected, rtol=1e-11, atol=1e-12)
+        mean = 0.9 * mean + 0.1 * rows.mean(axis=0)
+        variance = 0.9 * variance + 0.1 * rows.var(axis=0, ddof=1)  # unbiased
+    state = layer.state_dict()
+    np.testing.assert_allclose(state["running_mean.default"].numpy(), mean, rtol=1e-12)
+    np.testing.assert_allclose(state["running_variance.default"].numpy(), variance, rtol=1e-12)
+    layer.eval()
+    before, x = contents(layer), batch(1, seed=9)[:1, :1]  # a single row: no variance of its own
+    expected = normalize(x, mean, variance, layer)
+    np.testing.assert_allclose(layer(mg.tensor(x)).numpy(), expected, rtol=1e-11, atol=1e-12)
+    assert contents(layer) == before
+
+
+def test_each_group_has_its_own_statistics() -> None:
+    layer = some_batch_norm(("real", "generated"))
+    real, generated = batch(4, seed=1), 10 * batch(4, seed=2)
+    result = layer(mg.tensor(np.concatenate([real, generated])), groups=("real", "generated"))
+    halves = []
+    for group, x in (("real", real), ("generated", generated)):
+        alone = some_batch_norm((group,))
+        halves.append(alone(mg.tensor(x)).numpy())
+        for name in (f"running_mean.{group}", f"running_variance.{group}"):
+            np.testing.assert_allclose(
+                layer.state_dict()[name].numpy(), alone.state_dict()[name].numpy(), rtol=1e-12
+            )
+    np.testing.assert_allclose(result.numpy(), np.concatenate(halves), rtol=1e-11, atol=1e-12)
+
+
+def test_a_call_moves_only_the_groups_that_it_names() -> None:
+    layer = some_batch_norm(("real", "generated"))
+    before = contents(layer)
+    layer(mg.tensor(batch(4, seed=1)), groups=("generated",))
+    changed = {name for name, content in contents(layer).items() if content != before[name]}
+    assert changed == {"running_mean.generated", "running_variance.generated"}
+
+
+def test_inference_names_one_group() -> None:
+    layer = some_batch_norm(("real", "generated"))
+    x = mg.tensor(batch(4, seed=1))
+    layer(x, groups=("generated",))
+    layer.eval()
+    results = [layer(x, groups=(group,)).numpy() for group in ("real", "generated")]
+    assert not np.allclose(*results)
+    with pytest.raises(ValueError, match="say which of its groups, real, generated"):
+        layer(x)
+    with pytest.raises(ValueError, match="no group 'fake'; there is real, generated"):
+        layer(x, groups=("fake",))
+    with pytest.raises(ValueError, match="names one group"):
+        layer(x, groups=("real", "generated"))
+
+
+def test_groups_reach_the_batch_norms_of_a_sequential() -> None:
+    def made() -> list[nn.BatchNorm]:
+        return [some_batch_norm(("real", "generated")) for _ in range(2)]
+
+    x = mg.tensor(batch(4, seed=1))
+    first, second = made()
+    expected = second(first(x, groups=("generated",)).tanh(), groups=("generated",))
+    outer, inner = made()
+    model = nn.Sequential(outer, nn.Tanh(), nn.Sequential(inner))
+    result = model(x, groups=("generated",))
+    np.testing.assert_array_equal(result.numpy(), expected.numpy())
+    with pytest.raises(ValueError, match="say which of its groups"):
+        model(x)
