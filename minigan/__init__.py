@@ -16,6 +16,7 @@ from minigan.check import check_gradients as check_gradients
 from minigan.creation import *  # noqa: F403  (each module's __all__ is its public part)
 from minigan.devices import device_names as device_names
 from minigan.devices import get_device as get_device
+from minigan.devices import set_default_device as set_default_device
 from minigan.errors import MiniganError as MiniganError
 from minigan.ops.convolution import *  # noqa: F403
 from minigan.ops.elementwise import *  # noqa: F403

@@ -33,7 +33,7 @@ def full(
     shape: Shape,
     value: float,
     dtype: DTypeLike = np.float32,
-    device: str | Device = "cpu",
+    device: str | Device | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """A tensor of one value."""
@@ -68,7 +68,9 @@ def ones_like(x: Tensor, requires_grad: bool = False) -> Tensor:
     return full_like(x, 1, requires_grad)
 
 
-def arange(*bounds: float, dtype: DTypeLike | None = None, device: str | Device = "cpu") -> Tensor:
+def arange(
+    *bounds: float, dtype: DTypeLike | None = None, device: str | Device | None = None
+) -> Tensor:
     """stop, or start, stop, or start, stop, step; the stop is left out. Integers give int64, floats float32."""
     return _from_host(np.arange(*bounds), dtype, device)
 
@@ -78,13 +80,13 @@ def linspace(
     stop: float,
     count: int,
     dtype: DTypeLike | None = None,
-    device: str | Device = "cpu",
+    device: str | Device | None = None,
 ) -> Tensor:
     """`count` numbers from start to stop, both in."""
     return _from_host(np.linspace(start, stop, count), dtype, device)
 
 
-def eye(n: int, dtype: DTypeLike | None = None, device: str | Device = "cpu") -> Tensor:
+def eye(n: int, dtype: DTypeLike | None = None, device: str | Device | None = None) -> Tensor:
     """The n×n identity."""
     return _from_host(np.eye(n), dtype, device)
 
@@ -94,7 +96,7 @@ def rand(
     low: float = 0.0,
     high: float = 1.0,
     dtype: DTypeLike = np.float32,
-    device: str | Device = "cpu",
+    device: str | Device | None = None,
     generator: Generator | None = None,
 ) -> Tensor:
     """Uniform numbers in [low, high), from a generator's next step (the default one's: see `manual_seed`)."""
@@ -107,7 +109,7 @@ def randn(
     shape: Shape,
     std: float = 1.0,
     dtype: DTypeLike = np.float32,
-    device: str | Device = "cpu",
+    device: str | Device | None = None,
     generator: Generator | None = None,
 ) -> Tensor:
     """Normal numbers of mean 0, from a generator's next step (the default one's: see `manual_seed`)."""
@@ -117,7 +119,7 @@ def randn(
 
 
 def _from_host(
-    values: np.ndarray[Any, Any], dtype: DTypeLike | None, device: str | Device
+    values: np.ndarray[Any, Any], dtype: DTypeLike | None, device: str | Device | None
 ) -> Tensor:
     if dtype is None:
         dtype = np.float32 if values.dtype.kind == "f" else values.dtype

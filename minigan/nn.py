@@ -104,7 +104,7 @@ class Linear(Module):
         bias: bool = True,
         *,
         dtype: DTypeLike = np.float32,
-        device: str | Device = "cpu",
+        device: str | Device | None = None,
         generator: Generator | None = None,
     ) -> None:
         make = _Initializer(in_features, dtype, device, generator)
@@ -128,7 +128,7 @@ class Conv2d(Module):
         bias: bool = True,
         *,
         dtype: DTypeLike = np.float32,
-        device: str | Device = "cpu",
+        device: str | Device | None = None,
         generator: Generator | None = None,
     ) -> None:
         kernel = (kernel_size, kernel_size) if isinstance(kernel_size, int) else tuple(kernel_size)
@@ -155,7 +155,7 @@ class ConvTranspose2d(Module):
         bias: bool = True,
         *,
         dtype: DTypeLike = np.float32,
-        device: str | Device = "cpu",
+        device: str | Device | None = None,
         generator: Generator | None = None,
     ) -> None:
         kernel = (kernel_size, kernel_size) if isinstance(kernel_size, int) else tuple(kernel_size)
@@ -185,7 +185,7 @@ class BatchNorm(Module):
         negative_slope: float = 1.0,
         *,
         dtype: DTypeLike = np.float32,
-        device: str | Device = "cpu",
+        device: str | Device | None = None,
     ) -> None:
         place = get_device(device)
         self.momentum, self.epsilon, self.negative_slope = momentum, epsilon, negative_slope
@@ -285,7 +285,7 @@ class _Initializer:
     """Uniform in ±1/√fan_in, PyTorch's default for these layers."""
 
     def __init__(
-        self, fan_in: int, dtype: DTypeLike, device: str | Device, generator: Generator | None
+        self, fan_in: int, dtype: DTypeLike, device: str | Device | None, generator: Generator | None
     ) -> None:
         self.bound = 1 / math.sqrt(max(fan_in, 1))
         self.dtype, self.device = np.dtype(dtype), get_device(device)

@@ -290,7 +290,7 @@ def tensor(
     data: Any,
     requires_grad: bool = False,
     dtype: DTypeLike | None = None,
-    device: str | Device = "cpu",
+    device: str | Device | None = None,
 ) -> Tensor:
     """A tensor holding a copy of `data` (numbers, nested lists, an array or another tensor).
 
@@ -394,7 +394,7 @@ def _common_device(name: str, arguments: Sequence[Any]) -> Device:
             f"{name}: its tensors are on different devices, {' and '.join(sorted(devices))}; "
             "move one of them first"
         )
-    return next(iter(devices.values())) if devices else get_device("cpu")
+    return next(iter(devices.values())) if devices else get_device()
 
 
 def _record(name: str, arguments: Sequence[Any], output: Tensor, vjp: VJP | None) -> Tensor:

@@ -15,6 +15,8 @@ _DEVICES = {
     "emulated": ("minigan.devices.emulated", "Emulated"),
 }
 
+_default = "cpu"
+
 
 def device_names() -> list[str]:
     """The names that `get_device` knows."""
@@ -28,13 +30,24 @@ def _open(name: str) -> Device:
     return make()
 
 
-def get_device(device: str | Device) -> Device:
-    """The device of that name; DeviceError (one sentence) if there is none, or it cannot be opened."""
+def get_device(device: str | Device | None = None) -> Device:
+    """The device of that name, or the default one.
+
+    DeviceError (one sentence) if there is none of that name, or it cannot be opened.
+    """
     if isinstance(device, Device):
         return device
-    if device not in _DEVICES:
-        raise DeviceError(f"there is no device '{device}'; there is {', '.join(_DEVICES)}")
-    return _open(device)
+    name = _default if device is None else device
+    if name not in _DEVICES:
+        raise DeviceError(f"there is no device '{name}'; there is {', '.join(_DEVICES)}")
+    return _open(name)
 
 
-__all__ = ["Device", "device_names", "get_device"]
+def set_default_device(name: str) -> None:
+    """Where tensors and layers are made that name no device; "cpu" at first."""
+    global _default
+    get_device(name)  # an error here, and not at the first tensor
+    _default = name
+
+
+__all__ = ["Device", "device_names", "get_device", "set_default_device"]
