@@ -285,7 +285,11 @@ class _Initializer:
     """Uniform in ±1/√fan_in, PyTorch's default for these layers."""
 
     def __init__(
-        self, fan_in: int, dtype: DTypeLike, device: str | Device | None, generator: Generator | None
+        self,
+        fan_in: int,
+        dtype: DTypeLike,
+        device: str | Device | None,
+        generator: Generator | None,
     ) -> None:
         self.bound = 1 / math.sqrt(max(fan_in, 1))
         self.dtype, self.device = np.dtype(dtype), get_device(device)

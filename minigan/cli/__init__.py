@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import sys
 
 import typer
@@ -38,9 +37,6 @@ def _run(arguments: list[str]) -> int:
         return result if isinstance(result, int) else 0
     except MiniganError as error:
         return _fail(str(error))
-    except BrokenPipeError:  # the reader of our output has left: nothing is wrong
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         return _fail(f"{place}{error.strerror or error}")

@@ -57,7 +57,7 @@ void poison_shared() {{ dl_iterate_phdr(poison_segment, nullptr); }}
 """
 
 _LAUNCHER = """
-extern "C" void launch_{kernel}(const dim3* grid, const dim3* block, size_t shared_bytes, void** arguments,
+extern "C" __attribute__((visibility("default"))) void launch_{kernel}(const dim3* grid, const dim3* block, size_t shared_bytes, void** arguments,
                                 emulation::LaunchResult* result) {{
     emulation::launch({kernel}, "{kernel}", grid, block, shared_bytes, arguments, poison_shared, result);
 }}
@@ -105,7 +105,13 @@ def kernel_library(path: Path, real: str, portable_switch: bool = False) -> Path
     )
     text = _WRAPPER.format(source=path, launchers=launchers)
     runtime = runtime_library(portable_switch)
-    flags = (f"-DREAL={real}", f"-I{path.parent}", str(runtime), f"-Wl,-rpath,{runtime.parent}")
+    flags = (
+        "-fvisibility=hidden",
+        f"-DREAL={real}",
+        f"-I{path.parent}",
+        str(runtime),
+        f"-Wl,-rpath,{runtime.parent}",
+    )
     return _build(f"{path.stem}-{real}", text, flags, depends=sorted(path.parent.glob("*.cu*")))
 
 

@@ -29,6 +29,9 @@ struct __align__(16) float4 { float x, y, z, w; };
 struct __align__(16) double2 { double x, y; };
 struct __align__(16) uint4 { unsigned x, y, z, w; };
 
+// Kernel libraries are compiled with hidden symbols: those for float and for double have the same names, and the
+// loader would otherwise let both share one shared-memory variable. What follows comes from the scheduler's library.
+#pragma GCC visibility push(default)
 namespace emulation {
 
 // Where a fiber is: its coordinates in the block, and its warp and lane.
@@ -67,6 +70,11 @@ using Body = void (*)(void* context);
 struct LaunchResult { char message[512]; };
 void run(Body body, void* context, dim3 grid, dim3 block, size_t shared_bytes, const char* kernel,
          void (*poison_shared)(), LaunchResult* result);
+
+}  // namespace emulation
+#pragma GCC visibility pop
+
+namespace emulation {
 
 template <class... Parameters, size_t... I>
 void call(void (*kernel)(Parameters...), void** arguments, std::index_sequence<I...>) {

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -52,14 +53,28 @@ struct Fiber {
     std::unique_ptr<char[]> stack{new char[kStackBytes]};
 };
 
+// A grid that is being run: workers take its blocks by number until none is left, or one has failed.
+struct Launch {
+    Body body;
+    void* context;
+    dim3 grid, block;
+    size_t shared_bytes;
+    const char* kernel;
+    void (*poison_shared)();
+    unsigned seed;
+    size_t blocks;
+    std::atomic<size_t> next{0};
+    std::mutex mutex{};
+    std::string message{};
+};
+
 // One operating-system thread, which runs one block at a time.
 class Worker {
 public:
-    Worker(Body body, void* context, const char* kernel) : body_(body), context_(context), kernel_(kernel) {}
-
     // Run a block to its end; the message is empty if all went well.
-    std::string run_block(const Block& description, unsigned seed) {
-        block_ = description;
+    std::string run_block(const Launch& launch, const uint3& index, unsigned char* dynamic_shared, unsigned seed) {
+        launch_ = &launch;
+        block_ = {index, launch.block, launch.grid, dynamic_shared};
         block = &block_;
         random_ = seed * 2654435761u + 1;
         message_.clear();
@@ -99,7 +114,7 @@ public:
 private:
     static void entry() {
         Worker& worker = *active();
-        worker.body_(worker.context_);
+        worker.launch_->body(worker.launch_->context);
         worker.yield(State::done);
         std::abort();  // a finished fiber is never resumed
     }
@@ -189,7 +204,7 @@ private:
     }
 
     void report(const Fiber& other, const std::string& what, const Fiber& waiting) {
-        message_ = std::string(kernel_) + ": a barrier that not all threads reach: thread " + name(waiting) +
+        message_ = std::string(launch_->kernel) + ": a barrier that not all threads reach: thread " + name(waiting) +
                    " waits in line " + std::to_string(waiting.line) + ", and thread " + name(other) + " " + what;
     }
 
@@ -222,9 +237,7 @@ private:
         return order;
     }
 
-    Body body_;
-    void* context_;
-    const char* kernel_;
+    const Launch* launch_ = nullptr;
     Block block_;
     Context scheduler_;
     Fiber* current_ = nullptr;
@@ -233,6 +246,72 @@ private:
     std::vector<int> warp_order_, lane_order_;
     unsigned random_ = 1;
     alignas(64) unsigned char slots_[1024 * kSlotBytes];
+};
+
+// Take blocks of a launch until there are none.
+void take_blocks(Launch& launch) {
+    static thread_local Worker worker;
+    static thread_local std::vector<unsigned char> memory;
+    Worker::active() = &worker;
+    memory.resize(launch.shared_bytes + 128);
+    auto* dynamic_shared = memory.data() + (128 - reinterpret_cast<uintptr_t>(memory.data()) % 128) % 128;
+    for (size_t i; (i = launch.next++) < launch.blocks;) {
+        launch.poison_shared();
+        std::memset(dynamic_shared, 0xff, launch.shared_bytes);  // every bit set: a NaN
+        const size_t x = launch.grid.x, y = launch.grid.y;
+        const uint3 index{unsigned(i % x), unsigned(i / x % y), unsigned(i / x / y)};
+        const std::string message = worker.run_block(launch, index, dynamic_shared, launch.seed + unsigned(i));
+        if (message.empty()) continue;
+        std::lock_guard<std::mutex> lock(launch.mutex);
+        launch.message = message;
+        launch.next = launch.blocks;
+    }
+}
+
+// The operating-system threads beside the caller's. They live as long as the process: their fibers' stacks are kept.
+class Pool {
+public:
+    static Pool& instance() {
+        static Pool* pool = new Pool;  // never destroyed: its threads may outlive static objects
+        return *pool;
+    }
+
+    void run(Launch& launch) {
+        std::lock_guard<std::mutex> one_at_a_time(launching_);
+        const size_t cores = std::max(1u, std::thread::hardware_concurrency());
+        const size_t workers = std::min(g_worker_count > 0 ? size_t(g_worker_count) : cores, launch.blocks);
+        while (threads_ + 1 < workers) std::thread([this, number = threads_++] { serve(number); }).detach();
+        {
+            std::lock_guard<std::mutex> lock(mutex_);
+            launch_ = &launch;
+            helpers_ = busy_ = workers > 0 ? workers - 1 : 0;
+            ++generation_;
+        }
+        changed_.notify_all();
+        take_blocks(launch);
+        std::unique_lock<std::mutex> lock(mutex_);
+        changed_.wait(lock, [this] { return busy_ == 0; });
+    }
+
+private:
+    void serve(size_t number) {
+        for (size_t seen = 0;;) {
+            std::unique_lock<std::mutex> lock(mutex_);
+            changed_.wait(lock, [&] { return generation_ != seen; });
+            seen = generation_;
+            if (number >= helpers_) continue;
+            Launch& launch = *launch_;
+            lock.unlock();
+            take_blocks(launch);
+            lock.lock();
+            if (--busy_ == 0) changed_.notify_all();
+        }
+    }
+
+    std::mutex launching_, mutex_;
+    std::condition_variable changed_;
+    Launch* launch_ = nullptr;
+    size_t threads_ = 0, helpers_ = 0, busy_ = 0, generation_ = 0;
 };
 
 }  // namespace
@@ -281,35 +360,10 @@ void fail(const char* message) { Worker::active()->abandon(message); }
 
 void run(Body body, void* context, dim3 grid, dim3 block_size, size_t shared_bytes, const char* kernel,
          void (*poison_shared)(), LaunchResult* result) {
-    result->message[0] = 0;
-    const size_t blocks = size_t(grid.x) * grid.y * grid.z;
-    std::atomic<size_t> next{0};
-    std::mutex mutex;
-    const unsigned seed = g_order_seed;
-    auto work = [&] {
-        auto worker = std::make_unique<Worker>(body, context, kernel);
-        Worker::active() = worker.get();
-        std::vector<unsigned char> memory(shared_bytes + 128);
-        auto* dynamic_shared = memory.data() + (128 - reinterpret_cast<uintptr_t>(memory.data()) % 128) % 128;
-        for (size_t i; (i = next++) < blocks;) {
-            poison_shared();
-            std::memset(dynamic_shared, 0xff, shared_bytes);  // every bit set: a NaN
-            const uint3 index{unsigned(i % grid.x), unsigned(i / grid.x % grid.y), unsigned(i / grid.x / grid.y)};
-            const std::string message =
-                worker->run_block({index, block_size, grid, dynamic_shared}, seed + unsigned(i));
-            if (message.empty()) continue;
-            next = blocks;
-            std::lock_guard<std::mutex> lock(mutex);
-            std::snprintf(result->message, sizeof result->message, "%s", message.c_str());
-        }
-        Worker::active() = nullptr;
-    };
-    const int available = g_worker_count > 0 ? int(g_worker_count) : int(std::thread::hardware_concurrency());
-    const size_t workers = std::min<size_t>(available > 0 ? available : 1, blocks);
-    std::vector<std::thread> others;
-    for (size_t i = 1; i < workers; ++i) others.emplace_back(work);
-    work();
-    for (auto& other : others) other.join();
+    Launch launch{body, context, grid, block_size, shared_bytes, kernel, poison_shared, g_order_seed,
+                  size_t(grid.x) * grid.y * grid.z};
+    Pool::instance().run(launch);
+    std::snprintf(result->message, sizeof result->message, "%s", launch.message.c_str());
 }
 
 extern "C" void minigan_configure(unsigned order_seed, int workers) {
