@@ -26,3 +26,30 @@ __device__ __forceinline__ real warp_sum(real value) {
 // The index of this thread in a one-dimensional grid, and how many threads the grid has.
 __device__ __forceinline__ long long grid_index() { return (long long)blockIdx.x * blockDim.x + threadIdx.x; }
 __device__ __forceinline__ long long grid_stride() { return (long long)gridDim.x * blockDim.x; }
+
+// Asynchronous copies of 16 bytes from global to shared memory: issued, closed into a group, and there once a wait says
+// so. Outside the bounds 16 zero bytes are written and nothing is read. Before sm_80 a copy is made at once.
+#ifdef MINIGAN_EMULATION
+__device__ __forceinline__ void copy_async(void* target, const void* source, bool in_bounds) {
+    emulation::copy_async(target, source, 16, in_bounds);
+}
+__device__ __forceinline__ void commit_copies() { emulation::commit_async_group(); }
+template <int still_in_flight>
+__device__ __forceinline__ void wait_copies() { emulation::wait_async_groups(still_in_flight); }
+#elif __CUDA_ARCH__ >= 800
+__device__ __forceinline__ void copy_async(void* target, const void* source, bool in_bounds) {
+    const unsigned address = unsigned(__cvta_generic_to_shared(target));
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(address), "l"(source), "r"(in_bounds ? 16 : 0));
+}
+__device__ __forceinline__ void commit_copies() { asm volatile("cp.async.commit_group;"); }
+template <int still_in_flight>
+__device__ __forceinline__ void wait_copies() { asm volatile("cp.async.wait_group %0;" ::"n"(still_in_flight)); }
+#else
+__device__ __forceinline__ void copy_async(void* target, const void* source, bool in_bounds) {
+    const uint4 zero = {0, 0, 0, 0};
+    *static_cast<uint4*>(target) = in_bounds ? *static_cast<const uint4*>(source) : zero;
+}
+__device__ __forceinline__ void commit_copies() {}
+template <int still_in_flight>
+__device__ __forceinline__ void wait_copies() {}
+#endif

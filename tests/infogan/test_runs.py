@@ -61,12 +61,20 @@ def interrupt() -> None:
     signal.raise_signal(signal.SIGINT)
 
 
-class Killed(Exception):
+class Killed(Exception):  # noqa: N818 (nothing is wrong)
     """The process is gone: nothing is saved."""
 
 
 def kill() -> None:
     raise Killed
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_waiting_for_the_disk() -> Iterator[None]:
+    """Nobody cuts the power here, and a hundred runs would wait for seconds each."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -372,11 +380,9 @@ def test_metrics_are_on_the_disk_before_the_checkpoint(
 ) -> None:
     """Or a power cut could leave a checkpoint, and not the lines of its steps."""
     synced: list[Path] = []
-    fsync = os.fsync
 
     def note(descriptor: int) -> None:
         synced.append(Path(f"/proc/self/fd/{descriptor}").readlink())
-        fsync(descriptor)
 
     if not Path("/proc/self/fd").exists():
         pytest.skip("only Linux tells the file of a descriptor")

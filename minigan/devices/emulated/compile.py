@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from minigan.devices.launch import kernel_sources
 from minigan.errors import DeviceError
 from minigan.files import replacing
 
@@ -108,11 +109,11 @@ def kernel_library(path: Path, real: str, portable_switch: bool = False) -> Path
     flags = (
         "-fvisibility=hidden",
         f"-DREAL={real}",
-        f"-I{path.parent}",
+        f"-I{kernel_sources()}",
         str(runtime),
         f"-Wl,-rpath,{runtime.parent}",
     )
-    return _build(f"{path.stem}-{real}", text, flags, depends=sorted(path.parent.glob("*.cu*")))
+    return _build(f"{path.stem}-{real}", text, flags, depends=[path, *sorted(kernel_sources().glob("*.cuh"))])
 
 
 def _build(name: str, text: str, flags: tuple[str, ...], depends: list[Path] | None = None) -> Path:

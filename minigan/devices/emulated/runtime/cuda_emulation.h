@@ -15,6 +15,7 @@
 #include <type_traits>
 #include <utility>
 
+#define MINIGAN_EMULATION
 #define __global__
 #define __device__
 #define __host__
