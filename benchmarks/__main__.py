@@ -50,6 +50,8 @@ def compare_steps(
 @app.command()
 def memory(name: str, threads: Threads = 1, batch_size: BatchSize = 128) -> None:
     """Train for a few steps in this process, and print its peak of resident memory in MiB."""
+    if name not in step.TRAINERS:
+        raise typer.BadParameter(f"'{name}' is not one of {', '.join(step.TRAINERS)}")
     print(step.peak_memory_of_training(name, step.Plan(batch_size, threads)))
 
 

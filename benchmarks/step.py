@@ -278,7 +278,7 @@ def table(result: Mapping[str, Any]) -> Table:
     plan, versions = result["plan"], result["versions"]
     labels = {
         MINIGAN: f"minigan {versions['minigan']}",
-        TORCH: f"PyTorch {versions['torch']}, eager",
+        TORCH: f"PyTorch {versions['torch']}",
     }
     rows = []
     for name, values in result["contenders"].items():
@@ -289,7 +289,7 @@ def table(result: Mapping[str, Any]) -> Table:
         rows.append([labels[name], *(f"{x:.0f}" for x in numbers)])
     machine = result["machine"]
     notes = [
-        f"{plan['threads']} threads each, {plan['rounds']} rounds of {plan['steps']} steps in turns; "
+        f"Threads of each: {plan['threads']}; {plan['rounds']} rounds of {plan['steps']} steps in turns; "
         f"{machine['processor']}, {machine['cores']} cores, load {machine['load_average']} "
         f"before; {machine['system']}."
     ]

@@ -353,8 +353,8 @@ def wrap(array: Array, requires_grad: bool = False) -> mg.Tensor:
 
 def gradients(
     function: Callable[..., mg.Tensor], inputs: Sequence[Array], dy: Array, only: int | None = None
-) -> list[Array | None]:
-    """The gradient of ⟨dy, function⟩ by each input, or by one."""
+) -> list[Any]:
+    """The gradient of ⟨dy, function⟩ by each input, or by one; the others have None."""
     tensors = [wrap(a, requires_grad=only in (None, i)) for i, a in enumerate(inputs)]
     function(*tensors).backward(dy)
     return [None if t.grad is None else t.grad.numpy() for t in tensors]

@@ -83,7 +83,15 @@ def test_statistics() -> None:
 def test_the_table_shows_both_libraries_and_the_ratio() -> None:
     table = step.table(full_result())
     for text in (in_terminal(table), table.markdown()):
-        for expected in ("minigan", "PyTorch", "205", "338", "0.650", "0.760", "2 threads"):
+        for expected in (
+            "minigan",
+            "PyTorch",
+            "205",
+            "338",
+            "0.650",
+            "0.760",
+            "Threads of each: 2",
+        ):
             assert expected in text
     lines = table.markdown().splitlines()
     assert len({line.count("|") for line in lines if line.startswith("|")}) == 1

@@ -1,6 +1,5 @@
 """Batch norm by group: values and statistics against loops, within bounds that follow from the roundings."""
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import hypothesis.extra.numpy as hnp
@@ -335,7 +334,7 @@ def test_mistakes_are_named(shapes: Any, chosen: Any, message: str) -> None:
 
 
 @pytest.mark.parametrize("dtypes", [(np.float32, np.float64), (np.int64, np.int64)])
-def test_mixed_dtypes_and_integers_are_named(dtypes: Callable[..., Any]) -> None:
+def test_mixed_dtypes_and_integers_are_named(dtypes: Any) -> None:
     x, weight = (mg.tensor(np.ones(s, t)) for s, t in zip(((4, 3), (3,)), dtypes, strict=True))
     with pytest.raises(ValueError, match=r"^batch_norm: the operands are .*int64|float32, float64"):
         mg.batch_norm(x, weight, weight)
