@@ -32,13 +32,17 @@ __device__ __forceinline__ void tiled_product(A a, B b, Store store, long long m
             tile_b[bk][column] = column0 + column < n && k0 + bk < k ? b(k0 + bk, column0 + column) : real(0);
         }
         __syncthreads();
+        real slice[kPart][kPart] = {};
         for (int kk = 0; kk < kSlice; ++kk) {
             real x[kPart], y[kPart];
             for (int i = 0; i < kPart; ++i) x[i] = tile_a[kk][part_row + i];
             for (int j = 0; j < kPart; ++j) y[j] = tile_b[kk][part_column + j];
             for (int i = 0; i < kPart; ++i)
-                for (int j = 0; j < kPart; ++j) sum[i][j] += x[i] * y[j];
+                for (int j = 0; j < kPart; ++j) slice[i][j] += x[i] * y[j];
         }
+        // Sums of slices: rounding grows with 16 + k/16 additions, not with k.
+        for (int i = 0; i < kPart; ++i)
+            for (int j = 0; j < kPart; ++j) sum[i][j] += slice[i][j];
         __syncthreads();  // before the next slice overwrites the tiles
     }
     for (int i = 0; i < kPart; ++i)

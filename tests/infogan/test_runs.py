@@ -205,8 +205,9 @@ def test_stops_and_kills_leave_no_trace(
         {"objective": "gan"},
         {"dtype": "float64"},
         {"trunk": "fc 8", "generator": "fc 8x8x1 tanh", "image_low": -1.0, "codes": "2*Uniform"},
+        {"iterations": 4},  # the stop's checkpoint is one more than the two that are kept
     ],
-    ids=["gan", "float64", "tanh"],
+    ids=["gan", "float64", "tanh", "short"],
 )
 def test_any_kind_of_run_goes_on_to_the_bit(tmp_path: Path, changes: dict[str, object]) -> None:
     kind = replace(TINY, **changes)
