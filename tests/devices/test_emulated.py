@@ -197,7 +197,9 @@ def test_every_cuda_kernel_is_launched_by_the_plan() -> None:
 
 def trainers(dtype: str) -> tuple[Trainer, Trainer]:
     images = mnist.load("test").images
-    settings = dataclasses.replace(MNIST, batch_size=8, dtype=dtype)
+    # Of about 300,000 pre-activations a step one may lie so near a kink of the leaky ReLU that the rounding of float32
+    # puts it on either side, and then a gradient jumps by percents on any pair of devices. With this seed none does.
+    settings = dataclasses.replace(MNIST, batch_size=8, dtype=dtype, seed=6)
     emulated = dataclasses.replace(settings, device="emulated")
     return Trainer(settings, images), Trainer(emulated, images)
 
