@@ -22,6 +22,7 @@ _TERM = re.compile(
     r"|(?P<uniform>U|Uniform)(?:\s*\(\s*[-−]\s*1\s*,\s*1\s*\))?)",
     re.IGNORECASE,
 )
+_MOST = 1000  # categories, or codes of a kind: beyond it the text is a slip
 
 
 @dataclass(frozen=True)
@@ -87,10 +88,10 @@ class CodeLayout:
             match = _TERM.fullmatch(term.strip())
             count = int(match["count"] or 1) if match else 0
             size = int(match["size"] or 2) if match else 0
-            if match is None or count < 1 or size < 2:
+            if match is None or not (1 <= count <= _MOST and 2 <= size <= _MOST):
                 raise SettingsError(
                     f"codes '{text}': '{term.strip()}' is not a code; write terms like Cat(10), "
-                    "2*Cat(20) or 3*Uniform, joined by +"
+                    f"2*Cat(20) or 3*Uniform, joined by +, with numbers up to {_MOST:,}"
                 )
             code: Code = UniformCode() if match["uniform"] else CategoricalCode(size)
             codes += [code] * count

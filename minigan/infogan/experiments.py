@@ -12,6 +12,25 @@ from minigan.infogan.codes import CodeLayout
 OBJECTIVES = ("infogan", "gan")
 DTYPES = ("float32", "float64")
 
+_MOST_STEPS = 10**8 - 1  # the names of checkpoints have eight digits
+
+# A setting, its least value and its largest.
+_RANGES = (
+    ("iterations", 1, _MOST_STEPS),
+    ("batch_size", 2, 10**6),
+    ("checkpoint_every", 1, _MOST_STEPS),
+    ("sample_every", 1, _MOST_STEPS),
+    ("noise", 0, 10**6),
+    ("lambda_categorical", 0, 1e6),
+    ("lambda_continuous", 0, 1e6),
+    ("learning_rate_discriminator", 1e-12, 1e6),
+    ("learning_rate_generator", 1e-12, 1e6),
+    ("beta1", 0, 1 - 1e-9),
+    ("beta2", 0, 1 - 1e-9),
+    ("negative_slope", 0, 1),
+    ("image_low", -1, 0),
+)
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -52,15 +71,12 @@ class Settings:
                 raise SettingsError(
                     f"{name} '{getattr(self, name)}' is unknown; it is one of {', '.join(allowed)}"
                 )
-        for name, least in (
-            ("iterations", 1), ("batch_size", 2), ("checkpoint_every", 1), ("sample_every", 1), ("noise", 0),
-            ("lambda_categorical", 0), ("lambda_continuous", 0),
-        ):  # fmt: skip
-            if not getattr(self, name) >= least:
-                raise SettingsError(f"{name} must be at least {least}, not {getattr(self, name)}")
-        for name in ("learning_rate_discriminator", "learning_rate_generator"):
-            if not 0 < getattr(self, name) < float("inf"):
-                raise SettingsError(f"{name} must be positive, not {getattr(self, name)}")
+        for name, low, high in _RANGES:
+            value = getattr(self, name)
+            if not value >= low:  # a NaN is in no range
+                raise SettingsError(f"{name} must be at least {low:,}, not {value}")
+            if value > high:
+                raise SettingsError(f"{name} must be at most {high:,}, not {value}")
         if not 0 <= self.seed < 2**64:
             raise SettingsError(f"seed must be in 0 … 2⁶⁴ − 1, not {self.seed}")
 

@@ -113,7 +113,9 @@ def kernel_library(path: Path, real: str, portable_switch: bool = False) -> Path
         str(runtime),
         f"-Wl,-rpath,{runtime.parent}",
     )
-    return _build(f"{path.stem}-{real}", text, flags, depends=[path, *sorted(kernel_sources().glob("*.cuh"))])
+    return _build(
+        f"{path.stem}-{real}", text, flags, depends=[path, *sorted(kernel_sources().glob("*.cuh"))]
+    )
 
 
 def _build(name: str, text: str, flags: tuple[str, ...], depends: list[Path] | None = None) -> Path:
