@@ -19,7 +19,9 @@ from minigan.devices import get_device as get_device
 from minigan.devices import set_default_device as set_default_device
 from minigan.errors import MiniganError as MiniganError
 from minigan.ops.convolution import *  # noqa: F403
+from minigan.ops.einsum import *  # noqa: F403
 from minigan.ops.elementwise import *  # noqa: F403
+from minigan.ops.indexing import *  # noqa: F403
 from minigan.ops.likelihood import *  # noqa: F403
 from minigan.ops.linear import *  # noqa: F403
 from minigan.ops.normalization import *  # noqa: F403

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigan.ops import elementwise, linear, reduction, shaping
+from minigan.ops import elementwise, indexing, linear, reduction, shaping
 from minigan.tensor import Tensor
 
 
@@ -41,6 +41,7 @@ _METHODS = {
     "split pad tile",
     reduction: "sum mean var std max min prod cumsum logsumexp softmax log_softmax norm argmax argmin",
     linear: "matmul",
+    indexing: "take_along_axis sort argsort",
 }
 
 _ALIASES = {"abs": "absolute", "eq": "equal", "ne": "not_equal"}

@@ -342,7 +342,10 @@ def test_info_says_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
         ("mnist --codes Cat(99999999999999999999999)", ["is not a code", "up to 1,000"]),
         ("mnist --noise -1", ["noise must be at least 0"]),
         ("mnist --lr-generator 0", ["learning_rate_generator must be at least 1e-12"]),
-        ("mnist --lr-discriminator inf", ["learning_rate_discriminator must be at most 1,000,000.0"]),
+        (
+            "mnist --lr-discriminator inf",
+            ["learning_rate_discriminator must be at most 1,000,000.0"],
+        ),
         ("mnist --checkpoint-every 0", ["checkpoint_every must be at least 1"]),
         ("mnist --sample-every -2", ["sample_every must be at least 1"]),
     ],

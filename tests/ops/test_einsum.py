@@ -1,0 +1,66 @@
+"""Sums over named axes: values against NumPy's, gradients against central differences."""
+
+import numpy as np
+import oracles
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import minigan as mg
+from minigan.ops import einsum
+
+LETTERS = "abcd"
+
+
+@st.composite
+def contractions(draw: st.DrawFn) -> tuple[str, list[np.ndarray]]:
+    """One to three operands with up to three of four axes each, and a result with some of those axes."""
+    sizes = {letter: draw(st.integers(1, 3)) for letter in LETTERS}
+    names = draw(
+        st.lists(
+            st.lists(st.sampled_from(LETTERS), unique=True, max_size=3), min_size=1, max_size=3
+        )
+    )
+    present = sorted({letter for name in names for letter in name})
+    result = draw(st.lists(st.sampled_from(present), unique=True)) if present else []
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    operands = [rng.normal(size=tuple(sizes[letter] for letter in name)) for name in names]
+    return f"{','.join(''.join(n) for n in names)}->{''.join(result)}", operands
+
+
+@settings(max_examples=60)
+@given(contractions())
+def test_einsum(contraction: tuple[str, list[np.ndarray]]) -> None:
+    subscripts, operands = contraction
+    found = mg.einsum(subscripts, *map(mg.tensor, operands))
+    np.testing.assert_allclose(found, np.einsum(subscripts, *operands), rtol=1e-13, atol=1e-13)
+    inputs = [mg.tensor(x, requires_grad=True) for x in operands]
+    mg.check_gradients(lambda *inputs: mg.einsum(subscripts, *inputs), *inputs)
+
+
+@pytest.mark.parametrize("subscripts", ["ij,jk", "ji", "ij , j -> i", "b a"])
+def test_the_result_may_be_left_out_and_spaces_mean_nothing(subscripts: str) -> None:
+    rng = np.random.default_rng(0)
+    count = subscripts.count(",") + 1
+    shapes = [(3, 3), (3, 3) if "k" in subscripts else (3,)][:count]
+    operands = [rng.normal(size=shape) for shape in shapes]
+    found = mg.einsum(subscripts, *map(mg.tensor, operands))
+    np.testing.assert_allclose(found, np.einsum(subscripts, *operands), rtol=1e-14)
+
+
+def test_outer() -> None:
+    a, b = np.arange(3.0), np.arange(4.0) + 1
+    np.testing.assert_array_equal(mg.outer(mg.tensor(a), mg.tensor(b)), np.outer(a, b))
+    mg.check_gradients(mg.outer, mg.tensor(a, requires_grad=True), mg.tensor(b, requires_grad=True))
+
+
+def test_every_operation_is_tested() -> None:
+    assert oracles.operations(einsum) == {"einsum", "outer"}
+
+
+@pytest.mark.parametrize(
+    "subscripts", ["ij", "i,j", "ii,j", "ij,jk,k", "ij,jk->il", "ij,jk->ii", "i1,jk"]
+)
+def test_subscripts_that_do_not_fit(subscripts: str) -> None:
+    with pytest.raises(ValueError, match=r"^einsum: "):
+        mg.einsum(subscripts, mg.tensor(np.zeros((2, 2))), mg.tensor(np.zeros((2, 2))))
