@@ -197,6 +197,13 @@ def test_a_layer_has_a_bias_unless_a_norm_follows(objective: str) -> None:
     assert sum(biases) == 4 + (objective == "gan")
 
 
+@pytest.mark.parametrize("objective", ["infogan", "gan"])
+def test_ds_logit_and_qs_parameters_are_linear(objective: str) -> None:
+    networks = Networks(dataclasses.replace(TINY, objective=objective))
+    for head in (networks.discriminator.head, networks.recognition.head):
+        assert isinstance(head.modules[-1], Linear)
+
+
 def test_d_and_q_have_a_norm_for_each_group_and_g_has_one() -> None:
     networks = Networks(TINY)
     for network, module in networks.named():

@@ -307,6 +307,26 @@ def test_both_halves_share_one_forward_pass_of_g(monkeypatch: pytest.MonkeyPatch
     assert calls == [(5, 3 + 3 + 1 + 1 + 2)]
 
 
+def test_running_statistics_are_kept_by_group() -> None:
+    """Real images move the real ones once a step; generated images move theirs in both halves."""
+    trainer, before = make(ODD), make(ODD)
+    trainer.step()
+
+    def channel_means(owner: Trainer, images: Tensor) -> np.ndarray:
+        """Of what the trunk's first norm is given."""
+        for module in owner.discriminator.trunk.modules[:3]:
+            images = module(images)
+        means: np.ndarray = images.numpy().mean(axis=(0, 1, 2))
+        return means
+
+    real, fake = before.real_images(1), before.generator(before.latents(1)[0])
+    state = trainer.discriminator.trunk.state_dict()
+    expected = 0.1 * channel_means(before, real)
+    assert state["3.running_mean.real"].numpy() == pytest.approx(expected, rel=1e-9)
+    expected = 0.09 * channel_means(before, fake) + 0.1 * channel_means(trainer, fake)
+    assert state["3.running_mean.generated"].numpy() == pytest.approx(expected, rel=1e-9)
+
+
 # -- what a step reads --------------------------------------------------------------------------
 
 
