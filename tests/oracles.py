@@ -144,10 +144,10 @@ def softmax_roundings(x: Array, axis: int | None = None) -> float:
 def gaussian_roundings(log_std: Any) -> float:
     """How many roundings lead to −½z² − log σ − ½ log 2π, relative to the sum of the three sizes.
 
-    log σ may be rounded, which changes e^−log σ relatively by u·|log σ|, and `exp` by 4u; with the difference and the
-    product z has 6 + |log σ|; z² twice as many and one; and two additions follow.
+    log σ may be a rounded logarithm, off by 5u·|log σ|, which changes e^−log σ by as much relatively, and `exp` by 4u;
+    with the difference and the product z has 6 + 5|log σ|; z² twice as many and one; and two additions follow.
     """
-    return float(15 + 2 * np.abs(log_std).max(initial=0))
+    return float(15 + 10 * np.abs(log_std).max(initial=0))
 
 
 # -- convolution --------------------------------------------------------------------------------------

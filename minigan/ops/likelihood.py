@@ -181,7 +181,8 @@ def _log_std(std: Tensor | float, like: Tensor | Any) -> Tensor | Any:
         return std.log()
     if std <= 0:
         raise ValueError(f"gaussian_log_likelihood: std must be positive; got {std}")
-    return np.asarray(math.log(std), like.dtype)
+    # float32 at least: a logarithm is no integer, whatever the values are
+    return np.asarray(math.log(std), np.result_type(np.float32, like.dtype))
 
 
 @differentiable

@@ -102,17 +102,23 @@ def codes(draw: st.DrawFn) -> Example:
 
 @st.composite
 def gaussian(draw: st.DrawFn) -> Example:
-    """σ 1, or a number, or predicted; operands that broadcast."""
+    """σ 1, or a number, or a tensor, or predicted by its logarithm; operands that broadcast."""
     shapes = draw(
         hnp.mutually_broadcastable_shapes(num_shapes=3, max_dims=3, max_side=3)
     ).input_shapes
     x, mean, log_std = (draw(arrays(shape)) for shape in shapes)
-    std = draw(st.sampled_from([None, 1.0, 0.3, "predicted"]))
+    std = draw(st.sampled_from([None, 1.0, 0.3, "tensor", "predicted"]))
     if std == "predicted":
         return Example(
             lambda x, mean, log_std: mg.gaussian_log_likelihood(x, mean, log_std=log_std),
             (x, mean, log_std),
             oracles.gaussian_log_likelihood,
+        )
+    if std == "tensor":
+        return Example(
+            mg.gaussian_log_likelihood,
+            (x, mean, np.exp(log_std)),
+            lambda x, mean, std: oracles.gaussian_log_likelihood(x, mean, np.log(std)),
         )
     return Example(
         lambda x, mean: mg.gaussian_log_likelihood(x, mean, std=std),
@@ -187,7 +193,9 @@ def test_gaussian_log_likelihood(dtype: Any, data: st.DataObject) -> None:
     assert found.dtype == dtype
     assert example.reference is not None
     expected = example.reference(*wide)
-    log_std = wide[2] if len(wide) == 3 else np.log(0.3)  # the smallest fixed one
+    log_std: Any = np.log(0.3)  # the smallest fixed one
+    if len(wide) == 3:
+        log_std = np.log(wide[2]) if example.function is mg.gaussian_log_likelihood else wide[2]
     # ½z² is at most |value| + |log σ| + ½ log 2π.
     size = np.abs(expected) + 2 * (np.abs(log_std) + HALF_LOG_2PI)
     assert_within(found, expected, rounding(oracles.gaussian_roundings(log_std), dtype) * size)
@@ -279,9 +287,11 @@ def test_a_scalar_logit() -> None:
     assert_within(found, expected, rounding(12, np.float64) * 2)
 
 
-def test_the_density_of_integers_has_the_std_that_was_asked_for() -> None:
+@pytest.mark.parametrize("dtypes", [(int, np.float32), (np.float32, int), (int, int)])
+def test_the_density_of_integers_has_the_std_that_was_asked_for(dtypes: Any) -> None:
     """Its logarithm is no integer."""
-    found = mg.gaussian_log_likelihood(mg.tensor(np.array([1, 2])), mg.tensor([0.0, 0.0]), std=0.5)
+    x, mean = (mg.tensor(np.array(a, t)) for a, t in zip(([1, 2], [0, 0]), dtypes, strict=True))
+    found = mg.gaussian_log_likelihood(x, mean, std=0.5)
     expected = oracles.gaussian_log_likelihood(np.array([1, 2]), 0, np.log(0.5))
     assert_within(found, expected, rounding(20, np.float32) * np.abs(expected))
 

@@ -232,10 +232,7 @@ class CPU(Device):
     ) -> tuple[Array, Array]:
         logits, targets = _contiguous(logits, targets)
         pair = self.empty((2, *logits.shape), logits.dtype)
-        values, derivative = (
-            pair[0, ...],
-            pair[1, ...],
-        )  # the dots keep a 0-dimensional one an array
+        values, derivative = pair[0, ...], pair[1, ...]  # with dots: arrays, 0-dimensional too
         likelihood.binary_cross_entropy_with_logits(
             logits.reshape(-1), targets.reshape(-1), values.reshape(-1), derivative.reshape(-1)
         )
