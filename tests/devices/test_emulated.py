@@ -1,5 +1,6 @@
 """The emulated device: the CUDA dialect, what it catches, and a training step against the CPU's."""
 
+import copy
 import dataclasses
 import itertools
 import re
@@ -13,11 +14,12 @@ import minigan as mg
 from minigan.datasets import mnist
 from minigan.devices.emulated import Emulated
 from minigan.devices.emulated.compile import kernel_names
-from minigan.devices.kernels import KERNELS
+from minigan.devices.kernels import KERNELS, AdamSettings, ConvolutionGeometry
 from minigan.devices.launch import kernel_sources
 from minigan.errors import DeviceError, KernelError
 from minigan.infogan.experiments import MNIST
 from minigan.infogan.training import Trainer
+from minigan.ops.likelihood import code_table
 
 DIALECT = Path(__file__).parent / "kernels" / "dialect.cu"
 DEVICES = {
@@ -271,3 +273,90 @@ def test_parameters_after_three_steps() -> None:
     for name, expected in cpu.state().items():
         difference = np.linalg.norm(found[name] - expected)
         assert difference <= 1e-8 * np.linalg.norm(expected), name
+
+
+# -- kernel by kernel -------------------------------------------------------------------------------
+
+
+def kernel_calls(dtype: Any) -> dict[str, tuple[Any, ...]]:
+    """Arguments for each kernel of the contract: odd shapes, several blocks, every stride and side of padding."""
+    rng = np.random.default_rng(0)
+
+    def normal(*shape: int) -> np.ndarray[Any, Any]:
+        return rng.normal(size=shape).astype(dtype)
+
+    geometry = ConvolutionGeometry((9, 7), (4, 6), (4, 3), (2, 1), ((1, 2), (0, 1)))
+    x, dy = normal(3, 9, 7, 5), normal(3, 4, 6, 8)
+    table = code_table([mg.Categorical(4), mg.Gaussian(0.7), mg.Categorical(3), mg.Gaussian(None)])
+    columns = [rng.integers(0, 4, 6), rng.normal(size=6), rng.integers(0, 3, 6), rng.normal(size=6)]
+    codes = np.stack(columns, axis=1).astype(dtype)
+    rows = normal(60, 37)
+    mean, variance = mg.get_device("cpu").batch_norm_statistics(rows, 2)
+    weight, bias = normal(37), normal(37)
+    key = (12345678901234, 3, 7)
+    images = rng.integers(0, 256, (20, 4, 4, 1)).astype(np.uint8)
+    moments = [np.abs(normal(300)), np.abs(normal(300))]
+    return {
+        "gemm": (normal(70, 33), normal(33, 90), normal(90)),
+        "gemm, A transposed": (normal(33, 70), normal(33, 90), None, True, False),
+        "gemm, B transposed": (normal(70, 33), normal(90, 33), None, False, True),
+        "gemm, both transposed": (normal(33, 70), normal(90, 33), normal(90), True, True),
+        "column_sum": (normal(3, 50, 40),),
+        "conv2d": (x, normal(4, 3, 5, 8), normal(8), geometry),
+        "conv2d_backward_data": (dy, normal(4, 3, 5, 8), geometry),
+        "conv2d_backward_weight": (x, dy, geometry),
+        "conv_transpose2d": (dy, normal(4, 3, 8, 5), normal(5), geometry),
+        "conv_transpose2d_backward_data": (x, normal(4, 3, 8, 5), geometry),
+        "conv_transpose2d_backward_weight": (dy, x, geometry),
+        "batch_norm_statistics": (rows, 2),
+        "batch_norm": (rows, mean, variance, weight, bias, 1e-5, 0.1),
+        "batch_norm_backward": (normal(60, 37), rows, mean, variance, weight, bias, 1e-5, 0.1, True, True),
+        "batch_norm_backward, running": (
+            normal(60, 37), rows, mean, variance, weight, bias, 1e-5, 0.1, False, True
+        ),
+        "leaky_relu": (normal(3, 700), 0.1),
+        "leaky_relu_backward": (normal(300), normal(300), 0.2),
+        "sigmoid": (100 * normal(300),),
+        "sigmoid_backward": (normal(300), normal(300)),
+        "binary_cross_entropy_with_logits": (10 * normal(300), np.abs(normal(300)) % 1),
+        "code_log_likelihood": (normal(6, 10), codes, table),
+        "scale_code_gradient": (normal(6, 10), normal(6, 4), table),
+        "adam": ([normal(300)], [normal(300)], [moments[0]], [moments[1]], 3, AdamSettings(1e-3, 0.5, 0.9, 1e-8)),
+        "accumulate": (normal(300), normal(300)),
+        "random_uniform": ((5, 7), -1.0, 1.0, dtype, key),
+        "random_integers": ((11,), 60000, key),
+        "sample_codes": (9, table, dtype, key),
+        "encode_latents": (normal(6, 5), codes, table),
+        "gather_images": (images, np.array([3, 1, 19]), -1.0, 1.0, dtype),
+        "concatenate_rows": ([normal(2, 3), normal(4, 3)],),
+    }  # fmt: skip
+
+
+def arrays_of(values: Any) -> list[np.ndarray[Any, Any]]:
+    if isinstance(values, np.ndarray):
+        return [values]
+    return (
+        [array for value in values for array in arrays_of(value)]
+        if isinstance(values, (list, tuple))
+        else []
+    )
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", kernel_calls(np.float32))
+def test_a_kernel_gives_what_the_cpus_gives(name: str, dtype: Any) -> None:
+    """Results, and arguments changed in place, up to the rounding of some hundred operations."""
+    arguments = kernel_calls(dtype)[name]
+    outcomes = []
+    for device in (mg.get_device("cpu"), mg.get_device("emulated")):
+        mine = copy.deepcopy(arguments)
+        outcomes.append(arrays_of([getattr(device, name.partition(",")[0])(*mine), list(mine)]))
+    tolerance = 300 * np.finfo(dtype).eps
+    for expected, found in zip(*outcomes, strict=True):
+        np.testing.assert_allclose(
+            found, expected, rtol=tolerance, atol=tolerance * np.abs(expected).max()
+        )
+
+
+def test_every_kernel_is_compared() -> None:
+    assert {name.partition(",")[0] for name in kernel_calls(np.float32)} == set(KERNELS)
