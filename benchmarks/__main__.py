@@ -9,7 +9,8 @@ import rich
 import typer
 from rich.markup import escape
 
-from benchmarks import mnist, report, step
+from benchmarks import mnist, report, resources, step
+from minigan.devices.launch import kernel_sources
 from minigan.errors import MiniganError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
@@ -70,6 +71,14 @@ def train_mnist(
     report.write_json(report.RESULTS / "mnist.json", result)
     mnist.keep_grid(mnist.best(results))
     report.rewrite_section(report.README, "mnist", table.markdown())
+
+
+@app.command("resources")
+def kernel_resources(architecture: str = "sm_90") -> None:
+    """Registers and shared memory of every CUDA kernel, compiled for an architecture; needs no GPU."""
+    table = resources.table(architecture)
+    rich.get_console().print(table.rich())
+    report.rewrite_section(kernel_sources() / "README.md", "resources", table.markdown())
 
 
 def main() -> None:

@@ -199,9 +199,17 @@ def softmax(device: Device, x: Array, axis: int = -1) -> Result:
     return y, vjp
 
 
-def norm(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """√Σ x², the Euclidean norm."""
-    return sum(x * x, axis=axis, keepdims=keepdims).sqrt()
+@differentiable
+def norm(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
+    """√Σ x², the Euclidean norm; its gradient at 0 is 0."""
+    xp = device.array_module
+    kept = _kept_shape(x.shape, axis)
+    y = xp.sqrt(xp.sum(x * x, axis=axis, keepdims=True))
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        return (dy.reshape(kept) * x / xp.where(y == 0, 1, y).astype(x.dtype, copy=False),)
+
+    return y if keepdims else xp.squeeze(y, _axes(x.ndim, axis)), vjp
 
 
 @differentiable

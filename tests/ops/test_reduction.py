@@ -255,3 +255,10 @@ def test_an_axis_that_is_not_there_is_named(name: str) -> None:
 def test_a_variance_needs_more_values_than_its_correction() -> None:
     with pytest.raises(ValueError, match=r"^var: .*1 values .*correction 1 .*\(2, 1\)"):
         mg.var(mg.tensor(np.ones((2, 1))), axis=1, correction=1)
+
+
+def test_the_gradient_of_a_norm_at_0_is_0() -> None:
+    x = mg.tensor(np.array([[0.0, 0.0], [3.0, 4.0]]), requires_grad=True)
+    x.norm(axis=1).sum().backward()
+    assert x.grad is not None
+    np.testing.assert_array_equal(x.grad, [[0, 0], [0.6, 0.8]])

@@ -1,0 +1,88 @@
+"""Compile kernels/*.cu for real GPUs with NVIDIA's runtime compiler: no GPU, no driver, no CUDA toolkit.
+
+The compiler is one shared library, of the package nvidia-cuda-nvrtc (the ``nvrtc`` extra). What it reports of each kernel,
+registers, shared memory and spills, is known without running it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import importlib.util
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from minigan.devices.launch import kernel_sources
+from minigan.errors import DeviceError, KernelError
+
+# Every GPU since 2018 runs code for one of these: Turing (T4), Ampere (A100), Hopper (H100, H200), Blackwell.
+ARCHITECTURES = ("sm_75", "sm_80", "sm_90", "sm_120")
+
+_ENTRY = re.compile(
+    r"Compiling entry function '(?P<kernel>\w+)'.*?"
+    r"(?P<stores>\d+) bytes spill stores, (?P<loads>\d+) bytes spill loads.*?"
+    r"Used (?P<registers>\d+) registers(?P<rest>[^\n]*)",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class KernelResources:
+    """What a thread (registers, spilled bytes) and a block (static shared bytes) of a kernel take."""
+
+    kernel: str
+    registers: int
+    shared_bytes: int
+    spilled_bytes: int
+
+
+@functools.cache
+def library() -> ctypes.CDLL:
+    """NVRTC; DeviceError says how to get it."""
+    found = importlib.util.find_spec("nvidia")
+    for root in (found.submodule_search_locations or []) if found else []:
+        for path in sorted(Path(root).glob("cu*/lib/libnvrtc.so.*[0-9]")):
+            return ctypes.CDLL(str(path))
+        for path in sorted(Path(root).glob("cuda_nvrtc/lib/libnvrtc.so.*[0-9]")):
+            return ctypes.CDLL(str(path))
+    raise DeviceError("NVRTC is not installed; pip install 'minigan[nvrtc]'")
+
+
+def compile_kernels(source: Path, real: str, architecture: str) -> list[KernelResources]:
+    """The kernels of a .cu file for REAL = `real`, as the machine code of an architecture ("sm_90").
+
+    KernelError holds what the compiler says of a file that it refuses.
+    """
+    nvrtc, program = library(), ctypes.c_void_p()
+    text = source.read_text(encoding="utf-8").encode()
+    options = [
+        f"--gpu-architecture={architecture}", f"-DREAL={real}", f"-I{kernel_sources()}",
+        "--std=c++17", "--ptxas-options=-v",
+    ]  # fmt: skip
+    nvrtc.nvrtcCreateProgram(ctypes.byref(program), text, source.name.encode(), 0, None, None)
+    try:
+        array = (ctypes.c_char_p * len(options))(*(option.encode() for option in options))
+        failed = nvrtc.nvrtcCompileProgram(program, len(options), array)
+        log = _log(nvrtc, program)
+    finally:
+        nvrtc.nvrtcDestroyProgram(ctypes.byref(program))
+    if failed:
+        raise KernelError(f"{source.name} does not compile for {architecture}:\n{log}")
+    return sorted((_resources(entry) for entry in _ENTRY.finditer(log)), key=lambda r: r.kernel)
+
+
+def _log(nvrtc: ctypes.CDLL, program: ctypes.c_void_p) -> str:
+    size = ctypes.c_size_t()
+    nvrtc.nvrtcGetProgramLogSize(program, ctypes.byref(size))
+    log = ctypes.create_string_buffer(size.value)
+    nvrtc.nvrtcGetProgramLog(program, log)
+    return log.value.decode(errors="replace")
+
+
+def _resources(entry: re.Match[str]) -> KernelResources:
+    shared = re.search(r"(\d+) bytes smem", entry["rest"])
+    return KernelResources(
+        entry["kernel"], int(entry["registers"]), int(shared[1]) if shared else 0,
+        int(entry["stores"]) + int(entry["loads"]),
+    )  # fmt: skip

@@ -1,0 +1,61 @@
+"""Every kernel compiles for every GPU that learners have, spills nothing, and fits a block's share of the chip."""
+
+from pathlib import Path
+
+import pytest
+
+from minigan.devices import nvrtc
+from minigan.devices.emulated.compile import kernel_names
+from minigan.devices.launch import kernel_sources
+from minigan.errors import DeviceError, KernelError
+
+THREADS = 256  # of the largest block that launch.py asks for
+REGISTERS = 65536  # of a multiprocessor, which a block has to itself at most
+SHARED_BYTES = 48 * 1024  # static shared memory of a block
+
+try:
+    nvrtc.library()
+    absent = ""
+except DeviceError as error:
+    absent = str(error)
+
+pytestmark = pytest.mark.skipif(bool(absent), reason=absent)
+
+
+@pytest.mark.parametrize("real", ["float", "double"])
+@pytest.mark.parametrize("architecture", nvrtc.ARCHITECTURES)
+@pytest.mark.parametrize(
+    "source", sorted(kernel_sources().glob("*.cu")), ids=lambda path: path.stem
+)
+def test_kernels_compile_within_the_limits(source: Path, architecture: str, real: str) -> None:
+    found = nvrtc.compile_kernels(source, real, architecture)
+    assert {r.kernel for r in found} == set(kernel_names(source.read_text(encoding="utf-8")))
+    for resources in found:
+        assert resources.spilled_bytes == 0, resources
+        assert 0 < resources.registers * THREADS <= REGISTERS, resources
+        assert resources.shared_bytes <= SHARED_BYTES, resources
+
+
+def test_spills_and_shared_memory_are_seen(tmp_path: Path) -> None:
+    source = tmp_path / "greedy.cu"
+    source.write_text(
+        '#include "minigan.cuh"\n'
+        "KERNEL __launch_bounds__(1024, 2) greedy(real* y) {\n"
+        "    __shared__ real tile[1000];\n"
+        "    real x[96];\n"
+        "    for (int i = 0; i < 96; ++i) x[i] = y[i + threadIdx.x];\n"
+        "    tile[threadIdx.x % 1000] = x[3];\n"
+        "    __syncthreads();\n"
+        "    for (int i = 0; i < 96; ++i) y[i * 96 + threadIdx.x] = x[i] * tile[(i + threadIdx.x) % 1000] * x[95 - i];\n"
+        "}\n"
+    )
+    (resources,) = nvrtc.compile_kernels(source, "float", "sm_90")
+    assert resources.spilled_bytes > 0
+    assert resources.shared_bytes >= 4000
+
+
+def test_a_file_that_does_not_compile_says_why(tmp_path: Path) -> None:
+    source = tmp_path / "broken.cu"
+    source.write_text('#include "minigan.cuh"\nKERNEL broken(real* y) { y[0] = nonsense; }\n')
+    with pytest.raises(KernelError, match=r"broken\.cu does not compile for sm_80:\n.*nonsense"):
+        nvrtc.compile_kernels(source, "float", "sm_80")
