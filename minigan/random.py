@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from minigan.devices import Device, get_device
-from minigan.tensor import Array
+from minigan.graph import Array
 
 _CHUNK = 1 << 16  # pairs of normal numbers at a time: the steps between stay in cache
 

@@ -1,9 +1,8 @@
 """Tensor: an array, its gradient, and the node that made it.
 
 The engine is reverse-mode differentiation on a graph built as operations run. An operation is one
-function from arrays to ``(output, vjp)``; `differentiable` turns it into a function of tensors. Nodes
-are numbered when they are made, so falling numbers are a topological order, and they are held only by
-the tensors that they made: a graph that nobody walks is freed like any other Python object.
+function from arrays to ``(output, vjp)``; `differentiable` turns it into a function of tensors. The graph and
+the walk back over it are in ``graph.py``.
 """
 
 from __future__ import annotations
@@ -11,23 +10,26 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
-import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from types import FunctionType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minigan.devices import Device, get_device
+from minigan.graph import (
+    VJP,
+    Array,
+    Node,
+    Saved,
+    Version,
+    kept_arrays,
+    run_backward,
+    share_memory,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
-
-Array = Any  # a NumPy or CuPy array: whatever the device's array module makes
-VJP = Callable[[Array, tuple[bool, ...]], tuple[Array | None, ...]]
-
-_numbers = itertools.count()
 
 
 class _Mode(threading.local):
@@ -37,57 +39,6 @@ class _Mode(threading.local):
 
 
 _mode = _Mode()
-
-
-class Version:
-    """How often the memory of a tensor, and of all its views, has been written in place."""
-
-    __slots__ = ("count",)
-
-    def __init__(self) -> None:
-        self.count = 0
-
-
-class Saved(NamedTuple):
-    """A tensor whose array an operation keeps for its vjp, and that array's version at the time."""
-
-    version: Version
-    changes: int
-    position: str
-
-
-class Node:
-    """One operation that ran: its inputs, and the rule that carries a gradient back to them."""
-
-    __slots__ = ("inputs", "number", "operation", "saved", "vjp")
-
-    def __init__(
-        self, operation: str, inputs: tuple[Any, ...], vjp: VJP, saved: tuple[Saved, ...]
-    ) -> None:
-        self.number = next(_numbers)
-        self.operation = operation
-        self.inputs = inputs
-        self.vjp: VJP | None = vjp
-        self.saved = saved
-
-    def check_unused(self) -> None:
-        if self.vjp is None:
-            raise RuntimeError(
-                f"backward: the graph of '{self.operation}' was already used by an earlier "
-                "backward(), which freed its saved arrays; run the forward pass again"
-            )
-        for saved in self.saved:
-            if saved.version.count != saved.changes:
-                raise RuntimeError(
-                    f"backward: '{self.operation}' saved its {saved.position} for the gradient, and "
-                    "that array was changed in place afterwards; change it after backward(), or "
-                    "work on a copy"
-                )
-
-    def release(self) -> None:
-        self.vjp = None
-        self.inputs = ()
-        self.saved = ()
 
 
 class Tensor:
@@ -204,6 +155,14 @@ class Tensor:
                 "differentiable; do it under mg.no_grad(), or detach it"
             )
 
+    def add_gradient(self, gradient: Array) -> None:
+        """Add `gradient`, an array that nobody else holds, to ``grad``."""
+        if self.grad is None:
+            self.grad = Tensor(gradient, self.device)
+        else:
+            self.device.accumulate(self.grad.data, gradient)
+            self.grad.mark_changed()
+
     def mark_changed(self) -> None:
         """Say that the memory was written in place, so that a vjp which saved it can refuse to run."""
         self._version.count += 1
@@ -218,6 +177,8 @@ class Tensor:
         gradient is wanted, by default every leaf with ``requires_grad``; nothing else is computed.
         The graph that was walked is used up: its saved arrays are freed as the walk passes.
         """
+        if gradient is not None:
+            gradient = _values(gradient, self.device).astype(self.dtype, copy=False)
         run_backward(self, gradient, None if inputs is None else list(inputs))
 
     def __len__(self) -> int:
@@ -401,50 +362,22 @@ def _record(name: str, arguments: Sequence[Any], output: Tensor, vjp: VJP | None
     """Attach the node that made `output`, when some input wants a gradient."""
     tensors = [a for a in arguments if isinstance(a, Tensor)]
     for source in tensors:
-        if _share_memory(source.data, output.data):  # a view: written together, versioned together
+        if share_memory(source.data, output.data):  # a view: written together, versioned together
             output._version = source._version
             break
     wanted = any(t.requires_grad for t in tensors)
     if vjp is None or not _mode.recording or not wanted or output.dtype.kind != "f":
         return output
-    kept = _kept_arrays(vjp)
+    kept = kept_arrays(vjp)
     candidates = [(f"input {i + 1}", a) for i, a in enumerate(arguments) if isinstance(a, Tensor)]
     saved = tuple(
         Saved(t._version, t._version.count, position)
         for position, t in [*candidates, ("output", output)]
-        if any(_share_memory(t.data, array) for array in kept)
+        if any(share_memory(t.data, array) for array in kept)
     )
     inputs = tuple(a if isinstance(a, Tensor) and a.requires_grad else None for a in arguments)
     output._node = Node(name, inputs, vjp, saved)
     return output
-
-
-def _kept_arrays(vjp: VJP) -> list[Array]:
-    """What a vjp closes over is what it saved: the arrays in its closure, or in a tuple or function there."""
-    arrays: list[Array] = []
-    seen: set[int] = set()
-    stack: list[Any] = [vjp]
-    while stack:
-        value = stack.pop()
-        if id(value) in seen:
-            continue
-        seen.add(id(value))
-        if isinstance(value, FunctionType):
-            stack += value.__defaults__ or ()
-            for cell in value.__closure__ or ():
-                with contextlib.suppress(ValueError):  # a variable that was never assigned
-                    stack.append(cell.cell_contents)
-        elif isinstance(value, (tuple, list)):
-            stack += value
-        elif hasattr(value, "__dlpack__"):
-            arrays.append(value)
-    return arrays
-
-
-def _share_memory(a: Array, b: Array) -> bool:
-    if not (isinstance(a, np.ndarray) and isinstance(b, np.ndarray)):
-        return a is b
-    return np.may_share_memory(a, b)
 
 
 def _plain_index(index: Any) -> Any:
@@ -452,147 +385,3 @@ def _plain_index(index: Any) -> Any:
     if isinstance(index, tuple):
         return tuple(_plain_index(i) for i in index)
     return index.data if isinstance(index, Tensor) else index
-
-
-def run_backward(root: Tensor, gradient: Any, inputs: list[Tensor] | None) -> None:
-    """Walk the graph of `root` from the highest number down; see `Tensor.backward`."""
-    if not root.requires_grad:
-        raise RuntimeError(
-            "backward: this tensor was not computed from any tensor with requires_grad=True"
-        )
-    if any(not t.requires_grad for t in inputs or ()):
-        raise ValueError("backward: one of the inputs does not have requires_grad=True")
-    if gradient is None and root.size != 1:
-        raise ValueError(
-            f"backward: a tensor of shape {root.shape} is not a scalar; reduce it with .sum() or "
-            ".mean(), or pass the gradient of its own shape"
-        )
-    device = root.device
-    start = _starting_gradient(root, gradient)
-    wanted_leaves = None if inputs is None else {id(t) for t in inputs if t._node is None}
-    wanted_nodes = {t._node: t for t in inputs or () if t._node is not None}
-
-    def wanted(source: Tensor | None, on_path: dict[Node, tuple[bool, ...]]) -> bool:
-        if source is None:
-            return False
-        if source._node is not None:
-            return source._node in on_path or source._node in wanted_nodes
-        return wanted_leaves is None or id(source) in wanted_leaves
-
-    on_path: dict[
-        Node, tuple[bool, ...]
-    ] = {}  # nodes with a wanted tensor beneath, and which inputs
-    for node in _reachable(root._node):
-        needs = tuple(wanted(source, on_path) for source in node.inputs)
-        if any(needs):
-            on_path[node] = needs
-    for node in on_path:
-        node.check_unused()
-
-    if root._node is None:
-        if wanted(root, on_path):
-            _accumulate_leaf(root, device.copy(start))
-        return
-    gradients = _Gradients(device)
-    gradients.add(root._node, start, owned=False)
-    for node in sorted({*on_path, *wanted_nodes}, key=lambda n: n.number, reverse=True):
-        dy = gradients.pop(node)
-        if dy is None:
-            continue
-        if node in wanted_nodes:
-            _accumulate_leaf(wanted_nodes[node], device.copy(dy))
-        if node in on_path:
-            _apply_vjp(node, dy, on_path[node], gradients)
-
-
-def _starting_gradient(root: Tensor, gradient: Any) -> Array:
-    if gradient is None:
-        return root.device.ones(root.shape, root.dtype)
-    values = gradient.data if isinstance(gradient, Tensor) else gradient
-    values = root.device.asarray(values, root.dtype)
-    if tuple(values.shape) != root.shape:
-        raise ValueError(
-            f"backward: the gradient has shape {tuple(values.shape)} and the tensor {root.shape}"
-        )
-    return values
-
-
-def _reachable(root: Node | None) -> list[Node]:
-    """Every node beneath `root`, by rising number. A used node ends its path: its inputs are gone."""
-    seen: set[Node] = set()
-    stack = [root] if root is not None else []
-    while stack:
-        node = stack.pop()
-        if node in seen:
-            continue
-        if node.vjp is None:
-            node.check_unused()
-        seen.add(node)
-        stack += [t._node for t in node.inputs if t is not None and t._node is not None]
-    return sorted(seen, key=lambda n: n.number)
-
-
-class _Gradients:
-    """The gradients that have reached each node so far; a sum is made in place once it is ours."""
-
-    def __init__(self, device: Device) -> None:
-        self.device = device
-        self.sums: dict[Node, tuple[Array, bool]] = {}
-
-    def add(self, node: Node, gradient: Array, owned: bool) -> None:
-        if node not in self.sums:
-            self.sums[node] = (gradient, owned)
-            return
-        total, total_owned = self.sums[node]
-        if not total_owned:
-            total = self.device.copy(total)
-        self.device.accumulate(total, gradient)
-        self.sums[node] = (total, True)
-
-    def pop(self, node: Node) -> Array | None:
-        return self.sums.pop(node, (None, False))[0]
-
-
-def _apply_vjp(node: Node, dy: Array, needs: tuple[bool, ...], gradients: _Gradients) -> None:
-    assert node.vjp is not None
-    inputs, operation = node.inputs, node.operation
-    results = node.vjp(dy, needs)
-    node.release()
-    if not isinstance(results, (tuple, list)):
-        raise TypeError(
-            f"{operation}: the vjp returns a tuple with a gradient for each input, not {type(results).__name__}"
-        )
-    for i, (source, needed) in enumerate(zip(inputs, needs, strict=True)):
-        if not needed:
-            continue
-        if i >= len(results) or results[i] is None:
-            raise TypeError(
-                f"{operation}: no gradient is defined for its input {i + 1}; pass that input without "
-                "requires_grad, or detached"
-            )
-        gradient = source.device.asarray(results[i])
-        if tuple(gradient.shape) != source.shape or gradient.dtype != source.dtype:
-            raise TypeError(
-                f"{operation}: the vjp gave input {i + 1} a gradient of shape {tuple(gradient.shape)}, "
-                f"{gradient.dtype}; the input is {source.shape}, {source.dtype}"
-            )
-        others = [dy, *(r for j, r in enumerate(results) if j != i and r is not None)]
-        owned = _is_plain(gradient) and not any(_share_memory(gradient, r) for r in others)
-        if source._node is not None:
-            gradients.add(source._node, gradient, owned)
-        else:
-            _accumulate_leaf(source, gradient if owned else source.device.copy(gradient))
-
-
-def _is_plain(array: Array) -> bool:
-    """Whether sums can be made in place: a broadcast view repeats its elements, and cannot be written."""
-    return bool(array.flags.c_contiguous and getattr(array.flags, "writeable", True))
-
-
-def _accumulate_leaf(leaf: Tensor, gradient: Array) -> None:
-    """Add `gradient`, which nobody else holds, to ``leaf.grad``."""
-    if leaf.grad is None:
-        leaf.grad = Tensor(gradient, leaf.device)
-    else:
-        leaf.device.accumulate(leaf.grad.data, gradient)
-        leaf.grad.mark_changed()

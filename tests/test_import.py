@@ -17,6 +17,7 @@ PACKAGE = Path(minigan.__file__).parent
 LAYERS = [
     {"errors", "files"},
     {"devices", "datasets"},
+    {"graph"},
     {"tensor"},
     {"ops", "random", "check"},
     {"creation"},

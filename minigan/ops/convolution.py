@@ -7,8 +7,9 @@ from numbers import Integral
 
 from minigan.devices import Device
 from minigan.devices.kernels import ConvolutionGeometry
+from minigan.graph import VJP, Array
 from minigan.ops.elementwise import check_one_float_dtype
-from minigan.tensor import VJP, Array, differentiable
+from minigan.tensor import differentiable
 
 __all__ = [
     "conv2d",

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 from minigan.devices import Device
-from minigan.tensor import VJP, Array, Tensor, differentiable
+from minigan.graph import VJP, Array
+from minigan.tensor import Tensor, differentiable
 
 __all__ = [
     "absolute",

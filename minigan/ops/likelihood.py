@@ -11,9 +11,10 @@ import numpy as np
 
 from minigan.devices import Device
 from minigan.devices.kernels import CodeTable
+from minigan.graph import VJP, Array
 from minigan.ops.elementwise import check_one_float_dtype, unbroadcast
 from minigan.ops.reduction import mean, sum
-from minigan.tensor import VJP, Array, Tensor, differentiable
+from minigan.tensor import Tensor, differentiable
 
 __all__ = [
     "Categorical",

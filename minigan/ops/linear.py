@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from minigan.devices import Device
+from minigan.graph import VJP, Array
 from minigan.ops.elementwise import check_one_float_dtype, unbroadcast
-from minigan.tensor import VJP, Array, differentiable
+from minigan.tensor import differentiable
 
 __all__ = [
     "linear",

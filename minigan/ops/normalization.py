@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from minigan.devices import Device
+from minigan.graph import VJP, Array
 from minigan.ops.elementwise import check_one_float_dtype
-from minigan.tensor import VJP, Array, Tensor, differentiable
+from minigan.tensor import Tensor, differentiable
 
 __all__ = [
     "RunningStatistics",

@@ -6,7 +6,8 @@ import math
 from typing import Any
 
 from minigan.devices import Device
-from minigan.tensor import VJP, Array, Tensor, differentiable
+from minigan.graph import VJP, Array
+from minigan.tensor import Tensor, differentiable
 
 __all__ = [
     "argmax",

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from minigan.devices import Device
+from minigan.graph import VJP, Array
 from minigan.ops.elementwise import _Like, unbroadcast
-from minigan.tensor import VJP, Array, Tensor, _plain_index, differentiable
+from minigan.tensor import Tensor, _plain_index, differentiable
 
 __all__ = [
     "broadcast_to",

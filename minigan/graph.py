@@ -1,0 +1,256 @@
+"""The graph of operations, and the walk back over it.
+
+Nodes are numbered when they are made, so falling numbers are a topological order, and they are held only by the
+tensors that they made: a graph that nobody walks is freed like any other Python object. This module knows a tensor as a
+`Variable`; ``tensor.py`` is where they are made.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from minigan.devices import Device
+
+Array = Any  # a NumPy or CuPy array: whatever the device's array module makes
+VJP = Callable[[Array, tuple[bool, ...]], tuple[Array | None, ...]]
+
+_numbers = itertools.count()
+
+
+class Variable(Protocol):
+    """What the walk needs of a tensor."""
+
+    device: Device
+    _node: Node | None
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+
+    @property
+    def size(self) -> int: ...
+
+    @property
+    def requires_grad(self) -> bool: ...
+
+    def add_gradient(self, gradient: Array) -> None: ...
+
+
+class Version:
+    """How often the memory of a tensor, and of all its views, has been written in place."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
+class Saved(NamedTuple):
+    """A tensor whose array an operation keeps for its vjp, and that array's version at the time."""
+
+    version: Version
+    changes: int
+    position: str
+
+
+class Node:
+    """One operation that ran: its inputs, and the rule that carries a gradient back to them."""
+
+    __slots__ = ("inputs", "number", "operation", "saved", "vjp")
+
+    def __init__(
+        self, operation: str, inputs: tuple[Any, ...], vjp: VJP, saved: tuple[Saved, ...]
+    ) -> None:
+        self.number = next(_numbers)
+        self.operation = operation
+        self.inputs = inputs
+        self.vjp: VJP | None = vjp
+        self.saved = saved
+
+    def check_unused(self) -> None:
+        if self.vjp is None:
+            raise RuntimeError(
+                f"backward: the graph of '{self.operation}' was already used by an earlier "
+                "backward(), which freed its saved arrays; run the forward pass again"
+            )
+        for saved in self.saved:
+            if saved.version.count != saved.changes:
+                raise RuntimeError(
+                    f"backward: '{self.operation}' saved its {saved.position} for the gradient, and "
+                    "that array was changed in place afterwards; change it after backward(), or "
+                    "work on a copy"
+                )
+
+    def release(self) -> None:
+        self.vjp = None
+        self.inputs = ()
+        self.saved = ()
+
+
+def kept_arrays(vjp: VJP) -> list[Array]:
+    """What a vjp closes over is what it saved: the arrays in its closure, or in a tuple or function there."""
+    arrays: list[Array] = []
+    seen: set[int] = set()
+    stack: list[Any] = [vjp]
+    while stack:
+        value = stack.pop()
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, FunctionType):
+            stack += value.__defaults__ or ()
+            for cell in value.__closure__ or ():
+                with contextlib.suppress(ValueError):  # a variable that was never assigned
+                    stack.append(cell.cell_contents)
+        elif isinstance(value, (tuple, list)):
+            stack += value
+        elif hasattr(value, "__dlpack__"):
+            arrays.append(value)
+    return arrays
+
+
+def share_memory(a: Array, b: Array) -> bool:
+    if not (isinstance(a, np.ndarray) and isinstance(b, np.ndarray)):
+        return a is b
+    return np.may_share_memory(a, b)
+
+
+def run_backward(root: Variable, gradient: Array | None, inputs: list[Variable] | None) -> None:
+    """Walk the graph of `root` from the highest number down; see `Tensor.backward`."""
+    if not root.requires_grad:
+        raise RuntimeError(
+            "backward: this tensor was not computed from any tensor with requires_grad=True"
+        )
+    if any(not t.requires_grad for t in inputs or ()):
+        raise ValueError("backward: one of the inputs does not have requires_grad=True")
+    if gradient is None and root.size != 1:
+        raise ValueError(
+            f"backward: a tensor of shape {root.shape} is not a scalar; reduce it with .sum() or "
+            ".mean(), or pass the gradient of its own shape"
+        )
+    device = root.device
+    start = _starting_gradient(root, gradient)
+    wanted_leaves = None if inputs is None else {id(t) for t in inputs if t._node is None}
+    wanted_nodes = {t._node: t for t in inputs or () if t._node is not None}
+
+    def wanted(source: Variable | None, on_path: dict[Node, tuple[bool, ...]]) -> bool:
+        if source is None:
+            return False
+        if source._node is not None:
+            return source._node in on_path or source._node in wanted_nodes
+        return wanted_leaves is None or id(source) in wanted_leaves
+
+    on_path: dict[
+        Node, tuple[bool, ...]
+    ] = {}  # nodes with a wanted tensor beneath, and which inputs
+    for node in _reachable(root._node):
+        needs = tuple(wanted(source, on_path) for source in node.inputs)
+        if any(needs):
+            on_path[node] = needs
+    for node in on_path:
+        node.check_unused()
+
+    if root._node is None:
+        if wanted(root, on_path):
+            root.add_gradient(device.copy(start))
+        return
+    gradients = _Gradients(device)
+    gradients.add(root._node, start, owned=False)
+    for node in sorted({*on_path, *wanted_nodes}, key=lambda n: n.number, reverse=True):
+        dy = gradients.pop(node)
+        if dy is None:
+            continue
+        if node in wanted_nodes:
+            wanted_nodes[node].add_gradient(device.copy(dy))
+        if node in on_path:
+            _apply_vjp(node, dy, on_path[node], gradients)
+
+
+def _starting_gradient(root: Variable, gradient: Array | None) -> Array:
+    if gradient is None:
+        return root.device.ones(root.shape, root.dtype)
+    if tuple(gradient.shape) != root.shape:
+        raise ValueError(
+            f"backward: the gradient has shape {tuple(gradient.shape)} and the tensor {root.shape}"
+        )
+    return gradient
+
+
+def _reachable(root: Node | None) -> list[Node]:
+    """Every node beneath `root`, by rising number. A used node ends its path: its inputs are gone."""
+    seen: set[Node] = set()
+    stack = [root] if root is not None else []
+    while stack:
+        node = stack.pop()
+        if node in seen:
+            continue
+        if node.vjp is None:
+            node.check_unused()
+        seen.add(node)
+        stack += [t._node for t in node.inputs if t is not None and t._node is not None]
+    return sorted(seen, key=lambda n: n.number)
+
+
+class _Gradients:
+    """The gradients that have reached each node so far; a sum is made in place once it is ours."""
+
+    def __init__(self, device: Device) -> None:
+        self.device = device
+        self.sums: dict[Node, tuple[Array, bool]] = {}
+
+    def add(self, node: Node, gradient: Array, owned: bool) -> None:
+        if node not in self.sums:
+            self.sums[node] = (gradient, owned)
+            return
+        total, total_owned = self.sums[node]
+        if not total_owned:
+            total = self.device.copy(total)
+        self.device.accumulate(total, gradient)
+        self.sums[node] = (total, True)
+
+    def pop(self, node: Node) -> Array | None:
+        return self.sums.pop(node, (None, False))[0]
+
+
+def _apply_vjp(node: Node, dy: Array, needs: tuple[bool, ...], gradients: _Gradients) -> None:
+    assert node.vjp is not None
+    inputs, operation = node.inputs, node.operation
+    results = node.vjp(dy, needs)
+    node.release()
+    if not isinstance(results, (tuple, list)):
+        raise TypeError(
+            f"{operation}: the vjp returns a tuple with a gradient for each input, not {type(results).__name__}"
+        )
+    for i, (source, needed) in enumerate(zip(inputs, needs, strict=True)):
+        if not needed:
+            continue
+        if i >= len(results) or results[i] is None:
+            raise TypeError(
+                f"{operation}: no gradient is defined for its input {i + 1}; pass that input without "
+                "requires_grad, or detached"
+            )
+        gradient = source.device.asarray(results[i])
+        if tuple(gradient.shape) != source.shape or gradient.dtype != source.dtype:
+            raise TypeError(
+                f"{operation}: the vjp gave input {i + 1} a gradient of shape {tuple(gradient.shape)}, "
+                f"{gradient.dtype}; the input is {source.shape}, {source.dtype}"
+            )
+        others = [dy, *(r for j, r in enumerate(results) if j != i and r is not None)]
+        owned = _is_plain(gradient) and not any(share_memory(gradient, r) for r in others)
+        if source._node is not None:
+            gradients.add(source._node, gradient, owned)
+        else:
+            source.add_gradient(gradient if owned else source.device.copy(gradient))
+
+
+def _is_plain(array: Array) -> bool:
+    """Whether sums can be made in place: a broadcast view repeats its elements, and cannot be written."""
+    return bool(array.flags.c_contiguous and getattr(array.flags, "writeable", True))
