@@ -39,12 +39,6 @@ def sigmoid_backward(dy, y, dx):
 
 
 @parallel
-def accumulate(total, gradient):
-    for i in prange(total.size):
-        total[i] += gradient[i]
-
-
-@parallel
 def adam(p, g, m, v, rate, beta1, beta2, correction, epsilon):
     """One pass: seven streams of memory, which bound it.
 

@@ -63,10 +63,11 @@ class Pool:
         elements: np.ndarray[Any, Any] = np.asarray(loan)[: count * dtype.itemsize].view(dtype)
         return elements.reshape(shape)
 
-    def take_back(self, memory: np.ndarray[Any, Any]) -> None:
+    def take_back(self, memory: np.ndarray[Any, Any], alignment: int = ALIGNMENT) -> None:
+        # (A default argument: at the interpreter's end this module's globals may be gone before the last array.)
         # Called from a destructor, which may run inside `empty` itself: list.append is atomic, a lock
         # would deadlock.
-        self._free[memory.size - ALIGNMENT].append(memory)
+        self._free[memory.size - alignment].append(memory)
 
     def clear(self) -> None:
         """Give the free buffers back to the system."""

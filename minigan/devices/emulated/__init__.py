@@ -41,7 +41,7 @@ class Emulated(KernelDevice):
     def empty(self, shape: Sequence[int], dtype: Any) -> np.ndarray[Any, Any]:
         """Filled with NaN, so that what is read before it is written shows."""
         fresh = np.empty(tuple(shape), dtype)
-        fresh.view(np.uint8).fill(0xFF) if fresh.ndim and fresh.size else None
+        fresh.reshape(-1).view(np.uint8).fill(0xFF)
         return fresh
 
     def asarray(self, values: Any, dtype: Any = None) -> np.ndarray[Any, Any]:
