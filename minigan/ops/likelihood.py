@@ -118,14 +118,15 @@ def code_log_likelihood(
 
 
 def _check_categories(codes: Array, layout: Sequence[Density]) -> None:
-    """An index outside its categories would read another code's columns."""
+    """An index outside its categories would read another code's columns, and a fraction is none."""
     for i, density in enumerate(layout):
         if isinstance(density, Categorical):
             column = codes[:, i]
-            if len(column) and not (column.min() >= 0 and column.max() < density.size):
+            wrong = ~((column >= 0) & (column < density.size) & (column % 1 == 0))
+            if wrong.any():
                 raise ValueError(
-                    f"code_log_likelihood: code {i} holds {column.min():g} … {column.max():g}, outside "
-                    f"its categories 0 … {density.size - 1}"
+                    f"code_log_likelihood: code {i} holds {column[wrong][0]:g}, which is not one of its "
+                    f"categories 0 … {density.size - 1}"
                 )
 
 

@@ -352,8 +352,8 @@ LAYOUT = [mg.Categorical(3), mg.Gaussian()]
 PARAMETERS, CODES = np.zeros((2, 4)), np.zeros((2, 2))
 
 
-@pytest.mark.parametrize("label", [-1, 3, 100, np.nan])
-def test_a_label_out_of_range_is_named(label: float) -> None:
+@pytest.mark.parametrize("label", [-1, 3, 100, 0.5, np.nan])
+def test_a_label_that_is_no_category_is_named(label: float) -> None:
     values = CODES.copy()
     values[1, 0] = label
     with pytest.raises(ValueError, match=r"code_log_likelihood: code 0 holds .*categories 0 … 2"):
