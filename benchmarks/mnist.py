@@ -83,8 +83,8 @@ def keep_grid(result: Result) -> None:
     shutil.copyfile(result.grid, GRID)
 
 
-def table(results: list[Result]) -> Table:
-    """A row a seed."""
+def table(results: list[Result], note: str = "") -> Table:
+    """A row a seed; `note` says what else is to be known of the runs."""
 
     def percent(share: float) -> str:
         return f"{100 * share:.1f} %"
@@ -103,5 +103,8 @@ def table(results: list[Result]) -> Table:
         f"The original recipe on MNIST, {results[0].steps:,} steps",
         ("seed", "L_I(c1), nats", "test error", "training error", "test error, majority vote"),
         rows,
-        (f"The grid above is of seed {best(results).seed}, the one of the lowest test error.",),
+        (
+            f"The grid above is of seed {best(results).seed}, the one of the lowest test error.",
+            *([note] if note else []),
+        ),
     )
