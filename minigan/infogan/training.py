@@ -121,7 +121,6 @@ class Trainer:
             )
         self.settings = settings
         self.layout = settings.layout
-        self.table = code_table(self.layout.densities)
         self.device = get_device(settings.device)
         self.dtype = np.dtype(settings.dtype)
         self.images = self.device.asarray(images)

@@ -99,8 +99,12 @@ def runtime_library(portable_switch: bool = False) -> Path:
     return _build("scheduler", (RUNTIME / "scheduler.cpp").read_text(encoding="utf-8"), flags)
 
 
+@functools.cache
 def kernel_library(path: Path, real: str, portable_switch: bool = False) -> Path:
-    """The kernels of a .cu file for REAL = `real`, as a shared library with launch_NAME for each."""
+    """The kernels of a .cu file for REAL = `real`, as a shared library with launch_NAME for each.
+
+    Its sources are read once a process, not at each launch.
+    """
     launchers = "".join(
         _LAUNCHER.format(kernel=name) for name in kernel_names(path.read_text(encoding="utf-8"))
     )
