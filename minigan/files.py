@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -43,3 +44,14 @@ def write_json(path: Path, value: Any) -> None:
     with replacing(path) as temporary:
         text = json.dumps(value, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False)
         temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def cache_folder(name: str) -> Path | None:
+    """minigan's folder of that name for what can be made again, created; None where no place can be written."""
+    home_cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    for parent in (home_cache / "minigan", Path(tempfile.gettempdir()) / f"minigan-{os.getuid()}"):
+        with contextlib.suppress(OSError):
+            (parent / name).mkdir(parents=True, exist_ok=True)
+            if os.access(parent / name, os.W_OK):
+                return parent / name
+    return None

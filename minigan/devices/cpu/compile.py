@@ -15,8 +15,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
-import os
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,6 +23,8 @@ from typing import Any
 import numba
 from numba.core import config as numba_config
 from numba.np.ufunc.parallel import threading_layer
+
+from minigan.files import cache_folder
 
 config: Any = numba_config  # whose attributes are made when it is loaded
 
@@ -54,14 +54,7 @@ def cache_directory() -> Path | None:
     digest = hashlib.sha256()
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.read_bytes())
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    for parent in (Path(root) / "minigan", Path(tempfile.gettempdir()) / f"minigan-{os.getuid()}"):
-        directory = parent / "numba" / digest.hexdigest()[:16]
-        with contextlib.suppress(OSError):
-            directory.mkdir(parents=True, exist_ok=True)
-            if os.access(directory, os.W_OK):
-                return directory
-    return None
+    return cache_folder(f"numba/{digest.hexdigest()[:16]}")
 
 
 @contextlib.contextmanager

@@ -2,52 +2,75 @@
 
 It is for reading and checking, not for speed: shared memory starts as NaN, warps and lanes run in a seeded random order,
 an asynchronous copy lands only at its wait, and a barrier that not all threads reach is an error which names the kernel
-and the line. See ``runtime/scheduler.cpp``.
+and the line (``runtime/scheduler.cpp``). In strict mode every access of every thread is watched as well: bounds, bytes that
+nobody has written, and races are errors that name the line and the threads (``runtime/checker.h``).
 """
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+import weakref
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from minigan.devices.emulated.compile import compiler, kernel_library, load, runtime_library
+from minigan.devices.emulated.compile import compiler, kernel_library, load
+from minigan.devices.emulated.reports import explain
+from minigan.devices.emulated.strict import GuardedArrays
 from minigan.devices.launch import KernelDevice, kernel_sources
 from minigan.errors import KernelError
+
+Array = np.ndarray[Any, Any]
 
 _REALS = {"float32": "float", "float64": "double"}
 
 
-class _Dim3(ctypes.Structure):
-    _fields_ = (("x", ctypes.c_uint), ("y", ctypes.c_uint), ("z", ctypes.c_uint))
+class _LaunchSettings(ctypes.Structure):
+    """As cuda_emulation.h has it."""
+
+    _fields_ = (
+        ("grid", ctypes.c_uint * 3), ("block", ctypes.c_uint * 3), ("shared_bytes", ctypes.c_uint64),
+        ("order_seed", ctypes.c_uint32), ("workers", ctypes.c_int32),
+        ("buffers", ctypes.c_void_p), ("buffer_count", ctypes.c_int32),
+    )  # fmt: skip
 
 
 class Emulated(KernelDevice):
-    """`order_seed` decides the order in which warps and lanes run; `workers` how many blocks at once (0: a core each)."""
+    """`order_seed` decides the order in which warps and lanes run; `workers` how many blocks at once (0: a core each).
+
+    `strict` watches every access, some ten times slower. `sources` is the folder of the .cu files.
+    """
 
     name = "emulated"
     array_module = np
 
     def __init__(
-        self, order_seed: int = 1, workers: int = 0, portable_switch: bool = False
+        self,
+        order_seed: int = 1,
+        workers: int = 0,
+        portable_switch: bool = False,
+        strict: bool = False,
+        sources: Path | None = None,
     ) -> None:
         compiler()  # an error here, not at the first kernel
         self.order_seed, self.workers, self.portable_switch = order_seed, workers, portable_switch
-        self.sources: Path = kernel_sources()
+        self.strict = strict
+        self.sources = sources or kernel_sources()
+        self._fresh: weakref.WeakValueDictionary[int, Array] = weakref.WeakValueDictionary()
 
-    def empty(self, shape: Sequence[int], dtype: Any) -> np.ndarray[Any, Any]:
-        """Filled with NaN, so that what is read before it is written shows."""
+    def empty(self, shape: Sequence[int], dtype: Any) -> Array:
+        """Every bit set, which is NaN in a float, so that what is read before it is written shows."""
         fresh = np.empty(tuple(shape), dtype)
         fresh.reshape(-1).view(np.uint8).fill(0xFF)
+        self._fresh[id(fresh)] = fresh
         return fresh
 
-    def asarray(self, values: Any, dtype: Any = None) -> np.ndarray[Any, Any]:
+    def asarray(self, values: Any, dtype: Any = None) -> Array:
         return np.asarray(values, dtype)
 
-    def to_numpy(self, array: Any) -> np.ndarray[Any, Any]:
+    def to_numpy(self, array: Any) -> Array:
         return np.asarray(array)
 
     def launch(
@@ -73,29 +96,52 @@ class Emulated(KernelDevice):
     ) -> None:
         """Run a kernel of any .cu file; KernelError says what it did that CUDA does not allow."""
         real = np.dtype(dtype)
-        library = load(kernel_library(path, _REALS[real.name], self.portable_switch))
-        load(runtime_library(self.portable_switch)).minigan_configure(self.order_seed, self.workers)
-        values = [_argument(value, real) for value in arguments]
+        library = kernel_library(path, _REALS[real.name], self.portable_switch, self.strict)
+        guarded = self._guarded(arguments) if self.strict else None
+        address = guarded.address if guarded is not None else _address
+        values = [_argument(value, real, address) for value in arguments]
         pointers = (ctypes.c_void_p * len(values))(*(ctypes.addressof(v) for v in values))
-        message = ctypes.create_string_buffer(512)
-        getattr(library, f"launch_{kernel}")(
-            ctypes.byref(_dim3(grid)), ctypes.byref(_dim3(block)), ctypes.c_size_t(shared_bytes),
-            pointers, message,
+        settings = _LaunchSettings(
+            _dim3(grid), _dim3(block), shared_bytes, self.order_seed, self.workers,
+            ctypes.addressof(guarded.buffers) if guarded is not None else None, len(guarded or ()),
         )  # fmt: skip
+        message = ctypes.create_string_buffer(1024)
+        getattr(load(library), f"launch_{kernel}")(ctypes.byref(settings), pointers, message)
         if message.value:
-            raise KernelError(f"{path.name}: {message.value.decode()}")
+            report = explain(message.value.decode(), library, path, kernel)
+            raise KernelError(f"{path.name}: {report}")
+        if guarded is not None:
+            guarded.copy_back()
+
+    def _guarded(self, arguments: Sequence[Any]) -> GuardedArrays:
+        arrays = [(i, value) for i, value in enumerate(arguments) if isinstance(value, np.ndarray)]
+        return GuardedArrays(arrays, self._may_be_unset)
+
+    def _may_be_unset(self, array: Array) -> bool:
+        """All bits set is no result of computing with floats; an integer array may hold -1, unless it is as `empty` made it."""
+        if array.dtype.kind == "f":
+            return True
+        owner = array
+        while isinstance(owner.base, np.ndarray):
+            owner = owner.base
+        untouched = bool((array.reshape(-1).view(np.uint8) == 0xFF).all())
+        return self._fresh.get(id(owner)) is owner and untouched
 
 
-def _dim3(sizes: tuple[int, ...]) -> _Dim3:
-    return _Dim3(*sizes, *(1,) * (3 - len(sizes)))
+def _dim3(sizes: tuple[int, ...]) -> Any:
+    return (ctypes.c_uint * 3)(*sizes, *(1,) * (3 - len(sizes)))
 
 
-def _argument(value: Any, real: np.dtype[Any]) -> Any:
+def _address(array: Array) -> int:
+    return int(array.ctypes.data)
+
+
+def _argument(value: Any, real: np.dtype[Any], address: Callable[[Array], int]) -> Any:
     """A kernel argument as the C value that a pointer to it stands for; see `KernelDevice.launch`."""
     if value is None:
         return ctypes.c_void_p(0)
     if isinstance(value, np.ndarray):
-        return ctypes.c_void_p(value.ctypes.data)
+        return ctypes.c_void_p(address(value))
     if isinstance(value, (np.int64, np.uint64)):
         return ctypes.c_uint64(int(value) & (2**64 - 1))
     if isinstance(value, (int, np.integer)):

@@ -9,58 +9,43 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from minigan.devices.launch import kernel_sources
 from minigan.errors import DeviceError
-from minigan.files import replacing
+from minigan.files import cache_folder, replacing
 
 RUNTIME = Path(__file__).parent / "runtime"
 
 # No contraction to fused multiply-adds: a product and a sum round as they do in the CPU's kernels.
 _FLAGS = (
-    "-std=c++17", "-O3", "-march=native", "-ffp-contract=off", "-fPIC", "-shared", "-pthread",
+    "-std=c++17", "-march=native", "-ffp-contract=off", "-fPIC", "-pthread", "-fvisibility=hidden",
     "-Wall", "-Wextra", "-Wno-unknown-pragmas",
 )  # fmt: skip
+_FAST = ("-O3",)
+# A call before each load and store, and where an index, an address or an integer is out of range; the runtime answers
+# them, not the sanitizers' own. Optimizations that load what the source does not are off.
+_STRICT = (
+    "-O1", "-g", "-gdwarf-4", "-DMINIGAN_STRICT", "-fno-tree-loop-im", "-fno-if-conversion", "-fno-if-conversion2",
+    "-fsanitize=thread,bounds,alignment,integer-divide-by-zero,signed-integer-overflow",
+)  # fmt: skip
 
-# What follows a kernel file: a launcher with C linkage for each kernel, and the poisoning of its shared memory.
-# The loader knows where the thread-local segment of a library is, and static shared memory is all that is in it.
+# What follows a kernel file: an address in its static shared memory, and a launcher with C linkage for each kernel.
 _WRAPPER = """
 #include "cuda_emulation.h"
 #include "{source}"
 
-#include <link.h>
-
-namespace {{
-
-const char here = 0;
-
-int poison_segment(dl_phdr_info* info, size_t, void*) {{
-    bool ours = false;
-    const ElfW(Phdr)* segment = nullptr;
-    for (int i = 0; i < info->dlpi_phnum; ++i) {{
-        const ElfW(Phdr)& header = info->dlpi_phdr[i];
-        const auto begin = info->dlpi_addr + header.p_vaddr, address = reinterpret_cast<ElfW(Addr)>(&here);
-        if (header.p_type == PT_LOAD && address >= begin && address < begin + header.p_memsz) ours = true;
-        if (header.p_type == PT_TLS) segment = &header;
-    }}
-    if (ours && segment != nullptr && info->dlpi_tls_data != nullptr)
-        std::memset(info->dlpi_tls_data, 0xff, segment->p_memsz);  // every bit set: a NaN
-    return ours;
-}}
-
-void poison_shared() {{ dl_iterate_phdr(poison_segment, nullptr); }}
-
-}}  // namespace
+static thread_local char shared_anchor;
+EMULATION_UNWATCHED static void* anchor() {{ return &shared_anchor; }}
 
 {launchers}
 """
 
 _LAUNCHER = """
-extern "C" __attribute__((visibility("default"))) void launch_{kernel}(const dim3* grid, const dim3* block, size_t shared_bytes, void** arguments,
-                                emulation::LaunchResult* result) {{
-    emulation::launch({kernel}, "{kernel}", grid, block, shared_bytes, arguments, poison_shared, result);
+extern "C" __attribute__((visibility("default"))) EMULATION_UNWATCHED
+void launch_{kernel}(const emulation::LaunchSettings* settings, void** arguments, emulation::LaunchResult* result) {{
+    emulation::launch({kernel}, "{kernel}", settings, arguments, anchor, result);
 }}
 """
 
@@ -82,63 +67,74 @@ def compiler() -> str:
 @functools.cache
 def cache_directory() -> Path:
     """Where compiled kernels are kept."""
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "minigan"
-    for parent in (root, Path(tempfile.gettempdir()) / f"minigan-{os.getuid()}"):
-        try:
-            (parent / "emulated").mkdir(parents=True, exist_ok=True)
-        except OSError:
-            continue
-        return parent / "emulated"
-    raise DeviceError("the emulated device found no folder to keep compiled kernels in")
+    directory = cache_folder("emulated")
+    if directory is None:
+        raise DeviceError("the emulated device found no folder to keep compiled kernels in")
+    return directory
 
 
 @functools.cache
 def runtime_library(portable_switch: bool = False) -> Path:
-    """The scheduler, compiled once for all kernels."""
+    """The scheduler and the checker of strict launches, compiled once for all kernels."""
     flags = ("-DMINIGAN_PORTABLE_SWITCH",) if portable_switch else ()
-    return _build("scheduler", (RUNTIME / "scheduler.cpp").read_text(encoding="utf-8"), flags)
+    parts = ("scheduler.cpp", "checker.cpp", "instrumentation.cpp")
+    text = "".join(f'#include "{part}"\n' for part in parts)
+    return _build("runtime", text, (*_FAST, *flags))
 
 
 @functools.cache
-def kernel_library(path: Path, real: str, portable_switch: bool = False) -> Path:
+def kernel_library(
+    path: Path, real: str, portable_switch: bool = False, strict: bool = False
+) -> Path:
     """The kernels of a .cu file for REAL = `real`, as a shared library with launch_NAME for each.
 
-    Its sources are read once a process, not at each launch.
+    A strict one reports every access to the runtime. Its sources are read once a process, not at each launch.
     """
     launchers = "".join(
         _LAUNCHER.format(kernel=name) for name in kernel_names(path.read_text(encoding="utf-8"))
     )
     text = _WRAPPER.format(source=path, launchers=launchers)
-    runtime = runtime_library(portable_switch)
-    flags = (
-        "-fvisibility=hidden",
-        f"-DREAL={real}",
-        f"-I{kernel_sources()}",
-        str(runtime),
-        f"-Wl,-rpath,{runtime.parent}",
-    )
-    return _build(
-        f"{path.stem}-{real}", text, flags, depends=[path, *sorted(kernel_sources().glob("*.cuh"))]
-    )
+    flags = (*(_STRICT if strict else _FAST), f"-DREAL={real}", f"-I{kernel_sources()}")
+    depends = [path, *sorted(kernel_sources().glob("*.cuh")), *sorted(path.parent.glob("*.cuh"))]
+    name = f"{path.stem}-{real}{'-strict' if strict else ''}"
+    return _build(name, text, flags, runtime_library(portable_switch), depends)
 
 
-def _build(name: str, text: str, flags: tuple[str, ...], depends: list[Path] | None = None) -> Path:
-    """Compile `text` unless the cache has it, under a hash of all that it depends on."""
-    digest = hashlib.sha256(" ".join([compiler(), *_FLAGS, *flags, text]).encode())
-    for source in [*sorted(RUNTIME.iterdir()), *(depends or [])]:
+def _build(
+    name: str,
+    text: str,
+    flags: tuple[str, ...],
+    runtime: Path | None = None,
+    depends: Sequence[Path] = (),
+) -> Path:
+    """Compile `text` and link it with the runtime, unless the cache has it, under a hash of all that it depends on."""
+    digest = hashlib.sha256(" ".join([compiler(), *_FLAGS, *flags, str(runtime), text]).encode())
+    for source in [*sorted(RUNTIME.iterdir()), *depends]:
         digest.update(source.read_bytes())
     target = cache_directory() / f"{name}-{digest.hexdigest()[:16]}.so"
     if target.exists():
         return target
+    linked = [str(runtime), f"-Wl,-rpath,{runtime.parent}"] if runtime else []
     with replacing(target) as temporary:
-        command = [
-            compiler(), *_FLAGS, f"-I{RUNTIME}", "-x", "c++", "-", "-x", "none", *flags,
-            "-o", str(temporary),
-        ]  # fmt: skip
-        result = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
-        if result.returncode:
-            raise DeviceError(f"{name}: the C++ compiler failed:\n{result.stderr}")
+        compiled = temporary.with_suffix(".o")
+        try:
+            _run(
+                name,
+                [*_FLAGS, *flags, f"-I{RUNTIME}", "-x", "c++", "-c", "-", "-o", str(compiled)],
+                text,
+            )
+            # Linked apart, without the flags: the sanitizers' own runtimes stay out.
+            _run(name, ["-shared", "-pthread", str(compiled), *linked, "-o", str(temporary)])
+        finally:
+            compiled.unlink(missing_ok=True)
     return target
+
+
+def _run(name: str, arguments: list[str], text: str = "") -> None:
+    command = [compiler(), *arguments]
+    result = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise DeviceError(f"{name}: the C++ compiler failed:\n{result.stderr}")
 
 
 @functools.cache

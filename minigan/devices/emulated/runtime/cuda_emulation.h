@@ -19,7 +19,7 @@
 #define __global__
 #define __device__
 #define __host__
-#define __forceinline__ inline
+#define __forceinline__ inline __attribute__((always_inline))
 #define __launch_bounds__(...)
 #define __align__(n) __attribute__((aligned(n)))
 #define __restrict__ __restrict
@@ -51,12 +51,21 @@ struct Block {
 extern thread_local const Thread* thread;
 extern thread_local const Block* block;
 
-// Barriers. `line` is the source line of the call, for the message when not all threads reach it.
-void sync_block(int line);
-void sync_warp(unsigned mask, int line);
+// A line of a kernel's source: as a default argument, that of the call.
+struct SourceLine {
+    const char* file;
+    int line;
+    static constexpr SourceLine here(const char* file = __builtin_FILE(), int line = __builtin_LINE()) { return {file, line}; }
+};
 
-// A slot of 64 bytes for each lane of the running warp, through which lanes exchange values.
-void* exchange_slot(int lane);
+// Barriers, and the line to name when not all threads reach one.
+void sync_block(SourceLine line);
+void sync_warp(unsigned mask, SourceLine line);
+
+// Replace the `bytes` (at most 64) at `value` by those that `source_lane` of the warp brings to the same call.
+void exchange(unsigned mask, void* value, size_t bytes, int source_lane, SourceLine line);
+unsigned ballot(unsigned mask, bool predicate, SourceLine line);  // a bit for each lane of the mask
+int lane_index();
 
 // Asynchronous copies of the running thread: they land when a wait says so, not before.
 void copy_async(void* target, const void* source, size_t bytes, bool in_bounds);
@@ -68,95 +77,136 @@ void wait_async_groups(int still_in_flight);
 
 // Run `body(context)` once for each thread of each block.
 using Body = void (*)(void* context);
-struct LaunchResult { char message[512]; };
-void run(Body body, void* context, dim3 grid, dim3 block, size_t shared_bytes, const char* kernel,
-         void (*poison_shared)(), LaunchResult* result);
+using SharedAnchor = void* (*)();  // gives an address in the kernel library's static shared memory
+struct Buffer;                     // an array of a strict launch: checker.h
+struct LaunchSettings {            // as Python fills it in
+    dim3 grid, block;
+    uint64_t shared_bytes;
+    uint32_t order_seed;
+    int32_t workers;
+    const Buffer* buffers;  // null: not a strict launch
+    int32_t buffer_count;
+};
+struct LaunchResult { char message[1024]; };
+void run(Body body, void* context, const LaunchSettings& settings, const char* kernel, SharedAnchor anchor, LaunchResult* result);
+
+// What a strict build reports of a kernel; see checker.h. Its loads and stores report themselves (instrumentation.h).
+uint3 thread_index();
+uint3 block_index();
+dim3 block_size();
+dim3 grid_size();
+unsigned char* dynamic_shared();
+void note_atomic(void* address, size_t bytes);
 
 }  // namespace emulation
 #pragma GCC visibility pop
 
+// What belongs to the emulation is not the kernel's doing: a strict build does not watch it.
+#define EMULATION_UNWATCHED __attribute__((no_sanitize("thread", "undefined")))
+
 namespace emulation {
 
 template <class... Parameters, size_t... I>
-void call(void (*kernel)(Parameters...), void** arguments, std::index_sequence<I...>) {
+EMULATION_UNWATCHED void call(void (*kernel)(Parameters...), void** arguments, std::index_sequence<I...>) {
     kernel(*static_cast<std::decay_t<Parameters>*>(arguments[I])...);
 }
 
 // Launch a kernel whose arguments lie behind pointers, as cuLaunchKernel takes them.
 template <class... Parameters>
-void launch(void (*kernel)(Parameters...), const char* name, const dim3* grid, const dim3* block,
-            size_t shared_bytes, void** arguments, void (*poison_shared)(), LaunchResult* result) {
+EMULATION_UNWATCHED void launch(void (*kernel)(Parameters...), const char* name, const LaunchSettings* settings,
+                                void** arguments, SharedAnchor anchor, LaunchResult* result) {
     struct Call { void (*kernel)(Parameters...); void** arguments; } context{kernel, arguments};
-    auto body = [](void* pointer) {
+    auto body = [](void* pointer) EMULATION_UNWATCHED {
         auto* c = static_cast<Call*>(pointer);
         call(c->kernel, c->arguments, std::index_sequence_for<Parameters...>{});
     };
-    run(body, &context, *grid, *block, shared_bytes, name, poison_shared, result);
+    run(body, &context, *settings, name, anchor, result);
 }
 
 template <class T>
-T exchange(unsigned mask, T value, int source_lane, int line) {
+T exchanged(unsigned mask, T value, int source_lane, SourceLine line) {
     static_assert(sizeof(T) <= 64, "a slot holds 64 bytes");
-    std::memcpy(exchange_slot(thread->lane), &value, sizeof(T));
-    sync_warp(mask, line);  // all lanes have written
-    T result;
-    std::memcpy(&result, exchange_slot(source_lane), sizeof(T));
-    sync_warp(mask, line);  // all lanes have read
-    return result;
+    exchange(mask, &value, sizeof(T), source_lane, line);
+    return value;
+}
+
+template <class T, class F>
+EMULATION_UNWATCHED T update(T* p, F next) {
+    T old, wanted;
+    __atomic_load(p, &old, __ATOMIC_RELAXED);
+    do { wanted = next(old); } while (!__atomic_compare_exchange(p, &old, &wanted, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+    return old;
 }
 
 }  // namespace emulation
 
+#ifdef MINIGAN_STRICT
+#define threadIdx (::emulation::thread_index())
+#define blockIdx (::emulation::block_index())
+#define blockDim (::emulation::block_size())
+#define gridDim (::emulation::grid_size())
+#else
 #define threadIdx (::emulation::thread->index)
 #define blockIdx (::emulation::block->index)
 #define blockDim (::emulation::block->size)
 #define gridDim (::emulation::block->grid)
+#endif
 
-// Static shared memory is the only thread-local data of a kernel library; `poison_shared` finds it by that.
+// Static shared memory is the only thread-local data of a kernel library: that is how the scheduler finds it.
 #define __shared__ static thread_local
-#define DYNAMIC_SHARED(type, name) type* name = reinterpret_cast<type*>(::emulation::block->dynamic_shared)
+#define DYNAMIC_SHARED(type, name) type* name = reinterpret_cast<type*>(::emulation::dynamic_shared())
 
-#define __syncthreads() ::emulation::sync_block(__LINE__)
-inline void __syncwarp(unsigned mask = 0xffffffffu) { emulation::sync_warp(mask, 0); }
+inline void __syncthreads(emulation::SourceLine line = emulation::SourceLine::here()) { emulation::sync_block(line); }
+inline void __syncwarp(unsigned mask = 0xffffffffu, emulation::SourceLine line = emulation::SourceLine::here()) { emulation::sync_warp(mask, line); }
 
 constexpr int warpSize = 32;
 
-template <class T> T __shfl_sync(unsigned mask, T v, int lane, int width = 32) {
-    int self = emulation::thread->lane;
-    return emulation::exchange(mask, v, (self & ~(width - 1)) | (lane & (width - 1)), 0);
+template <class T>
+T __shfl_sync(unsigned mask, T v, int lane, int width = 32, emulation::SourceLine line = emulation::SourceLine::here()) {
+    const int self = emulation::lane_index();
+    return emulation::exchanged(mask, v, (self & ~(width - 1)) | (lane & (width - 1)), line);
 }
-template <class T> T __shfl_xor_sync(unsigned mask, T v, int lane_mask, int width = 32) {
-    int self = emulation::thread->lane, other = self ^ lane_mask;
-    return emulation::exchange(mask, v, (other & ~(width - 1)) == (self & ~(width - 1)) ? other : self, 0);
+template <class T>
+T __shfl_xor_sync(unsigned mask, T v, int lane_mask, int width = 32, emulation::SourceLine line = emulation::SourceLine::here()) {
+    const int self = emulation::lane_index(), other = self ^ lane_mask;
+    return emulation::exchanged(mask, v, (other & ~(width - 1)) == (self & ~(width - 1)) ? other : self, line);
 }
-template <class T> T __shfl_down_sync(unsigned mask, T v, unsigned delta, int width = 32) {
-    int self = emulation::thread->lane, other = self + int(delta);
-    return emulation::exchange(mask, v, (self & (width - 1)) + int(delta) < width ? other : self, 0);
+template <class T>
+T __shfl_down_sync(unsigned mask, T v, unsigned delta, int width = 32, emulation::SourceLine line = emulation::SourceLine::here()) {
+    const int self = emulation::lane_index(), other = self + int(delta);
+    return emulation::exchanged(mask, v, (self & (width - 1)) + int(delta) < width ? other : self, line);
 }
-template <class T> T __shfl_up_sync(unsigned mask, T v, unsigned delta, int width = 32) {
-    int self = emulation::thread->lane, other = self - int(delta);
-    return emulation::exchange(mask, v, (self & (width - 1)) >= int(delta) ? other : self, 0);
+template <class T>
+T __shfl_up_sync(unsigned mask, T v, unsigned delta, int width = 32, emulation::SourceLine line = emulation::SourceLine::here()) {
+    const int self = emulation::lane_index(), other = self - int(delta);
+    return emulation::exchanged(mask, v, (self & (width - 1)) >= int(delta) ? other : self, line);
 }
-inline unsigned __ballot_sync(unsigned mask, int predicate) {
-    unsigned vote = 0;
-    int mine = predicate != 0;
-    std::memcpy(emulation::exchange_slot(emulation::thread->lane), &mine, sizeof mine);
-    emulation::sync_warp(mask, 0);
-    for (int lane = 0; lane < 32; ++lane) {
-        if (!(mask >> lane & 1)) continue;
-        int theirs;
-        std::memcpy(&theirs, emulation::exchange_slot(lane), sizeof theirs);
-        vote |= unsigned(theirs) << lane;
-    }
-    emulation::sync_warp(mask, 0);
-    return vote;
+inline unsigned __ballot_sync(unsigned mask, int predicate, emulation::SourceLine line = emulation::SourceLine::here()) {
+    return emulation::ballot(mask, predicate != 0, line);
 }
-inline int __any_sync(unsigned mask, int predicate) { return __ballot_sync(mask, predicate) != 0; }
-inline int __all_sync(unsigned mask, int predicate) { return __ballot_sync(mask, predicate) == mask; }
+inline int __any_sync(unsigned mask, int predicate, emulation::SourceLine line = emulation::SourceLine::here()) {
+    return emulation::ballot(mask, predicate != 0, line) != 0;
+}
+inline int __all_sync(unsigned mask, int predicate, emulation::SourceLine line = emulation::SourceLine::here()) {
+    return emulation::ballot(mask, predicate != 0, line) == mask;
+}
 
 // Blocks run on several operating-system threads: an atomic must be one.
-template <class T, std::enable_if_t<std::is_integral_v<T>, int> = 0> T atomicAdd(T* p, T v) {
-    return __atomic_fetch_add(p, v, __ATOMIC_RELAXED);
+template <class T> __forceinline__ T atomicAdd(T* p, T v) {
+    emulation::note_atomic(p, sizeof(T));
+    return emulation::update(p, [v](T old) { return T(old + v); });
+}
+template <class T> __forceinline__ T atomicMax(T* p, T v) {
+    emulation::note_atomic(p, sizeof(T));
+    return emulation::update(p, [v](T old) { return old < v ? v : old; });
+}
+template <class T> __forceinline__ T atomicExch(T* p, T v) {
+    emulation::note_atomic(p, sizeof(T));
+    return emulation::update(p, [v](T) { return v; });
+}
+template <class T> __forceinline__ T atomicCAS(T* p, T expected, T v) {
+    emulation::note_atomic(p, sizeof(T));
+    return emulation::update(p, [=](T old) { return old == expected ? v : old; });
 }
 
 template <class T> T __ldg(const T* p) { return *p; }

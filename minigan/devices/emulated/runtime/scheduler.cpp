@@ -4,8 +4,8 @@
 // decides, so that a kernel which relies on an order that CUDA does not promise does not work by luck. A block barrier
 // opens when all threads of the block wait at it, a warp barrier when all lanes of its mask do; if nobody can
 // run and nobody has been released, some threads are at a barrier that the others never reach: that is an error
-// which names the lines.
-#include "cuda_emulation.h"
+// which names the lines. In a strict launch a checker is told of every barrier and every asynchronous copy.
+#include <link.h>
 
 #include <algorithm>
 #include <atomic>
@@ -18,7 +18,9 @@
 #include <thread>
 #include <vector>
 
+#include "checker.h"
 #include "context_switch.h"
+#include "cuda_emulation.h"
 
 namespace emulation {
 
@@ -27,11 +29,8 @@ thread_local const Block* block;
 
 namespace {
 
-constexpr size_t kStackBytes = 64 * 1024;
+constexpr size_t kStackBytes = 128 * 1024;
 constexpr int kSlotBytes = 64;
-
-std::atomic<unsigned> g_order_seed{1};
-std::atomic<int> g_worker_count{0};
 
 enum class State { ready, at_block_barrier, at_warp_barrier, done };
 
@@ -42,12 +41,54 @@ struct PendingCopy {
     bool in_bounds;
 };
 
+bool same(const SourceLine& a, const SourceLine& b) { return a.line == b.line && std::strcmp(a.file, b.file) == 0; }
+
+std::string name(const SourceLine& line) {
+    const char* slash = std::strrchr(line.file, '/');
+    return std::string(slash ? slash + 1 : line.file) + ":" + std::to_string(line.line);
+}
+
+std::string name(const uint3& thread, const uint3& block) {
+    char text[96];
+    std::snprintf(text, sizeof text, "(%u,%u,%u) of block (%u,%u,%u)", thread.x, thread.y, thread.z, block.x, block.y, block.z);
+    return text;
+}
+
+uint3 coordinates(size_t i, const dim3& sizes) {
+    return {unsigned(i % sizes.x), unsigned(i / sizes.x % sizes.y), unsigned(i / (size_t(sizes.x) * sizes.y))};
+}
+
+// Where the calling thread has the static shared memory of a kernel library, and where the library itself lies.
+struct Library {
+    uintptr_t anchor, base, image_begin, image_end, shared;
+    size_t shared_bytes;
+};
+
+int find_library(dl_phdr_info* info, size_t, void* wanted) {
+    auto& library = *static_cast<Library*>(wanted);
+    const auto shared = reinterpret_cast<uintptr_t>(info->dlpi_tls_data);
+    uintptr_t begin = ~uintptr_t(0), end = 0;
+    bool found = false;
+    for (int i = 0; i < info->dlpi_phnum; ++i) {
+        const ElfW(Phdr)& header = info->dlpi_phdr[i];
+        if (header.p_type == PT_LOAD) {
+            begin = std::min(begin, uintptr_t(info->dlpi_addr + header.p_vaddr));
+            end = std::max(end, uintptr_t(info->dlpi_addr + header.p_vaddr + header.p_memsz));
+        }
+        if (header.p_type != PT_TLS || shared == 0) continue;
+        found = library.anchor >= shared && library.anchor < shared + header.p_memsz;
+        if (found) library.shared = shared, library.shared_bytes = header.p_memsz;
+    }
+    if (found) library.base = info->dlpi_addr, library.image_begin = begin, library.image_end = end;
+    return found;
+}
+
 struct Fiber {
     Context context;
     Thread where;
     State state;
     unsigned mask;  // of the warp barrier it waits at
-    int line;       // of the barrier it waits at
+    SourceLine line;  // of the barrier it waits at
     std::vector<std::vector<PendingCopy>> async_groups;  // committed, oldest first
     std::vector<PendingCopy> async_open;                 // not yet committed
     std::unique_ptr<char[]> stack{new char[kStackBytes]};
@@ -57,12 +98,11 @@ struct Fiber {
 struct Launch {
     Body body;
     void* context;
-    dim3 grid, block;
-    size_t shared_bytes;
+    const LaunchSettings& settings;
     const char* kernel;
-    void (*poison_shared)();
-    unsigned seed;
+    SharedAnchor anchor;
     size_t blocks;
+    std::unique_ptr<Checker> checker{};  // of a strict launch, which has one worker
     std::atomic<size_t> next{0};
     std::mutex mutex{};
     std::string message{};
@@ -72,14 +112,15 @@ struct Launch {
 class Worker {
 public:
     // Run a block to its end; the message is empty if all went well.
-    std::string run_block(const Launch& launch, const uint3& index, unsigned char* dynamic_shared, unsigned seed) {
+    std::string run_block(const Launch& launch, size_t number, unsigned char* dynamic_shared) {
         launch_ = &launch;
-        block_ = {index, launch.block, launch.grid, dynamic_shared};
+        block_ = {coordinates(number, launch.settings.grid), launch.settings.block, launch.settings.grid, dynamic_shared};
         block = &block_;
-        random_ = seed * 2654435761u + 1;
+        random_ = (launch.settings.order_seed + unsigned(number)) * 2654435761u + 1;
         message_.clear();
         const int count = int(block_.size.x * block_.size.y * block_.size.z);
         prepare_fibers(count);
+        if (checker()) checker()->start_block(uint32_t(number), count);
         int done = 0;
         while (done < count && message_.empty()) {
             bool progressed = false;
@@ -89,6 +130,7 @@ public:
             if (open_block_barrier(count, done)) continue;
             if (!progressed && done < count) report_stuck(count);
         }
+        if (checker() && message_.empty()) refuse(checker()->unset_shared_read());
         return message_;
     }
 
@@ -99,13 +141,20 @@ public:
     }
 
     [[noreturn]] void abandon(const std::string& message) {
-        message_ = message;
+        refuse(message);
         yield(State::done);
         std::abort();  // never resumed
     }
 
     Fiber& current() { return *current_; }
+    const Launch& launch() const { return *launch_; }
+    Checker* checker() const { return launch_ ? launch_->checker.get() : nullptr; }
     void* slot(int lane) { return slots_ + (current_->where.warp * 32 + lane) * kSlotBytes; }
+    // Whether that lane of the running thread's warp is there to exchange values.
+    bool has_lane(int lane) const {
+        const int linear = current_->where.warp * 32 + lane;
+        return linear < int(block_.size.x * block_.size.y * block_.size.z) && fibers_[size_t(linear)]->state != State::done;
+    }
     static Worker*& active() {
         static thread_local Worker* worker;
         return worker;
@@ -123,8 +172,7 @@ private:
         while (int(fibers_.size()) < count) fibers_.emplace_back(new Fiber);
         for (int i = 0; i < count; ++i) {
             Fiber& fiber = *fibers_[i];
-            const unsigned x = block_.size.x, y = block_.size.y;
-            fiber.where = {{i % x, i / x % y, i / (x * y)}, i, i / 32, i % 32};
+            fiber.where = {coordinates(size_t(i), block_.size), i, i / 32, i % 32};
             fiber.state = State::ready;
             fiber.async_groups.clear();
             fiber.async_open.clear();
@@ -161,11 +209,12 @@ private:
             for (int other = 0; other < 32; ++other) {
                 if (!(mask >> other & 1) || other >= lanes) continue;
                 const Fiber& peer = *fibers_[first + other];
-                complete &= peer.state == State::at_warp_barrier && peer.mask == mask;
+                complete &= peer.state == State::at_warp_barrier && peer.mask == mask && same(peer.line, fiber.line);
             }
             if (!complete) continue;
             for (int other = 0; other < lanes; ++other)
                 if (mask >> other & 1) fibers_[first + other]->state = State::ready;
+            if (checker()) checker()->warp_barrier(first / 32, mask);
             opened = true;
         }
         return opened;
@@ -182,13 +231,21 @@ private:
                 return false;
             }
             if (first == nullptr) first = &fiber;
-            if (fiber.line != first->line) {
-                report(fiber, "is at the barrier in line " + std::to_string(fiber.line), *first);
+            if (!same(fiber.line, first->line)) {
+                report(fiber, "is at the barrier in " + emulation::name(fiber.line), *first);
                 return false;
             }
         }
         for (int i = 0; i < count; ++i) fibers_[i]->state = State::ready;
+        if (checker()) {
+            checker()->block_barrier();
+            refuse(checker()->unset_shared_read());
+        }
         return true;
+    }
+
+    void refuse(const std::string& mistake) {
+        if (!mistake.empty()) message_ = std::string(launch_->kernel) + ": " + mistake;
     }
 
     const Fiber* first_waiting(int count) const {
@@ -204,27 +261,22 @@ private:
     }
 
     void report(const Fiber& other, const std::string& what, const Fiber& waiting) {
-        message_ = std::string(launch_->kernel) + ": a barrier that not all threads reach: thread " + name(waiting) +
-                   " waits in line " + std::to_string(waiting.line) + ", and thread " + name(other) + " " + what;
+        refuse("a barrier that not all threads reach: thread " + name(waiting) + " waits in " + emulation::name(waiting.line) +
+               ", and thread " + name(other) + " " + what);
     }
 
     void report_stuck(int count) {
         const Fiber* waiting = first_waiting(count);
         for (int i = 0; i < count; ++i) {
             const Fiber& other = *fibers_[i];
-            if (other.state == waiting->state && other.line == waiting->line && other.mask == waiting->mask) continue;
+            if (other.state == waiting->state && same(other.line, waiting->line) && other.mask == waiting->mask) continue;
             const char* what = other.state == State::done ? "has ended" : "waits at another barrier";
             return report(other, what, *waiting);
         }
         report(*waiting, "is not in its mask", *waiting);
     }
 
-    std::string name(const Fiber& fiber) const {
-        char text[96];
-        const uint3 b = block_.index, t = fiber.where.index;
-        std::snprintf(text, sizeof text, "(%u,%u,%u) of block (%u,%u,%u)", t.x, t.y, t.z, b.x, b.y, b.z);
-        return text;
-    }
+    std::string name(const Fiber& fiber) const { return emulation::name(fiber.where.index, block_.index); }
 
     // 0 … n−1 in a random order.
     const std::vector<int>& shuffled(std::vector<int>& order, int n) {
@@ -253,14 +305,18 @@ void take_blocks(Launch& launch) {
     static thread_local Worker worker;
     static thread_local std::vector<unsigned char> memory;
     Worker::active() = &worker;
-    memory.resize(launch.shared_bytes + 128);
+    const size_t bytes = launch.settings.shared_bytes;
+    memory.resize(bytes + 128);
     auto* dynamic_shared = memory.data() + (128 - reinterpret_cast<uintptr_t>(memory.data()) % 128) % 128;
+    Library library{reinterpret_cast<uintptr_t>(launch.anchor()), 0, 0, 0, 0, 0};
+    dl_iterate_phdr(find_library, &library);
+    if (launch.checker)
+        launch.checker->add_library(library.base, library.image_begin, library.image_end, library.shared, library.shared_bytes,
+                                    reinterpret_cast<uintptr_t>(dynamic_shared), bytes);
     for (size_t i; (i = launch.next++) < launch.blocks;) {
-        launch.poison_shared();
-        std::memset(dynamic_shared, 0xff, launch.shared_bytes);  // every bit set: a NaN
-        const size_t x = launch.grid.x, y = launch.grid.y;
-        const uint3 index{unsigned(i % x), unsigned(i / x % y), unsigned(i / x / y)};
-        const std::string message = worker.run_block(launch, index, dynamic_shared, launch.seed + unsigned(i));
+        std::memset(reinterpret_cast<void*>(library.shared), 0xff, library.shared_bytes);  // every bit set: a NaN
+        std::memset(dynamic_shared, 0xff, bytes);
+        const std::string message = worker.run_block(launch, i, dynamic_shared);
         if (message.empty()) continue;
         std::lock_guard<std::mutex> lock(launch.mutex);
         launch.message = message;
@@ -279,7 +335,8 @@ public:
     void run(Launch& launch) {
         std::lock_guard<std::mutex> one_at_a_time(launching_);
         const size_t cores = std::max(1u, std::thread::hardware_concurrency());
-        const size_t workers = std::min(g_worker_count > 0 ? size_t(g_worker_count) : cores, launch.blocks);
+        const size_t wanted = launch.settings.workers > 0 ? size_t(launch.settings.workers) : cores;
+        const size_t workers = launch.checker ? 1 : std::min(wanted, launch.blocks);
         while (threads_ + 1 < workers) std::thread([this, number = threads_++] { serve(number); }).detach();
         {
             std::lock_guard<std::mutex> lock(mutex_);
@@ -316,24 +373,59 @@ private:
 
 }  // namespace
 
-void sync_block(int line) {
+void sync_block(SourceLine line) {
     Worker& worker = *Worker::active();
     worker.current().line = line;
     worker.current().mask = 0;
     worker.yield(State::at_block_barrier);
 }
 
-void sync_warp(unsigned mask, int line) {
+void sync_warp(unsigned mask, SourceLine line) {
     Worker& worker = *Worker::active();
-    if (!(mask >> worker.current().where.lane & 1)) fail("a warp barrier whose mask leaves out the lane that calls it");
+    if (!(mask >> worker.current().where.lane & 1))
+        fail(("in " + name(line) + " the mask of a warp barrier leaves out the lane that calls it").c_str());
     worker.current().line = line;
     worker.current().mask = mask;
     worker.yield(State::at_warp_barrier);
 }
 
-void* exchange_slot(int lane) { return Worker::active()->slot(lane); }
+void exchange(unsigned mask, void* value, size_t bytes, int source_lane, SourceLine line) {
+    Worker& worker = *Worker::active();
+    std::memcpy(worker.slot(lane_index()), value, bytes);
+    sync_warp(mask, line);  // all lanes have written
+    if (!(mask >> source_lane & 1) || !worker.has_lane(source_lane))
+        fail((running_thread_name() + " asks in " + name(line) + " for the value of lane " + std::to_string(source_lane) +
+              ", which takes no part in the exchange").c_str());
+    std::memcpy(value, worker.slot(source_lane), bytes);
+    sync_warp(mask, line);  // all lanes have read
+}
+
+unsigned ballot(unsigned mask, bool predicate, SourceLine line) {
+    Worker& worker = *Worker::active();
+    *static_cast<bool*>(worker.slot(lane_index())) = predicate;
+    sync_warp(mask, line);
+    unsigned votes = 0;
+    for (int lane = 0; lane < 32; ++lane)
+        if (mask >> lane & 1 && worker.has_lane(lane)) votes |= unsigned(*static_cast<bool*>(worker.slot(lane))) << lane;
+    sync_warp(mask, line);
+    return votes;
+}
+
+int lane_index() { return thread->lane; }
+uint3 thread_index() { return thread->index; }
+uint3 block_index() { return block->index; }
+dim3 block_size() { return block->size; }
+dim3 grid_size() { return block->grid; }
+unsigned char* dynamic_shared() { return block->dynamic_shared; }
+
+void note_atomic(void* address, size_t bytes) {
+    if (Checker* checker = active_checker())
+        checker->access(uintptr_t(address), bytes, Kind::atomic, uintptr_t(__builtin_return_address(0)) - 1);
+}
 
 void copy_async(void* target, const void* source, size_t bytes, bool in_bounds) {
+    if (Checker* checker = active_checker())
+        checker->issue_copy(uintptr_t(target), uintptr_t(source), bytes, in_bounds, uintptr_t(__builtin_return_address(0)) - 1);
     // Until it lands the target holds NaN: who reads too early shall see it.
     std::memset(target, 0xff, bytes);
     Worker::active()->current().async_open.push_back({target, source, bytes, in_bounds});
@@ -346,9 +438,11 @@ void commit_async_group() {
 }
 
 void wait_async_groups(int still_in_flight) {
+    Checker* checker = active_checker();
     auto& groups = Worker::active()->current().async_groups;
     while (int(groups.size()) > still_in_flight) {
         for (const PendingCopy& copy : groups.front()) {
+            if (checker) checker->land_copy(uintptr_t(copy.target), copy.bytes, uintptr_t(__builtin_return_address(0)) - 1);
             if (copy.in_bounds) std::memcpy(copy.target, copy.source, copy.bytes);
             else std::memset(copy.target, 0, copy.bytes);
         }
@@ -358,17 +452,32 @@ void wait_async_groups(int still_in_flight) {
 
 void fail(const char* message) { Worker::active()->abandon(message); }
 
-void run(Body body, void* context, dim3 grid, dim3 block_size, size_t shared_bytes, const char* kernel,
-         void (*poison_shared)(), LaunchResult* result) {
-    Launch launch{body, context, grid, block_size, shared_bytes, kernel, poison_shared, g_order_seed,
-                  size_t(grid.x) * grid.y * grid.z};
-    Pool::instance().run(launch);
-    std::snprintf(result->message, sizeof result->message, "%s", launch.message.c_str());
+// -- for the checker ------------------------------------------------------------------------------
+
+Checker* active_checker() {
+    const Worker* worker = Worker::active();
+    return worker ? worker->checker() : nullptr;
 }
 
-extern "C" void minigan_configure(unsigned order_seed, int workers) {
-    g_order_seed = order_seed;
-    g_worker_count = workers;
+Stack running_stack() {
+    const auto begin = reinterpret_cast<uintptr_t>(Worker::active()->current().stack.get());
+    return {begin, begin + kStackBytes};
+}
+
+std::string thread_name(uint32_t block_number, uint32_t linear) {
+    const LaunchSettings& settings = Worker::active()->launch().settings;
+    return name(coordinates(linear, settings.block), coordinates(block_number - 1, settings.grid));
+}
+
+std::string running_thread_name() { return "thread " + name(thread->index, block->index); }
+
+void run(Body body, void* context, const LaunchSettings& settings, const char* kernel, SharedAnchor anchor, LaunchResult* result) {
+    Launch launch{body, context, settings, kernel, anchor, size_t(settings.grid.x) * settings.grid.y * settings.grid.z};
+    if (settings.buffers) launch.checker = std::make_unique<Checker>(settings.buffers, settings.buffer_count);
+    Pool::instance().run(launch);
+    if (launch.checker && launch.message.empty() && !launch.checker->unset_read().empty())
+        launch.message = std::string(kernel) + ": " + launch.checker->unset_read();
+    std::snprintf(result->message, sizeof result->message, "%s", launch.message.c_str());
 }
 
 }  // namespace emulation

@@ -1,0 +1,70 @@
+// The entry points that the compiler puts into a strict kernel library (-fsanitize=thread, bounds, alignment, …): before each
+// load and store a call with its address, and a call where an index or an integer is out of its range. The sanitizers'
+// own runtimes are not linked: here the calls go to the checker of the launch.
+#include "checker.h"
+
+namespace emulation {
+
+// How the undefined-behaviour sanitizer describes a place in the source: the start of what its calls bring.
+struct SourceLocation { const char* file; uint32_t line, column; };
+
+namespace {
+
+inline void watch(void* address, size_t bytes, Kind kind, void* code) {
+    if (Checker* checker = active_checker()) checker->access(uintptr_t(address), bytes, kind, uintptr_t(code) - 1);
+}
+
+[[noreturn]] void refuse(const SourceLocation& at, const std::string& what) {
+    const char* slash = std::strrchr(at.file, '/');
+    fail((running_thread_name() + " " + what + " in " + (slash ? slash + 1 : at.file) + ":" + std::to_string(at.line)).c_str());
+}
+
+}  // namespace
+}  // namespace emulation
+
+#define ENTRY extern "C" __attribute__((visibility("default"))) void
+#define CALLER __builtin_return_address(0)
+#define ACCESS(name, bytes)                                                                                     \
+    ENTRY __tsan_read##name(void* p) { emulation::watch(p, bytes, emulation::Kind::read, CALLER); }              \
+    ENTRY __tsan_write##name(void* p) { emulation::watch(p, bytes, emulation::Kind::write, CALLER); }            \
+    ENTRY __tsan_unaligned_read##name(void* p) { emulation::watch(p, bytes, emulation::Kind::read, CALLER); }    \
+    ENTRY __tsan_unaligned_write##name(void* p) { emulation::watch(p, bytes, emulation::Kind::write, CALLER); }
+
+ACCESS(1, 1)
+ACCESS(2, 2)
+ACCESS(4, 4)
+ACCESS(8, 8)
+ACCESS(16, 16)
+ENTRY __tsan_read_range(void* p, unsigned long bytes) { emulation::watch(p, bytes, emulation::Kind::read, CALLER); }
+ENTRY __tsan_write_range(void* p, unsigned long bytes) { emulation::watch(p, bytes, emulation::Kind::write, CALLER); }
+ENTRY __tsan_func_entry(void*) {}
+ENTRY __tsan_func_exit() {}
+ENTRY __tsan_init() {}
+
+// Clang has calls for these; GCC leaves them to the C library, or to loads and stores.
+extern "C" __attribute__((visibility("default"))) void* __tsan_memcpy(void* to, const void* from, size_t bytes) {
+    emulation::watch(const_cast<void*>(from), bytes, emulation::Kind::read, CALLER);
+    emulation::watch(to, bytes, emulation::Kind::write, CALLER);
+    return std::memcpy(to, from, bytes);
+}
+extern "C" __attribute__((visibility("default"))) void* __tsan_memset(void* to, int value, size_t bytes) {
+    emulation::watch(to, bytes, emulation::Kind::write, CALLER);
+    return std::memset(to, value, bytes);
+}
+
+using Where = emulation::SourceLocation;
+ENTRY __ubsan_handle_out_of_bounds(Where* where, intptr_t index) {
+    emulation::refuse(*where, "uses index " + std::to_string(index) + ", outside its array,");
+}
+ENTRY __ubsan_handle_type_mismatch_v1(Where* where, uintptr_t) {
+    emulation::refuse(*where, "uses an address that is not aligned for its type");
+}
+ENTRY __ubsan_handle_divrem_overflow(Where* where, uintptr_t, uintptr_t) {
+    emulation::refuse(*where, "divides an integer by zero");
+}
+#define OVERFLOW(operation) \
+    ENTRY __ubsan_handle_##operation##_overflow(Where* where, uintptr_t, uintptr_t) { emulation::refuse(*where, "has an integer overflow"); }
+OVERFLOW(add)
+OVERFLOW(sub)
+OVERFLOW(mul)
+OVERFLOW(negate)

@@ -1,0 +1,104 @@
+"""The arguments of a strict launch: each array copied to a place of its own, with nothing near it.
+
+An access outside an array then falls into a gap, whatever lies beside the array itself; arrays that overlap keep lying as they
+do. What the kernel wrote is copied back, unless the launch failed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+_LEAST_GAP = 64 * 1024
+_ALIGNMENT = 4096  # the copy lies as its array does relative to this: a misaligned array stays so
+
+
+class Buffer(ctypes.Structure):
+    """An array as checker.h knows it."""
+
+    _fields_ = (
+        ("address", ctypes.c_uint64), ("bytes", ctypes.c_uint64), ("argument", ctypes.c_int32),
+        ("item_bytes", ctypes.c_int32), ("writeable", ctypes.c_int32), ("may_be_unset", ctypes.c_int32),
+    )  # fmt: skip
+
+
+@dataclass
+class _Extent:
+    """The bytes of an array, or of several that overlap, and the first of them by address."""
+
+    begin: int
+    end: int
+    argument: int
+    first: Array
+    arrays: list[Array] = field(default_factory=list)
+    copy: int = 0
+
+
+class GuardedArrays:
+    """Copies of a launch's arrays; `arrays` are (place among the arguments, array).
+
+    `may_be_unset(array)` says whether items of the array whose bits are all set stand for items that were never written.
+    """
+
+    def __init__(
+        self, arrays: Iterable[tuple[int, Array]], may_be_unset: Callable[[Array], bool]
+    ) -> None:
+        self._extents = _extents(arrays)
+        gaps = [max(_LEAST_GAP, e.end - e.begin) for e in self._extents]
+        total = sum(
+            e.end - e.begin + 2 * (gap + _ALIGNMENT)
+            for e, gap in zip(self._extents, gaps, strict=True)
+        )
+        self._arena = np.empty(total, np.uint8)  # of the gaps no page is ever touched
+        place = self._arena.ctypes.data
+        for extent, gap in zip(self._extents, gaps, strict=True):
+            place += gap
+            extent.copy = place + (extent.begin - place) % _ALIGNMENT
+            ctypes.memmove(extent.copy, extent.begin, extent.end - extent.begin)
+            place = extent.copy + extent.end - extent.begin + gap
+        self.buffers = (Buffer * max(1, len(self._extents)))(
+            *(_buffer(extent, may_be_unset) for extent in self._extents)
+        )
+
+    def __len__(self) -> int:
+        return len(self._extents)
+
+    def address(self, array: Array) -> int:
+        """Where the copy of an array is."""
+        at = array.ctypes.data
+        for extent in self._extents:
+            if extent.begin <= at <= extent.end and any(a is array for a in extent.arrays):
+                return extent.copy + at - extent.begin
+        raise ValueError("this array is not among the launch's arguments")
+
+    def copy_back(self) -> None:
+        """What the kernel left in the copies, into the arrays."""
+        for extent in self._extents:
+            if extent.first.flags.writeable:
+                ctypes.memmove(extent.begin, extent.copy, extent.end - extent.begin)
+
+
+def _extents(arrays: Iterable[tuple[int, Array]]) -> list[_Extent]:
+    extents: list[_Extent] = []
+    for argument, array in sorted(arrays, key=lambda pair: pair[1].ctypes.data):
+        begin, end = array.ctypes.data, array.ctypes.data + array.nbytes
+        if extents and begin < extents[-1].end:
+            extents[-1].end = max(extents[-1].end, end)
+        else:
+            extents.append(_Extent(begin, end, argument, array))
+        extents[-1].arrays.append(array)
+    return extents
+
+
+def _buffer(extent: _Extent, may_be_unset: Callable[[Array], bool]) -> Buffer:
+    first = extent.first
+    return Buffer(
+        extent.copy, extent.end - extent.begin, extent.argument, first.dtype.itemsize,
+        first.flags.writeable, may_be_unset(first),
+    )  # fmt: skip
