@@ -112,7 +112,7 @@ def test_a_race_within_a_block(
 @pytest.mark.parametrize(
     ("kernel", "arguments", "grid", "message"),
     [
-        ("added", (floats(),), 2, rf"a race: {THREAD} reads element \d+ of 'y' .*, which {THREAD} wrote .* nothing orders two blocks"),
+        ("added", (floats(),), 2, rf"a race: {THREAD} \w+ element \d+ of 'y' .*, which {THREAD} wrote .* nothing orders two blocks"),
         ("counted", (ints(1), ints(2), 1), 2, rf"a race: {THREAD} .* element 0 of 'count' .*no barrier between"),
         ("bytes", (np.zeros(4, np.uint8), 0), 2, rf"a race: {THREAD} writes element 0 of 'y'.* wrote .*nothing orders two blocks"),
         ("partly_written", (floats(), 63), 1, r"thread \(63,0,0\) .* reads byte 252 of shared 'tile' in {tile}, which nobody has written"),

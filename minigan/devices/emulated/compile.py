@@ -25,11 +25,13 @@ _FLAGS = (
 )  # fmt: skip
 _FAST = ("-O3",)
 # A call before each load and store, and where an index, an address or an integer is out of range; the runtime answers
-# them, not the sanitizers' own. Optimizations that load what the source does not are off.
+# them, not the sanitizers' own.
 _STRICT = (
-    "-O1", "-g", "-gdwarf-4", "-DMINIGAN_STRICT", "-fno-tree-loop-im", "-fno-if-conversion", "-fno-if-conversion2",
+    "-O1", "-g", "-gdwarf-4", "-DMINIGAN_STRICT",
     "-fsanitize=thread,bounds,alignment,integer-divide-by-zero,signed-integer-overflow",
 )  # fmt: skip
+# GCC loads ahead of time what the source loads only under a condition; Clang leaves that when it sanitizes.
+_STRICT_GCC = ("-fno-tree-loop-im", "-fno-if-conversion", "-fno-if-conversion2")
 
 # What follows a kernel file: an address in its static shared memory, and a launcher with C linkage for each kernel.
 _WRAPPER = """
@@ -65,6 +67,12 @@ def compiler() -> str:
 
 
 @functools.cache
+def _strict_flags() -> tuple[str, ...]:
+    version = subprocess.run([compiler(), "--version"], capture_output=True, text=True, check=False)
+    return _STRICT if "clang" in version.stdout else (*_STRICT, *_STRICT_GCC)
+
+
+@functools.cache
 def cache_directory() -> Path:
     """Where compiled kernels are kept."""
     directory = cache_folder("emulated")
@@ -94,7 +102,7 @@ def kernel_library(
         _LAUNCHER.format(kernel=name) for name in kernel_names(path.read_text(encoding="utf-8"))
     )
     text = _WRAPPER.format(source=path, launchers=launchers)
-    flags = (*(_STRICT if strict else _FAST), f"-DREAL={real}", f"-I{kernel_sources()}")
+    flags = (*(_strict_flags() if strict else _FAST), f"-DREAL={real}", f"-I{kernel_sources()}")
     depends = [path, *sorted(kernel_sources().glob("*.cuh")), *sorted(path.parent.glob("*.cuh"))]
     name = f"{path.stem}-{real}{'-strict' if strict else ''}"
     return _build(name, text, flags, runtime_library(portable_switch), depends)

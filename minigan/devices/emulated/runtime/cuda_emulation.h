@@ -72,6 +72,9 @@ void copy_async(void* target, const void* source, size_t bytes, bool in_bounds);
 void commit_async_group();
 void wait_async_groups(int still_in_flight);
 
+// *target = desired if *target is *expected; otherwise *expected = *target, and false. Of 4 or 8 bytes, atomically.
+bool compare_exchange(void* target, void* expected, const void* desired, size_t bytes);
+
 // Stop the whole launch with a message; it becomes a Python exception.
 [[noreturn]] void fail(const char* message);
 
@@ -96,7 +99,6 @@ uint3 block_index();
 dim3 block_size();
 dim3 grid_size();
 unsigned char* dynamic_shared();
-void note_atomic(void* address, size_t bytes);
 
 }  // namespace emulation
 #pragma GCC visibility pop
@@ -130,11 +132,12 @@ T exchanged(unsigned mask, T value, int source_lane, SourceLine line) {
     return value;
 }
 
+// Blocks run on several operating-system threads, so an atomic must be one. Gives the value before.
 template <class T, class F>
-EMULATION_UNWATCHED T update(T* p, F next) {
-    T old, wanted;
-    __atomic_load(p, &old, __ATOMIC_RELAXED);
-    do { wanted = next(old); } while (!__atomic_compare_exchange(p, &old, &wanted, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+__forceinline__ T update(T* p, F next) {
+    T old{}, wanted;  // a wrong guess costs one more round
+    do wanted = next(old);
+    while (!compare_exchange(p, &old, &wanted, sizeof(T)));
     return old;
 }
 
@@ -191,21 +194,16 @@ inline int __all_sync(unsigned mask, int predicate, emulation::SourceLine line =
     return emulation::ballot(mask, predicate != 0, line) == mask;
 }
 
-// Blocks run on several operating-system threads: an atomic must be one.
 template <class T> __forceinline__ T atomicAdd(T* p, T v) {
-    emulation::note_atomic(p, sizeof(T));
     return emulation::update(p, [v](T old) { return T(old + v); });
 }
 template <class T> __forceinline__ T atomicMax(T* p, T v) {
-    emulation::note_atomic(p, sizeof(T));
     return emulation::update(p, [v](T old) { return old < v ? v : old; });
 }
 template <class T> __forceinline__ T atomicExch(T* p, T v) {
-    emulation::note_atomic(p, sizeof(T));
     return emulation::update(p, [v](T) { return v; });
 }
 template <class T> __forceinline__ T atomicCAS(T* p, T expected, T v) {
-    emulation::note_atomic(p, sizeof(T));
     return emulation::update(p, [=](T old) { return old == expected ? v : old; });
 }
 

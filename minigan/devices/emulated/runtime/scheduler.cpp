@@ -418,9 +418,18 @@ dim3 block_size() { return block->size; }
 dim3 grid_size() { return block->grid; }
 unsigned char* dynamic_shared() { return block->dynamic_shared; }
 
-void note_atomic(void* address, size_t bytes) {
+bool compare_exchange(void* target, void* expected, const void* desired, size_t bytes) {
     if (Checker* checker = active_checker())
-        checker->access(uintptr_t(address), bytes, Kind::atomic, uintptr_t(__builtin_return_address(0)) - 1);
+        checker->access(uintptr_t(target), bytes, Kind::atomic, uintptr_t(__builtin_return_address(0)) - 1);
+    if (bytes == 4) {
+        uint32_t wanted;
+        std::memcpy(&wanted, desired, 4);
+        return __atomic_compare_exchange_n(static_cast<uint32_t*>(target), static_cast<uint32_t*>(expected), wanted, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+    }
+    if (bytes != 8) fail("an atomic operation on neither 4 nor 8 bytes");
+    uint64_t wanted;
+    std::memcpy(&wanted, desired, 8);
+    return __atomic_compare_exchange_n(static_cast<uint64_t*>(target), static_cast<uint64_t*>(expected), wanted, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
 void copy_async(void* target, const void* source, size_t bytes, bool in_bounds) {
