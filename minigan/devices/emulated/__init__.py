@@ -8,15 +8,17 @@ nobody has written, and races are errors that name the line and the threads (``r
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from minigan.devices.emulated.compile import compiler, kernel_library, load
+from minigan.devices.emulated.compile import Watch, compiler, kernel_library, load
+from minigan.devices.emulated.profiling import LaunchProfile, Recorder
 from minigan.devices.emulated.reports import explain
 from minigan.devices.emulated.strict import GuardedArrays
 from minigan.devices.launch import KernelDevice, kernel_sources
@@ -34,6 +36,7 @@ class _LaunchSettings(ctypes.Structure):
         ("grid", ctypes.c_uint * 3), ("block", ctypes.c_uint * 3), ("shared_bytes", ctypes.c_uint64),
         ("order_seed", ctypes.c_uint32), ("workers", ctypes.c_int32),
         ("buffers", ctypes.c_void_p), ("buffer_count", ctypes.c_int32),
+        ("check", ctypes.c_int32), ("profile", ctypes.c_void_p),
     )  # fmt: skip
 
 
@@ -58,6 +61,7 @@ class Emulated(KernelDevice):
         self.order_seed, self.workers, self.portable_switch = order_seed, workers, portable_switch
         self.strict = strict
         self.sources = sources or kernel_sources()
+        self._profiles: list[LaunchProfile] | None = None
         self._fresh: weakref.WeakValueDictionary[int, Array] = weakref.WeakValueDictionary()
 
     def empty(self, shape: Sequence[int], dtype: Any) -> Array:
@@ -96,14 +100,20 @@ class Emulated(KernelDevice):
     ) -> None:
         """Run a kernel of any .cu file; KernelError says what it did that CUDA does not allow."""
         real = np.dtype(dtype)
-        library = kernel_library(path, _REALS[real.name], self.portable_switch, self.strict)
-        guarded = self._guarded(arguments) if self.strict else None
+        recorder = Recorder() if self._profiles is not None else None
+        watch = (
+            Watch.ACCESSES_AND_BLOCKS if recorder is not None
+            else Watch.ACCESSES if self.strict else Watch.NOTHING
+        )  # fmt: skip
+        library = kernel_library(path, _REALS[real.name], self.portable_switch, watch)
+        guarded = self._guarded(arguments) if watch is not Watch.NOTHING else None
         address = guarded.address if guarded is not None else _address
         values = [_argument(value, real, address) for value in arguments]
         pointers = (ctypes.c_void_p * len(values))(*(ctypes.addressof(v) for v in values))
         settings = _LaunchSettings(
             _dim3(grid), _dim3(block), shared_bytes, self.order_seed, self.workers,
             ctypes.addressof(guarded.buffers) if guarded is not None else None, len(guarded or ()),
+            self.strict, ctypes.addressof(recorder.sink) if recorder is not None else None,
         )  # fmt: skip
         message = ctypes.create_string_buffer(1024)
         getattr(load(library), f"launch_{kernel}")(ctypes.byref(settings), pointers, message)
@@ -112,6 +122,17 @@ class Emulated(KernelDevice):
             raise KernelError(f"{path.name}: {report}")
         if guarded is not None:
             guarded.copy_back()
+        if recorder is not None and self._profiles is not None:
+            self._profiles.append(recorder.profile(kernel, path, library, grid, block))
+
+    @contextlib.contextmanager
+    def profiling(self) -> Iterator[list[LaunchProfile]]:
+        """Within it every launch is profiled, and its profile added to the list."""
+        self._profiles = profiles = []
+        try:
+            yield profiles
+        finally:
+            self._profiles = None
 
     def _guarded(self, arguments: Sequence[Any]) -> GuardedArrays:
         arrays = [(i, value) for i, value in enumerate(arguments) if isinstance(value, np.ndarray)]

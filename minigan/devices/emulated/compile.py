@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import enum
 import functools
 import hashlib
 import os
@@ -24,14 +25,17 @@ _FLAGS = (
     "-Wall", "-Wextra", "-Wno-unknown-pragmas",
 )  # fmt: skip
 _FAST = ("-O3",)
-# A call before each load and store, and where an index, an address or an integer is out of range; the runtime answers
-# them, not the sanitizers' own.
-_STRICT = (
-    "-O1", "-g", "-gdwarf-4", "-DMINIGAN_STRICT",
-    "-fsanitize=thread,bounds,alignment,integer-divide-by-zero,signed-integer-overflow",
-)  # fmt: skip
+# A call before each load and store; the runtime answers it, not the sanitizer's own.
+_WATCHED = ("-O1", "-g", "-gdwarf-4", "-DMINIGAN_STRICT", "-fsanitize=thread")
+# And where an index, an address or an integer is out of range.
+_STRICT = ("-fsanitize=bounds,alignment,integer-divide-by-zero,signed-integer-overflow",)
+# And at the start of each basic block: those of the source, so that how often an instruction ran is known.
+_PROFILE_GCC = ("-fsanitize-coverage=trace-pc", "-fno-reorder-blocks")
+_PROFILE_CLANG = ("-fsanitize-coverage=bb,no-prune,trace-pc",)
 # GCC loads ahead of time what the source loads only under a condition; Clang leaves that when it sanitizes.
-_STRICT_GCC = ("-fno-tree-loop-im", "-fno-if-conversion", "-fno-if-conversion2")
+_WATCHED_GCC = ("-fno-tree-loop-im", "-fno-if-conversion", "-fno-if-conversion2")
+# Neither watches what it turns into calls of the C library.
+_WATCHED_CALLS = ("memcpy", "memmove", "memset")
 
 # What follows a kernel file: an address in its static shared memory, and a launcher with C linkage for each kernel.
 _WRAPPER = """
@@ -66,10 +70,25 @@ def compiler() -> str:
     raise DeviceError("the emulated device needs a C++ compiler; install g++ or clang++")
 
 
+class Watch(enum.Enum):
+    """What a kernel library reports to the runtime as it runs."""
+
+    NOTHING = ""
+    ACCESSES = "strict"
+    ACCESSES_AND_BLOCKS = "profile"
+
+
 @functools.cache
-def _strict_flags() -> tuple[str, ...]:
+def _watch_flags(watch: Watch) -> tuple[str, ...]:
+    if watch is Watch.NOTHING:
+        return _FAST
     version = subprocess.run([compiler(), "--version"], capture_output=True, text=True, check=False)
-    return _STRICT if "clang" in version.stdout else (*_STRICT, *_STRICT_GCC)
+    clang = "clang" in version.stdout
+    profile = _PROFILE_CLANG if clang else _PROFILE_GCC
+    return (
+        *_WATCHED, *(() if clang else _WATCHED_GCC),
+        *(_STRICT if watch is Watch.ACCESSES else profile),
+    )  # fmt: skip
 
 
 @functools.cache
@@ -85,26 +104,26 @@ def cache_directory() -> Path:
 def runtime_library(portable_switch: bool = False) -> Path:
     """The scheduler and the checker of strict launches, compiled once for all kernels."""
     flags = ("-DMINIGAN_PORTABLE_SWITCH",) if portable_switch else ()
-    parts = ("scheduler.cpp", "checker.cpp", "instrumentation.cpp")
+    parts = ("scheduler.cpp", "checker.cpp", "profiler.cpp", "instrumentation.cpp")
     text = "".join(f'#include "{part}"\n' for part in parts)
     return _build("runtime", text, (*_FAST, *flags))
 
 
 @functools.cache
 def kernel_library(
-    path: Path, real: str, portable_switch: bool = False, strict: bool = False
+    path: Path, real: str, portable_switch: bool = False, watch: Watch = Watch.NOTHING
 ) -> Path:
     """The kernels of a .cu file for REAL = `real`, as a shared library with launch_NAME for each.
 
-    A strict one reports every access to the runtime. Its sources are read once a process, not at each launch.
+    Its sources are read once a process, not at each launch.
     """
     launchers = "".join(
         _LAUNCHER.format(kernel=name) for name in kernel_names(path.read_text(encoding="utf-8"))
     )
     text = _WRAPPER.format(source=path, launchers=launchers)
-    flags = (*(_strict_flags() if strict else _FAST), f"-DREAL={real}", f"-I{kernel_sources()}")
+    flags = (*_watch_flags(watch), f"-DREAL={real}", f"-I{kernel_sources()}")
     depends = [path, *sorted(kernel_sources().glob("*.cuh")), *sorted(path.parent.glob("*.cuh"))]
-    name = f"{path.stem}-{real}{'-strict' if strict else ''}"
+    name = "-".join(filter(None, (path.stem, real, watch.value)))
     return _build(name, text, flags, runtime_library(portable_switch), depends)
 
 
@@ -123,6 +142,7 @@ def _build(
     if target.exists():
         return target
     linked = [str(runtime), f"-Wl,-rpath,{runtime.parent}"] if runtime else []
+    linked += [f"-Wl,--wrap={call}" for call in _WATCHED_CALLS if set(_WATCHED) <= set(flags)]
     with replacing(target) as temporary:
         compiled = temporary.with_suffix(".o")
         try:

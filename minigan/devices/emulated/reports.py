@@ -6,7 +6,9 @@ import functools
 import re
 import shutil
 import subprocess
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from minigan.devices.emulated.compile import RUNTIME
 
@@ -35,22 +37,48 @@ def _argument(names: list[str], index: int) -> str:
     return f"'{names[index]}'" if index < len(names) else f"argument {index + 1}"
 
 
-@functools.cache
-def source_line(library: Path, address: str) -> str:
-    """The line of an instruction, and the lines of the calls that led there where the compiler has inlined them."""
+class Frame(NamedTuple):
+    """A line of a file."""
+
+    file: Path
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file.name}:{self.line}"
+
+
+def frames(library: Path, addresses: Iterable[int]) -> dict[int, tuple[Frame, ...]]:
+    """Of each instruction its line, and the lines of the calls that led there where the compiler has inlined them.
+
+    Lines of the emulation itself are left out. Empty where addr2line (of binutils) is missing.
+    """
+    addresses = list(dict.fromkeys(addresses))
     tool = shutil.which("addr2line")
     if tool is None:
+        return dict.fromkeys(addresses, ())
+    command = [tool, "-a", "-i", "-e", str(library)]
+    text = "".join(f"0x{address:x}\n" for address in addresses)
+    result = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    blocks = re.split(r"^0x(\w+)\n", result.stdout, flags=re.MULTILINE)[1:]
+    return {
+        int(address, 16): tuple(_frames(lines))
+        for address, lines in zip(blocks[::2], blocks[1::2], strict=True)
+    }
+
+
+def _frames(lines: str) -> Iterator[Frame]:
+    for match in re.finditer(r"^(.+):(\d+)", lines, re.MULTILINE):
+        file = Path(match[1])
+        if RUNTIME not in file.parents and file.suffix in (".cu", ".cuh"):
+            yield Frame(file, int(match[2]))
+
+
+def source_line(library: Path, address: str) -> str:
+    """The line of an instruction, as text."""
+    first, *callers = frames(library, [int(address, 16)])[int(address, 16)] or (None,)
+    if first is None:
         return f"at {address} (addr2line, of binutils, would name the line)"
-    command = [tool, "-i", "-e", str(library), f"0x{address}"]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    frames = [
-        f"{Path(match[1]).name}:{match[2]}"
-        for match in re.finditer(r"^(.+):(\d+)", result.stdout, re.MULTILINE)
-        if RUNTIME not in Path(match[1]).parents
-    ]
-    if not frames:
-        return "an unknown line"
-    return frames[0] + (f" (from {', '.join(frames[1:])})" if frames[1:] else "")
+    return str(first) + (f" (from {', '.join(map(str, callers))})" if callers else "")
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""The arguments of a strict launch: each array copied to a place of its own, with nothing near it.
+"""The arguments of a strict or profiled launch: each array copied to a place of its own, with nothing near it.
 
 An access outside an array then falls into a gap, whatever lies beside the array itself; arrays that overlap keep lying as they
 do. What the kernel wrote is copied back, unless the launch failed.
@@ -16,7 +16,7 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 
 _LEAST_GAP = 64 * 1024
-_ALIGNMENT = 4096  # the copy lies as its array does relative to this: a misaligned array stays so
+_ALIGNMENT = 256  # of memory that a GPU gives; what NumPy gives is aligned to 16
 
 
 class Buffer(ctypes.Structure):
@@ -59,7 +59,7 @@ class GuardedArrays:
         place = self._arena.ctypes.data
         for extent, gap in zip(self._extents, gaps, strict=True):
             place += gap
-            extent.copy = place + (extent.begin - place) % _ALIGNMENT
+            extent.copy = place + (_offset(extent.first) - place) % _ALIGNMENT
             ctypes.memmove(extent.copy, extent.begin, extent.end - extent.begin)
             place = extent.copy + extent.end - extent.begin + gap
         self.buffers = (Buffer * max(1, len(self._extents)))(
@@ -94,6 +94,14 @@ def _extents(arrays: Iterable[tuple[int, Array]]) -> list[_Extent]:
             extents.append(_Extent(begin, end, argument, array))
         extents[-1].arrays.append(array)
     return extents
+
+
+def _offset(array: Array) -> int:
+    """Where the array begins, counted from the start of the memory that it is a view of, as if that were aligned."""
+    owner = array
+    while isinstance(owner.base, np.ndarray):
+        owner = owner.base
+    return array.ctypes.data - owner.ctypes.data + owner.ctypes.data % 16
 
 
 def _buffer(extent: _Extent, may_be_unset: Callable[[Array], bool]) -> Buffer:

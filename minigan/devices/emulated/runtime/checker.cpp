@@ -125,12 +125,11 @@ Checker::Checker(const Buffer* buffers, int count) {
     }
 }
 
-void Checker::add_library(uintptr_t base, uintptr_t image_begin, uintptr_t image_end, uintptr_t static_shared, size_t static_bytes,
-                          uintptr_t dynamic_shared, size_t dynamic_bytes) {
-    base_ = base;
-    regions_.push_back(make_region(Region::Kind::shared, static_shared, static_bytes));
+void Checker::add_library(const Library& library, uintptr_t dynamic_shared, size_t dynamic_bytes) {
+    base_ = library.base;
+    regions_.push_back(make_region(Region::Kind::shared, library.shared, library.shared_bytes));
     regions_.push_back(make_region(Region::Kind::shared, dynamic_shared, dynamic_bytes));
-    regions_.push_back(make_region(Region::Kind::variables, image_begin, image_end - image_begin));
+    regions_.push_back(make_region(Region::Kind::variables, library.image_begin, library.image_end - library.image_begin));
 }
 
 Region& Checker::region(uintptr_t address, size_t bytes, Kind kind, uint32_t code) {

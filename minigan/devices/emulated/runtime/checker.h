@@ -39,6 +39,12 @@ struct Buffer {
 
 enum class Kind { read, write, atomic };
 
+// Where the calling thread has the static shared memory of a kernel library, and where the library itself lies.
+struct Library {
+    uintptr_t anchor, base, image_begin, image_end, shared;
+    size_t shared_bytes;
+};
+
 // Who touched a cell, when, and in which line.
 struct Access {
     uint32_t block;   // its number plus 1; 0 is nobody
@@ -105,9 +111,8 @@ struct Region {
 class Checker {
 public:
     Checker(const Buffer* buffers, int count);
-    // Shared memory and the file's variables, where this worker has them; and the library's base.
-    void add_library(uintptr_t base, uintptr_t image_begin, uintptr_t image_end, uintptr_t static_shared, size_t static_bytes,
-                     uintptr_t dynamic_shared, size_t dynamic_bytes);
+    // Shared memory and the file's variables, where this worker has them.
+    void add_library(const Library& library, uintptr_t dynamic_shared, size_t dynamic_bytes);
     void start_block(uint32_t number, int threads) { block_ = number + 1; order_.start(block_, threads); }
     void warp_barrier(int warp, unsigned lanes) { order_.warp_barrier(warp, lanes); }
     void block_barrier() { order_.block_barrier(); }
@@ -138,6 +143,9 @@ private:
     uintptr_t base_ = 0;
     std::string unset_, unset_shared_;
 };
+
+// Tell whoever watches the running launch of an access, from the instruction at `code`.
+void note_access(void* address, size_t bytes, Kind kind, uintptr_t code);
 
 // Of the running worker: its launch's checker, or null; the stack of the running fiber; the name of a thread.
 Checker* active_checker();

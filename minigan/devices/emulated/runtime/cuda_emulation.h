@@ -81,14 +81,17 @@ bool compare_exchange(void* target, void* expected, const void* desired, size_t 
 // Run `body(context)` once for each thread of each block.
 using Body = void (*)(void* context);
 using SharedAnchor = void* (*)();  // gives an address in the kernel library's static shared memory
-struct Buffer;                     // an array of a strict launch: checker.h
+struct Buffer;                     // an array of a strict or profiled launch: checker.h
+struct ProfileSink;                // profiler.h
 struct LaunchSettings {            // as Python fills it in
     dim3 grid, block;
     uint64_t shared_bytes;
     uint32_t order_seed;
     int32_t workers;
-    const Buffer* buffers;  // null: not a strict launch
+    const Buffer* buffers;  // null: neither a strict nor a profiled launch
     int32_t buffer_count;
+    int32_t check;               // whether it is strict
+    const ProfileSink* profile;  // where its counts go; null: not profiled
 };
 struct LaunchResult { char message[1024]; };
 void run(Body body, void* context, const LaunchSettings& settings, const char* kernel, SharedAnchor anchor, LaunchResult* result);

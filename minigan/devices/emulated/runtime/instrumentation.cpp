@@ -1,7 +1,8 @@
 // The entry points that the compiler puts into a strict kernel library (-fsanitize=thread, bounds, alignment, …): before each
-// load and store a call with its address, and a call where an index or an integer is out of its range. The sanitizers'
-// own runtimes are not linked: here the calls go to the checker of the launch.
-#include "checker.h"
+// load and store a call with its address, and a call where an index or an integer is out of its range; for a profile also at the
+// start of each basic block (-fsanitize-coverage=trace-pc). The sanitizers' own runtimes are not linked: here the calls go to
+// the checker and the profiler of the launch.
+#include "profiler.h"
 
 namespace emulation {
 
@@ -11,7 +12,7 @@ struct SourceLocation { const char* file; uint32_t line, column; };
 namespace {
 
 inline void watch(void* address, size_t bytes, Kind kind, void* code) {
-    if (Checker* checker = active_checker()) checker->access(uintptr_t(address), bytes, kind, uintptr_t(code) - 1);
+    note_access(address, bytes, kind, uintptr_t(code) - 1);
 }
 
 [[noreturn]] void refuse(const SourceLocation& at, const std::string& what) {
@@ -37,17 +38,26 @@ ACCESS(8, 8)
 ACCESS(16, 16)
 ENTRY __tsan_read_range(void* p, unsigned long bytes) { emulation::watch(p, bytes, emulation::Kind::read, CALLER); }
 ENTRY __tsan_write_range(void* p, unsigned long bytes) { emulation::watch(p, bytes, emulation::Kind::write, CALLER); }
+ENTRY __sanitizer_cov_trace_pc() {
+    if (emulation::Profiler* profiler = emulation::active_profiler()) profiler->basic_block(uintptr_t(CALLER) - 1);
+}
 ENTRY __tsan_func_entry(void*) {}
 ENTRY __tsan_func_exit() {}
 ENTRY __tsan_init() {}
 
-// Clang has calls for these; GCC leaves them to the C library, or to loads and stores.
-extern "C" __attribute__((visibility("default"))) void* __tsan_memcpy(void* to, const void* from, size_t bytes) {
+// What the compiler makes calls of the C library, and the linker calls of these (--wrap).
+#define ENTRY_POINTER extern "C" __attribute__((visibility("default"))) void*
+ENTRY_POINTER __wrap_memcpy(void* to, const void* from, size_t bytes) {
     emulation::watch(const_cast<void*>(from), bytes, emulation::Kind::read, CALLER);
     emulation::watch(to, bytes, emulation::Kind::write, CALLER);
     return std::memcpy(to, from, bytes);
 }
-extern "C" __attribute__((visibility("default"))) void* __tsan_memset(void* to, int value, size_t bytes) {
+ENTRY_POINTER __wrap_memmove(void* to, const void* from, size_t bytes) {
+    emulation::watch(const_cast<void*>(from), bytes, emulation::Kind::read, CALLER);
+    emulation::watch(to, bytes, emulation::Kind::write, CALLER);
+    return std::memmove(to, from, bytes);
+}
+ENTRY_POINTER __wrap_memset(void* to, int value, size_t bytes) {
     emulation::watch(to, bytes, emulation::Kind::write, CALLER);
     return std::memset(to, value, bytes);
 }

@@ -4,7 +4,7 @@
 // decides, so that a kernel which relies on an order that CUDA does not promise does not work by luck. A block barrier
 // opens when all threads of the block wait at it, a warp barrier when all lanes of its mask do; if nobody can
 // run and nobody has been released, some threads are at a barrier that the others never reach: that is an error
-// which names the lines. In a strict launch a checker is told of every barrier and every asynchronous copy.
+// which names the lines. In a strict launch a checker is told of every barrier and every asynchronous copy, in a profiled one a profiler.
 #include <link.h>
 
 #include <algorithm>
@@ -21,6 +21,7 @@
 #include "checker.h"
 #include "context_switch.h"
 #include "cuda_emulation.h"
+#include "profiler.h"
 
 namespace emulation {
 
@@ -57,12 +58,6 @@ std::string name(const uint3& thread, const uint3& block) {
 uint3 coordinates(size_t i, const dim3& sizes) {
     return {unsigned(i % sizes.x), unsigned(i / sizes.x % sizes.y), unsigned(i / (size_t(sizes.x) * sizes.y))};
 }
-
-// Where the calling thread has the static shared memory of a kernel library, and where the library itself lies.
-struct Library {
-    uintptr_t anchor, base, image_begin, image_end, shared;
-    size_t shared_bytes;
-};
 
 int find_library(dl_phdr_info* info, size_t, void* wanted) {
     auto& library = *static_cast<Library*>(wanted);
@@ -102,7 +97,8 @@ struct Launch {
     const char* kernel;
     SharedAnchor anchor;
     size_t blocks;
-    std::unique_ptr<Checker> checker{};  // of a strict launch, which has one worker
+    std::unique_ptr<Checker> checker{};    // of a strict launch
+    std::unique_ptr<Profiler> profiler{};  // of a profiled one; either has one worker
     std::atomic<size_t> next{0};
     std::mutex mutex{};
     std::string message{};
@@ -121,6 +117,7 @@ public:
         const int count = int(block_.size.x * block_.size.y * block_.size.z);
         prepare_fibers(count);
         if (checker()) checker()->start_block(uint32_t(number), count);
+        if (profiler()) profiler()->start_block(count);
         int done = 0;
         while (done < count && message_.empty()) {
             bool progressed = false;
@@ -131,6 +128,7 @@ public:
             if (!progressed && done < count) report_stuck(count);
         }
         if (checker() && message_.empty()) refuse(checker()->unset_shared_read());
+        if (profiler()) profiler()->settle();
         return message_;
     }
 
@@ -149,6 +147,7 @@ public:
     Fiber& current() { return *current_; }
     const Launch& launch() const { return *launch_; }
     Checker* checker() const { return launch_ ? launch_->checker.get() : nullptr; }
+    Profiler* profiler() const { return launch_ ? launch_->profiler.get() : nullptr; }
     void* slot(int lane) { return slots_ + (current_->where.warp * 32 + lane) * kSlotBytes; }
     // Whether that lane of the running thread's warp is there to exchange values.
     bool has_lane(int lane) const {
@@ -241,6 +240,7 @@ private:
             checker()->block_barrier();
             refuse(checker()->unset_shared_read());
         }
+        if (profiler()) profiler()->settle();
         return true;
     }
 
@@ -310,9 +310,8 @@ void take_blocks(Launch& launch) {
     auto* dynamic_shared = memory.data() + (128 - reinterpret_cast<uintptr_t>(memory.data()) % 128) % 128;
     Library library{reinterpret_cast<uintptr_t>(launch.anchor()), 0, 0, 0, 0, 0};
     dl_iterate_phdr(find_library, &library);
-    if (launch.checker)
-        launch.checker->add_library(library.base, library.image_begin, library.image_end, library.shared, library.shared_bytes,
-                                    reinterpret_cast<uintptr_t>(dynamic_shared), bytes);
+    if (launch.checker) launch.checker->add_library(library, reinterpret_cast<uintptr_t>(dynamic_shared), bytes);
+    if (launch.profiler) launch.profiler->add_library(library, reinterpret_cast<uintptr_t>(dynamic_shared), bytes);
     for (size_t i; (i = launch.next++) < launch.blocks;) {
         std::memset(reinterpret_cast<void*>(library.shared), 0xff, library.shared_bytes);  // every bit set: a NaN
         std::memset(dynamic_shared, 0xff, bytes);
@@ -336,7 +335,7 @@ public:
         std::lock_guard<std::mutex> one_at_a_time(launching_);
         const size_t cores = std::max(1u, std::thread::hardware_concurrency());
         const size_t wanted = launch.settings.workers > 0 ? size_t(launch.settings.workers) : cores;
-        const size_t workers = launch.checker ? 1 : std::min(wanted, launch.blocks);
+        const size_t workers = launch.settings.buffers ? 1 : std::min(wanted, launch.blocks);
         while (threads_ + 1 < workers) std::thread([this, number = threads_++] { serve(number); }).detach();
         {
             std::lock_guard<std::mutex> lock(mutex_);
@@ -375,6 +374,7 @@ private:
 
 void sync_block(SourceLine line) {
     Worker& worker = *Worker::active();
+    if (Profiler* profiler = worker.profiler()) profiler->barrier(uintptr_t(__builtin_return_address(0)) - 1);
     worker.current().line = line;
     worker.current().mask = 0;
     worker.yield(State::at_block_barrier);
@@ -419,8 +419,7 @@ dim3 grid_size() { return block->grid; }
 unsigned char* dynamic_shared() { return block->dynamic_shared; }
 
 bool compare_exchange(void* target, void* expected, const void* desired, size_t bytes) {
-    if (Checker* checker = active_checker())
-        checker->access(uintptr_t(target), bytes, Kind::atomic, uintptr_t(__builtin_return_address(0)) - 1);
+    note_access(target, bytes, Kind::atomic, uintptr_t(__builtin_return_address(0)) - 1);
     if (bytes == 4) {
         uint32_t wanted;
         std::memcpy(&wanted, desired, 4);
@@ -433,8 +432,12 @@ bool compare_exchange(void* target, void* expected, const void* desired, size_t 
 }
 
 void copy_async(void* target, const void* source, size_t bytes, bool in_bounds) {
-    if (Checker* checker = active_checker())
-        checker->issue_copy(uintptr_t(target), uintptr_t(source), bytes, in_bounds, uintptr_t(__builtin_return_address(0)) - 1);
+    const uintptr_t code = uintptr_t(__builtin_return_address(0)) - 1;
+    if (Checker* checker = active_checker()) checker->issue_copy(uintptr_t(target), uintptr_t(source), bytes, in_bounds, code);
+    if (Profiler* profiler = active_profiler()) {
+        if (in_bounds) profiler->access(uintptr_t(source), bytes, Kind::read, code);
+        profiler->access(uintptr_t(target), bytes, Kind::write, code);
+    }
     // Until it lands the target holds NaN: who reads too early shall see it.
     std::memset(target, 0xff, bytes);
     Worker::active()->current().async_open.push_back({target, source, bytes, in_bounds});
@@ -461,11 +464,23 @@ void wait_async_groups(int still_in_flight) {
 
 void fail(const char* message) { Worker::active()->abandon(message); }
 
-// -- for the checker ------------------------------------------------------------------------------
+// -- for the checker and the profiler -------------------------------------------------------------
+
+void note_access(void* address, size_t bytes, Kind kind, uintptr_t code) {
+    const Worker* worker = Worker::active();
+    if (worker == nullptr) return;
+    if (Checker* checker = worker->checker()) checker->access(uintptr_t(address), bytes, kind, code);
+    if (Profiler* profiler = worker->profiler()) profiler->access(uintptr_t(address), bytes, kind, code);
+}
 
 Checker* active_checker() {
     const Worker* worker = Worker::active();
     return worker ? worker->checker() : nullptr;
+}
+
+Profiler* active_profiler() {
+    const Worker* worker = Worker::active();
+    return worker ? worker->profiler() : nullptr;
 }
 
 Stack running_stack() {
@@ -482,8 +497,10 @@ std::string running_thread_name() { return "thread " + name(thread->index, block
 
 void run(Body body, void* context, const LaunchSettings& settings, const char* kernel, SharedAnchor anchor, LaunchResult* result) {
     Launch launch{body, context, settings, kernel, anchor, size_t(settings.grid.x) * settings.grid.y * settings.grid.z};
-    if (settings.buffers) launch.checker = std::make_unique<Checker>(settings.buffers, settings.buffer_count);
+    if (settings.check) launch.checker = std::make_unique<Checker>(settings.buffers, settings.buffer_count);
+    if (settings.profile) launch.profiler = std::make_unique<Profiler>(settings.buffers, settings.buffer_count);
     Pool::instance().run(launch);
+    if (launch.profiler) launch.profiler->emit(*settings.profile);
     if (launch.checker && launch.message.empty() && !launch.checker->unset_read().empty())
         launch.message = std::string(kernel) + ": " + launch.checker->unset_read();
     std::snprintf(result->message, sizeof result->message, "%s", launch.message.c_str());
