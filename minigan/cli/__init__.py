@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from minigan.cli import inspection, training
+from minigan.cli import inspection, profiling, training
 from minigan.errors import MiniganError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app.command("train")(training.train)
 app.command("resume")(training.resume)
 app.command("evaluate")(inspection.evaluate)
 app.command("sample")(inspection.sample)
+app.command("profile")(profiling.profile)
 app.command("info")(inspection.info)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import platform
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import typer
 from rich.console import Console, RenderableType
@@ -14,11 +16,14 @@ from rich.table import Table
 
 from minigan.devices import device_names, get_device
 from minigan.devices.kernels import KERNELS
-from minigan.errors import DeviceError, TrainingError
-from minigan.files import write_json
+from minigan.errors import DeviceError, SettingsError, TrainingError
+from minigan.files import replacing, write_json
 from minigan.infogan.evaluation import evaluate as evaluate_networks
+from minigan.infogan.experiments import get_experiment
 from minigan.infogan.runs import Interrupted, Run, versions
 from minigan.infogan.training import Networks, StepMetrics, Trainer
+from minigan.inspect.annotate import page, terminal
+from minigan.inspect.profile import calls_of, profile_call
 
 _INTERRUPTED = 130  # the shell's code for a process that Ctrl-C ended
 
@@ -130,3 +135,30 @@ def print_info() -> None:
         for kernel, description in KERNELS.items():
             typer.echo(f"  {'✓' if kernel in own else '✗'} {kernel:36} {description}")
     sys.stdout.flush()
+
+
+def profile_and_show(
+    kernel: str, experiment: str, batch_size: int, number: int, page_path: Path | None
+) -> None:
+    """Profile a kernel's calls in a training step; print the annotated source, and write the page."""
+    settings = dataclasses.replace(get_experiment(experiment), batch_size=batch_size)
+    calls = calls_of(kernel, settings)
+    if number > len(calls):
+        raise SettingsError(f"there is no call {number} of {kernel}; a step has {len(calls)}")
+    chosen = calls[number - 1 : number] if number else calls
+    profiles = []
+    with _progress("profiling", len(chosen)) as show:
+        for i, call in enumerate(chosen):
+            show(i, str(call))
+            for profile in profile_call(call):
+                title = f"{call}: {profile.launch.source.name}, {profile.launch.kernel}"
+                profiles.append((title, profile))
+    console = Console()
+    if not console.is_terminal:
+        console.width = 160  # nobody's window: room for the source
+    for title, profile in profiles:
+        console.print(terminal(title, profile))
+    if page_path is not None:
+        with replacing(page_path) as temporary:
+            temporary.write_text(page(f"minigan profile {kernel}", profiles), encoding="utf-8")
+        typer.echo(f"wrote {page_path}")

@@ -128,7 +128,8 @@ class Emulated(KernelDevice):
     @contextlib.contextmanager
     def profiling(self) -> Iterator[list[LaunchProfile]]:
         """Within it every launch is profiled, and its profile added to the list."""
-        self._profiles = profiles = []
+        profiles: list[LaunchProfile] = []
+        self._profiles = profiles
         try:
             yield profiles
         finally:

@@ -129,6 +129,7 @@ public:
         }
         if (checker() && message_.empty()) refuse(checker()->unset_shared_read());
         if (profiler()) profiler()->settle();
+        launch_ = nullptr;  // what runs between launches is nobody's to watch
         return message_;
     }
 

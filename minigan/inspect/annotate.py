@@ -1,0 +1,196 @@
+"""A profile as annotated source: in the terminal, and as a page that needs nothing else."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from minigan.inspect.profile import Counts, KernelProfile
+
+_CONTEXT = 1  # lines of source shown above and below a line with counts
+
+
+class Column(NamedTuple):
+    """A column of counts: its head, what it means, its text for a line, and the share (0 … 1) that is lost there."""
+
+    head: str
+    meaning: str
+    width: int  # in a terminal
+    text: str
+    loss: float = 0.0
+
+
+def columns(counts: Counts) -> list[Column]:
+    """The counts of a line, as they are shown."""
+    return [
+        Column("global", "accesses of global memory by a warp", 7, _number(counts.global_requests)),
+        Column(
+            "sectors", "sectors of 32 bytes that such an access moves, of how many would do", 12,
+            _of(counts.sectors, counts.least_sectors, counts.global_requests),
+            _loss(counts.least_sectors, counts.sectors),
+        ),
+        Column("shared", "accesses of shared memory by a warp", 7, _number(counts.shared_requests)),
+        Column(
+            "wavefronts", "turns of the banks that such an access takes, of how many would do", 12,
+            _of(counts.wavefronts, counts.least_wavefronts, counts.shared_requests),
+            _loss(counts.least_wavefronts, counts.wavefronts),
+        ),
+        Column(
+            "lanes", "the share of a warp's lanes that take part", 5,
+            f"{counts.active_lanes:.0%}" if counts.steps else "", 1 - counts.active_lanes,
+        ),
+        Column("FLOPs", "additions, multiplications, divisions and roots", 7, _number(counts.flops)),
+        Column("barriers", "block barriers, by warp", 8, _number(counts.barriers)),
+    ]  # fmt: skip
+
+
+def _of(actual: int, least: int, requests: int) -> str:
+    return f"{actual / requests:.3g} of {least / requests:.3g}" if requests else ""
+
+
+def _loss(least: int, actual: int) -> float:
+    return 1 - least / actual if actual else 0.0
+
+
+def _number(value: float) -> str:
+    """Three digits and a unit; nothing for nothing."""
+    if not value:
+        return ""
+    for unit in ("", " k", " M", " G"):
+        if value < 1000:
+            return f"{value:.3g}{unit}"
+        value /= 1000
+    return f"{value:.3g} T"
+
+
+def summary(profile: KernelProfile) -> list[tuple[str, str]]:
+    """What a launch comes to, as (what, value)."""
+    total, launch = profile.total, profile.launch
+    moved, least = profile.moved_bytes, profile.least_bytes
+    facts = [
+        ("launch", f"grid {_sizes(launch.grid)}, blocks of {_sizes(launch.block)} threads"),
+        ("global memory", f"{_number(moved)}B in sectors; {_number(least)}B would do if a cache kept all"),
+        ("coalescing", f"{_share(total.least_sectors, total.sectors)} of the sectors that its accesses move are needed by them"),
+        ("FLOPs", f"{_number(total.flops) or '0'}, {profile.intensity:.3g} for each of the bytes that would do"),
+        ("lanes", f"{total.active_lanes:.0%} of a warp take part"),
+    ]  # fmt: skip
+    if total.wavefronts:
+        conflicts = total.wavefronts - total.least_wavefronts
+        facts.insert(3, ("shared memory", f"{_number(total.wavefronts)} wavefronts, {_number(conflicts) or 'none'} of them from bank conflicts"))  # fmt: skip
+    return [(what, " ".join(value.split())) for what, value in facts]
+
+
+def _sizes(sizes: Sequence[int]) -> str:
+    return "×".join(str(size) for size in sizes if size > 1) or "1"
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.0%}" if whole else "all"
+
+
+class Line(NamedTuple):
+    """A line of a source file, with its counts if it has any."""
+
+    number: int
+    text: str
+    counts: Counts | None
+
+
+def excerpts(file: Path, counted: dict[int, Counts]) -> Iterator[list[Line]]:
+    """The runs of lines with counts, and a little around them."""
+    source = file.read_text(encoding="utf-8").splitlines()
+    shown = sorted({n + d for n in counted for d in range(-_CONTEXT, _CONTEXT + 1)})
+    run: list[Line] = []
+    for number in (n for n in shown if 1 <= n <= len(source)):
+        if run and number != run[-1].number + 1:
+            yield run
+            run = []
+        run.append(Line(number, source[number - 1], counted.get(number)))
+    if run:
+        yield run
+
+
+def terminal(title: str, profile: KernelProfile) -> RenderableType:
+    """The profile for a terminal: the summary, then each file's lines."""
+    parts: list[RenderableType] = [Text(title, style="bold")]
+    facts = Table.grid(padding=(0, 2))
+    for what, value in summary(profile):
+        facts.add_row(Text(what, style="dim"), value)
+    parts.append(facts)
+    for file, counted in profile.lines.items():
+        table = Table(box=None, pad_edge=False, expand=True, title=file.name, title_justify="left")
+        table.add_column("", justify="right", style="dim", width=4)
+        table.add_column("", no_wrap=True, ratio=1, min_width=24)
+        for column in columns(Counts()):
+            table.add_column(column.head, justify="right", no_wrap=True, width=column.width)
+        for i, run in enumerate(excerpts(file, counted)):
+            if i:
+                table.add_row("⋮")
+            for line in run:
+                cells = columns(line.counts) if line.counts else []
+                table.add_row(str(line.number), Text(line.text), *map(_coloured, cells))
+        parts.append(table)
+    return Group(*parts, Text(""))
+
+
+def _coloured(column: Column) -> Text:
+    style = "red" if column.loss > 0.5 else "yellow" if column.loss > 0.1 else ""
+    return Text(column.text, style=style)
+
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
+body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 90rem; padding: 0 1rem; color: #222; background: #fff; }}
+h2 {{ margin: 2.5rem 0 .5rem; font-size: 1.15rem; }} h3 {{ font-size: 1rem; margin: 1.2rem 0 .3rem; font-weight: 600; }}
+dl {{ display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1.2rem; margin: 0; }} dt {{ color: #666; }} dd {{ margin: 0; }}
+.scroll {{ overflow-x: auto; border: 1px solid #ddd; border-radius: 6px; }}
+table {{ border-collapse: collapse; font: 13px/1.45 ui-monospace, Menlo, Consolas, monospace; width: 100%; }}
+th {{ text-align: right; padding: .3rem .7rem; font-weight: 600; border-bottom: 1px solid #ddd; white-space: nowrap; background: #f7f7f7; }}
+td {{ text-align: right; padding: 0 .7rem; white-space: nowrap; }} td.code {{ text-align: left; white-space: pre; width: 100%; }}
+td.number {{ color: #999; }} tr.plain td.code {{ color: #888; }}
+</style></head><body><h1>{title}</h1>
+<p>Counted on the emulated device, access by access, for the source as it stands. The redder a cell, the more is lost there.</p>
+{body}</body></html>
+"""
+
+
+def page(title: str, profiles: Sequence[tuple[str, KernelProfile]]) -> str:
+    """The profiles as one HTML page, with whole files."""
+    return _PAGE.format(
+        title=html.escape(title), body="\n".join(_section(name, p) for name, p in profiles)
+    )
+
+
+def _section(title: str, profile: KernelProfile) -> str:
+    facts = "".join(
+        f"<dt>{html.escape(what)}</dt><dd>{html.escape(value)}</dd>"
+        for what, value in summary(profile)
+    )
+    tables = "".join(_file_table(file, counted) for file, counted in profile.lines.items())
+    return f"<h2>{html.escape(title)}</h2><dl>{facts}</dl>{tables}"
+
+
+def _file_table(file: Path, counted: dict[int, Counts]) -> str:
+    heads = "".join(
+        f'<th title="{html.escape(c.meaning)}">{c.head}</th>' for c in columns(Counts())
+    )
+    source = file.read_text(encoding="utf-8").splitlines()
+    rows = "".join(_row(Line(i, text, counted.get(i))) for i, text in enumerate(source, 1))
+    return f"<h3>{html.escape(file.name)}</h3><div class=scroll><table><tr><th></th><th></th>{heads}</tr>{rows}</table></div>"
+
+
+def _row(line: Line) -> str:
+    cells = columns(line.counts) if line.counts else columns(Counts())
+    counts = "".join(
+        f'<td style="background: rgba(220, 50, 30, {0.75 * c.loss:.2f})">{c.text}</td>' if c.loss > 0.01
+        else f"<td>{c.text}</td>" for c in cells
+    )  # fmt: skip
+    code = html.escape(line.text)
+    kind = "counted" if line.counts else "plain"
+    return f"<tr class={kind}><td class=number>{line.number}</td><td class=code>{code}</td>{counts}</tr>"

@@ -1,0 +1,117 @@
+"""The kernel calls of a training step: the shapes that matter, with real values in them."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import dataclasses
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from minigan.devices import Device, get_device
+from minigan.devices.kernels import KERNELS
+from minigan.infogan.experiments import Settings
+from minigan.infogan.training import Trainer
+
+
+@dataclass
+class Call:
+    """A kernel of the contract and its arguments, arrays on the host; and how often a step makes a call of these shapes."""
+
+    kernel: str
+    arguments: tuple[Any, ...]
+    settings: dict[str, Any]
+    count: int = 1
+
+    def __str__(self) -> str:
+        shapes = [_shape(value) for value in (*self.arguments, *self.settings.values())]
+        return f"{self.kernel}({', '.join(filter(None, shapes))})"
+
+    def run(self, device: Device) -> Any:
+        """The kernel's result on a device. What a kernel changes in place is a copy."""
+        arguments = _mapped(self.arguments, lambda array: device.copy(device.asarray(array)))
+        settings = _mapped(self.settings, lambda array: device.copy(device.asarray(array)))
+        return getattr(device, self.kernel)(*arguments, **settings)
+
+
+def training_calls(settings: Settings) -> list[Call]:
+    """The calls of one step of an experiment, on random images, in order of first appearance; those of the same shapes once."""
+    settings = dataclasses.replace(settings, device="cpu")
+    rng = np.random.default_rng(0)
+    count = 2 * settings.batch_size
+    images = rng.integers(0, 256, (count, *settings.image_shape), dtype=np.uint8)
+    trainer = Trainer(settings, images)
+    with recorded_calls(get_device("cpu")) as calls:
+        trainer.step()
+    return calls
+
+
+@contextlib.contextmanager
+def recorded_calls(device: Device) -> Iterator[list[Call]]:
+    """Within it the kernel calls of a device are recorded; a kernel that calls another is one call."""
+    calls: dict[str, Call] = {}
+    depth = 0
+
+    def recording(name: str, kernel: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **settings: Any) -> Any:
+            nonlocal depth
+            if depth == 0:
+                made = Call(name, arguments, settings)
+                key = f"{made} {_scalars((arguments, settings))}"
+                if key in calls:
+                    calls[key].count += 1
+                else:  # the arrays as they are now: the kernel may change them
+                    made.arguments = _mapped(arguments, _on_host(device))
+                    made.settings = _mapped(settings, _on_host(device))
+                    calls[key] = made
+            depth += 1
+            try:
+                return kernel(*arguments, **settings)
+            finally:
+                depth -= 1
+
+        return call
+
+    recorded: list[Call] = []
+    try:
+        for name in KERNELS:
+            setattr(device, name, recording(name, getattr(device, name)))
+        yield recorded
+    finally:
+        for name in KERNELS:
+            vars(device).pop(name, None)
+        recorded += calls.values()
+
+
+def _on_host(device: Device) -> Callable[[Any], Any]:
+    return lambda array: np.array(device.to_numpy(array))
+
+
+def _is_array(value: Any) -> bool:
+    return hasattr(value, "shape") and hasattr(value, "dtype") and not np.isscalar(value)
+
+
+def _mapped(value: Any, of_array: Callable[[Any], Any]) -> Any:
+    if _is_array(value):
+        return of_array(value)
+    if isinstance(value, (tuple, list)):
+        return type(value)(_mapped(item, of_array) for item in value)
+    if isinstance(value, dict):
+        return {name: _mapped(item, of_array) for name, item in value.items()}
+    return copy.copy(value)
+
+
+def _shape(value: Any) -> str:
+    if _is_array(value):
+        return "×".join(map(str, value.shape)) or "1"
+    if isinstance(value, (tuple, list)) and value and all(_is_array(item) for item in value):
+        return f"{len(value)} arrays of {sum(item.size for item in value):,}"
+    return ""
+
+
+def _scalars(value: Any) -> str:
+    """What of the arguments is no array, as text: calls that differ in it are different calls."""
+    return repr(_mapped(value, lambda array: (array.shape, str(array.dtype))))

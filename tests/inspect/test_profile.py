@@ -1,0 +1,108 @@
+"""Profiles by line, and how they are shown."""
+
+import dataclasses
+import html.parser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+import minigan as mg
+from minigan.devices.kernels import KERNELS
+from minigan.errors import SettingsError
+from minigan.infogan.experiments import MNIST
+from minigan.inspect.annotate import page, terminal
+from minigan.inspect.calls import training_calls
+from minigan.inspect.profile import KernelProfile, calls_of, profile_call
+
+SMALL = dataclasses.replace(
+    MNIST, trunk="conv 4 | conv 6 bn | fc 8 bn", generator="fc 8 bn | fc 7x7x6 bn | up 4 bn | up 1 sigmoid",
+    batch_size=4,
+)  # fmt: skip
+
+
+def test_the_calls_of_a_step() -> None:
+    calls = training_calls(SMALL)
+    assert {call.kernel for call in calls} <= set(KERNELS)
+    text = [str(call) for call in calls]
+    assert "conv2d(8×28×28×1, 4×4×1×4, 4)" in text  # real and generated images in one batch
+    assert "conv2d(4×28×28×1, 4×4×1×4, 4)" in text
+    assert len(set(text)) > 20
+    assert not set(vars(mg.get_device("cpu"))) & set(KERNELS)  # nothing is recorded any more
+
+
+def test_a_call_gives_on_any_device_what_it_gave() -> None:
+    for call in calls_of("conv2d", SMALL):
+        found, expected = (call.run(mg.get_device(name)) for name in ("emulated", "cpu"))
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_call_can_be_made_again() -> None:
+    """Arguments that a kernel changes in place are as they were before."""
+    (call, *_) = calls_of("accumulate", SMALL)
+    before = call.arguments[0].copy()
+    call.run(mg.get_device("cpu"))
+    np.testing.assert_array_equal(call.arguments[0], before)
+
+
+def test_a_kernel_that_no_step_calls() -> None:
+    with pytest.raises(SettingsError, match=r"no step of mnist calls 'conv3d'; it calls .*conv2d"):
+        calls_of("conv3d", SMALL)
+
+
+@pytest.fixture(scope="module")
+def profiled() -> KernelProfile:
+    (call, *_) = calls_of("batch_norm_statistics", SMALL)
+    return profile_call(call)[0]
+
+
+def test_lines_sum_to_the_whole(profiled: KernelProfile) -> None:
+    lines = [counts for of_file in profiled.lines.values() for counts in of_file.values()]
+    for name in ("global_requests", "sectors", "shared_requests", "wavefronts", "flops"):
+        assert sum(getattr(counts, name) for counts in lines) == getattr(profiled.total, name) > 0
+    assert profiled.moved_bytes >= profiled.least_bytes > 0
+    assert profiled.intensity == profiled.total.flops / profiled.least_bytes
+
+
+def test_the_annotated_source_in_a_terminal(profiled: KernelProfile) -> None:
+    console = Console(width=160, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
+    console.print(terminal("a title", profiled))
+    text = console.export_text()
+    assert (
+        "a title" in text and "normalization.cu" in text and "KERNEL batch_norm_parts" not in text
+    )
+    assert "own.mean += difference / own.count;" in text
+    (line,) = (part for part in text.splitlines() if "const real value = x[" in part)
+    assert "of" in line and line.split()[0].isdigit()
+
+
+class _Text(html.parser.HTMLParser):
+    """The text of a page, its tags balanced; links to elsewhere are collected."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.links: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag != "meta":
+            self.open.append(tag)
+        self.links += [value or "" for name, value in attrs if name in ("src", "href")]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_the_page_stands_alone(profiled: KernelProfile) -> None:
+    parser = _Text()
+    parser.feed(page("minigan <profile>", [("one", profiled)]))
+    assert parser.open == [] and parser.links == []
+    assert "minigan <profile>" in parser.text  # escaped, and read back
+    source = Path(profiled.launch.source).read_text(encoding="utf-8")
+    assert source.splitlines()[0] in parser.text
+    assert "for (int i = 1; i < kRowThreads; ++i)" in parser.text
