@@ -146,7 +146,7 @@ def _coloured(column: Column) -> Text:
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
-body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 90rem; padding: 0 1rem; color: #222; background: #fff; }}
+body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 100rem; padding: 0 1rem; color: #222; background: #fff; }}
 h2 {{ margin: 2.5rem 0 .5rem; font-size: 1.15rem; }} h3 {{ font-size: 1rem; margin: 1.2rem 0 .3rem; font-weight: 600; }}
 dl {{ display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1.2rem; margin: 0; }} dt {{ color: #666; }} dd {{ margin: 0; }}
 .scroll {{ overflow-x: auto; border: 1px solid #ddd; border-radius: 6px; }}
@@ -182,7 +182,7 @@ def _file_table(file: Path, counted: dict[int, Counts]) -> str:
     )
     source = file.read_text(encoding="utf-8").splitlines()
     rows = "".join(_row(Line(i, text, counted.get(i))) for i, text in enumerate(source, 1))
-    return f"<h3>{html.escape(file.name)}</h3><div class=scroll><table><tr><th></th><th></th>{heads}</tr>{rows}</table></div>"
+    return f"<h3>{html.escape(file.name)}</h3><div class=scroll><table><tr>{heads}<th></th><th></th></tr>{rows}</table></div>"
 
 
 def _row(line: Line) -> str:
@@ -193,4 +193,4 @@ def _row(line: Line) -> str:
     )  # fmt: skip
     code = html.escape(line.text)
     kind = "counted" if line.counts else "plain"
-    return f"<tr class={kind}><td class=number>{line.number}</td><td class=code>{code}</td>{counts}</tr>"
+    return f"<tr class={kind}>{counts}<td class=number>{line.number}</td><td class=code>{code}</td></tr>"
