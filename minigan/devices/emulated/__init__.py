@@ -8,15 +8,17 @@ and the line. See ``runtime/scheduler.cpp``.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from minigan.devices.emulated.arrays import EmulatedArray, kernels_only
 from minigan.devices.emulated.compile import compiler, kernel_library, load, runtime_library
-from minigan.devices.launch import KernelDevice, kernel_sources
-from minigan.errors import KernelError
+from minigan.devices.kernels import Result
+from minigan.devices.launch import Double, KernelDevice, Launch, Table, kernel_sources
+from minigan.errors import DeviceError, KernelError
 
 _REALS = {"float32": "float", "float64": "double"}
 
@@ -34,7 +36,9 @@ class Emulated(KernelDevice):
     def __init__(
         self, order_seed: int = 1, workers: int = 0, portable_switch: bool = False
     ) -> None:
+        super().__init__()
         compiler()  # an error here, not at the first kernel
+        self._graph: list[Launch] | None = None  # that is being captured
         self.order_seed, self.workers, self.portable_switch = order_seed, workers, portable_switch
         self.sources: Path = kernel_sources()
 
@@ -42,13 +46,46 @@ class Emulated(KernelDevice):
         """Filled with NaN, so that what is read before it is written shows."""
         fresh = np.empty(tuple(shape), dtype)
         fresh.reshape(-1).view(np.uint8).fill(0xFF)
-        return fresh
+        return fresh.view(EmulatedArray)
 
     def asarray(self, values: Any, dtype: Any = None) -> np.ndarray[Any, Any]:
-        return np.asarray(values, dtype)
+        if isinstance(values, EmulatedArray) and dtype in (None, values.dtype):
+            return values
+        self._refuse_in_capture("asarray", "brought from the host")
+        return np.asarray(values, dtype).view(EmulatedArray)
 
     def to_numpy(self, array: Any) -> np.ndarray[Any, Any]:
+        self._refuse_in_capture("to_numpy", "read back to the host")
         return np.asarray(array)
+
+    # -- capture --------------------------------------------------------------------------------
+
+    def capture(self, function: Callable[[], Result]) -> Callable[[], Result]:
+        """As CUDA graphs: a list of launches with fixed arguments, whose arrays it keeps."""
+        launches, result = self.record(function)
+
+        def replay() -> Result:
+            for launch in launches:
+                self._run(launch)
+            return result
+
+        return replay
+
+    def record(self, function: Callable[[], Result]) -> tuple[list[Launch], Result]:
+        """The launches of `function`, none of which is run, and what it returned."""
+        self._refuse_in_capture("capture", "captured")
+        launches: list[Launch] = []
+        self._graph = launches
+        try:
+            with kernels_only():
+                result = function()
+        finally:
+            self._graph = None
+        return launches, result
+
+    def _refuse_in_capture(self, operation: str, what: str) -> None:
+        if self._graph is not None:
+            raise DeviceError(f"{operation}: nothing can be {what} while a graph is captured")
 
     def launch(
         self,
@@ -59,7 +96,17 @@ class Emulated(KernelDevice):
         block: tuple[int, ...],
         *arguments: Any,
     ) -> None:
-        self.launch_file(self.sources / f"{source}.cu", kernel, dtype, grid, block, arguments)
+        launch = Launch(source, kernel, np.dtype(dtype), grid, block, arguments)
+        if self._graph is None:
+            self._run(launch)
+        else:
+            self._graph.append(launch)
+
+    def _run(self, launch: Launch) -> None:
+        path = self.sources / f"{launch.source}.cu"
+        self.launch_file(
+            path, launch.kernel, launch.dtype, launch.grid, launch.block, launch.arguments
+        )
 
     def launch_file(
         self,
@@ -96,6 +143,10 @@ def _argument(value: Any, real: np.dtype[Any]) -> Any:
         return ctypes.c_void_p(0)
     if isinstance(value, np.ndarray):
         return ctypes.c_void_p(value.ctypes.data)
+    if isinstance(value, Table):
+        return ctypes.create_string_buffer(value.to_bytes(lambda array: int(array.ctypes.data)))
+    if isinstance(value, Double):
+        return ctypes.c_double(value.value)
     if isinstance(value, (np.int64, np.uint64)):
         return ctypes.c_uint64(int(value) & (2**64 - 1))
     if isinstance(value, (int, np.integer)):
