@@ -22,6 +22,15 @@ struct Tensors {  // rows that are not used are zero
 
 struct alignas(16) Vector { real x[kVector]; };
 
+// The 16 bytes at p. A GPU refuses an address that is no multiple of 16; so does the emulation.
+template <class V, class T>
+__device__ __forceinline__ V& vector_at(T* p) {
+#ifdef MINIGAN_EMULATION
+    if ((size_t)p % 16 != 0) emulation::fail("a vector of 16 bytes at an address that is no multiple of 16");
+#endif
+    return *reinterpret_cast<V*>(p);
+}
+
 struct Update {
     real rate, beta1, beta2, correction, epsilon;
     __device__ __forceinline__ void operator()(real& p, real g, real& m, real& v) const {
@@ -54,12 +63,12 @@ KERNEL adam(const Tensors tensors, int count, const long long* step, double lear
     const bool aligned = ((size_t)p | (size_t)g | (size_t)m | (size_t)v) % 16 == 0;
     const long long vectors_end = aligned ? begin + (end - begin) / kVector * kVector : begin;
     for (long long i = begin + threadIdx.x * kVector; i < vectors_end; i += blockDim.x * kVector) {
-        Vector pi = *(Vector*)(p + i), mi = *(Vector*)(m + i), vi = *(Vector*)(v + i);
-        const Vector gi = *(const Vector*)(g + i);
+        Vector pi = vector_at<Vector>(p + i), mi = vector_at<Vector>(m + i), vi = vector_at<Vector>(v + i);
+        const Vector gi = vector_at<const Vector>(g + i);
         for (int j = 0; j < kVector; ++j) update(pi.x[j], gi.x[j], mi.x[j], vi.x[j]);
-        *(Vector*)(p + i) = pi;
-        *(Vector*)(m + i) = mi;
-        *(Vector*)(v + i) = vi;
+        vector_at<Vector>(p + i) = pi;
+        vector_at<Vector>(m + i) = mi;
+        vector_at<Vector>(v + i) = vi;
     }
     for (long long i = vectors_end + threadIdx.x; i < end; i += blockDim.x) update(p[i], g[i], m[i], v[i]);
 }
