@@ -182,20 +182,20 @@ class Trainer:
         return metrics
 
     def _take_step(self) -> Array:
-        """Launch a step, kernel by kernel or captured; see `_launch_step` for what it returns."""
+        """Launch a step, kernel by kernel or captured; see `launch_step` for what it returns."""
         if not self.capture or self._plain_steps < _PLAIN_STEPS:
             self._plain_steps += 1
-            return self._launch_step()
+            return self.launch_step()
         constants = [optimizer.settings for _, optimizer in self._optimizers()]
         if self._captured is None or self._captured[0] != constants:
             self._captured = None  # its memory serves the next one
-            self._captured = constants, self.device.capture(self._launch_step)
+            self._captured = constants, self.device.capture(self.launch_step)
         metrics = self._captured[1]()
         for _, value in self.networks.named_tensors():
             value.mark_changed()  # which a replay does not say
         return metrics
 
-    def _launch_step(self) -> Array:
+    def launch_step(self) -> Array:
         """Launch the kernels of a step. D's loss, G's, and Σ log Q(c_i|x) of each code over the batch, in one array."""
         device, step = self.device, self._counter.data
         device.increment(step)

@@ -224,7 +224,7 @@ def test_captured_steps_are_the_plain_ones_to_the_bit(
     functions = captures(captured, monkeypatch)
     assert steps(captured, 6) == steps(plain, 6)
     assert same_state(captured, plain)
-    assert functions == [captured._launch_step]  # once, and the plain trainer never
+    assert functions == [captured.launch_step]  # once, and the plain trainer never
     assert captured.step_count == 6
     assert [optimizer.step_count for _, optimizer in captured._optimizers()] == [6, 6]
 
