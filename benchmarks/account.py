@@ -19,8 +19,7 @@ import numpy as np
 from benchmarks.report import Table
 from minigan.devices import get_device
 from minigan.devices.emulated import Emulated
-from minigan.devices.launch import Launch
-from minigan.devices.launch import Table as ArgumentTable
+from minigan.devices.launch import Launch, PointerTable
 from minigan.infogan.experiments import MNIST, Settings
 
 
@@ -73,6 +72,7 @@ _OPERATIONS = {
     "multiply": 1,
     "fill": 0,
     "copy": 0,
+    "concatenate": 0,
     "pad_rows": 0,
     "increment": 1,
     "gather_images": 2,
@@ -121,7 +121,7 @@ _PRODUCTS: dict[str, Callable[..., float]] = {
 def cost(launch: Launch) -> Cost:
     """The least that a launch moves, and its operations. KeyError for a kernel that nobody has counted."""
     arrays = [a for a in launch.arguments if isinstance(a, np.ndarray)]
-    tables = [a for a in launch.arguments if isinstance(a, ArgumentTable)]
+    tables = [a for a in launch.arguments if isinstance(a, PointerTable)]
     moved = sum(a.nbytes for a in arrays)
     if launch.kernel in _PRODUCTS:
         return Cost(1, moved, 0, _PRODUCTS[launch.kernel](*arrays))
@@ -131,6 +131,8 @@ def cost(launch: Launch) -> Cost:
         p, g, m, v, *_ = tables[0].columns
         moved += sum(array.nbytes for column in (p, p, g, m, m, v, v) for array in column)
         return Cost(1, moved, 13 * sum(array.size for array in p))
+    if launch.kernel == "concatenate":
+        moved += sum(array.nbytes for array in tables[0].columns[0])
     if launch.kernel == "gather_images":  # of all images only the batch's, a byte a pixel
         images, _, result = arrays
         moved += result.size - images.nbytes

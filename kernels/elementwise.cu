@@ -66,7 +66,22 @@ KERNEL pad_rows(const real* __restrict__ x, real* __restrict__ result, long long
 // counter += 1. Launch: one thread.
 KERNEL increment(long long* counter) { *counter += 1; }
 
-// target[i] = source[i]. Reads source, writes target: a part of a concatenation.
+constexpr int kParts = 64;
+struct Parts {  // part k lies in the result at its elements end[k − 1] … end[k]
+    const real* x[kParts];
+    long long end[kParts];
+};
+
+// The parts one after another. Reads them, writes result.
+KERNEL concatenate(const Parts parts, real* __restrict__ result, long long n) {
+    for (long long i = grid_index(); i < n; i += grid_stride()) {
+        int k = 0;
+        while (parts.end[k] <= i) ++k;
+        result[i] = parts.x[k][i - (k == 0 ? 0 : parts.end[k - 1])];
+    }
+}
+
+// target[i] = source[i]. Reads source, writes target.
 KERNEL copy(const real* __restrict__ source, real* __restrict__ target, long long n) {
     for (long long i = grid_index(); i < n; i += grid_stride()) target[i] = source[i];
 }

@@ -35,6 +35,7 @@ _MOST_ELEMENTS = 2**31 - 1  # row and column indices of the kernels are 32 bits
 _SUM_ELEMENTS = 2048  # that a block of a sum has at least; a second launch adds up to 64 blocks
 _ADAM_TENSORS, _ADAM_ELEMENTS = 64, 8192  # of a table, and of a block: as in adam.cu
 _RUNNING_GROUPS = 16  # of a table, as in normalization.cu
+_CONCATENATED_PARTS = 64  # of a table, as in elementwise.cu
 _REALS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
@@ -46,7 +47,7 @@ class Double:
 
 
 @dataclass(frozen=True)
-class Table:
+class PointerTable:
     """A kernel argument passed by value: a C struct with a member `T name[rows]` for each column.
 
     A column holds arrays, whose addresses are passed (None is a null pointer), or ints (long long). What a column
@@ -105,7 +106,7 @@ class KernelDevice(Device):
         """Run `kernel` of kernels/`source`.cu, compiled for `dtype`, on a grid of blocks.
 
         An argument is an array, an int (32 bits), a `np.int64`/`np.uint64`, a float (of the kernel's dtype), a `Double`, a
-        `Table` (a struct by value), or None (a null pointer).
+        `PointerTable` (a struct by value), or None (a null pointer).
         """
         raise DeviceError(f"device '{self.name}' cannot launch kernels")
 
@@ -151,8 +152,12 @@ class KernelDevice(Device):
             blocks = min(-(-n // _BLOCK), 4096)
             self.launch(source, kernel, dtype, (blocks,), (_BLOCK,), *arguments)
 
-    def _checked(self, kernel: str, *arrays: Array) -> tuple[Array, ...]:
-        """Contiguous arrays of one float dtype, not too large to index; what cannot be is refused by name."""
+    def _checked(self, kernel: str, *operands: Array | None) -> tuple[Any, ...]:
+        """Contiguous arrays of one float dtype, not too large to index; what cannot be is refused by name.
+
+        None stands for an operand that is left out, and stays.
+        """
+        arrays = [a for a in operands if a is not None]
         dtype = arrays[0].dtype
         for array in arrays:
             if not isinstance(array, self.array_module.ndarray):
@@ -166,14 +171,7 @@ class KernelDevice(Device):
                 raise ValueError(
                     f"{kernel}: an array of {array.size} elements is over the index range"
                 )
-        return tuple(a if a.flags.c_contiguous else self.copy(a) for a in arrays)
-
-    def _with_optional(
-        self, kernel: str, array: Array, other: Array | None
-    ) -> tuple[Array, Array | None]:
-        """As `_checked`, for an operand that may be left out."""
-        given = [array] if other is None else [array, other]
-        return (*self._checked(kernel, *given), None)[:2]
+        return tuple(a if a is None or a.flags.c_contiguous else self.copy(a) for a in operands)
 
     def _counter(self, step: Step) -> Array:
         """A step's number on the device."""
@@ -192,7 +190,7 @@ class KernelDevice(Device):
         transpose_a: bool = False,
         transpose_b: bool = False,
     ) -> Array:
-        a, b = self._checked("gemm", a, b)
+        a, b, bias = self._checked("gemm", a, b, bias)
         m, k = (a.shape[1], a.shape[0]) if transpose_a else a.shape
         n = b.shape[0] if transpose_b else b.shape[1]
         c = self.empty((m, n), a.dtype)
@@ -239,7 +237,7 @@ class KernelDevice(Device):
     ) -> None:
         """Launch a kernel of convolution.cu; `channels` are the convolution's c and o, and a transposed
         convolution's filter has them swapped in memory."""
-        if not rows or not columns or not n:
+        if not rows or not columns:
             return
         (top, _), (left, _) = geometry.padding
         c, o = channels
@@ -255,7 +253,7 @@ class KernelDevice(Device):
     def _forward(
         self, x: Array, w: Array, bias: Array | None, g: ConvolutionGeometry, transposed: bool
     ) -> Array:
-        x, w = self._checked("conv2d", x, w)
+        x, w, bias = self._checked("conv2d", x, w, bias)
         n, c, o = x.shape[0], x.shape[3], w.shape[2] if transposed else w.shape[3]
         y = self.empty((n, *g.output_size, o), x.dtype)
         rows = n * math.prod(g.output_size)
@@ -265,7 +263,7 @@ class KernelDevice(Device):
     def _adjoint(
         self, dy: Array, w: Array, bias: Array | None, g: ConvolutionGeometry, transposed: bool
     ) -> Array:
-        dy, w = self._checked("conv2d_backward_data", dy, w)
+        dy, w, bias = self._checked("conv2d_backward_data", dy, w, bias)
         n, o, c = dy.shape[0], dy.shape[3], w.shape[3] if transposed else w.shape[2]
         dx = self.empty((n, *g.input_size, c), dy.dtype)
         phase_pixels = math.prod(
@@ -320,7 +318,9 @@ class KernelDevice(Device):
         running: Sequence[tuple[Array, Array]] = (),
         momentum: float = 0.0,
     ) -> tuple[Array, Array]:
-        x, *_ = self._checked("batch_norm_statistics", x, *(a for pair in running for a in pair))
+        averages = [array for pair in running for array in pair]
+        _check_contiguous("batch_norm_statistics", *averages)
+        x, *_ = self._checked("batch_norm_statistics", x, *averages)
         rows, channels = x.shape[0] // groups, x.shape[1]
         part_mean, part_m2 = self.empty((2, groups, _PARTS, channels), x.dtype)
         mean, variance = self.empty((2, groups, channels), x.dtype)
@@ -335,7 +335,7 @@ class KernelDevice(Device):
             self._elementwise(
                 "normalization", "batch_norm_merge", channels, x.dtype,
                 part_mean[part], part_m2[part], mean[part], variance[part],
-                Table(columns, _RUNNING_GROUPS), momentum, rows, channels, _PARTS,
+                PointerTable(columns, _RUNNING_GROUPS), momentum, rows, channels, _PARTS,
                 len(mean[part]),
             )  # fmt: skip
         return mean, variance
@@ -451,7 +451,7 @@ class KernelDevice(Device):
     # -- sums, scales and rows ------------------------------------------------------------------
 
     def scaled_sum(self, x: Array, x_scale: float, y: Array | None, y_scale: float) -> Array:
-        x, y = self._with_optional("scaled_sum", x, y)
+        x, y = self._checked("scaled_sum", x, y)
         result = self.empty(x.shape, x.dtype)
         self._add_scaled(x, x_scale, y, y_scale, result)
         return result
@@ -473,7 +473,7 @@ class KernelDevice(Device):
         return result
 
     def weighted_sum(self, x: Array, weights: Array | None, divisor: float) -> Array:
-        x, weights = self._with_optional("weighted_sum", x, weights)
+        x, weights = self._checked("weighted_sum", x, weights)
         blocks = max(1, min(-(-x.size // _SUM_ELEMENTS), 64))
         result = self.empty((), x.dtype)
         if blocks == 1:
@@ -495,7 +495,7 @@ class KernelDevice(Device):
     def weighted_sum_backward(
         self, dy: Array, weights: Array | None, divisor: float, shape: Sequence[int]
     ) -> Array:
-        dy, weights = self._with_optional("weighted_sum_backward", dy, weights)
+        dy, weights = self._checked("weighted_sum_backward", dy, weights)
         dx = self.empty(shape, dy.dtype)
         self._elementwise(
             "reduction", "weighted_sum_backward", dx.size, dx.dtype,
@@ -572,6 +572,7 @@ class KernelDevice(Device):
         counter = self._counter(step)
         by_dtype: dict[Any, list[tuple[Array, ...]]] = {}
         for arrays in zip(parameters, gradients, first_moments, second_moments, strict=True):
+            _check_contiguous("adam", arrays[0], *arrays[2:])
             checked = self._checked("adam", *arrays)
             if checked[0].size:
                 by_dtype.setdefault(checked[0].dtype, []).append(checked)
@@ -587,7 +588,7 @@ class KernelDevice(Device):
         *first_blocks, blocks = itertools.accumulate(
             (-(-size // _ADAM_ELEMENTS) for size in sizes), initial=0
         )
-        table = Table((*zip(*tensors, strict=True), sizes, first_blocks), _ADAM_TENSORS)
+        table = PointerTable((*zip(*tensors, strict=True), sizes, first_blocks), _ADAM_TENSORS)
         self.launch(
             "adam", "adam", tensors[0][0].dtype, (blocks,), (_BLOCK,), table, len(tensors), counter,
             Double(settings.learning_rate), Double(settings.beta1), Double(settings.beta2),
@@ -597,9 +598,8 @@ class KernelDevice(Device):
     def accumulate(
         self, total: Array, gradient: Array, decay: float = 1.0, scale: float = 1.0
     ) -> None:
-        total_itself, gradient = self._checked("accumulate", total, gradient)
-        if total_itself is not total:
-            raise ValueError("accumulate: the total is not contiguous; it is changed in place")
+        _check_contiguous("accumulate", total)
+        total, gradient = self._checked("accumulate", total, gradient)
         self._add_scaled(total, decay, gradient, scale, total)
 
     def increment(self, counter: Array) -> None:
@@ -666,13 +666,22 @@ class KernelDevice(Device):
         rows = sum(a.shape[0] for a in arrays)
         result = self.empty((rows, *arrays[0].shape[1:]), arrays[0].dtype)
         start = 0
-        for array in arrays:
-            part = result[start : start + array.shape[0]]
+        for first in range(0, len(arrays), _CONCATENATED_PARTS):
+            parts = arrays[first : first + _CONCATENATED_PARTS]
+            ends = [int(end) for end in itertools.accumulate(part.size for part in parts)]
+            stop = start + sum(part.shape[0] for part in parts)
             self._elementwise(
-                "elementwise", "copy", array.size, array.dtype, array, part, np.int64(array.size)
-            )
-            start += array.shape[0]
+                "elementwise", "concatenate", ends[-1], result.dtype,
+                PointerTable((parts, ends), _CONCATENATED_PARTS), result[start:stop], np.int64(ends[-1]),
+            )  # fmt: skip
+            start = stop
         return result
+
+
+def _check_contiguous(kernel: str, *arrays: Array) -> None:
+    """What a kernel changes in place; a contiguous copy would take the change."""
+    if not all(array.flags.c_contiguous for array in arrays):
+        raise ValueError(f"{kernel}: an array that it changes in place is not contiguous")
 
 
 def _columns(weights: Array | None) -> int:

@@ -186,7 +186,10 @@ class Trainer:
         if not self.capture or self._plain_steps < _PLAIN_STEPS:
             self._plain_steps += 1
             return self.launch_step()
-        constants = [optimizer.settings for _, optimizer in self._optimizers()]
+        constants = [
+            *(optimizer.settings for _, optimizer in self._optimizers()),
+            *(module.training for _, module in self.networks.named()),
+        ]
         if self._captured is None or self._captured[0] != constants:
             self._captured = None  # its memory serves the next one
             self._captured = constants, self.device.capture(self.launch_step)

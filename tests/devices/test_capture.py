@@ -274,6 +274,15 @@ def test_another_learning_rate_is_captured_anew(monkeypatch: pytest.MonkeyPatch)
     assert len(functions) == 2
 
 
+def test_networks_in_inference_do_not_train_on_from_a_capture() -> None:
+    """A plain step refuses to: inference names one group of statistics."""
+    trainer = make(SMALL)
+    steps(trainer, 4)
+    trainer.networks.train(False)
+    with pytest.raises(ValueError, match="inference needs running statistics, and names one group"):
+        trainer.step()
+
+
 def test_a_replay_says_what_it_changed() -> None:
     """A graph that saved a parameter before a step is refused after it, as after any change in place."""
     trainer = make(SMALL)

@@ -355,6 +355,8 @@ def kernel_calls(dtype: Any) -> dict[str, tuple[Any, ...]]:
         "encode_latents": (normal(6, 5), codes, table),
         "gather_images": (images, np.array([3, 1, 19]), -1.0, 1.0, dtype),
         "concatenate_rows": ([normal(2, 3), normal(4, 3)],),
+        "concatenate_rows, empty parts": ([normal(0, 3), normal(4, 3), normal(0, 3), normal(0, 3), normal(1, 3)],),
+        "concatenate_rows, more parts than a table holds": ([normal(i % 3, 5) for i in range(131)],),
     }  # fmt: skip
 
 
@@ -386,6 +388,23 @@ def test_a_kernel_gives_what_the_cpus_gives(name: str, dtype: Any) -> None:
 
 def test_every_kernel_is_compared() -> None:
     assert {name.partition(",")[0] for name in kernel_calls(np.float32)} == set(KERNELS)
+
+
+def test_what_is_changed_in_place_is_contiguous() -> None:
+    """A kernel would change a contiguous copy, and nobody would see it."""
+    device, settings = mg.get_device("emulated"), AdamSettings(1e-2, 0.5, 0.9, 1e-8)
+    rows, strided = device.ones((4, 5), np.float32), device.ones((4, 10), np.float32)[:, ::2]
+    column = strided[0]
+    with pytest.raises(ValueError, match=r"^accumulate: an array that it changes in place is not"):
+        device.accumulate(strided, rows)
+    with pytest.raises(ValueError, match=r"^batch_norm_statistics: an array that it changes"):
+        device.batch_norm_statistics(rows, 1, [(rows[0], column)], 0.9)
+    for i in (0, 2, 3):
+        arrays = [strided if i == j else rows for j in range(4)]
+        with pytest.raises(ValueError, match=r"^adam: an array that it changes in place is not"):
+            device.adam(*([a] for a in arrays), 1, settings)
+    device.adam([rows], [strided], [rows], [rows], 1, settings)  # the gradient is only read
+    device.accumulate(rows, strided)
 
 
 @pytest.mark.parametrize("misaligned", range(4))

@@ -17,7 +17,7 @@ import numpy as np
 from minigan.devices.emulated.arrays import EmulatedArray, kernels_only
 from minigan.devices.emulated.compile import compiler, kernel_library, load, runtime_library
 from minigan.devices.kernels import Result
-from minigan.devices.launch import Double, KernelDevice, Launch, Table, kernel_sources
+from minigan.devices.launch import Double, KernelDevice, Launch, PointerTable, kernel_sources
 from minigan.errors import DeviceError, KernelError
 
 _REALS = {"float32": "float", "float64": "double"}
@@ -143,7 +143,7 @@ def _argument(value: Any, real: np.dtype[Any]) -> Any:
         return ctypes.c_void_p(0)
     if isinstance(value, np.ndarray):
         return ctypes.c_void_p(value.ctypes.data)
-    if isinstance(value, Table):
+    if isinstance(value, PointerTable):
         return ctypes.create_string_buffer(value.to_bytes(lambda array: int(array.ctypes.data)))
     if isinstance(value, Double):
         return ctypes.c_double(value.value)
