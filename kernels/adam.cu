@@ -2,13 +2,13 @@
 //
 // Layout: a table of flat arrays, passed by value; no alignment is asked for, but where the four arrays of a tensor are
 // aligned to 16 bytes they are read and written in vectors of 16.
-// Launch: blocks of 256 threads, each for 8,192 elements of one tensor; tensor i has the blocks from first_block[i] on.
+// Launch: blocks of 256 threads, each for 4,096 elements of one tensor; tensor i has the blocks from first_block[i] on.
 // Bound: memory, seven streams: p, g, m, v are read and p, m, v written.
 
 #include "minigan.cuh"
 
 constexpr int kTensors = 64;            // a table of 3 KiB: a kernel's parameters may take 4
-constexpr int kBlockElements = 8192;
+constexpr int kBlockElements = 4096;
 constexpr int kVector = 16 / sizeof(real);
 
 struct Tensors {  // rows that are not used are zero

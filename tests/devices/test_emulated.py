@@ -344,7 +344,7 @@ def kernel_calls(dtype: Any) -> dict[str, tuple[Any, ...]]:
         "code_log_likelihood": (normal(6, 10), codes, table),
         "scale_code_gradient": (normal(6, 10), normal(6, 4), table),
         "adam": ([normal(300)], [normal(300)], [moments[0]], [moments[1]], 3, AdamSettings(1e-3, 0.5, 0.9, 1e-8)),
-        "adam, in vectors and beside them": adam_of([1, 8191, 8192, 8193, 0, 40000]),
+        "adam, in vectors and beside them": adam_of([1, 4095, 4096, 4097, 0, 20000]),
         "adam, of more tensors than a table holds": adam_of([*range(1, 141)]),
         "accumulate": (normal(300), normal(300)),
         "accumulate, scaled": (normal(300), normal(300), 0.9, -0.2),
