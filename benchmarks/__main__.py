@@ -9,7 +9,7 @@ import rich
 import typer
 from rich.markup import escape
 
-from benchmarks import mnist, report, resources, step
+from benchmarks import account, mnist, report, resources, step
 from minigan.devices.launch import kernel_sources
 from minigan.errors import MiniganError
 
@@ -80,6 +80,14 @@ def kernel_resources(architecture: str = "sm_90") -> None:
     table = resources.table(architecture)
     rich.get_console().print(table.rich())
     report.rewrite_section(kernel_sources() / "README.md", "resources", table.markdown())
+
+
+@app.command("account")
+def account_of_a_step(batch_size: BatchSize = 128) -> None:
+    """The least bytes and operations of each kernel in one MNIST step, and a model of their time; needs no GPU."""
+    table = account.table(batch_size)
+    rich.get_console().print(table.rich())
+    report.rewrite_section(kernel_sources() / "README.md", "account", table.markdown())
 
 
 def main() -> None:

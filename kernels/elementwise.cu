@@ -30,12 +30,58 @@ KERNEL sigmoid_backward(const real* __restrict__ dy, const real* __restrict__ y,
     for (long long i = grid_index(); i < n; i += grid_stride()) dx[i] = dy[i] * y[i] * (real(1) - y[i]);
 }
 
-// total += gradient. Reads both, writes total.
-KERNEL accumulate(real* __restrict__ total, const real* __restrict__ gradient, long long n) {
-    for (long long i = grid_index(); i < n; i += grid_stride()) total[i] += gradient[i];
+// y = tanh x. Reads x, writes y.
+KERNEL hyperbolic_tangent(const real* __restrict__ x, real* __restrict__ y, long long n) {
+    for (long long i = grid_index(); i < n; i += grid_stride()) y[i] = tanh(x[i]);
 }
 
-// target[i] = source[i]. Reads source, writes target: a part of a concatenation.
+// dx = dy·(1 − y²). Reads dy and y, writes dx.
+KERNEL hyperbolic_tangent_backward(const real* __restrict__ dy, const real* __restrict__ y, real* __restrict__ dx,
+                                   long long n) {
+    for (long long i = grid_index(); i < n; i += grid_stride()) dx[i] = dy[i] * (real(1) - y[i] * y[i]);
+}
+
+// result = x_scale·x + y_scale·y, without y where it is null. Reads x and y, writes result, which may be one of them.
+KERNEL scaled_sum(const real* x, real x_scale, const real* y, real y_scale, real* result, long long n) {
+    for (long long i = grid_index(); i < n; i += grid_stride())
+        result[i] = y == nullptr ? x_scale * x[i] : x_scale * x[i] + y_scale * y[i];
+}
+
+// result = x·y. Reads x and y, writes result.
+KERNEL multiply(const real* __restrict__ x, const real* __restrict__ y, real* __restrict__ result, long long n) {
+    for (long long i = grid_index(); i < n; i += grid_stride()) result[i] = x[i] * y[i];
+}
+
+// result = value. Writes result.
+KERNEL fill(real* __restrict__ result, real value, long long n) {
+    for (long long i = grid_index(); i < n; i += grid_stride()) result[i] = value;
+}
+
+// result[begin … end) = x, and 0 around it. Reads x, writes result: the gradient of a slice of rows.
+KERNEL pad_rows(const real* __restrict__ x, real* __restrict__ result, long long begin, long long end, long long n) {
+    for (long long i = grid_index(); i < n; i += grid_stride())
+        result[i] = i >= begin && i < end ? x[i - begin] : real(0);
+}
+
+// counter += 1. Launch: one thread.
+KERNEL increment(long long* counter) { *counter += 1; }
+
+constexpr int kParts = 64;
+struct Parts {  // part k lies in the result at its elements end[k − 1] … end[k]
+    const real* x[kParts];
+    long long end[kParts];
+};
+
+// The parts one after another. Reads them, writes result.
+KERNEL concatenate(const Parts parts, real* __restrict__ result, long long n) {
+    for (long long i = grid_index(); i < n; i += grid_stride()) {
+        int k = 0;
+        while (parts.end[k] <= i) ++k;
+        result[i] = parts.x[k][i - (k == 0 ? 0 : parts.end[k - 1])];
+    }
+}
+
+// target[i] = source[i]. Reads source, writes target.
 KERNEL copy(const real* __restrict__ source, real* __restrict__ target, long long n) {
     for (long long i = grid_index(); i < n; i += grid_stride()) target[i] = source[i];
 }

@@ -46,20 +46,33 @@ KERNEL batch_norm_parts(const real* __restrict__ x, real* __restrict__ part_mean
     }
 }
 
-// The parts of each group merged in order. Launch: a thread a (group, channel).
+constexpr int kGroups = 16;
+struct Running {  // by group; null where there are none
+    real* mean[kGroups];
+    real* variance[kGroups];
+};
+
+// The parts of each group merged in order, of up to 16 groups; and running ← momentum·running + (1 − momentum)·batch,
+// the variance unbiased. Launch: a thread a channel, which takes the groups in order: one may be named twice.
 KERNEL batch_norm_merge(const real* __restrict__ part_mean, const real* __restrict__ part_m2, real* __restrict__ mean,
-                        real* __restrict__ variance, int rows, int channels, int parts, int groups) {
-    const int i = int(grid_index());
-    if (i >= groups * channels) return;
-    const int group = i / channels, channel = i % channels;
-    Moments total = {0, 0, 0};
-    for (int part = 0; part < parts; ++part) {
-        const long long at = ((long long)group * parts + part) * channels + channel;
-        const int count = part_begin(rows, part + 1, parts) - part_begin(rows, part, parts);
-        total = merge(total, {part_mean[at], part_m2[at], real(count)});
+                        real* __restrict__ variance, const Running running, real momentum, int rows, int channels,
+                        int parts, int groups) {
+    const int channel = int(grid_index());
+    if (channel >= channels) return;
+    for (int group = 0; group < groups; ++group) {
+        Moments total = {0, 0, 0};
+        for (int part = 0; part < parts; ++part) {
+            const long long at = ((long long)group * parts + part) * channels + channel;
+            const int count = part_begin(rows, part + 1, parts) - part_begin(rows, part, parts);
+            total = merge(total, {part_mean[at], part_m2[at], real(count)});
+        }
+        mean[group * channels + channel] = total.mean;
+        variance[group * channels + channel] = total.m2 / real(rows);
+        if (running.mean[group] == nullptr) continue;
+        real &m = running.mean[group][channel], &v = running.variance[group][channel];
+        m = momentum * m + (real(1) - momentum) * total.mean;
+        v = momentum * v + (real(1) - momentum) * (total.m2 / real(rows - 1));
     }
-    mean[i] = total.mean;
-    variance[i] = total.m2 / real(rows);
 }
 
 // y = activation(weight·(x − mean)/√(variance + ε) + bias). Launch: blocks of 256, grid-stride; n elements.

@@ -1,6 +1,7 @@
 // Philox 4×32-10 (Salmon et al. 2011): four 32-bit words from a 64-bit key and a 128-bit counter.
 //
 // The key is the seed, the counter the block's number (two words), the step and the stream. The same bits as on the CPU.
+// The step is read from the device, so that a captured launch draws new numbers each time.
 // Launch: blocks of 256 threads, a grid-stride loop. Bound: integer arithmetic, 20 multiplications a block of words.
 
 #include "minigan.cuh"
@@ -45,30 +46,31 @@ __device__ __forceinline__ void unit(unsigned w0, unsigned w1, double* u) {
 }
 
 // low + width·u, u uniform in [0, 1): one word a float, two a double.
-KERNEL random_uniform(real* __restrict__ result, unsigned long long seed, int stream, int step, real low, real width,
-                      long long n) {
+KERNEL random_uniform(real* __restrict__ result, unsigned long long seed, int stream, const long long* step, real low,
+                      real width, long long n) {
     constexpr int words = sizeof(real) / 4;
     for (long long i = grid_index(); i < n; i += grid_stride()) {
         real u;
-        const unsigned w0 = word(seed, stream, step, i * words);
-        unit(w0, words == 2 ? word(seed, stream, step, i * words + 1) : 0u, &u);
+        const unsigned w0 = word(seed, stream, unsigned(*step), i * words);
+        unit(w0, words == 2 ? word(seed, stream, unsigned(*step), i * words + 1) : 0u, &u);
         result[i] = scaled(u, width, low);
     }
 }
 
 // Integers in [0, high): the high word of word·high.
-KERNEL random_integers(long long* __restrict__ result, unsigned long long seed, int stream, int step,
+KERNEL random_integers(long long* __restrict__ result, unsigned long long seed, int stream, const long long* step,
                        long long high, long long n) {
     for (long long i = grid_index(); i < n; i += grid_stride())
-        result[i] = (long long)(((unsigned long long)word(seed, stream, step, i) * (unsigned long long)high) >> 32);
+        result[i] =
+            (long long)(((unsigned long long)word(seed, stream, unsigned(*step), i) * (unsigned long long)high) >> 32);
 }
 
 // Codes from their priors, (batch, codes): a category's index, or k·2⁻²³ − 1 uniform in [−1, 1).
 KERNEL sample_codes(real* __restrict__ result, const int* __restrict__ kind, const int* __restrict__ width,
-                    unsigned long long seed, int stream, int step, int codes, long long n) {
+                    unsigned long long seed, int stream, const long long* step, int codes, long long n) {
     for (long long i = grid_index(); i < n; i += grid_stride()) {
         const int code = int(i % codes);
-        const unsigned w = word(seed, stream, step, i);
+        const unsigned w = word(seed, stream, unsigned(*step), i);
         result[i] = kind[code] == 0 ? real(((unsigned long long)w * (unsigned)width[code]) >> 32)
                                     : real(w >> 8) * real(1.0 / 8388608.0) - real(1);
     }

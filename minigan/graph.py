@@ -165,13 +165,13 @@ def run_backward(root: Variable, gradient: Array | None, inputs: list[Variable] 
     gradients = _Gradients(device)
     gradients.add(root._node, start, owned=False)
     for node in sorted({*on_path, *wanted_nodes}, key=lambda n: n.number, reverse=True):
-        dy = gradients.pop(node)
+        dy, owned = gradients.pop(node)
         if dy is None:
             continue
         if node in wanted_nodes:
             wanted_nodes[node].add_gradient(device.copy(dy))
         if node in on_path:
-            _apply_vjp(node, dy, on_path[node], gradients)
+            _apply_vjp(node, dy, owned, on_path[node], gradients)
 
 
 def _starting_gradient(root: Variable, gradient: Array | None) -> Array:
@@ -216,11 +216,13 @@ class _Gradients:
         self.device.accumulate(total, gradient)
         self.sums[node] = (total, True)
 
-    def pop(self, node: Node) -> Array | None:
-        return self.sums.pop(node, (None, False))[0]
+    def pop(self, node: Node) -> tuple[Array | None, bool]:
+        return self.sums.pop(node, (None, False))
 
 
-def _apply_vjp(node: Node, dy: Array, needs: tuple[bool, ...], gradients: _Gradients) -> None:
+def _apply_vjp(
+    node: Node, dy: Array, dy_owned: bool, needs: tuple[bool, ...], gradients: _Gradients
+) -> None:
     assert node.vjp is not None
     inputs, operation = node.inputs, node.operation
     results = node.vjp(dy, needs)
@@ -243,7 +245,9 @@ def _apply_vjp(node: Node, dy: Array, needs: tuple[bool, ...], gradients: _Gradi
                 f"{operation}: the vjp gave input {i + 1} a gradient of shape {tuple(gradient.shape)}, "
                 f"{gradient.dtype}; the input is {source.shape}, {source.dtype}"
             )
-        others = [dy, *(r for j, r in enumerate(results) if j != i and r is not None)]
+        # dy itself, or a view of it, is ours to add to where dy was, and no other input gets it.
+        others = [r for j, r in enumerate(results) if j != i and r is not None]
+        others += [] if dy_owned else [dy]
         owned = _is_plain(gradient) and not any(share_memory(gradient, r) for r in others)
         if source._node is not None:
             gradients.add(source._node, gradient, owned)

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
+
 from minigan.devices.kernels import AdamSettings
 from minigan.tensor import Tensor, load_all
 
 
 class Optimizer:
-    """Parameters, and what is remembered about each from step to step."""
+    """Parameters, and what is remembered about each from step to step.
+
+    The count of steps lies on the parameters' device, where a captured step goes on counting.
+    """
 
     def __init__(self, parameters: Iterable[Tensor]) -> None:
         self.parameters = list(dict.fromkeys(parameters))  # a shared one is changed once a step
@@ -22,7 +27,13 @@ class Optimizer:
             raise ValueError(
                 "an optimizer's parameters are contiguous: kernels change them in place"
             )
-        self.step_count = 0
+        device = self.parameters[0].device
+        self._counter = Tensor(device.copy(device.asarray(np.zeros(1, np.int64))), device)
+
+    @property
+    def step_count(self) -> int:
+        """How many steps were taken, read from the device."""
+        return int(self._counter.item())
 
     def zero_grad(self) -> None:
         """Forget the gradients: the next backward pass starts from nothing."""
@@ -34,7 +45,7 @@ class Optimizer:
         for i, p in enumerate(self.parameters):
             if p.grad is not None and p.grad.shape != p.shape:  # a kernel would read past its end
                 raise ValueError(f"parameter {i} is {p.shape}, and its gradient {p.grad.shape}")
-        self.step_count += 1
+        self._counter.device.increment(self._counter.data)
         chosen = [i for i, p in enumerate(self.parameters) if p.grad is not None]
         self._update(chosen)
         for i in chosen:
@@ -63,7 +74,7 @@ class Optimizer:
             )
         step_count = int(state["step_count"])
         load_all({name: t for name, t in own.items() if isinstance(t, Tensor)}, state)
-        self.step_count = step_count
+        self._counter.copy_(np.array([step_count]))
 
 
 def _zeros_like(parameters: list[Tensor]) -> list[Tensor]:
@@ -87,16 +98,15 @@ class SGD(Optimizer):
         for i in chosen:
             parameter, direction = self.parameters[i], self.parameters[i].grad
             assert direction is not None
+            device = parameter.device
             if self.momentum:
-                velocity = self._velocity[i]
-                velocity.data *= self.momentum
-                velocity.data += direction.data
-                direction = velocity
-            parameter.data -= self.lr * direction.data
+                device.accumulate(self._velocity[i].data, direction.data, decay=self.momentum)
+                direction = self._velocity[i]
+            device.accumulate(parameter.data, direction.data, scale=-self.lr)
 
 
 class Adam(Optimizer):
-    """Kingma & Ba (2015), algorithm 1, all parameters in one kernel.
+    """Kingma & Ba (2015), algorithm 1, all parameters (up to 64 at a time) in one kernel.
 
     m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², p ← p − α·(m/(1−β₁ᵗ))/(√(v/(1−β₂ᵗ)) + ε).
     """
@@ -125,6 +135,6 @@ class Adam(Optimizer):
             [p.grad.data for p in parameters if p.grad is not None],
             [self._first_moment[i].data for i in chosen],
             [self._second_moment[i].data for i in chosen],
-            self.step_count,
+            self._counter.data,
             self.settings,
         )

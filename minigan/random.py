@@ -1,7 +1,8 @@
 """Counter-based random numbers: a pure function of (seed, stream, step), the same on every device.
 
 Philox 4×32-10 (Salmon et al. 2011); `Device.random_uniform` says which word becomes which number. There is no
-state to save: a run that stops at step n goes on with the numbers of step n + 1.
+state to save: a run that stops at step n goes on with the numbers of step n + 1. The step may lie on the device
+(`Key`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from minigan.devices import Device, get_device
+from minigan.devices.kernels import Key
 from minigan.graph import Array
 
 _CHUNK = 1 << 16  # pairs of normal numbers at a time: the steps between stay in cache
@@ -38,15 +40,15 @@ def uniform(
     shape: Sequence[int],
     low: float,
     high: float,
-    key: tuple[int, int, int],
+    key: Key,
     device: Device,
     dtype: Any = np.float32,
 ) -> Array:
-    """low + (high − low)·u, u uniform in [0, 1), for `key` = (seed, stream, step)."""
+    """low + (high − low)·u, u uniform in [0, 1), for `key` = (seed, stream, step); see `Device.random_uniform`."""
     return device.random_uniform(shape, low, high, dtype, key)
 
 
-def integers(shape: Sequence[int], high: int, key: tuple[int, int, int], device: Device) -> Array:
+def integers(shape: Sequence[int], high: int, key: Key, device: Device) -> Array:
     """Uniform integers in [0, high), int64, for `key` = (seed, stream, step); `high` is at most 2³²."""
     if not 0 < high <= 2**32:
         raise ValueError(f"integers: high is 1 … 2³², not {high}")

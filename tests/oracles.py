@@ -348,7 +348,8 @@ class Example(NamedTuple):
 
 def wrap(array: Array, requires_grad: bool = False) -> mg.Tensor:
     """A tensor of that very array, however it lies in memory: `mg.tensor` would make it contiguous."""
-    return mg.Tensor(np.asarray(array), mg.get_device("cpu"), requires_grad)
+    place = mg.get_device()
+    return mg.Tensor(place.asarray(np.asarray(array)), place, requires_grad)
 
 
 def gradients(

@@ -9,6 +9,13 @@ from typing import Annotated, Any
 import typer
 
 Device = Annotated[str, typer.Option(help="Where to compute: cpu.")]
+Capture = Annotated[
+    bool,
+    typer.Option(
+        help="On a device with graphs, launch a step's kernels together, once captured; without, one by one, with "
+        "the same numbers."
+    ),
+]
 Evaluate = Annotated[bool, typer.Option(help="At the end, measure the paper's numbers.")]
 
 
@@ -48,6 +55,7 @@ def train(
     lr_generator: Annotated[float | None, typer.Option(help="Adam's, for G.")] = None,
     checkpoint_every: Annotated[int | None, typer.Option(help="Steps between checkpoints.")] = None,
     sample_every: Annotated[int | None, typer.Option(help="Steps between sample grids.")] = None,
+    capture: Capture = True,
     evaluate: Evaluate = True,
 ) -> None:
     """Train InfoGAN, with samples as it goes and the paper's numbers at the end.
@@ -72,7 +80,7 @@ def train(
     settings = dataclasses.replace(base, **{k: v for k, v in given.items() if v is not None})
     directory = out or Path("runs") / f"{experiment}-{objective}-seed{seed}"
     Run.check_free(directory)
-    trainer = Trainer(settings, images_of(settings))
+    trainer = Trainer(settings, images_of(settings), capture=capture)
     run_and_report(Run.create(directory, settings), trainer, evaluate)
 
 
@@ -81,6 +89,7 @@ def resume(
     iterations: Annotated[
         int | None, typer.Option(help="Train to this step instead of the one that was set.")
     ] = None,
+    capture: Capture = True,
     evaluate: Evaluate = True,
 ) -> None:
     """Go on with a run from its newest checkpoint, as if it had never stopped."""
@@ -89,7 +98,7 @@ def resume(
     from minigan.infogan.training import Trainer
 
     run = Run.open(directory)
-    trainer = Trainer(run.settings, images_of(run.settings))
+    trainer = Trainer(run.settings, images_of(run.settings), capture=capture)
     run.restore(trainer)
     if iterations is not None:
         run.extend(iterations, trainer.step_count)

@@ -18,13 +18,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
 from minigan.errors import DeviceError
 
 Array = Any
+Result = TypeVar("Result")
 
 KERNELS: dict[str, str] = {}  # name -> the first line of its description, in the order of this file
 
@@ -100,6 +101,12 @@ class AdamSettings:
     epsilon: float
 
 
+# (seed, stream, step) of random numbers. The step is an int, or an array of one int64 on the device: a captured step
+# reads the count as it then is.
+Step = int | Array
+Key = tuple[int, int, Step]
+
+
 class Device:
     """Memory and kernels. ``array_module`` serves the general operations (NumPy or CuPy)."""
 
@@ -137,6 +144,19 @@ class Device:
         fresh = self.empty(shape, dtype)
         fresh[...] = 0
         return fresh
+
+    # -- capture --------------------------------------------------------------------------------
+
+    def capture(self, function: Callable[[], Result]) -> Callable[[], Result]:
+        """What does the work of `function` at each call: its kernels, recorded once and then launched together.
+
+        `function` is called once, now, and its kernels are recorded but not run. A call of what comes back runs them on
+        the same arrays, and returns what `function` returned: the same arrays, with new values. So all that
+        changes from one call to the next lies on the device, in arrays that are written in place. Nothing can
+        be read back or brought from the host meanwhile: DeviceError names what tried to. A device that has
+        no graphs returns `function` itself.
+        """
+        return function
 
     def kernels(self) -> list[str]:
         """The kernels of the contract that this device has."""
@@ -206,10 +226,18 @@ class Device:
     # -- batch normalization and activations ----------------------------------------------------
 
     @kernel
-    def batch_norm_statistics(self, x: Array, groups: int) -> tuple[Array, Array]:
+    def batch_norm_statistics(
+        self,
+        x: Array,
+        groups: int,
+        running: Sequence[tuple[Array, Array]] = (),
+        momentum: float = 0.0,
+    ) -> tuple[Array, Array]:
         """Mean and (biased) variance of each channel in each group: (groups, channels) both.
 
-        x is (rows, channels); its rows are split into `groups` equal runs.
+        x is (rows, channels); its rows are split into `groups` equal runs. `running` is empty, or (mean, variance) of each
+        group, (channels,) both, which are changed in place: running ← momentum·running + (1 − momentum)·batch,
+        with the unbiased variance.
         """
 
     @kernel
@@ -263,6 +291,38 @@ class Device:
     def sigmoid_backward(self, dy: Array, y: Array) -> Array:
         """dx = dy·y·(1 − y)."""
 
+    @kernel
+    def tanh(self, x: Array) -> Array:
+        """y = tanh x."""
+
+    @kernel
+    def tanh_backward(self, dy: Array, y: Array) -> Array:
+        """dx = dy·(1 − y²)."""
+
+    # -- sums, scales and rows: what losses and gradients are put together with ------------------
+
+    @kernel
+    def scaled_sum(self, x: Array, x_scale: float, y: Array | None, y_scale: float) -> Array:
+        """x_scale·x + y_scale·y, of arrays of one shape; x_scale·x where y is None."""
+
+    @kernel
+    def multiply(self, x: Array, y: Array) -> Array:
+        """x·y, of arrays of one shape."""
+
+    @kernel
+    def weighted_sum(self, x: Array, weights: Array | None, divisor: float) -> Array:
+        """Σ x·weights / divisor, of no dimension: x is (…, columns) and weights (columns,), or None for 1."""
+
+    @kernel
+    def weighted_sum_backward(
+        self, dy: Array, weights: Array | None, divisor: float, shape: Sequence[int]
+    ) -> Array:
+        """The gradient of `weighted_sum` with respect to x, of that shape: dy·weights / divisor; dy has one element."""
+
+    @kernel
+    def pad_rows(self, x: Array, before: int, after: int) -> Array:
+        """x with so many rows of zeros before and after it: the gradient of a slice of rows."""
+
     # -- likelihoods ----------------------------------------------------------------------------
 
     @kernel
@@ -295,40 +355,44 @@ class Device:
         gradients: Sequence[Array],
         first_moments: Sequence[Array],
         second_moments: Sequence[Array],
-        step: int,
+        step: Step,
         settings: AdamSettings,
     ) -> None:
-        """One step of Adam on all parameters, in place; `step` counts from 1.
+        """One step of Adam on all parameters, in place; `step` counts from 1, an int or a device's array of one int64.
 
         m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², p ← p − α·(m/(1−β₁ᵗ))/(√(v/(1−β₂ᵗ)) + ε).
         """
 
     @kernel
-    def accumulate(self, total: Array, gradient: Array) -> None:
-        """total ← total + gradient, in place."""
+    def accumulate(
+        self, total: Array, gradient: Array, decay: float = 1.0, scale: float = 1.0
+    ) -> None:
+        """total ← decay·total + scale·gradient, in place."""
+
+    @kernel
+    def increment(self, counter: Array) -> None:
+        """counter ← counter + 1, in place: an array of one int64."""
 
     # -- random numbers and data ----------------------------------------------------------------
 
     @kernel
     def random_uniform(
-        self, shape: Sequence[int], low: float, high: float, dtype: Any, key: tuple[int, int, int]
+        self, shape: Sequence[int], low: float, high: float, dtype: Any, key: Key
     ) -> Array:
         """low + (high − low)·u, where u = k·2⁻²⁴ (float32) or k·2⁻⁵³ (float64) from Philox 4×32-10.
 
-        `key` is (seed, stream, step). Block b of four words is Philox(key = seed, counter = (low and high
+        `key` is (seed, stream, step), the step an int or a device's array of one int64. Block b of four words is Philox(key = seed, counter = (low and high
         word of b, step, stream)); float32 element i takes word i, k = word » 8; float64 element i takes words
         2i and 2i+1, k = (word₂ᵢ » 5)·2²⁶ + (word₂ᵢ₊₁ » 6). The scaling is one multiplication and one
         addition, each rounded, so all devices agree to the bit.
         """
 
     @kernel
-    def random_integers(self, shape: Sequence[int], high: int, key: tuple[int, int, int]) -> Array:
+    def random_integers(self, shape: Sequence[int], high: int, key: Key) -> Array:
         """int64 in [0, high): the high word of word·high, element i from word i (as `random_uniform`)."""
 
     @kernel
-    def sample_codes(
-        self, batch: int, table: CodeTable, dtype: Any, key: tuple[int, int, int]
-    ) -> Array:
+    def sample_codes(self, batch: int, table: CodeTable, dtype: Any, key: Key) -> Array:
         """Random codes from their priors, (batch, codes).
 
         Code i of row r reads word r·codes + i of `key` (see `random_uniform`): a categorical is

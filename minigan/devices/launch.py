@@ -6,14 +6,23 @@ memory, and `launch`.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from minigan.devices.kernels import AdamSettings, CodeTable, ConvolutionGeometry, Device
+from minigan.devices.kernels import (
+    AdamSettings,
+    CodeTable,
+    ConvolutionGeometry,
+    Device,
+    Key,
+    Step,
+)
 from minigan.errors import DeviceError
 
 Array = Any
@@ -23,6 +32,56 @@ _TILE = 64  # the side of a matrix product's tile, as in tile.cuh
 _REDUCTION_BLOCK = (32, 8)  # channels side by side, rows at a time
 _PARTS = 8  # into how many parts the rows of a reduction are divided
 _MOST_ELEMENTS = 2**31 - 1  # row and column indices of the kernels are 32 bits
+_SUM_ELEMENTS = 2048  # that a block of a sum has at least; a second launch adds up to 64 blocks
+_ADAM_TENSORS, _ADAM_ELEMENTS = 64, 4096  # of a table, and of a block: as in adam.cu
+_RUNNING_GROUPS = 16  # of a table, as in normalization.cu
+_CONCATENATED_PARTS = 64  # of a table, as in elementwise.cu
+_REALS = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+@dataclass(frozen=True)
+class Double:
+    """A kernel argument that is a double, whatever the kernel's dtype."""
+
+    value: float
+
+
+@dataclass(frozen=True)
+class PointerTable:
+    """A kernel argument passed by value: a C struct with a member `T name[rows]` for each column.
+
+    A column holds arrays, whose addresses are passed (None is a null pointer), or ints (long long). What a column
+    has less than `rows` is filled up with zeros.
+    """
+
+    columns: tuple[Sequence[Array | int | None], ...]
+    rows: int
+
+    def arrays(self) -> list[Array]:
+        """The arrays of all columns."""
+        cells = [value for column in self.columns for value in column]
+        return [value for value in cells if value is not None and not isinstance(value, int)]
+
+    def to_bytes(self, address: Callable[[Array], int]) -> bytes:
+        """The struct; `address` says where an array's first element lies."""
+        values = np.zeros((len(self.columns), self.rows), np.int64)
+        for row, column in zip(values, self.columns, strict=True):
+            for i, value in enumerate(column):
+                if value is not None:
+                    row[i] = value if isinstance(value, int) else address(value)
+        return values.tobytes()
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One launch, as a captured graph keeps it: the arrays among its arguments live as long as it does."""
+
+    source: str
+    kernel: str
+    dtype: np.dtype[Any]
+    grid: tuple[int, ...]
+    block: tuple[int, ...]
+    arguments: tuple[Any, ...]
 
 
 def kernel_sources() -> Path:
@@ -37,6 +96,9 @@ def kernel_sources() -> Path:
 class KernelDevice(Device):
     """A device whose kernels are kernels/*.cu."""
 
+    def __init__(self) -> None:
+        self._constants: dict[tuple[Any, ...], Array] = {}
+
     def launch(
         self,
         source: str,
@@ -48,14 +110,44 @@ class KernelDevice(Device):
     ) -> None:
         """Run `kernel` of kernels/`source`.cu, compiled for `dtype`, on a grid of blocks.
 
-        An argument is an array, an int (32 bits), a `np.int64`/`np.uint64`, a float (of the kernel's dtype), or None (a null
-        pointer).
+        An argument is an array, an int (32 bits), a `np.int64`/`np.uint64`, a float (of the kernel's dtype), a `Double`, a
+        `PointerTable` (a struct by value), or None (a null pointer).
         """
         raise DeviceError(f"device '{self.name}' cannot launch kernels")
 
     def host_constant(self, values: Sequence[Any], dtype: Any) -> Array:
-        """A small array of constants on the device."""
-        return self.asarray(np.array(values, dtype))
+        """A small array of constants on the device: copied there once, so that a captured step copies nothing."""
+        key = (tuple(values), np.dtype(dtype))
+        if key not in self._constants:
+            self._constants[key] = self.asarray(np.array(values, dtype))
+        return self._constants[key]
+
+    # -- memory ---------------------------------------------------------------------------------
+
+    def copy(self, array: Array) -> Array:
+        if array.dtype not in _REALS or not array.flags.c_contiguous:
+            return super().copy(array)
+        fresh = self.empty(array.shape, array.dtype)
+        self._elementwise(
+            "elementwise", "copy", array.size, array.dtype, array, fresh, np.int64(array.size)
+        )
+        return fresh
+
+    def ones(self, shape: Sequence[int], dtype: Any) -> Array:
+        return self._filled(shape, dtype, 1.0)
+
+    def zeros(self, shape: Sequence[int], dtype: Any) -> Array:
+        return self._filled(shape, dtype, 0.0)
+
+    def _filled(self, shape: Sequence[int], dtype: Any, value: float) -> Array:
+        result = self.empty(shape, dtype)
+        if result.dtype not in _REALS:
+            result[...] = value
+            return result
+        self._elementwise(
+            "elementwise", "fill", result.size, result.dtype, result, value, np.int64(result.size)
+        )
+        return result
 
     # -- helpers --------------------------------------------------------------------------------
 
@@ -65,8 +157,12 @@ class KernelDevice(Device):
             blocks = min(-(-n // _BLOCK), 4096)
             self.launch(source, kernel, dtype, (blocks,), (_BLOCK,), *arguments)
 
-    def _checked(self, kernel: str, *arrays: Array) -> tuple[Array, ...]:
-        """Contiguous arrays of one float dtype, not too large to index; what cannot be is refused by name."""
+    def _checked(self, kernel: str, *operands: Array | None) -> tuple[Any, ...]:
+        """Contiguous arrays of one float dtype, not too large to index; what cannot be is refused by name.
+
+        None stands for an operand that is left out, and stays.
+        """
+        arrays = [a for a in operands if a is not None]
         dtype = arrays[0].dtype
         for array in arrays:
             if not isinstance(array, self.array_module.ndarray):
@@ -80,9 +176,11 @@ class KernelDevice(Device):
                 raise ValueError(
                     f"{kernel}: an array of {array.size} elements is over the index range"
                 )
-        return tuple(
-            a if a.flags.c_contiguous else self.array_module.ascontiguousarray(a) for a in arrays
-        )
+        return tuple(a if a is None or a.flags.c_contiguous else self.copy(a) for a in operands)
+
+    def _counter(self, step: Step) -> Array:
+        """A step's number on the device."""
+        return self.asarray(np.array([step], np.int64)) if isinstance(step, int) else step
 
     def _product_grid(self, m: int, n: int, phases: int = 1) -> tuple[int, int, int]:
         return -(-n // _TILE), -(-m // _TILE), phases
@@ -97,7 +195,7 @@ class KernelDevice(Device):
         transpose_a: bool = False,
         transpose_b: bool = False,
     ) -> Array:
-        a, b = self._checked("gemm", a, b)
+        a, b, bias = self._checked("gemm", a, b, bias)
         m, k = (a.shape[1], a.shape[0]) if transpose_a else a.shape
         n = b.shape[0] if transpose_b else b.shape[1]
         c = self.empty((m, n), a.dtype)
@@ -144,7 +242,7 @@ class KernelDevice(Device):
     ) -> None:
         """Launch a kernel of convolution.cu; `channels` are the convolution's c and o, and a transposed
         convolution's filter has them swapped in memory."""
-        if not rows or not columns or not n:
+        if not rows or not columns:
             return
         (top, _), (left, _) = geometry.padding
         c, o = channels
@@ -160,7 +258,7 @@ class KernelDevice(Device):
     def _forward(
         self, x: Array, w: Array, bias: Array | None, g: ConvolutionGeometry, transposed: bool
     ) -> Array:
-        x, w = self._checked("conv2d", x, w)
+        x, w, bias = self._checked("conv2d", x, w, bias)
         n, c, o = x.shape[0], x.shape[3], w.shape[2] if transposed else w.shape[3]
         y = self.empty((n, *g.output_size, o), x.dtype)
         rows = n * math.prod(g.output_size)
@@ -170,7 +268,7 @@ class KernelDevice(Device):
     def _adjoint(
         self, dy: Array, w: Array, bias: Array | None, g: ConvolutionGeometry, transposed: bool
     ) -> Array:
-        dy, w = self._checked("conv2d_backward_data", dy, w)
+        dy, w, bias = self._checked("conv2d_backward_data", dy, w, bias)
         n, o, c = dy.shape[0], dy.shape[3], w.shape[3] if transposed else w.shape[2]
         dx = self.empty((n, *g.input_size, c), dy.dtype)
         phase_pixels = math.prod(
@@ -218,8 +316,16 @@ class KernelDevice(Device):
 
     # -- batch normalization and activations ----------------------------------------------------
 
-    def batch_norm_statistics(self, x: Array, groups: int) -> tuple[Array, Array]:
-        (x,) = self._checked("batch_norm_statistics", x)
+    def batch_norm_statistics(
+        self,
+        x: Array,
+        groups: int,
+        running: Sequence[tuple[Array, Array]] = (),
+        momentum: float = 0.0,
+    ) -> tuple[Array, Array]:
+        averages = [array for pair in running for array in pair]
+        _check_contiguous("batch_norm_statistics", *averages)
+        x, *_ = self._checked("batch_norm_statistics", x, *averages)
         rows, channels = x.shape[0] // groups, x.shape[1]
         part_mean, part_m2 = self.empty((2, groups, _PARTS, channels), x.dtype)
         mean, variance = self.empty((2, groups, channels), x.dtype)
@@ -228,10 +334,15 @@ class KernelDevice(Device):
             "normalization", "batch_norm_parts", x.dtype, grid, _REDUCTION_BLOCK,
             x, part_mean, part_m2, rows, channels,
         )  # fmt: skip
-        self._elementwise(
-            "normalization", "batch_norm_merge", groups * channels, x.dtype,
-            part_mean, part_m2, mean, variance, rows, channels, _PARTS, groups,
-        )  # fmt: skip
+        for first in range(0, groups, _RUNNING_GROUPS):
+            part = slice(first, first + _RUNNING_GROUPS)
+            columns = tuple(zip(*running[part], strict=True)) or ((), ())
+            self._elementwise(
+                "normalization", "batch_norm_merge", channels, x.dtype,
+                part_mean[part], part_m2[part], mean[part], variance[part],
+                PointerTable(columns, _RUNNING_GROUPS), momentum, rows, channels, _PARTS,
+                len(mean[part]),
+            )  # fmt: skip
         return mean, variance
 
     def batch_norm(
@@ -325,6 +436,88 @@ class KernelDevice(Device):
         )
         return dx
 
+    def tanh(self, x: Array) -> Array:
+        (x,) = self._checked("tanh", x)
+        y = self.empty(x.shape, x.dtype)
+        self._elementwise(
+            "elementwise", "hyperbolic_tangent", x.size, x.dtype, x, y, np.int64(x.size)
+        )
+        return y
+
+    def tanh_backward(self, dy: Array, y: Array) -> Array:
+        dy, y = self._checked("tanh_backward", dy, y)
+        dx = self.empty(y.shape, y.dtype)
+        self._elementwise(
+            "elementwise", "hyperbolic_tangent_backward", y.size, y.dtype, dy, y, dx,
+            np.int64(y.size),
+        )  # fmt: skip
+        return dx
+
+    # -- sums, scales and rows ------------------------------------------------------------------
+
+    def scaled_sum(self, x: Array, x_scale: float, y: Array | None, y_scale: float) -> Array:
+        x, y = self._checked("scaled_sum", x, y)
+        result = self.empty(x.shape, x.dtype)
+        self._add_scaled(x, x_scale, y, y_scale, result)
+        return result
+
+    def _add_scaled(
+        self, x: Array, x_scale: float, y: Array | None, y_scale: float, result: Array
+    ) -> None:
+        self._elementwise(
+            "elementwise", "scaled_sum", x.size, x.dtype,
+            x, float(x_scale), y, float(y_scale), result, np.int64(x.size),
+        )  # fmt: skip
+
+    def multiply(self, x: Array, y: Array) -> Array:
+        x, y = self._checked("multiply", x, y)
+        result = self.empty(x.shape, x.dtype)
+        self._elementwise(
+            "elementwise", "multiply", x.size, x.dtype, x, y, result, np.int64(x.size)
+        )
+        return result
+
+    def weighted_sum(self, x: Array, weights: Array | None, divisor: float) -> Array:
+        x, weights = self._checked("weighted_sum", x, weights)
+        blocks = max(1, min(-(-x.size // _SUM_ELEMENTS), 64))
+        result = self.empty((), x.dtype)
+        if blocks == 1:
+            self._sum(1, x, weights, result, divisor)
+        else:
+            partial = self.empty((blocks,), x.dtype)
+            self._sum(blocks, x, weights, partial, 1)
+            self._sum(1, partial, None, result, divisor)
+        return result
+
+    def _sum(
+        self, blocks: int, x: Array, weights: Array | None, result: Array, divisor: float
+    ) -> None:
+        self.launch(
+            "reduction", "weighted_sum", x.dtype, (blocks,), (_BLOCK,),
+            x, weights, result, float(divisor), _columns(weights), np.int64(x.size),
+        )  # fmt: skip
+
+    def weighted_sum_backward(
+        self, dy: Array, weights: Array | None, divisor: float, shape: Sequence[int]
+    ) -> Array:
+        dy, weights = self._checked("weighted_sum_backward", dy, weights)
+        dx = self.empty(shape, dy.dtype)
+        self._elementwise(
+            "reduction", "weighted_sum_backward", dx.size, dx.dtype,
+            dy, weights, dx, float(divisor), _columns(weights), np.int64(dx.size),
+        )  # fmt: skip
+        return dx
+
+    def pad_rows(self, x: Array, before: int, after: int) -> Array:
+        (x,) = self._checked("pad_rows", x)
+        result = self.empty((before + x.shape[0] + after, *x.shape[1:]), x.dtype)
+        begin = before * math.prod(x.shape[1:])
+        self._elementwise(
+            "elementwise", "pad_rows", result.size, x.dtype,
+            x, result, np.int64(begin), np.int64(begin + x.size), np.int64(result.size),
+        )  # fmt: skip
+        return result
+
     # -- likelihoods ----------------------------------------------------------------------------
 
     def binary_cross_entropy_with_logits(
@@ -378,61 +571,76 @@ class KernelDevice(Device):
         gradients: Sequence[Array],
         first_moments: Sequence[Array],
         second_moments: Sequence[Array],
-        step: int,
+        step: Step,
         settings: AdamSettings,
     ) -> None:
-        rate = settings.learning_rate / (1 - settings.beta1**step)
-        correction = 1 / (1 - settings.beta2**step)
+        counter = self._counter(step)
+        by_dtype: dict[Any, list[tuple[Array, ...]]] = {}
         for arrays in zip(parameters, gradients, first_moments, second_moments, strict=True):
-            p, g, m, v = self._checked("adam", *arrays)
-            self._elementwise(
-                "adam", "adam", p.size, p.dtype, p, g, m, v, rate, settings.beta1, settings.beta2,
-                correction, settings.epsilon, np.int64(p.size),
-            )  # fmt: skip
+            _check_contiguous("adam", arrays[0], *arrays[2:])
+            checked = self._checked("adam", *arrays)
+            if checked[0].size:
+                by_dtype.setdefault(checked[0].dtype, []).append(checked)
+        for tensors in by_dtype.values():
+            for first in range(0, len(tensors), _ADAM_TENSORS):
+                self._adam(tensors[first : first + _ADAM_TENSORS], counter, settings)
 
-    def accumulate(self, total: Array, gradient: Array) -> None:
-        (gradient,) = self._checked("accumulate", gradient)
-        self._elementwise(
-            "elementwise",
-            "accumulate",
-            total.size,
-            total.dtype,
-            total,
-            gradient,
-            np.int64(total.size),
+    def _adam(
+        self, tensors: list[tuple[Array, ...]], counter: Array, settings: AdamSettings
+    ) -> None:
+        """One launch: tensor i has the blocks from `first_blocks[i]` on."""
+        sizes = [p.size for p, *_ in tensors]
+        *first_blocks, blocks = itertools.accumulate(
+            (-(-size // _ADAM_ELEMENTS) for size in sizes), initial=0
         )
+        table = PointerTable((*zip(*tensors, strict=True), sizes, first_blocks), _ADAM_TENSORS)
+        self.launch(
+            "adam", "adam", tensors[0][0].dtype, (blocks,), (_BLOCK,), table, len(tensors), counter,
+            Double(settings.learning_rate), Double(settings.beta1), Double(settings.beta2),
+            Double(settings.epsilon),
+        )  # fmt: skip
+
+    def accumulate(
+        self, total: Array, gradient: Array, decay: float = 1.0, scale: float = 1.0
+    ) -> None:
+        _check_contiguous("accumulate", total)
+        total, gradient = self._checked("accumulate", total, gradient)
+        self._add_scaled(total, decay, gradient, scale, total)
+
+    def increment(self, counter: Array) -> None:
+        self.launch("elementwise", "increment", np.float32, (1,), (1,), counter)
 
     # -- random numbers and data ----------------------------------------------------------------
 
     def random_uniform(
-        self, shape: Sequence[int], low: float, high: float, dtype: Any, key: tuple[int, int, int]
+        self, shape: Sequence[int], low: float, high: float, dtype: Any, key: Key
     ) -> Array:
         result = self.empty(shape, dtype)
         seed, stream, step = key
         self._elementwise(
             "random", "random_uniform", result.size, result.dtype,
-            result, np.uint64(seed), stream, step, low, high - low, np.int64(result.size),
+            result, np.uint64(seed), stream, self._counter(step), low, high - low,
+            np.int64(result.size),
         )  # fmt: skip
         return result
 
-    def random_integers(self, shape: Sequence[int], high: int, key: tuple[int, int, int]) -> Array:
+    def random_integers(self, shape: Sequence[int], high: int, key: Key) -> Array:
         result = self.empty(shape, np.int64)
         seed, stream, step = key
         self._elementwise(
             "random", "random_integers", result.size, np.float32,
-            result, np.uint64(seed), stream, step, np.int64(high), np.int64(result.size),
+            result, np.uint64(seed), stream, self._counter(step), np.int64(high),
+            np.int64(result.size),
         )  # fmt: skip
         return result
 
-    def sample_codes(
-        self, batch: int, table: CodeTable, dtype: Any, key: tuple[int, int, int]
-    ) -> Array:
+    def sample_codes(self, batch: int, table: CodeTable, dtype: Any, key: Key) -> Array:
         result = self.empty((batch, len(table.kind)), dtype)
         kind, _, width = self._table(table)
         seed, stream, step = key
         self._elementwise(
             "random", "sample_codes", result.size, result.dtype, result, kind, width,
-            np.uint64(seed), stream, step, result.shape[1], np.int64(result.size),
+            np.uint64(seed), stream, self._counter(step), result.shape[1], np.int64(result.size),
         )  # fmt: skip
         return result
 
@@ -463,10 +671,24 @@ class KernelDevice(Device):
         rows = sum(a.shape[0] for a in arrays)
         result = self.empty((rows, *arrays[0].shape[1:]), arrays[0].dtype)
         start = 0
-        for array in arrays:
-            part = result[start : start + array.shape[0]]
+        for first in range(0, len(arrays), _CONCATENATED_PARTS):
+            parts = arrays[first : first + _CONCATENATED_PARTS]
+            ends = [int(end) for end in itertools.accumulate(part.size for part in parts)]
+            stop = start + sum(part.shape[0] for part in parts)
             self._elementwise(
-                "elementwise", "copy", array.size, array.dtype, array, part, np.int64(array.size)
-            )
-            start += array.shape[0]
+                "elementwise", "concatenate", ends[-1], result.dtype,
+                PointerTable((parts, ends), _CONCATENATED_PARTS), result[start:stop], np.int64(ends[-1]),
+            )  # fmt: skip
+            start = stop
         return result
+
+
+def _check_contiguous(kernel: str, *arrays: Array) -> None:
+    """What a kernel changes in place; a contiguous copy would take the change."""
+    if not all(array.flags.c_contiguous for array in arrays):
+        raise ValueError(f"{kernel}: an array that it changes in place is not contiguous")
+
+
+def _columns(weights: Array | None) -> int:
+    """How many weights there are; 1 stands for none."""
+    return 1 if weights is None else int(weights.size)

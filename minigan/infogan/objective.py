@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from minigan.infogan.codes import CodeLayout
 from minigan.ops.likelihood import binary_cross_entropy_with_logits, code_log_likelihood
+from minigan.ops.reduction import weighted_sum
 from minigan.tensor import Tensor
 
 
@@ -22,10 +23,10 @@ def generator_loss(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def log_likelihood(parameters: Tensor, codes: Tensor, layout: CodeLayout) -> Tensor:
-    """log Q(c_i|x) of each code, (batch, codes)."""
-    return code_log_likelihood(parameters, codes, layout.densities)
+    """log Q(c_i|x) of each code, (batch, codes), of codes that were drawn from their priors."""
+    return code_log_likelihood(parameters, codes, layout.densities, check_codes=False)
 
 
 def weighted_information(log_likelihoods: Tensor, weights: Tensor) -> Tensor:
     """Σᵢ λᵢ·E[log Q(c_i|x)]: L_I without the constant H(c)."""
-    return (log_likelihoods * weights).sum() * (1 / log_likelihoods.shape[0])
+    return weighted_sum(log_likelihoods, weights, divisor=log_likelihoods.shape[0])

@@ -7,12 +7,13 @@ plain GAN's: then Q is a network of its own and only reads what G happens to put
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from minigan.devices import get_device
+from minigan.devices.kernels import Array, Step
 from minigan.errors import SettingsError, TrainingError
 from minigan.infogan.experiments import Settings
 from minigan.infogan.networks import (
@@ -36,6 +37,9 @@ from minigan.optim import Adam
 from minigan.random import Stream, integers, uniform
 from minigan.tensor import Tensor
 
+# Steps taken launch by launch before one is captured: kernels are compiled, and constants brought to the device, when they
+# are first used, and neither may happen in a capture.
+_PLAIN_STEPS = 2
 _DIVERGED = 1e6  # nats: no loss of a run that learns comes near it
 
 
@@ -107,9 +111,14 @@ class Trainer:
 
     `images` are uint8, (n, height, width, channels). Every random number is a function of the seed and the
     step, so a state that is saved and loaded goes on as if it had never stopped.
+
+    A step is a fixed list of kernels: its number, its random numbers and its images are found on the device, and only its
+    metrics are read back. With `capture` a device that has graphs records it once, after some plain steps, and
+    then launches it whole; without, each kernel is launched by itself, which is slower, can be looked into, and
+    gives the same numbers to the bit.
     """
 
-    def __init__(self, settings: Settings, images: np.ndarray) -> None:
+    def __init__(self, settings: Settings, images: np.ndarray, *, capture: bool = True) -> None:
         if tuple(images.shape[1:]) != settings.image_shape:
             raise SettingsError(
                 f"the data are images of {tuple(images.shape[1:])}, and {settings.experiment} takes "
@@ -134,6 +143,12 @@ class Trainer:
             self.generator.parameters(), settings.learning_rate_generator, betas
         )
         self.step_count = 0
+        self.capture = capture
+        self._plain_steps = 0
+        self._captured: tuple[Any, Callable[[], Array]] | None = None
+        self._counter = Tensor(
+            self.device.copy(self.device.asarray(np.zeros(1, np.int64))), self.device
+        )
         half = settings.batch_size
         self._targets = self._constant(np.repeat([1.0, 0.0], half).reshape(-1, 1))
         self._ones = self._constant(np.ones((half, 1)))
@@ -158,20 +173,44 @@ class Trainer:
 
     def step(self) -> StepMetrics:
         """One update of D and Q, then one of G. TrainingError if the losses are no longer numbers."""
-        step = self.step_count + 1
+        values = self.device.to_numpy(self._take_step()).astype(np.float64)
+        self.step_count += 1
+        means = values[2:] / self.settings.batch_size
+        information = tuple((self.layout.entropies + means).tolist())
+        metrics = StepMetrics(self.step_count, float(values[0]), float(values[1]), information)
+        self._check(metrics)
+        return metrics
+
+    def _take_step(self) -> Array:
+        """Launch a step, kernel by kernel or captured; see `launch_step` for what it returns."""
+        if not self.capture or self._plain_steps < _PLAIN_STEPS:
+            self._plain_steps += 1
+            return self.launch_step()
+        constants = [
+            *(optimizer.settings for _, optimizer in self._optimizers()),
+            *(module.training for _, module in self.networks.named()),
+        ]
+        if self._captured is None or self._captured[0] != constants:
+            self._captured = None  # its memory serves the next one
+            self._captured = constants, self.device.capture(self.launch_step)
+        metrics = self._captured[1]()
+        for _, value in self.networks.named_tensors():
+            value.mark_changed()  # which a replay does not say
+        return metrics
+
+    def launch_step(self) -> Array:
+        """Launch the kernels of a step. D's loss, G's, and Σ log Q(c_i|x) of each code over the batch, in one array."""
+        device, step = self.device, self._counter.data
+        device.increment(step)
         real = self.real_images(step)
         latents, codes = self.latents(step)
         fake = self.generator(latents)
         d_loss, log_likelihoods = self._discriminator_half(real, fake.detach(), codes)
         g_loss = self._generator_half(fake, codes)
-        self.step_count = step
-        means = np.asarray(log_likelihoods.numpy(), np.float64).mean(axis=0)
-        information = tuple((self.layout.entropies + means).tolist())
-        metrics = StepMetrics(step, d_loss.item(), g_loss.item(), information)
-        self._check(metrics)
-        return metrics
+        losses = [loss.data.reshape(1) for loss in (d_loss, g_loss)]
+        return device.concatenate_rows([*losses, device.column_sum(log_likelihoods.data)])
 
-    def real_images(self, step: int) -> Tensor:
+    def real_images(self, step: Step) -> Tensor:
         """The real images of a step: drawn with replacement, scaled to the range of the networks."""
         s = self.settings
         key = (s.seed, Stream.BATCHES, step)
@@ -179,7 +218,7 @@ class Trainer:
         images = self.device.gather_images(self.images, indices, s.image_low, 1.0, self.dtype)
         return Tensor(images, self.device)
 
-    def latents(self, step: int) -> tuple[Tensor, Tensor]:
+    def latents(self, step: Step) -> tuple[Tensor, Tensor]:
         """G's input and the codes of a step: (batch, noise + encoded codes) and (batch, codes)."""
         s = self.settings
         return draw_latents(s, s.batch_size, Stream.NOISE, Stream.CODES, step)
@@ -214,6 +253,7 @@ class Trainer:
 
     @staticmethod
     def _update(optimizer: Adam, loss: Tensor) -> None:
+        optimizer.zero_grad()  # what somebody left there is no part of a step
         loss.backward(inputs=optimizer.parameters)
         optimizer.step()
         optimizer.zero_grad()
@@ -261,6 +301,7 @@ class Trainer:
                 for key, value in optimizer.state_dict().items()
             }
             optimizer.load_state_dict(memories)
+        self._counter.copy_(np.array([step]))
         self.step_count = step
 
     def _optimizers(self) -> list[tuple[str, Adam]]:
@@ -271,7 +312,7 @@ class Trainer:
 
 
 def draw_latents(
-    settings: Settings, batch: int, noise_stream: int, code_stream: int, step: int
+    settings: Settings, batch: int, noise_stream: int, code_stream: int, step: Step
 ) -> tuple[Tensor, Tensor]:
     """G's input (batch, noise + encoded codes) and its codes (batch, codes), for a place in two streams."""
     noise, codes = draw_noise_and_codes(settings, batch, noise_stream, code_stream, step)
@@ -279,7 +320,7 @@ def draw_latents(
 
 
 def draw_noise_and_codes(
-    settings: Settings, batch: int, noise_stream: int, code_stream: int, step: int
+    settings: Settings, batch: int, noise_stream: int, code_stream: int, step: Step
 ) -> tuple[Tensor, Tensor]:
     """z (batch, noise), uniform on (−1, 1), and c (batch, codes) from their priors."""
     device, dtype, seed = get_device(settings.device), np.dtype(settings.dtype), settings.seed

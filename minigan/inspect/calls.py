@@ -30,11 +30,11 @@ class Call:
         shapes = [_shape(value) for value in (*self.arguments, *self.settings.values())]
         return f"{self.kernel}({', '.join(filter(None, shapes))})"
 
-    def run(self, device: Device) -> Any:
-        """The kernel's result on a device. What a kernel changes in place is a copy."""
+    def on(self, device: Device) -> Callable[[], Any]:
+        """What makes the call on a device, once: its arguments are there, as copies, since a kernel may change them."""
         arguments = _mapped(self.arguments, lambda array: device.copy(device.asarray(array)))
         settings = _mapped(self.settings, lambda array: device.copy(device.asarray(array)))
-        return getattr(device, self.kernel)(*arguments, **settings)
+        return lambda: getattr(device, self.kernel)(*arguments, **settings)
 
 
 def training_calls(settings: Settings) -> list[Call]:

@@ -103,8 +103,9 @@ def profile_call(call: Call) -> list[KernelProfile]:
     """The profiles of all launches that a call of the contract makes."""
     device = get_device("emulated")
     assert isinstance(device, Emulated)
+    make = call.on(device)
     with device.profiling() as launches:
-        call.run(device)
+        make()
     return [summarize(launch) for launch in launches]
 
 

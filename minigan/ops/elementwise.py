@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from minigan.devices import Device
 from minigan.graph import VJP, Array
 from minigan.tensor import Tensor, differentiable
@@ -94,6 +96,21 @@ def _real(device: Device, x: Array) -> Array:
     return x if x.dtype.kind == "f" else x.astype(device.array_module.float64)
 
 
+def in_kernel_dtype(x: Any) -> bool:
+    """Whether x is an array that kernels take: of float32 or float64."""
+    return getattr(x, "dtype", None) in (np.float32, np.float64)
+
+
+def _alike(x: Any, y: Any) -> bool:
+    """Whether kernels take both, of one shape: what is not goes through the array module."""
+    return in_kernel_dtype(x) and in_kernel_dtype(y) and x.dtype == y.dtype and x.shape == y.shape
+
+
+def _is_number(y: Any) -> bool:
+    """A number of Python's own takes the dtype of the array beside it; a NumPy scalar has one."""
+    return type(y) in (int, float)
+
+
 class _Like:
     """Shape and dtype of an operand whose values the rule does not need."""
 
@@ -118,7 +135,7 @@ def add(device: Device, x: Array, y: Array) -> Result:
             unbroadcast(dy, y_like) if needs[1] else None,
         )
 
-    return x + y, vjp
+    return device.scaled_sum(x, 1.0, y, 1.0) if _alike(x, y) else x + y, vjp
 
 
 @differentiable
@@ -129,10 +146,14 @@ def subtract(device: Device, x: Array, y: Array) -> Result:
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         return (
             unbroadcast(dy, x_like) if needs[0] else None,
-            unbroadcast(-dy, y_like) if needs[1] else None,
+            unbroadcast(_scaled(device, dy, -1.0), y_like) if needs[1] else None,
         )
 
-    return x - y, vjp
+    return device.scaled_sum(x, 1.0, y, -1.0) if _alike(x, y) else x - y, vjp
+
+
+def _scaled(device: Device, x: Array, scale: float) -> Array:
+    return device.scaled_sum(x, scale, None, 0.0) if in_kernel_dtype(x) else scale * x
 
 
 @differentiable
@@ -141,11 +162,19 @@ def multiply(device: Device, x: Array, y: Array) -> Result:
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         return (
-            unbroadcast(dy * y, x) if needs[0] else None,
-            unbroadcast(dy * x, y) if needs[1] else None,
+            unbroadcast(_product(device, dy, y), x) if needs[0] else None,
+            unbroadcast(_product(device, dy, x), y) if needs[1] else None,
         )
 
-    return x * y, vjp
+    return _product(device, x, y), vjp
+
+
+def _product(device: Device, x: Any, y: Any) -> Array:
+    if _is_number(x):
+        x, y = y, x
+    if in_kernel_dtype(x) and _is_number(y):
+        return device.scaled_sum(x, y, None, 0.0)
+    return device.multiply(x, y) if _alike(x, y) else x * y
 
 
 @differentiable
@@ -368,8 +397,8 @@ def cosh(device: Device, x: Array) -> Result:
 @differentiable
 def tanh(device: Device, x: Array) -> Result:
     """sinh x / cosh x."""
-    y = device.array_module.tanh(x)
-    return y, lambda dy, needs: (dy * (1 - y * y),)
+    y = device.tanh(_real(device, x))
+    return y, lambda dy, needs: (device.tanh_backward(dy, y),)
 
 
 @differentiable

@@ -89,13 +89,14 @@ def _code_log_likelihood(
 
 
 def code_log_likelihood(
-    parameters: Tensor, codes: Tensor | Any, layout: Sequence[Density]
+    parameters: Tensor, codes: Tensor | Any, layout: Sequence[Density], check_codes: bool = True
 ) -> Tensor:
     """log Q(cᵢ|x) of every code of a layout, (batch, codes), in one pass (InfoGAN, eq. 5).
 
     `parameters` (batch, columns) is Q's output, each code's columns side by side: the logits of a
     `Categorical`, the mean of a `Gaussian` of fixed σ, or (mean, log σ). `codes` (batch, codes) holds the
-    values: an index for a categorical. The codes are data: no gradient reaches them.
+    values: an index for a categorical. The codes are data: no gradient reaches them. `check_codes` reads them back to
+    the host, to refuse what is no category; codes that minigan drew itself need no check.
     """
     table = code_table(layout)
     values = codes.data if isinstance(codes, Tensor) else parameters.device.asarray(codes)
@@ -111,7 +112,8 @@ def code_log_likelihood(
             f"code_log_likelihood: the layout has {len(layout)} codes in {table.columns} columns; got "
             f"codes {tuple(values.shape)} and parameters {parameters.shape}"
         )
-    _check_categories(values, layout)
+    if check_codes:
+        _check_categories(values, layout)
     return _code_log_likelihood(
         parameters, values.astype(parameters.dtype, copy=False), table=table
     )
@@ -190,12 +192,14 @@ def _log_std(std: Tensor | float, like: Tensor | Any) -> Tensor | Any:
 @differentiable
 def _binary_cross_entropy(device: Device, logits: Array, targets: Array) -> Result:
     check_one_float_dtype(logits)
-    wide = device.array_module.broadcast_to(targets, logits.shape).astype(logits.dtype, copy=False)
+    same_shape = targets.shape == logits.shape
+    wide = targets if same_shape else device.array_module.broadcast_to(targets, logits.shape)
+    wide = wide.astype(logits.dtype, copy=False)
     values, derivative = device.binary_cross_entropy_with_logits(logits, wide)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         return (
-            dy * derivative if needs[0] else None,
+            device.multiply(dy, derivative) if needs[0] else None,
             unbroadcast(-dy * logits, targets) if needs[1] else None,
         )
 

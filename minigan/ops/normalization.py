@@ -80,12 +80,10 @@ def batch_norm(
             f"batch_norm: a group of {x.shape} has {count} value a channel; a variance needs two"
         )
     moving = [_of_group(running, group) for group in groups] if running is not None else []
-    mean, variance = device.batch_norm_statistics(rows, len(groups))
-    for i, statistics in enumerate(moving):
-        unbiased = variance[i] * (count / (count - 1))
-        for average, value in ((statistics.mean, mean[i]), (statistics.variance, unbiased)):
-            average.data *= momentum
-            average.data += (1 - momentum) * value
+    averages = [(statistics.mean.data, statistics.variance.data) for statistics in moving]
+    mean, variance = device.batch_norm_statistics(rows, len(groups), averages, momentum)
+    for statistics in moving:
+        for average in statistics:
             average.mark_changed()
     return _normalize_batch(
         x, weight, bias, statistics=(mean, variance), batch_statistics=True,

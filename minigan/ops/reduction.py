@@ -7,6 +7,7 @@ from typing import Any
 
 from minigan.devices import Device
 from minigan.graph import VJP, Array
+from minigan.ops.elementwise import check_one_float_dtype, in_kernel_dtype
 from minigan.tensor import Tensor, differentiable
 
 __all__ = [
@@ -54,6 +55,8 @@ def sum(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) -> 
     """Σ x."""
     xp, shape, dtype = device.array_module, x.shape, x.dtype
     kept = _kept_shape(shape, axis)
+    if _is_whole_sum(x, axis):
+        return _whole_sum(device, x, None, 1, kept if keepdims else ())
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         return (xp.broadcast_to(dy.reshape(kept), shape),)
@@ -71,12 +74,39 @@ def mean(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) ->
     """Σ x / n."""
     xp, shape = device.array_module, x.shape
     kept = _kept_shape(shape, axis)
+    if _is_whole_sum(x, axis):
+        return _whole_sum(device, x, None, x.size, kept if keepdims else ())
     count = _reduced_count(shape, kept)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         return (xp.broadcast_to((dy / count).reshape(kept), shape),)
 
     return xp.mean(x, axis=axis, keepdims=keepdims), vjp
+
+
+def _is_whole_sum(x: Array, axis: Axis) -> bool:
+    """Whether a kernel takes it: a sum of all elements, which a loss is."""
+    return in_kernel_dtype(x) and x.size > 0 and sorted(_axes(x.ndim, axis)) == list(range(x.ndim))
+
+
+def _whole_sum(
+    device: Device, x: Array, weights: Array | None, divisor: float, result_shape: tuple[int, ...]
+) -> Result:
+    shape = x.shape
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        return (device.weighted_sum_backward(dy, weights, divisor, shape),)
+
+    return device.weighted_sum(x, weights, divisor).reshape(result_shape), vjp
+
+
+@differentiable
+def weighted_sum(device: Device, x: Array, weights: Array, divisor: float = 1) -> Result:
+    """Σ x·weights / divisor: x is (…, columns), and weights, (columns,), are data: no gradient reaches them."""
+    if x.ndim < 1 or weights.shape != x.shape[-1:]:
+        raise ValueError("the weights are one for each column, the last axis of x")
+    check_one_float_dtype(x, weights)
+    return _whole_sum(device, x, weights, divisor, ())
 
 
 @differentiable

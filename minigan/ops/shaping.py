@@ -11,7 +11,7 @@ import numpy as np
 
 from minigan.devices import Device
 from minigan.graph import VJP, Array
-from minigan.ops.elementwise import _Like, unbroadcast
+from minigan.ops.elementwise import _Like, in_kernel_dtype, unbroadcast
 from minigan.tensor import Tensor, _plain_index, differentiable
 
 __all__ = [
@@ -116,6 +116,8 @@ def broadcast_to(x: Tensor, *shape: Any) -> Tensor:
 def _getitem(device: Device, x: Array, index: Any) -> Result:
     xp = device.array_module
     shape, dtype = x.shape, x.dtype
+    if isinstance(index, slice) and x.ndim and index.step in (None, 1) and in_kernel_dtype(x):
+        return _rows(device, x, *index.indices(len(x))[:2])
     parts = index if isinstance(index, tuple) else (index,)
     repeats = any(isinstance(p, (list, tuple, np.ndarray, xp.ndarray)) for p in parts)
 
@@ -128,6 +130,11 @@ def _getitem(device: Device, x: Array, index: Any) -> Result:
         return (dx,)
 
     return x[index], vjp
+
+
+def _rows(device: Device, x: Array, start: int, stop: int) -> Result:
+    stop, after = max(start, stop), len(x) - max(start, stop)
+    return x[start:stop], lambda dy, needs: (device.pad_rows(dy, start, after),)
 
 
 def getitem(x: Tensor, index: Any) -> Tensor:
@@ -150,7 +157,8 @@ def _concatenate(device: Device, *arrays: Array, axis: int) -> Result:
             for needed, end, length in zip(needs, ends, lengths, strict=True)
         )
 
-    if axis == 0 and len({(a.dtype, a.shape[1:]) for a in arrays}) == 1:
+    one_kind = len({(a.dtype, a.shape[1:]) for a in arrays}) == 1
+    if axis == 0 and one_kind and in_kernel_dtype(arrays[0]):
         return device.concatenate_rows(arrays), vjp
     return device.array_module.concatenate(arrays, axis=axis), vjp
 

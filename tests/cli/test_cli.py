@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from minigan import cli
 from minigan.datasets import LabeledImages, mnist
 from minigan.devices.kernels import KERNELS
 from minigan.infogan.checkpoints import load_checkpoint
+from minigan.infogan.training import Trainer
 
 TINY = (
     "--trunk", "conv 4 | conv 8 bn | fc 16 bn",
@@ -172,6 +174,24 @@ def test_resume_goes_on_to_another_step(
     assert cli._run(["train", "mnist", "--out", str(whole), *TINY, "--iterations", "9"]) == 0
     assert tree(run) == tree(whole)
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(("options", "capture"), [([], True), (["--no-capture"], False)])
+def test_capture_reaches_the_trainer(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], capture: bool
+) -> None:
+    seen = []
+
+    class Spy(Trainer):
+        def __init__(self, *arguments: Any, **settings: Any) -> None:
+            super().__init__(*arguments, **settings)
+            seen.append(self.capture)
+
+    monkeypatch.setattr("minigan.infogan.training.Trainer", Spy)
+    new = ["train", "mnist", "--out", str(tmp_path / "new"), *TINY, "--iterations", "1"]
+    for command in (new, ["resume", str(run), "--no-evaluate"]):
+        assert cli._run([*command, *options]) == 0
+    assert seen == [capture, capture]
 
 
 # -- in a process of its own ----------------------------------------------------------------------

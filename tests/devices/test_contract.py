@@ -17,7 +17,7 @@ from minigan.errors import DeviceError
 
 Array = np.ndarray[Any, Any]
 
-IN_PLACE = {"adam", "accumulate"}
+IN_PLACE = {"adam", "accumulate", "increment"}
 GEOMETRY = ConvolutionGeometry((9, 8), (4, 5), (4, 3), (2, 2), ((1, 0), (1, 2)))
 TABLE = CodeTable((0, 1, 2), (0, 4, 5), (4, 1, 2), (0.0, -0.5, 0.0))
 KEY = (2**40 + 7, 3, 11)
@@ -28,7 +28,7 @@ def arguments(dtype: Any) -> dict[str, tuple[Any, ...]]:
     rng = np.random.default_rng(0)
 
     def array(*shape: int) -> Array:
-        return rng.normal(size=shape).astype(dtype)
+        return np.asarray(rng.normal(size=shape), dtype)
 
     images, filters, windows = array(6, 9, 8, 5), array(4, 3, 5, 7), array(6, 4, 5, 7)
     rows, statistics = array(60, 7), (array(3, 7), abs(array(3, 7)) + dtype(0.5))
@@ -53,11 +53,19 @@ def arguments(dtype: Any) -> dict[str, tuple[Any, ...]]:
         "leaky_relu_backward": (array(50, 7), array(50, 7), 0.1),
         "sigmoid": (array(50, 7),),
         "sigmoid_backward": (array(50, 7), array(50, 7)),
+        "tanh": (array(50, 7),),
+        "tanh_backward": (array(50, 7), np.tanh(array(50, 7))),
+        "scaled_sum": (array(50, 7), 0.7, array(50, 7), -1.3),
+        "multiply": (array(50, 7), array(50, 7)),
+        "weighted_sum": (array(50, 7), array(7), 50),
+        "weighted_sum_backward": (array(), array(7), 50, (50, 7)),
+        "pad_rows": (array(5, 3), 2, 1),
         "binary_cross_entropy_with_logits": (array(20, 3), abs(np.sin(array(20, 3)))),
         "code_log_likelihood": (array(20, 7), codes, TABLE),
         "scale_code_gradient": (array(20, 7), array(20, 3), TABLE),
         "adam": (*moments, [abs(array(5, 6)), abs(array(3000))], 3, AdamSettings(0.1, 0.5, 0.9, 1e-8)),
-        "accumulate": (array(50, 7), array(50, 7)),
+        "accumulate": (array(50, 7), array(50, 7), 0.9, -0.2),
+        "increment": (np.array([41]),),
         "random_uniform": ((41, 9), -1.0, 1.0, dtype, KEY),
         "random_integers": ((41, 9), 10, KEY),
         "sample_codes": (20, TABLE, dtype, KEY),

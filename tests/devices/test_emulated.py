@@ -226,7 +226,8 @@ def trainers(dtype: str) -> tuple[Trainer, Trainer]:
     # puts it on either side, and then a gradient jumps by percents on any pair of devices. With this seed none does.
     settings = dataclasses.replace(MNIST, batch_size=8, dtype=dtype, seed=6)
     emulated = dataclasses.replace(settings, device="emulated")
-    return Trainer(settings, images), Trainer(emulated, images)
+    # Launch by launch, since these tests look between the halves of a step.
+    return Trainer(settings, images), Trainer(emulated, images, capture=False)
 
 
 @pytest.mark.usefixtures("not_strict")
@@ -309,7 +310,11 @@ def kernel_calls(dtype: Any) -> dict[str, tuple[Any, ...]]:
     rng = np.random.default_rng(0)
 
     def normal(*shape: int) -> np.ndarray[Any, Any]:
-        return rng.normal(size=shape).astype(dtype)
+        return np.asarray(rng.normal(size=shape), dtype)
+
+    def adam_of(sizes: list[int]) -> tuple[Any, ...]:
+        lists = [[abs(normal(size)) for size in sizes] for _ in range(4)]
+        return (*lists, np.array([3]), AdamSettings(1e-3, 0.5, 0.999, 1e-8))
 
     geometry = ConvolutionGeometry((9, 7), (4, 6), (4, 3), (2, 1), ((1, 2), (0, 1)))
     x, dy = normal(3, 9, 7, 5), normal(3, 4, 6, 8)
@@ -335,6 +340,10 @@ def kernel_calls(dtype: Any) -> dict[str, tuple[Any, ...]]:
         "conv_transpose2d_backward_data": (x, normal(4, 3, 8, 5), geometry),
         "conv_transpose2d_backward_weight": (dy, x, geometry),
         "batch_norm_statistics": (rows, 2),
+        "batch_norm_statistics, running": (rows, 2, [(normal(37), normal(37)) for _ in range(2)], 0.9),
+        "batch_norm_statistics, more groups than a table holds": (
+            normal(60, 5), 20, [(normal(5), normal(5)) for _ in range(20)], 0.3
+        ),
         "batch_norm": (rows, mean, variance, weight, bias, 1e-5, 0.1),
         "batch_norm_backward": (normal(60, 37), rows, mean, variance, weight, bias, 1e-5, 0.1, True, True),
         "batch_norm_backward, running": (
@@ -344,17 +353,36 @@ def kernel_calls(dtype: Any) -> dict[str, tuple[Any, ...]]:
         "leaky_relu_backward": (normal(300), normal(300), 0.2),
         "sigmoid": (100 * normal(300),),
         "sigmoid_backward": (normal(300), normal(300)),
+        "tanh": (3 * normal(300),),
+        "tanh_backward": (normal(300), np.tanh(normal(300))),
+        "scaled_sum": (normal(3, 700), 0.7, normal(3, 700), -1.3),
+        "scaled_sum, alone": (normal(3, 700), 0.7, None, 0.0),
+        "multiply": (normal(3, 700), normal(3, 700)),
+        "weighted_sum": (normal(30, 37), normal(37), 30),
+        "weighted_sum, of several blocks": (normal(300, 37), normal(37), 30),
+        "weighted_sum, unweighted": (normal(300, 37), None, 7),
+        "weighted_sum, of one": (normal(1), None, 1),
+        "weighted_sum_backward": (normal(), normal(37), 30, (3, 10, 37)),
+        "weighted_sum_backward, unweighted": (normal(1), None, 30, (30, 37)),
+        "pad_rows": (normal(5, 3, 2), 2, 1),
+        "pad_rows, no rows": (normal(0, 3), 2, 1),
         "binary_cross_entropy_with_logits": (10 * normal(300), np.abs(normal(300)) % 1),
         "code_log_likelihood": (normal(6, 10), codes, table),
         "scale_code_gradient": (normal(6, 10), normal(6, 4), table),
         "adam": ([normal(300)], [normal(300)], [moments[0]], [moments[1]], 3, AdamSettings(1e-3, 0.5, 0.9, 1e-8)),
+        "adam, in vectors and beside them": adam_of([1, 4095, 4096, 4097, 0, 20000]),
+        "adam, of more tensors than a table holds": adam_of([*range(1, 141)]),
         "accumulate": (normal(300), normal(300)),
+        "accumulate, scaled": (normal(300), normal(300), 0.9, -0.2),
+        "increment": (np.array([2**40]),),
         "random_uniform": ((5, 7), -1.0, 1.0, dtype, key),
         "random_integers": ((11,), 60000, key),
         "sample_codes": (9, table, dtype, key),
         "encode_latents": (normal(6, 5), codes, table),
         "gather_images": (images, np.array([3, 1, 19]), -1.0, 1.0, dtype),
         "concatenate_rows": ([normal(2, 3), normal(4, 3)],),
+        "concatenate_rows, empty parts": ([normal(0, 3), normal(4, 3), normal(0, 3), normal(0, 3), normal(1, 3)],),
+        "concatenate_rows, more parts than a table holds": ([normal(i % 3, 5) for i in range(131)],),
     }  # fmt: skip
 
 
@@ -380,9 +408,42 @@ def test_a_kernel_gives_what_the_cpus_gives(name: str, dtype: Any) -> None:
     tolerance = 300 * np.finfo(dtype).eps
     for expected, found in zip(*outcomes, strict=True):
         np.testing.assert_allclose(
-            found, expected, rtol=tolerance, atol=tolerance * np.abs(expected).max()
+            found, expected, rtol=tolerance, atol=tolerance * np.abs(expected).max(initial=0)
         )
 
 
 def test_every_kernel_is_compared() -> None:
     assert {name.partition(",")[0] for name in kernel_calls(np.float32)} == set(KERNELS)
+
+
+def test_what_is_changed_in_place_is_contiguous() -> None:
+    """A kernel would change a contiguous copy, and nobody would see it."""
+    device, settings = mg.get_device("emulated"), AdamSettings(1e-2, 0.5, 0.9, 1e-8)
+    rows, strided = device.ones((4, 5), np.float32), device.ones((4, 10), np.float32)[:, ::2]
+    column = strided[0]
+    with pytest.raises(ValueError, match=r"^accumulate: an array that it changes in place is not"):
+        device.accumulate(strided, rows)
+    with pytest.raises(ValueError, match=r"^batch_norm_statistics: an array that it changes"):
+        device.batch_norm_statistics(rows, 1, [(rows[0], column)], 0.9)
+    for i in (0, 2, 3):
+        arrays = [strided if i == j else rows for j in range(4)]
+        with pytest.raises(ValueError, match=r"^adam: an array that it changes in place is not"):
+            device.adam(*([a] for a in arrays), 1, settings)
+    device.adam([rows], [strided], [rows], [rows], 1, settings)  # the gradient is only read
+    device.accumulate(rows, strided)
+
+
+@pytest.mark.parametrize("misaligned", range(4))
+def test_adam_takes_arrays_that_are_not_aligned(misaligned: int) -> None:
+    """Each of the four arrays in turn begins between two vectors of 16 bytes."""
+    rng = np.random.default_rng(0)
+    buffers = [abs(rng.normal(size=10000)).astype(np.float32) for _ in range(4)]
+    results = []
+    for device in (mg.get_device("cpu"), mg.get_device("emulated")):
+        copies = [device.copy(device.asarray(buffer)) for buffer in buffers]
+        arrays = [b[i == misaligned :][:9001] for i, b in enumerate(copies)]
+        assert [a.ctypes.data % 16 != 0 for a in arrays] == [i == misaligned for i in range(4)]
+        device.adam(*([a] for a in arrays), 2, AdamSettings(1e-2, 0.5, 0.9, 1e-8))
+        results.append([np.asarray(b) for b in copies])
+    for expected, found in zip(*results, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-5)

@@ -377,7 +377,7 @@ def test_every_random_number_is_a_function_of_seed_and_step(change: str) -> None
 
 def test_training_never_sees_a_label() -> None:
     """A trainer is given images alone, and no module that trains reads what a data set calls its labels."""
-    assert list(inspect.signature(Trainer).parameters) == ["settings", "images"]
+    assert list(inspect.signature(Trainer).parameters) == ["settings", "images", "capture"]
     assert list(inspect.signature(Trainer.step).parameters) == ["self"]
     package = resources.files("minigan.infogan")
     for module in ("codes", "experiments", "networks", "objective", "training", "runs"):

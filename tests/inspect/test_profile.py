@@ -34,7 +34,7 @@ def test_the_calls_of_a_step() -> None:
 
 def test_a_call_gives_on_any_device_what_it_gave() -> None:
     for call in calls_of("conv2d", SMALL):
-        found, expected = (call.run(mg.get_device(name)) for name in ("emulated", "cpu"))
+        found, expected = (call.on(mg.get_device(name))() for name in ("emulated", "cpu"))
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
@@ -42,7 +42,7 @@ def test_a_call_can_be_made_again() -> None:
     """Arguments that a kernel changes in place are as they were before."""
     (call, *_) = calls_of("accumulate", SMALL)
     before = call.arguments[0].copy()
-    call.run(mg.get_device("cpu"))
+    call.on(mg.get_device("cpu"))()
     np.testing.assert_array_equal(call.arguments[0], before)
 
 

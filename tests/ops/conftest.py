@@ -6,7 +6,15 @@ import pytest
 
 import minigan as mg
 
-KERNEL_TESTS = ("test_convolution", "test_linear", "test_normalization", "test_likelihood")
+KERNEL_TESTS = (
+    "test_convolution",
+    "test_linear",
+    "test_normalization",
+    "test_likelihood",
+    "test_reduction",
+    "test_elementwise",
+    "test_shaping",
+)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -14,6 +14,7 @@ from oracles import Array, Example, arrays, away_from_zero, distinct, normal
 
 import minigan as mg
 from minigan.ops import reduction
+from minigan.ops.reduction import weighted_sum
 
 SHAPES = hnp.array_shapes(max_dims=4, max_side=3)
 FLOATS = (np.float32, np.float64)
@@ -183,6 +184,34 @@ def test_a_long_sum_in_float32_rounds_once_an_addition(axis: int | None, offset:
     error = oracles.mean_bound(rows, np.float32).reshape(variance.shape)
     limit = oracles.variance_bound(variance, error, n, np.float32)
     oracles.assert_within(mg.var(mg.tensor(x), axis), variance, limit)
+
+
+# -- weighted sums ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("shape", [(3,), (5, 3), (2, 4, 3), (300, 33), (0, 3)], ids=str)
+def test_a_weighted_sum(shape: tuple[int, ...], dtype: Any) -> None:
+    rng = np.random.default_rng(0)
+    x, weights = (rng.standard_normal(s).astype(dtype) for s in (shape, shape[-1:]))
+    found = weighted_sum(oracles.wrap(x), oracles.wrap(weights), divisor=7)
+    products = x.astype(np.float64) * weights
+    limit = oracles.rounding(x.size + 3, dtype) * np.abs(products).sum() / 7
+    assert found.shape == () and found.dtype == dtype
+    oracles.assert_within(found, np.asarray(products.sum() / 7), limit)
+    (gradient,) = oracles.gradients(
+        lambda x: weighted_sum(x, oracles.wrap(weights), divisor=7), [x], np.asarray(2, dtype)
+    )
+    expected = np.broadcast_to(2 * weights.astype(np.float64) / 7, shape)
+    oracles.assert_within(gradient, expected, oracles.rounding(3, dtype) * np.abs(expected))
+
+
+def test_weights_that_do_not_fit_are_refused() -> None:
+    x = mg.tensor(np.ones((2, 3)))
+    with pytest.raises(ValueError, match=r"^weighted_sum: .*one for each column"):
+        weighted_sum(x, mg.tensor(np.ones(2)))
+    with pytest.raises(ValueError, match=r"^weighted_sum: the operands are float32, float64"):
+        weighted_sum(x, mg.tensor(np.ones(3, np.float32)))
 
 
 # -- ties, zeros, extremes --------------------------------------------------------------------------

@@ -19,7 +19,14 @@ from minigan.devices.cpu import (
 from minigan.devices.cpu.blas import gemm_address
 from minigan.devices.cpu.compile import thread_count, use_own_pool
 from minigan.devices.cpu.memory import Pool
-from minigan.devices.kernels import AdamSettings, CodeTable, ConvolutionGeometry, Device
+from minigan.devices.kernels import (
+    AdamSettings,
+    CodeTable,
+    ConvolutionGeometry,
+    Device,
+    Key,
+    Step,
+)
 
 Array = np.ndarray[Any, Any]
 
@@ -149,13 +156,24 @@ class CPU(Device):
 
     # -- batch normalization and activations ----------------------------------------------------
 
-    def batch_norm_statistics(self, x: Array, groups: int) -> tuple[Array, Array]:
+    def batch_norm_statistics(
+        self,
+        x: Array,
+        groups: int,
+        running: Sequence[tuple[Array, Array]] = (),
+        momentum: float = 0.0,
+    ) -> tuple[Array, Array]:
         (x,) = _contiguous(x)
         channels, tasks = x.shape[1], groups * thread_count()
         parts = self.empty((4, tasks, channels), x.dtype)
         work = parts[2:].reshape(tasks, 2, channels)
         mean, variance = self.empty((2, groups, channels), x.dtype)
         normalization.statistics(x, groups, parts[0], parts[1], work, mean, variance)
+        rows = x.shape[0] // groups
+        for i, (running_mean, running_variance) in enumerate(running):
+            self.accumulate(running_mean, mean[i], momentum, 1 - momentum)
+            unbiased = (1 - momentum) * rows / (rows - 1)
+            self.accumulate(running_variance, variance[i], momentum, unbiased)
         return mean, variance
 
     def batch_norm(
@@ -225,6 +243,51 @@ class CPU(Device):
         elementwise.sigmoid_backward(dy.reshape(-1), y.reshape(-1), dx.reshape(-1))
         return dx
 
+    def tanh(self, x: Array) -> Array:
+        y = self.empty(x.shape, x.dtype)
+        np.tanh(x, out=y)
+        return y
+
+    def tanh_backward(self, dy: Array, y: Array) -> Array:
+        dx = self.multiply(y, y)
+        np.subtract(1, dx, out=dx)
+        np.multiply(dy, dx, out=dx)
+        return dx
+
+    # -- sums, scales and rows: of losses, mostly, too small to share between threads -----------
+
+    def scaled_sum(self, x: Array, x_scale: float, y: Array | None, y_scale: float) -> Array:
+        result = self.empty(x.shape, x.dtype)
+        if y is None:
+            np.multiply(x, x_scale, out=result)
+        elif x_scale == 1 and y_scale == -1:
+            np.subtract(x, y, out=result)
+        else:
+            x, y = (a if s == 1 else s * a for a, s in ((x, x_scale), (y, y_scale)))
+            np.add(x, y, out=result)
+        return result
+
+    def multiply(self, x: Array, y: Array) -> Array:
+        result = self.empty(x.shape, x.dtype)
+        np.multiply(x, y, out=result)
+        return result
+
+    def weighted_sum(self, x: Array, weights: Array | None, divisor: float) -> Array:
+        total = np.sum(x if weights is None else x * weights, dtype=x.dtype)
+        return np.asarray(total / divisor)
+
+    def weighted_sum_backward(
+        self, dy: Array, weights: Array | None, divisor: float, shape: Sequence[int]
+    ) -> Array:
+        dx = self.empty(shape, dy.dtype)
+        dx[...] = (dy if weights is None else dy * weights) / divisor
+        return dx
+
+    def pad_rows(self, x: Array, before: int, after: int) -> Array:
+        result: Array = self.zeros((before + x.shape[0] + after, *x.shape[1:]), x.dtype)
+        result[before : before + x.shape[0]] = x
+        return result
+
     # -- likelihoods ----------------------------------------------------------------------------
 
     def binary_cross_entropy_with_logits(
@@ -266,24 +329,32 @@ class CPU(Device):
         gradients: Sequence[Array],
         first_moments: Sequence[Array],
         second_moments: Sequence[Array],
-        step: int,
+        step: Step,
         settings: AdamSettings,
     ) -> None:
-        rate = settings.learning_rate / (1 - settings.beta1**step)
-        correction = 1 / (1 - settings.beta2**step)
+        count = _number(step)
+        rate = settings.learning_rate / (1 - settings.beta1**count)
+        correction = 1 / (1 - settings.beta2**count)
         for arrays in zip(parameters, gradients, first_moments, second_moments, strict=True):
             p, g, m, v = (array.reshape(-1) for array in arrays)
             elementwise.adam(
                 p, g, m, v, rate, settings.beta1, settings.beta2, correction, settings.epsilon
             )
 
-    def accumulate(self, total: Array, gradient: Array) -> None:
-        np.add(total, gradient, out=total)
+    def accumulate(
+        self, total: Array, gradient: Array, decay: float = 1.0, scale: float = 1.0
+    ) -> None:
+        if decay != 1:
+            total *= decay
+        total += gradient if scale == 1 else scale * gradient
+
+    def increment(self, counter: Array) -> None:
+        counter += 1
 
     # -- random numbers and data ----------------------------------------------------------------
 
     def random_uniform(
-        self, shape: Sequence[int], low: float, high: float, dtype: Any, key: tuple[int, int, int]
+        self, shape: Sequence[int], low: float, high: float, dtype: Any, key: Key
     ) -> Array:
         dtype, count = np.dtype(dtype), math.prod(shape)
         words = self._words(count * (dtype.itemsize // 4), key)
@@ -296,19 +367,17 @@ class CPU(Device):
         u += dtype.type(low)
         return u.reshape(shape)
 
-    def random_integers(self, shape: Sequence[int], high: int, key: tuple[int, int, int]) -> Array:
+    def random_integers(self, shape: Sequence[int], high: int, key: Key) -> Array:
         words = self._words(math.prod(shape), key).astype(np.uint64)
         return ((words * np.uint64(high)) >> np.uint64(32)).astype(np.int64).reshape(shape)
 
-    def _words(self, count: int, key: tuple[int, int, int]) -> Array:
+    def _words(self, count: int, key: Key) -> Array:
         blocks = self.empty((-(-count // 4), 4), np.uint32)
         seed, stream, step = key
-        random.words(np.uint64(seed), int(stream), int(step), blocks)
+        random.words(np.uint64(seed), int(stream), _number(step), blocks)
         return blocks.reshape(-1)[:count]
 
-    def sample_codes(
-        self, batch: int, table: CodeTable, dtype: Any, key: tuple[int, int, int]
-    ) -> Array:
+    def sample_codes(self, batch: int, table: CodeTable, dtype: Any, key: Key) -> Array:
         shape = (batch, len(table.kind))
         words = self._words(math.prod(shape), key).reshape(shape)
         codes = self.empty(shape, dtype)
@@ -335,6 +404,10 @@ class CPU(Device):
         result = self.empty((rows, *arrays[0].shape[1:]), arrays[0].dtype)
         np.concatenate(arrays, axis=0, out=result)
         return result
+
+
+def _number(step: Step) -> int:
+    return int(step[0]) if isinstance(step, np.ndarray) else step
 
 
 def _contiguous(*arrays: Array) -> tuple[Array, ...]:

@@ -17,12 +17,14 @@ from typing import Any
 
 import numpy as np
 
+from minigan.devices.emulated.arrays import EmulatedArray, kernels_only
 from minigan.devices.emulated.compile import Watch, compiler, kernel_library, load
 from minigan.devices.emulated.profiling import LaunchProfile, Recorder
 from minigan.devices.emulated.reports import explain
 from minigan.devices.emulated.strict import GuardedArrays
-from minigan.devices.launch import KernelDevice, kernel_sources
-from minigan.errors import KernelError
+from minigan.devices.kernels import Result
+from minigan.devices.launch import Double, KernelDevice, Launch, PointerTable, kernel_sources
+from minigan.errors import DeviceError, KernelError
 
 Array = np.ndarray[Any, Any]
 
@@ -57,7 +59,9 @@ class Emulated(KernelDevice):
         strict: bool = False,
         sources: Path | None = None,
     ) -> None:
+        super().__init__()
         compiler()  # an error here, not at the first kernel
+        self._graph: list[Launch] | None = None  # that is being captured
         self.order_seed, self.workers, self.portable_switch = order_seed, workers, portable_switch
         self.strict = strict
         self.sources = sources or kernel_sources()
@@ -69,13 +73,46 @@ class Emulated(KernelDevice):
         fresh = np.empty(tuple(shape), dtype)
         fresh.reshape(-1).view(np.uint8).fill(0xFF)
         self._fresh[id(fresh)] = fresh
-        return fresh
+        return fresh.view(EmulatedArray)
 
     def asarray(self, values: Any, dtype: Any = None) -> Array:
-        return np.asarray(values, dtype)
+        if isinstance(values, EmulatedArray) and dtype in (None, values.dtype):
+            return values
+        self._refuse_in_capture("asarray", "brought from the host")
+        return np.asarray(values, dtype).view(EmulatedArray)
 
     def to_numpy(self, array: Any) -> Array:
+        self._refuse_in_capture("to_numpy", "read back to the host")
         return np.asarray(array)
+
+    # -- capture --------------------------------------------------------------------------------
+
+    def capture(self, function: Callable[[], Result]) -> Callable[[], Result]:
+        """As CUDA graphs: a list of launches with fixed arguments, whose arrays it keeps."""
+        launches, result = self.record(function)
+
+        def replay() -> Result:
+            for launch in launches:
+                self._run(launch)
+            return result
+
+        return replay
+
+    def record(self, function: Callable[[], Result]) -> tuple[list[Launch], Result]:
+        """The launches of `function`, none of which is run, and what it returned."""
+        self._refuse_in_capture("capture", "captured")
+        launches: list[Launch] = []
+        self._graph = launches
+        try:
+            with kernels_only():
+                result = function()
+        finally:
+            self._graph = None
+        return launches, result
+
+    def _refuse_in_capture(self, operation: str, what: str) -> None:
+        if self._graph is not None:
+            raise DeviceError(f"{operation}: nothing can be {what} while a graph is captured")
 
     def launch(
         self,
@@ -86,7 +123,17 @@ class Emulated(KernelDevice):
         block: tuple[int, ...],
         *arguments: Any,
     ) -> None:
-        self.launch_file(self.sources / f"{source}.cu", kernel, dtype, grid, block, arguments)
+        launch = Launch(source, kernel, np.dtype(dtype), grid, block, arguments)
+        if self._graph is None:
+            self._run(launch)
+        else:
+            self._graph.append(launch)
+
+    def _run(self, launch: Launch) -> None:
+        path = self.sources / f"{launch.source}.cu"
+        self.launch_file(
+            path, launch.kernel, launch.dtype, launch.grid, launch.block, launch.arguments
+        )
 
     def launch_file(
         self,
@@ -110,9 +157,11 @@ class Emulated(KernelDevice):
         address = guarded.address if guarded is not None else _address
         values = [_argument(value, real, address) for value in arguments]
         pointers = (ctypes.c_void_p * len(values))(*(ctypes.addressof(v) for v in values))
+        structs = [value for value in values if isinstance(value, ctypes.Array)]
+        buffers = guarded.buffers(structs) if guarded is not None else ()
         settings = _LaunchSettings(
             _dim3(grid), _dim3(block), shared_bytes, self.order_seed, self.workers,
-            ctypes.addressof(guarded.buffers) if guarded is not None else None, len(guarded or ()),
+            ctypes.addressof(buffers) if buffers else None, len(buffers),
             self.strict, ctypes.addressof(recorder.sink) if recorder is not None else None,
         )  # fmt: skip
         message = ctypes.create_string_buffer(1024)
@@ -136,7 +185,12 @@ class Emulated(KernelDevice):
             self._profiles = None
 
     def _guarded(self, arguments: Sequence[Any]) -> GuardedArrays:
-        arrays = [(i, value) for i, value in enumerate(arguments) if isinstance(value, np.ndarray)]
+        arrays = [
+            (i, array.view(np.ndarray))
+            for i, value in enumerate(arguments)
+            for array in (value.arrays() if isinstance(value, PointerTable) else (value,))
+            if isinstance(array, np.ndarray)
+        ]
         return GuardedArrays(arrays, self._may_be_unset)
 
     def _may_be_unset(self, array: Array) -> bool:
@@ -164,6 +218,10 @@ def _argument(value: Any, real: np.dtype[Any], address: Callable[[Array], int]) 
         return ctypes.c_void_p(0)
     if isinstance(value, np.ndarray):
         return ctypes.c_void_p(address(value))
+    if isinstance(value, PointerTable):
+        return ctypes.create_string_buffer(value.to_bytes(address))
+    if isinstance(value, Double):
+        return ctypes.c_double(value.value)
     if isinstance(value, (np.int64, np.uint64)):
         return ctypes.c_uint64(int(value) & (2**64 - 1))
     if isinstance(value, (int, np.integer)):

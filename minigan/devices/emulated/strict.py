@@ -19,6 +19,11 @@ _LEAST_GAP = 64 * 1024
 _ALIGNMENT = 256  # of memory that a GPU gives; what NumPy gives is aligned to 16
 
 
+PARAMETER = (
+    -1
+)  # in the place of an argument's number: memory of the launch itself, which is not watched
+
+
 class Buffer(ctypes.Structure):
     """An array as checker.h knows it."""
 
@@ -36,7 +41,7 @@ class _Extent:
     end: int
     argument: int
     first: Array
-    arrays: list[Array] = field(default_factory=list)
+    sizes: set[int] = field(default_factory=set)  # in bytes, of its arrays
     copy: int = 0
 
 
@@ -62,18 +67,22 @@ class GuardedArrays:
             extent.copy = place + (_offset(extent.first) - place) % _ALIGNMENT
             ctypes.memmove(extent.copy, extent.begin, extent.end - extent.begin)
             place = extent.copy + extent.end - extent.begin + gap
-        self.buffers = (Buffer * max(1, len(self._extents)))(
-            *(_buffer(extent, may_be_unset) for extent in self._extents)
-        )
+        self._buffers = [_buffer(extent, may_be_unset) for extent in self._extents]
 
-    def __len__(self) -> int:
-        return len(self._extents)
+    def buffers(self, structs: Iterable[ctypes.Array[ctypes.c_char]]) -> ctypes.Array[Buffer]:
+        """What the runtime has to know: the arrays, and the arguments that are structs passed by value."""
+        parameters = [Buffer(ctypes.addressof(s), ctypes.sizeof(s), PARAMETER, 1) for s in structs]
+        found = [*self._buffers, *parameters]
+        return (Buffer * len(found))(*found)
 
     def address(self, array: Array) -> int:
         """Where the copy of an array is."""
         at = array.ctypes.data
         for extent in self._extents:
-            if extent.begin <= at <= extent.end and any(a is array for a in extent.arrays):
+            if (
+                extent.begin <= at < max(extent.end, extent.begin + 1)
+                and array.nbytes in extent.sizes
+            ):
                 return extent.copy + at - extent.begin
         raise ValueError("this array is not among the launch's arguments")
 
@@ -92,7 +101,7 @@ def _extents(arrays: Iterable[tuple[int, Array]]) -> list[_Extent]:
             extents[-1].end = max(extents[-1].end, end)
         else:
             extents.append(_Extent(begin, end, argument, array))
-        extents[-1].arrays.append(array)
+        extents[-1].sizes.add(array.nbytes)
     return extents
 
 

@@ -117,6 +117,7 @@ Checker::Checker(const Buffer* buffers, int count) {
     for (int i = 0; i < count; ++i) {
         Region region = make_region(Region::Kind::argument, uintptr_t(buffers[i].address), size_t(buffers[i].bytes));
         region.argument = buffers[i].argument;
+        if (region.argument < 0) region.kind = Region::Kind::parameter;
         region.item_bytes = unsigned(buffers[i].item_bytes);
         region.writeable = buffers[i].writeable;
         region.may_be_unset = buffers[i].may_be_unset;
@@ -160,6 +161,7 @@ Cell& Checker::cell(Region& region, uintptr_t address) {
 template <class Visit>
 void Checker::each_cell(uintptr_t address, size_t bytes, Kind kind, uint32_t code, Visit visit) {
     Region& r = region(address, bytes, kind, code);
+    if (r.kind == Region::Kind::parameter) return;
     if ((address - r.begin) % r.cell_bytes || bytes % r.cell_bytes) split(r);
     for (size_t i = 0; i < bytes; i += r.cell_bytes) visit(r, address + i);
 }
@@ -236,7 +238,7 @@ std::string Checker::place(const Region& region, uintptr_t address) const {
             if (&region == &regions_[regions_.size() - 2]) std::snprintf(text, sizeof text, "byte %lu of dynamic shared memory", offset);
             else std::snprintf(text, sizeof text, "{shared:%lx}", offset);
             break;
-        case Region::Kind::variables:
+        default:
             std::snprintf(text, sizeof text, "a variable of the file");
             break;
     }

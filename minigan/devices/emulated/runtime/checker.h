@@ -31,7 +31,7 @@ namespace emulation {
 // An array among a launch's arguments, as Python describes it (strict.py).
 struct Buffer {
     uint64_t address, bytes;
-    int32_t argument;       // its place among the arguments
+    int32_t argument;       // its place among the arguments; -1: a struct passed by value, which is not watched
     int32_t item_bytes;
     int32_t writeable;
     int32_t may_be_unset;   // items whose bits are all set have not been written yet
@@ -97,7 +97,7 @@ struct Cell {
 };
 
 struct Region {
-    enum class Kind { argument, shared, variables };
+    enum class Kind { argument, parameter, shared, variables };
     Kind kind;
     uintptr_t begin, end;
     int argument;

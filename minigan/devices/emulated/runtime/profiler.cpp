@@ -46,7 +46,8 @@ uint64_t wavefronts(const std::array<uintptr_t, 32>& address, uint32_t lanes, si
 Profiler::Profiler(const Buffer* buffers, int count) {
     for (int i = 0; i < count; ++i) {
         const size_t bytes = size_t(buffers[i].bytes);
-        arguments_.push_back({uintptr_t(buffers[i].address), {buffers[i].argument, bytes, 0, 0}, std::vector<bool>(bytes), std::vector<bool>(bytes)});
+        if (buffers[i].argument < 0) parameters_.push_back({uintptr_t(buffers[i].address), uintptr_t(buffers[i].address) + bytes});
+        else arguments_.push_back({uintptr_t(buffers[i].address), {buffers[i].argument, bytes, 0, 0}, std::vector<bool>(bytes), std::vector<bool>(bytes)});
     }
 }
 
@@ -57,9 +58,14 @@ void Profiler::add_library(const Library& library, uintptr_t dynamic_shared, siz
 
 void Profiler::start_block(int threads) { threads_ = size_t(threads); }
 
-bool Profiler::is_shared(uintptr_t address) const {
-    return std::any_of(shared_.begin(), shared_.end(), [&](auto range) { return address >= range.first && address < range.second; });
+namespace {
+
+template <class Ranges>
+bool in_any(const Ranges& ranges, uintptr_t address) {
+    return std::any_of(ranges.begin(), ranges.end(), [&](auto range) { return address >= range.first && address < range.second; });
 }
+
+}  // namespace
 
 Profiler::Site& Profiler::site(uintptr_t code, SiteKind kind, Space space, size_t bytes) {
     Site& site = sites_[{code, kind}];
@@ -74,8 +80,8 @@ Profiler::Site& Profiler::site(uintptr_t code, SiteKind kind, Space space, size_
 
 void Profiler::access(uintptr_t address, size_t bytes, Kind kind, uintptr_t code) {
     const Stack stack = running_stack();
-    if (address >= stack.begin && address < stack.end) return;
-    const Space space = is_shared(address) ? Space::shared : Space::global;
+    if ((address >= stack.begin && address < stack.end) || in_any(parameters_, address)) return;
+    const Space space = in_any(shared_, address) ? Space::shared : Space::global;
     const SiteKind site_kind = kind == Kind::read ? SiteKind::read : kind == Kind::write ? SiteKind::write : SiteKind::atomic;
     Site& s = site(code, site_kind, space, bytes);
     auto& requests = s.requests[size_t(thread->warp)];

@@ -70,11 +70,11 @@ private:
     Site& site(uintptr_t code, SiteKind kind, Space space, size_t bytes);
     void count(uintptr_t code, SiteKind kind);
     void touch(uintptr_t address, size_t bytes, Kind kind);
-    bool is_shared(uintptr_t address) const;
 
     std::map<std::pair<uintptr_t, SiteKind>, Site> sites_;
     std::vector<Argument> arguments_;
     std::array<std::pair<uintptr_t, uintptr_t>, 2> shared_{};
+    std::vector<std::pair<uintptr_t, uintptr_t>> parameters_;  // structs passed by value
     uintptr_t base_ = 0;
     size_t threads_ = 0;
 };

@@ -1,0 +1,218 @@
+"""What a training step asks of a GPU at least, counted from its own launches: a model, with no GPU in it.
+
+The emulated device records the launches of a step without running them. Of each launch are counted the bytes that it must
+move, every operand read once and every result written once, and its floating-point operations. The time that a
+memory system and arithmetic units of given rates need for them, the longer of the two, is what no
+implementation with these launches can beat; a measurement says how far from it one is.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmarks.report import Table
+from minigan.devices import get_device
+from minigan.devices.emulated import Emulated
+from minigan.devices.launch import Launch, PointerTable
+from minigan.infogan.experiments import MNIST, Settings
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Rates that a vendor states: bytes a second, and operations a second in float32 and in dense TF32."""
+
+    name: str
+    bandwidth: float
+    float32: float
+    tf32: float
+
+
+H200 = Machine("H200", 4.8e12, 67e12, 495e12)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one launch or many. `product_flops` are those of matrix products, which tensor cores can take."""
+
+    launches: int = 0
+    bytes: float = 0
+    flops: float = 0
+    product_flops: float = 0
+
+    def __add__(self, other: Cost) -> Cost:
+        sums = zip(dataclasses.astuple(self), dataclasses.astuple(other), strict=True)
+        return Cost(*(a + b for a, b in sums))
+
+    def seconds(self, machine: Machine, tensor_cores: bool) -> float:
+        """The longer of moving the bytes and doing the arithmetic."""
+        rate = machine.tf32 if tensor_cores else machine.float32
+        arithmetic = self.flops / machine.float32 + self.product_flops / rate
+        return max(self.bytes / machine.bandwidth, arithmetic)
+
+
+# -- what a launch costs ----------------------------------------------------------------------------
+
+Array = np.ndarray[Any, Any]
+
+# Operations for each element of the largest array. A division, a root or an exponential counts as one.
+_OPERATIONS = {
+    "leaky_relu": 1,
+    "leaky_relu_backward": 1,
+    "sigmoid": 4,
+    "sigmoid_backward": 3,
+    "hyperbolic_tangent": 1,
+    "hyperbolic_tangent_backward": 3,
+    "scaled_sum": 3,
+    "multiply": 1,
+    "fill": 0,
+    "copy": 0,
+    "concatenate": 0,
+    "pad_rows": 0,
+    "increment": 1,
+    "gather_images": 2,
+    "weighted_sum": 2,
+    "weighted_sum_backward": 1,
+    "column_sum_parts": 1,
+    "column_sum_merge": 1,
+    "batch_norm_parts": 7,  # Welford: count, two differences, a quotient, a product, two sums
+    "batch_norm_merge": 8,
+    "batch_norm": 4,
+    "batch_norm_backward_parts": 8,
+    "batch_norm_backward_merge": 1,
+    "batch_norm_backward_data": 11,
+    "binary_cross_entropy_with_logits": 11,
+    "code_log_likelihood": 4,
+    "scale_code_gradient": 1,
+    "encode_latents": 0,
+    "random_uniform": 2,  # beside some 100 integer operations
+    "random_integers": 0,
+    "sample_codes": 2,
+}
+
+
+def _gemm(a: Array, b: Array, *others: Array) -> float:
+    """2mnk = 2·√(mk·kn·mn)."""
+    return 2 * math.sqrt(a.size * b.size * others[-1].size)
+
+
+def _convolution(windows: Array, filters: Array) -> float:
+    """2·n·|output|·|kernel|·c·o: each element of the grid of windows (n, *output, o) sums |kernel|·c products."""
+    return 2 * windows.size * filters.size / windows.shape[-1]
+
+
+# Matrix products, from the arrays among their arguments; a bias may stand between the operands and the result.
+_PRODUCTS: dict[str, Callable[..., float]] = {
+    "gemm_nn": _gemm,
+    "gemm_nt": _gemm,
+    "gemm_tn": _gemm,
+    "gemm_tt": _gemm,
+    "conv2d": lambda x, w, *others: _convolution(others[-1], w),
+    "conv2d_backward_data": lambda dy, w, *others: _convolution(dy, w),
+    "conv2d_backward_weight": lambda x, dy, dw: _convolution(dy, dw),
+}
+
+
+def cost(launch: Launch) -> Cost:
+    """The least that a launch moves, and its operations. KeyError for a kernel that nobody has counted."""
+    arrays = [a for a in launch.arguments if isinstance(a, np.ndarray)]
+    tables = [a for a in launch.arguments if isinstance(a, PointerTable)]
+    moved = sum(a.nbytes for a in arrays)
+    if launch.kernel in _PRODUCTS:
+        return Cost(1, moved, 0, _PRODUCTS[launch.kernel](*arrays))
+    if (
+        launch.kernel == "adam"
+    ):  # p, m and v are read and written, g is read: 13 operations an element
+        p, g, m, v, *_ = tables[0].columns
+        moved += sum(array.nbytes for column in (p, p, g, m, m, v, v) for array in column)
+        return Cost(1, moved, 13 * sum(array.size for array in p))
+    if launch.kernel == "concatenate":
+        moved += sum(array.nbytes for array in tables[0].columns[0])
+    if launch.kernel == "gather_images":  # of all images only the batch's, a byte a pixel
+        images, _, result = arrays
+        moved += result.size - images.nbytes
+        arrays = [result]
+    if launch.kernel == "batch_norm_merge":  # running statistics are read and written
+        moved += sum(2 * array.nbytes for column in tables[0].columns for array in column)
+    return Cost(1, moved, _OPERATIONS[launch.kernel] * max(a.size for a in arrays))
+
+
+# -- a step ----------------------------------------------------------------------------------------
+
+
+def launches_of_a_step(settings: Settings) -> list[Launch]:
+    """Every launch of one training step, recorded and not run."""
+    from minigan.infogan.training import Trainer
+
+    device = get_device("emulated")
+    assert isinstance(device, Emulated)
+    settings = dataclasses.replace(settings, device="emulated")
+    images = np.zeros((settings.batch_size, *settings.image_shape), np.uint8)
+    # A step of small networks brings the constants to the device, which a recording may not do.
+    height, width, channels = settings.image_shape
+    small = dataclasses.replace(
+        settings, batch_size=2, noise=1, trunk="fc 2", generator=f"fc {height}x{width}x{channels}"
+    )
+    Trainer(small, images).step()
+    launches, _ = device.record(Trainer(settings, images).launch_step)
+    return launches
+
+
+def account(launches: Sequence[Launch]) -> dict[str, list[Cost]]:
+    """The cost of each launch, by kernel: "`gemm.cu` gemm_nn"."""
+    costs: dict[str, list[Cost]] = {}
+    for launch in launches:
+        costs.setdefault(f"`{launch.source}.cu` {launch.kernel}", []).append(cost(launch))
+    return costs
+
+
+def table(batch_size: int = MNIST.batch_size, machine: Machine = H200) -> Table:
+    """A row a kernel, those that the model gives most time first."""
+    costs = account(launches_of_a_step(dataclasses.replace(MNIST, batch_size=batch_size)))
+    rows = [_Row.of(kernel, own, machine) for kernel, own in costs.items()]
+    rows.sort(key=lambda row: -row.float32)
+    rows.append(_Row.of("all", [one for own in costs.values() for one in own], machine))
+    return Table(
+        "A model, not a measurement: the least that one MNIST step moves and computes, batch "
+        f"{batch_size}, float32",
+        ("kernel", "launches", "MB", "GFLOP", "µs, float32", "µs, products in TF32"),
+        [row.cells() for row in rows],
+        (
+            "Bytes: every operand of a launch read once, every result written once, in memory and not in a cache. "
+            f"Time: for each launch the longer of its bytes at {machine.bandwidth / 1e12:g} TB/s and its operations at "
+            f"{machine.float32 / 1e12:g} TFLOP/s (float32), or {machine.tf32 / 1e12:g} TFLOP/s for matrix products in "
+            f"TF32: the rates that NVIDIA states for the {machine.name}. The time of a launch itself, which is most of "
+            "what a small one takes, is not in it.",
+            "Written by `python -m benchmarks account`.",
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class _Row:
+    """What launches cost together, and how long they take one after another, in µs."""
+
+    kernel: str
+    cost: Cost
+    float32: float
+    tf32: float
+
+    @classmethod
+    def of(cls, kernel: str, costs: Sequence[Cost], machine: Machine) -> _Row:
+        times = (
+            1e6 * sum(c.seconds(machine, tensor_cores) for c in costs)
+            for tensor_cores in (False, True)
+        )
+        return cls(kernel, sum(costs, Cost()), *times)
+
+    def cells(self) -> tuple[str, ...]:
+        gflop = (self.cost.flops + self.cost.product_flops) / 1e9
+        return (
+            self.kernel, f"{self.cost.launches}", f"{self.cost.bytes / 1e6:.3f}", f"{gflop:.3f}",
+            f"{self.float32:.2f}", f"{self.tf32:.2f}",
+        )  # fmt: skip
