@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minigan.devices import Device, get_device
+from minigan.devices.memory import is_on_gpu, share_memory
 from minigan.graph import (
     VJP,
     Array,
@@ -25,7 +26,6 @@ from minigan.graph import (
     Version,
     kept_arrays,
     run_backward,
-    share_memory,
 )
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ class Tensor:
         if self.grad is None:
             self.grad = Tensor(gradient, self.device)
         else:
-            self.device.accumulate(self.grad.data, gradient)
+            self.device.accumulate(self.grad.data, self.device.contiguous(gradient))
             self.grad.mark_changed()
 
     def mark_changed(self) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from minigan.devices.kernels import AdamSettings, CodeTable, ConvolutionGeometry, Device
+from minigan.devices.memory import layout
 from minigan.errors import DeviceError
 
 Array = Any
@@ -23,6 +24,8 @@ _TILE = 64  # the side of a matrix product's tile, as in tile.cuh
 _REDUCTION_BLOCK = (32, 8)  # channels side by side, rows at a time
 _PARTS = 8  # into how many parts the rows of a reduction are divided
 _MOST_ELEMENTS = 2**31 - 1  # row and column indices of the kernels are 32 bits
+_MOST_BLOCKS = (2**31 - 1, 65535, 65535)  # of a grid, and
+_MOST_THREADS = 1024  # of a block: CUDA's own bounds
 
 
 def kernel_sources() -> Path:
@@ -45,11 +48,12 @@ class KernelDevice(Device):
         grid: tuple[int, ...],
         block: tuple[int, ...],
         *arguments: Any,
+        shared_bytes: int = 0,
     ) -> None:
         """Run `kernel` of kernels/`source`.cu, compiled for `dtype`, on a grid of blocks.
 
         An argument is an array, an int (32 bits), a `np.int64`/`np.uint64`, a float (of the kernel's dtype), or None (a null
-        pointer).
+        pointer). `shared_bytes` is a block's dynamic shared memory. A device's `launch` begins with `check_launch`.
         """
         raise DeviceError(f"device '{self.name}' cannot launch kernels")
 
@@ -65,24 +69,65 @@ class KernelDevice(Device):
             blocks = min(-(-n // _BLOCK), 4096)
             self.launch(source, kernel, dtype, (blocks,), (_BLOCK,), *arguments)
 
-    def _checked(self, kernel: str, *arrays: Array) -> tuple[Array, ...]:
-        """Contiguous arrays of one float dtype, not too large to index; what cannot be is refused by name."""
+    def _checked(self, kernel: str, *arrays: Array, alignment: int = 1) -> tuple[Array, ...]:
+        """The arrays, all of one float dtype and such as a kernel can read; else an error that names the kernel.
+
+        `alignment`, in bytes, is what the kernel's vector loads need of an address, beyond that of an element.
+        """
         dtype = arrays[0].dtype
         for array in arrays:
-            if not isinstance(array, self.array_module.ndarray):
-                raise DeviceError(f"{kernel}: an array is not on device '{self.name}'")
+            self._check_array(kernel, array, alignment)
             if array.dtype != dtype or dtype not in (np.float32, np.float64):
                 raise TypeError(
                     f"{kernel}: its arrays are {' and '.join(str(a.dtype) for a in arrays)}, not all float32 "
                     "or all float64"
                 )
-            if array.size > _MOST_ELEMENTS:
-                raise ValueError(
-                    f"{kernel}: an array of {array.size} elements is over the index range"
+        return arrays
+
+    def _check_array(self, kernel: str, array: Array, alignment: int = 1) -> None:
+        if not isinstance(array, self.array_module.ndarray):
+            raise DeviceError(
+                f"{kernel}: an array is a {type(array).__module__}.{type(array).__name__}, not on device "
+                f"'{self.name}'; move it there with mg.tensor(array, device='{self.name}')"
+            )
+        if array.size > _MOST_ELEMENTS:
+            raise ValueError(f"{kernel}: an array of {array.size} elements is over the index range")
+        if not array.flags.c_contiguous:
+            raise ValueError(
+                f"{kernel}: an array of shape {array.shape} with strides {array.strides} is not contiguous; "
+                "device.contiguous(array) makes it so"
+            )
+        needed = max(alignment, array.dtype.itemsize)
+        where = layout(array)
+        if array.size and where is not None and where.address % needed:
+            raise ValueError(
+                f"{kernel}: an array at address {where.address:#x} is not aligned to {needed} bytes; "
+                "pass a copy of it"
+            )
+
+    def check_launch(
+        self,
+        kernel: str,
+        dtype: Any,
+        grid: tuple[int, ...],
+        block: tuple[int, ...],
+        arguments: Sequence[Any],
+    ) -> None:
+        """Refuse, by the kernel's name, what CUDA could not launch or would read wrongly; see `launch`."""
+        for argument in arguments:
+            if not hasattr(argument, "flags") or isinstance(argument, np.generic):
+                continue  # a number
+            self._check_array(kernel, argument)
+            if argument.dtype.kind == "f" and argument.dtype != dtype:
+                raise TypeError(
+                    f"{kernel}: an array is {argument.dtype}, and the kernel computes in {np.dtype(dtype)}"
                 )
-        return tuple(
-            a if a.flags.c_contiguous else self.array_module.ascontiguousarray(a) for a in arrays
-        )
+        if any(n > most for n, most in zip(grid, _MOST_BLOCKS, strict=False)):
+            raise ValueError(f"{kernel}: a grid of {grid} blocks is over CUDA's {_MOST_BLOCKS}")
+        if math.prod(block) > _MOST_THREADS:
+            raise ValueError(
+                f"{kernel}: a block of {block} threads is over CUDA's {_MOST_THREADS}"
+            )
 
     def _product_grid(self, m: int, n: int, phases: int = 1) -> tuple[int, int, int]:
         return -(-n // _TILE), -(-m // _TILE), phases
@@ -108,8 +153,9 @@ class KernelDevice(Device):
         return c
 
     def column_sum(self, x: Array) -> Array:
-        (x,) = self._checked("column_sum", x.reshape(-1, x.shape[-1]))
-        rows, columns = x.shape
+        (x,) = self._checked("column_sum", x)
+        columns = x.shape[-1]
+        rows = math.prod(x.shape[:-1])
         partial = self.empty((_PARTS, columns), x.dtype)
         result = self.empty((columns,), x.dtype)
         if columns:

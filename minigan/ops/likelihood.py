@@ -84,8 +84,13 @@ def _code_log_likelihood(
     device: Device, parameters: Array, codes: Array, table: CodeTable
 ) -> Result:
     check_one_float_dtype(parameters, codes)
+    parameters, codes = device.contiguous(parameters), device.contiguous(codes)
     values, derivative = device.code_log_likelihood(parameters, codes, table)
-    return values, lambda dy, needs: (device.scale_code_gradient(derivative, dy, table),)
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        return (device.scale_code_gradient(derivative, device.contiguous(dy), table),)
+
+    return values, vjp
 
 
 def code_log_likelihood(
@@ -191,7 +196,9 @@ def _log_std(std: Tensor | float, like: Tensor | Any) -> Tensor | Any:
 def _binary_cross_entropy(device: Device, logits: Array, targets: Array) -> Result:
     check_one_float_dtype(logits)
     wide = device.array_module.broadcast_to(targets, logits.shape).astype(logits.dtype, copy=False)
-    values, derivative = device.binary_cross_entropy_with_logits(logits, wide)
+    values, derivative = device.binary_cross_entropy_with_logits(
+        device.contiguous(logits), device.contiguous(wide)
+    )
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         return (

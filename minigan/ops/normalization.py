@@ -37,15 +37,16 @@ def _normalize_batch(
     negative_slope: float,
 ) -> Result:
     mean, variance = statistics
-    rows = x.reshape(-1, x.shape[-1])
+    rows = device.contiguous(x.reshape(-1, x.shape[-1]))
+    weight, bias = device.contiguous(weight), device.contiguous(bias)
     y = device.batch_norm(rows, mean, variance, weight, bias, epsilon, negative_slope)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         dx, dweight, dbias = device.batch_norm_backward(
-            dy.reshape(rows.shape), x.reshape(rows.shape), mean, variance, weight, bias,
+            device.contiguous(dy.reshape(rows.shape)), rows, mean, variance, weight, bias,
             epsilon, negative_slope, batch_statistics, needs[0],
         )  # fmt: skip
-        return None if dx is None else dx.reshape(x.shape), dweight, dbias
+        return None if dx is None else dx.reshape(dy.shape), dweight, dbias
 
     return y.reshape(x.shape), vjp
 
@@ -73,7 +74,7 @@ def batch_norm(
     device, channels = x.device, x.shape[-1]
     if not training:
         return _inference(x, weight, bias, running, groups, epsilon, negative_slope)
-    rows = x.data.reshape(-1, channels)
+    rows = device.contiguous(x.data.reshape(-1, channels))
     count = rows.shape[0] // len(groups)
     if count < 2:
         raise ValueError(

@@ -56,7 +56,7 @@ def flatten(x: Tensor, start_axis: int = 0) -> Tensor:
 
 @differentiable
 def _transpose(device: Device, x: Array, axes: tuple[int, ...]) -> Result:
-    inverse = np.argsort(axes)
+    inverse = tuple(sorted(range(len(axes)), key=axes.__getitem__))
     return x.transpose(axes), lambda dy, needs: (dy.transpose(inverse),)
 
 
@@ -151,7 +151,7 @@ def _concatenate(device: Device, *arrays: Array, axis: int) -> Result:
         )
 
     if axis == 0 and len({(a.dtype, a.shape[1:]) for a in arrays}) == 1:
-        return device.concatenate_rows(arrays), vjp
+        return device.concatenate_rows([device.contiguous(a) for a in arrays]), vjp
     return device.array_module.concatenate(arrays, axis=axis), vjp
 
 

@@ -20,6 +20,7 @@ from minigan.devices.cpu.blas import gemm_address
 from minigan.devices.cpu.compile import thread_count, use_own_pool
 from minigan.devices.cpu.memory import Pool
 from minigan.devices.kernels import AdamSettings, CodeTable, ConvolutionGeometry, Device
+from minigan.devices.memory import host_array
 
 Array = np.ndarray[Any, Any]
 
@@ -44,7 +45,7 @@ class CPU(Device):
         return self.pool.empty(shape, dtype)
 
     def asarray(self, values: Any, dtype: Any = None) -> Array:
-        return np.asarray(values, dtype)
+        return host_array(values, dtype, self.name)
 
     def to_numpy(self, array: Array) -> Array:
         return np.asarray(array)

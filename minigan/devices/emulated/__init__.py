@@ -16,6 +16,7 @@ import numpy as np
 
 from minigan.devices.emulated.compile import compiler, kernel_library, load, runtime_library
 from minigan.devices.launch import KernelDevice, kernel_sources
+from minigan.devices.memory import host_array
 from minigan.errors import KernelError
 
 _REALS = {"float32": "float", "float64": "double"}
@@ -45,7 +46,7 @@ class Emulated(KernelDevice):
         return fresh
 
     def asarray(self, values: Any, dtype: Any = None) -> np.ndarray[Any, Any]:
-        return np.asarray(values, dtype)
+        return host_array(values, dtype, self.name)
 
     def to_numpy(self, array: Any) -> np.ndarray[Any, Any]:
         return np.asarray(array)
@@ -58,8 +59,11 @@ class Emulated(KernelDevice):
         grid: tuple[int, ...],
         block: tuple[int, ...],
         *arguments: Any,
+        shared_bytes: int = 0,
     ) -> None:
-        self.launch_file(self.sources / f"{source}.cu", kernel, dtype, grid, block, arguments)
+        self.check_launch(kernel, dtype, grid, block, arguments)
+        path = self.sources / f"{source}.cu"
+        self.launch_file(path, kernel, dtype, grid, block, arguments, shared_bytes)
 
     def launch_file(
         self,
