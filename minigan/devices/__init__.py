@@ -13,6 +13,7 @@ from minigan.errors import DeviceError
 _DEVICES = {
     "cpu": ("minigan.devices.cpu", "CPU"),
     "emulated": ("minigan.devices.emulated", "Emulated"),
+    "cuda": ("minigan.devices.cuda", "CUDA"),
 }
 
 _default = "cpu"

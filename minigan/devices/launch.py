@@ -115,6 +115,8 @@ class KernelDevice(Device):
     ) -> None:
         """Refuse, by the kernel's name, what CUDA could not launch or would read wrongly; see `launch`."""
         for argument in arguments:
+            if isinstance(argument, int) and not -(2**31) <= argument < 2**32:
+                raise ValueError(f"{kernel}: {argument} is over the index range of 32 bits")
             if not hasattr(argument, "flags") or isinstance(argument, np.generic):
                 continue  # a number
             self._check_array(kernel, argument)
@@ -125,9 +127,7 @@ class KernelDevice(Device):
         if any(n > most for n, most in zip(grid, _MOST_BLOCKS, strict=False)):
             raise ValueError(f"{kernel}: a grid of {grid} blocks is over CUDA's {_MOST_BLOCKS}")
         if math.prod(block) > _MOST_THREADS:
-            raise ValueError(
-                f"{kernel}: a block of {block} threads is over CUDA's {_MOST_THREADS}"
-            )
+            raise ValueError(f"{kernel}: a block of {block} threads is over CUDA's {_MOST_THREADS}")
 
     def _product_grid(self, m: int, n: int, phases: int = 1) -> tuple[int, int, int]:
         return -(-n // _TILE), -(-m // _TILE), phases

@@ -25,7 +25,7 @@ class Layout(NamedTuple):
 
 def is_on_gpu(values: Any) -> bool:
     """Whether these are an array in a GPU's memory, of whatever library."""
-    return not isinstance(values, np.ndarray) and hasattr(values, "__cuda_array_interface__")
+    return type(values) is not np.ndarray and hasattr(values, "__cuda_array_interface__")
 
 
 def layout(array: Array) -> Layout | None:
@@ -63,7 +63,7 @@ def byte_range(array: Layout) -> tuple[int, int]:
 
 def share_memory(a: Array, b: Array) -> bool:
     """Whether a write to one array may change the other: whether the bytes from first to last overlap."""
-    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+    if type(a) is np.ndarray and type(b) is np.ndarray:
         return np.may_share_memory(a, b)
     if a is b:
         return True

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from device_list import DEVICES
 
 import minigan as mg
 
@@ -11,7 +12,7 @@ KERNEL_TESTS = ("test_convolution", "test_linear", "test_normalization", "test_l
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if metafunc.module.__name__.rpartition(".")[2] in KERNEL_TESTS:
-        metafunc.parametrize("default_device", ["cpu", "emulated"], indirect=True, scope="module")
+        metafunc.parametrize("default_device", DEVICES, indirect=True, scope="module")
 
 
 @pytest.fixture(autouse=True, scope="module")
