@@ -218,15 +218,6 @@ class MemoryPool:
 # -- arrays -----------------------------------------------------------------------------------------
 
 
-def _as_fake(value: Any) -> Any:
-    """Results of NumPy's functions as this module's arrays, scalars included, as CuPy gives them."""
-    if isinstance(value, (np.ndarray, np.generic)) and not isinstance(value, ndarray):
-        return np.asarray(value).view(ndarray)
-    if isinstance(value, (tuple, list)):
-        return type(value)(map(_as_fake, value))
-    return value
-
-
 def _refuse_numpy(values: Any) -> None:
     for value in values:
         if type(value) is np.ndarray:
@@ -247,7 +238,12 @@ class ndarray(np.ndarray):  # noqa: N801 (CuPy's name)
     machine: Machine
 
     def __new__(
-        cls, shape: Any, dtype: Any = float, memptr: Any = None, strides: Any = None, order: str = "C"
+        cls,
+        shape: Any,
+        dtype: Any = float,
+        memptr: Any = None,
+        strides: Any = None,
+        order: str = "C",
     ) -> ndarray:
         assert memptr is not None, "memory from CuPy's own pool"
         dtype, size = np.dtype(dtype), int(np.prod(shape))
@@ -257,6 +253,13 @@ class ndarray(np.ndarray):  # noqa: N801 (CuPy's name)
         array = np.frombuffer(buffer, dtype).reshape(shape).view(cls)
         buffer.owner = memptr  # type: ignore[attr-defined]
         return array
+
+    @classmethod
+    def of(cls, value: Any) -> Any:
+        """Results of NumPy's functions as this module's arrays, scalars included, as CuPy gives them."""
+        if isinstance(value, (tuple, list)):
+            return type(value)(map(cls.of, value))
+        return np.asarray(value).view(cls) if isinstance(value, (np.ndarray, np.generic)) else value
 
     @property
     def data(self) -> Any:  # type: ignore[override]
@@ -302,26 +305,26 @@ class ndarray(np.ndarray):  # noqa: N801 (CuPy's name)
         if out is not None:
             settings["out"] = tuple(map(_plain, out))
         result = getattr(ufunc, method)(*map(_plain, inputs), **settings)
-        return out[0] if out is not None else _as_fake(result)
+        return out[0] if out is not None else self.of(result)
 
     def __array_function__(self, function: Any, types: Any, arguments: Any, settings: Any) -> Any:
         raise TypeError(f"a function of NumPy's, {function.__name__}, was given CuPy's array")
 
     def sum(self, *arguments: Any, **settings: Any) -> Any:
-        return _as_fake(self.view(np.ndarray).sum(*arguments, **settings))
+        return self.of(self.view(np.ndarray).sum(*arguments, **settings))
 
     def any(self, *arguments: Any, **settings: Any) -> Any:
-        return _as_fake(self.view(np.ndarray).any(*arguments, **settings))
+        return self.of(self.view(np.ndarray).any(*arguments, **settings))
 
     def min(self, *arguments: Any, **settings: Any) -> Any:
-        return _as_fake(self.view(np.ndarray).min(*arguments, **settings))
+        return self.of(self.view(np.ndarray).min(*arguments, **settings))
 
     def max(self, *arguments: Any, **settings: Any) -> Any:
-        return _as_fake(self.view(np.ndarray).max(*arguments, **settings))
+        return self.of(self.view(np.ndarray).max(*arguments, **settings))
 
     def __getitem__(self, index: Any) -> Any:
         _refuse_numpy([index])
-        return _as_fake(self.view(np.ndarray)[_plain(index)])
+        return self.of(self.view(np.ndarray)[_plain(index)])
 
     def __setitem__(self, index: Any, value: Any) -> None:
         _refuse_numpy([index, value])
@@ -357,10 +360,14 @@ class RawModule:
             raise CompileException('identifier "nonsense" is undefined', self.code, name, ())
         self.machine.options.append(self.options)
         self.machine.compiled.append(name)
-        found = re.search(rf"^KERNEL {name}\(([^)]*)\)", self.code, re.MULTILINE)
+        code = self.code.replace("\\\n", " ")
+        found = re.search(rf"^KERNEL {name}\(([^)]*)\)", code, re.MULTILINE)
         if found is None:
             raise CUDADriverError(500)  # CUDA_ERROR_NOT_FOUND
-        return RawKernel(self, name, [" ".join(p.split()) for p in found[1].split(",")])
+        parameters = found[1]
+        for macro, text in re.findall(r"^#define (\w+) +(.*)$", code, re.MULTILINE):
+            parameters = re.sub(rf"\b{macro}\b", lambda _, text=text: text, parameters)
+        return RawKernel(self, name, [" ".join(p.split()) for p in parameters.split(",")])
 
 
 class RawKernel:
@@ -396,8 +403,16 @@ class RawKernel:
         kind = re.sub(r"(const |__restrict__)", "", parameter.rpartition(" ")[0]).strip()
         if "*" in parameter:
             kind = kind.replace("*", "").replace("real", self.module.real).strip()
-            names = {"float": "f4", "double": "f8", "int": "i4", "long long": "i8", "unsigned char": "u1"}
-            right = argument is None or (isinstance(argument, ndarray) and argument.dtype == names[kind])
+            names = {
+                "float": "f4",
+                "double": "f8",
+                "int": "i4",
+                "long long": "i8",
+                "unsigned char": "u1",
+            }
+            right = argument is None or (
+                isinstance(argument, ndarray) and argument.dtype == names[kind]
+            )
         elif kind == "real":
             right = type(argument) is (np.float32 if self.module.real == "float" else np.float64)
         else:
@@ -411,7 +426,9 @@ class RawKernel:
             ctypes.c_void_p(0 if a is None else a.data.ptr) if a is None or isinstance(a, ndarray)
             else np.array(a) for a in args
         ]  # fmt: skip
-        addresses = [v.ctypes.data if isinstance(v, np.ndarray) else ctypes.addressof(v) for v in values]
+        addresses = [
+            v.ctypes.data if isinstance(v, np.ndarray) else ctypes.addressof(v) for v in values
+        ]
         message = ctypes.create_string_buffer(512)
         sizes = [(ctypes.c_uint * 3)(*s, *(1,) * (3 - len(s))) for s in (grid, block)]
         getattr(library, f"launch_{self.name}")(
@@ -445,21 +462,17 @@ def make_cupy(machine: Machine) -> ModuleType:
 
         def call(*arguments: Any, **settings: Any) -> Any:
             _refuse_numpy(arguments)
-            result = function(*_plain(arguments), **settings)
-            return _tag(result)
+            return array_class.of(function(*_plain(arguments), **settings))
 
         call.at = lambda target, index, values: function.at(  # type: ignore[attr-defined]
             _plain(target), _plain(index), _plain(values)
         )
         return call
 
-    def _tag(value: Any) -> Any:
-        if isinstance(value, (tuple, list)):
-            return type(value)(map(_tag, value))
-        return np.asarray(value).view(array_class) if isinstance(value, (np.ndarray, np.generic)) else value  # fmt: skip
-
     def asarray(a: Any, dtype: Any = None, order: Any = None, **_: Any) -> Any:
-        if not isinstance(a, ndarray) and (described := getattr(a, "__cuda_array_interface__", None)):
+        if not isinstance(a, ndarray) and (
+            described := getattr(a, "__cuda_array_interface__", None)
+        ):
             holder = SimpleNamespace(__array_interface__=described, owner=a)
             return np.asarray(holder, dtype).view(array_class)
         return a if isinstance(a, ndarray) and dtype in (None, a.dtype) else np.array(_plain(a), dtype).view(array_class)  # fmt: skip

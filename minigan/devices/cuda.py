@@ -158,7 +158,9 @@ class CUDA(KernelDevice):
             raise KernelError(
                 f"{path.name} does not compile for sm_{self.architecture}: {error}"
             ) from error
-        except RuntimeError as error:  # CUDA's are of this class, and what CuPy says where CUDA is not whole
+        except (
+            RuntimeError
+        ) as error:  # CUDA's are of this class, and what CuPy says where CUDA is not whole
             raise KernelError(
                 f"{path.name}: {kernel}, compiled for sm_{self.architecture}, could not be loaded: {error}"
             ) from error

@@ -190,7 +190,7 @@ class KernelDevice(Device):
     ) -> None:
         """Launch a kernel of convolution.cu; `channels` are the convolution's c and o, and a transposed
         convolution's filter has them swapped in memory."""
-        if not rows or not columns or not n:
+        if not rows or not columns:  # of an empty batch there is a weight gradient: 0
             return
         (top, _), (left, _) = geometry.padding
         c, o = channels

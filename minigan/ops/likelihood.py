@@ -14,7 +14,7 @@ from minigan.devices.kernels import CodeTable
 from minigan.graph import VJP, Array
 from minigan.ops.elementwise import check_one_float_dtype, unbroadcast
 from minigan.ops.reduction import mean, sum
-from minigan.tensor import Tensor, differentiable
+from minigan.tensor import Tensor, common_device, differentiable
 
 __all__ = [
     "Categorical",
@@ -103,7 +103,8 @@ def code_log_likelihood(
     values: an index for a categorical. The codes are data: no gradient reaches them.
     """
     table = code_table(layout)
-    values = codes.data if isinstance(codes, Tensor) else parameters.device.asarray(codes)
+    device = common_device("code_log_likelihood", [parameters, codes])
+    values = codes.data if isinstance(codes, Tensor) else device.asarray(codes)
     if isinstance(codes, Tensor) and codes.requires_grad:
         raise ValueError("code_log_likelihood: the codes are data; pass them detached")
     if parameters.ndim != 2 or values.ndim != 2 or parameters.shape[0] != values.shape[0]:
@@ -137,7 +138,8 @@ def _check_categories(codes: Array, layout: Sequence[Density]) -> None:
 
 def categorical_log_likelihood(logits: Tensor, labels: Tensor | Any) -> Tensor:
     """log softmax(logits)[label]: logits (…, categories), integer labels (…), result (…)."""
-    values = labels.data if isinstance(labels, Tensor) else logits.device.asarray(labels)
+    device = common_device("categorical_log_likelihood", [logits, labels])
+    values = labels.data if isinstance(labels, Tensor) else device.asarray(labels)
     if tuple(values.shape) != logits.shape[:-1]:
         raise ValueError(
             f"categorical_log_likelihood: logits {logits.shape} need labels {logits.shape[:-1]}; got "
@@ -216,7 +218,13 @@ def binary_cross_entropy_with_logits(
 
     `targets` in [0, 1] broadcast to the logits: 1 stands for all real.
     """
-    if not hasattr(targets, "dtype"):
+    if isinstance(
+        targets, (int, float)
+    ):  # filled where the logits are: a captured step sends nothing
+        constant = logits.device.empty(logits.shape, logits.dtype)
+        constant[...] = targets
+        targets = Tensor(constant, logits.device)
+    elif not hasattr(targets, "dtype"):
         targets = np.asarray(targets, logits.dtype)
     return _reduce(_binary_cross_entropy(logits, targets), reduction)
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from minigan.devices import Device
 from minigan.graph import VJP, Array
 from minigan.ops.elementwise import check_one_float_dtype
-from minigan.tensor import Tensor, differentiable
+from minigan.tensor import Tensor, common_device, differentiable
 
 __all__ = [
     "RunningStatistics",
@@ -70,6 +70,7 @@ def batch_norm(
     group named is normalized by its running statistics. `negative_slope` fuses the activation
     y if y > 0 else negative_slope·y: 1 is none, 0 ReLU.
     """
+    common_device("batch_norm", [x, weight, bias])
     _check(x, weight, bias, groups)
     device, channels = x.device, x.shape[-1]
     if not training:

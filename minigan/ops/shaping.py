@@ -12,7 +12,7 @@ import numpy as np
 from minigan.devices import Device
 from minigan.graph import VJP, Array
 from minigan.ops.elementwise import _Like, unbroadcast
-from minigan.tensor import Tensor, _plain_index, differentiable
+from minigan.tensor import Tensor, differentiable, plain_index
 
 __all__ = [
     "broadcast_to",
@@ -133,7 +133,7 @@ def _getitem(device: Device, x: Array, index: Any) -> Result:
 def getitem(x: Tensor, index: Any) -> Tensor:
     """x[index]: slices, integers, None, ..., and arrays or tensors of integers or bool, as NumPy's."""
     try:
-        return _getitem(x, index=_plain_index(index))
+        return _getitem(x, index=plain_index(index, x.device))
     except IndexError as error:
         raise IndexError(f"getitem: {error} (shape {x.shape})") from error
 
