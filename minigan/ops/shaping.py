@@ -150,7 +150,8 @@ def _concatenate(device: Device, *arrays: Array, axis: int) -> Result:
             for needed, end, length in zip(needs, ends, lengths, strict=True)
         )
 
-    if axis == 0 and len({(a.dtype, a.shape[1:]) for a in arrays}) == 1:
+    kinds = {(a.dtype.name, a.shape[1:]) for a in arrays}
+    if axis == 0 and len(kinds) == 1 and arrays[0].dtype in (np.float32, np.float64):
         return device.concatenate_rows([device.contiguous(a) for a in arrays]), vjp
     return device.array_module.concatenate(arrays, axis=axis), vjp
 

@@ -28,7 +28,7 @@ TINY = (
     "--trunk", "conv 4 | conv 8 bn | fc 16 bn",
     "--generator", "fc 16 bn | fc 7x7x8 bn | up 4 bn | up 1 sigmoid",
     "--batch-size", "4", "--iterations", "6", "--checkpoint-every", "2", "--sample-every", "3",
-    "--no-evaluate",
+    "--no-evaluate", "--device", "cpu",
 )  # fmt: skip
 DIGITS = LabeledImages(
     np.random.default_rng(0).integers(0, 256, (300, 28, 28, 1), np.uint8),

@@ -1,6 +1,5 @@
 """The emulated device: the CUDA dialect, what it catches, and a training step against the CPU's."""
 
-import copy
 import dataclasses
 import itertools
 import re
@@ -9,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from device_list import KERNEL_DEVICES
 
 import minigan as mg
 from minigan.datasets import mnist
@@ -197,18 +197,20 @@ def test_every_cuda_kernel_is_launched_by_the_plan() -> None:
 # -- whole steps ------------------------------------------------------------------------------------
 
 
-def trainers(dtype: str) -> tuple[Trainer, Trainer]:
+def trainers(dtype: str, device: str) -> tuple[Trainer, Trainer]:
+    """The same start on the CPU and on that device."""
     images = mnist.load("test").images
     # Of about 300,000 pre-activations a step one may lie so near a kink of the leaky ReLU that the rounding of float32
     # puts it on either side, and then a gradient jumps by percents on any pair of devices. With this seed none does.
     settings = dataclasses.replace(MNIST, batch_size=8, dtype=dtype, seed=6)
-    emulated = dataclasses.replace(settings, device="emulated")
-    return Trainer(settings, images), Trainer(emulated, images)
+    other = dataclasses.replace(settings, device=device)
+    return Trainer(settings, images), Trainer(other, images)
 
 
-def test_latents_and_batches_are_the_cpus_to_the_bit() -> None:
+@pytest.mark.parametrize("device", KERNEL_DEVICES)
+def test_latents_and_batches_are_the_cpus_to_the_bit(device: str) -> None:
     for dtype in ("float32", "float64"):
-        cpu, emulated = trainers(dtype)
+        cpu, emulated = trainers(dtype, device)
         for step in (1, 2, 77):
             for found, expected in zip(emulated.latents(step), cpu.latents(step), strict=True):
                 np.testing.assert_array_equal(found.numpy(), expected.numpy())
@@ -250,9 +252,12 @@ def gradients_of_a_step(trainer: Trainer, after_first_half: State | None) -> tup
 
 
 @pytest.mark.parametrize(("dtype", "bound"), [("float64", 1e-10), ("float32", 5e-4)])
-def test_gradients_of_three_steps_of_full_size_networks(dtype: str, bound: float) -> None:
+@pytest.mark.parametrize("device", KERNEL_DEVICES)
+def test_gradients_of_three_steps_of_full_size_networks(
+    device: str, dtype: str, bound: float
+) -> None:
     """Each half's gradients from the same parameters, tensor by tensor in norm."""
-    cpu, emulated = trainers(dtype)
+    cpu, emulated = trainers(dtype, device)
     for step in range(3):
         emulated.load_state(step, cpu.state())
         expected, between = gradients_of_a_step(cpu, None)
@@ -263,9 +268,10 @@ def test_gradients_of_three_steps_of_full_size_networks(dtype: str, bound: float
             assert difference <= bound * np.linalg.norm(gradient), (step, name)
 
 
-def test_parameters_after_three_steps() -> None:
+@pytest.mark.parametrize("device", KERNEL_DEVICES)
+def test_parameters_after_three_steps(device: str) -> None:
     """In float64 only: in float32 Adam's first steps turn rounding noise in a gradient near 0 into ±α."""
-    cpu, emulated = trainers("float64")
+    cpu, emulated = trainers("float64", device)
     for _ in range(3):
         cpu.step()
         emulated.step()
@@ -342,15 +348,30 @@ def arrays_of(values: Any) -> list[np.ndarray[Any, Any]]:
     )
 
 
+def moved_to(device: mg.devices.Device, values: Any) -> Any:
+    """Copies of the arrays among a kernel's arguments, on the device."""
+    if isinstance(values, np.ndarray):
+        return device.copy(device.asarray(values))
+    return type(values)(moved_to(device, v) for v in values) if type(values) in (tuple, list) else values  # fmt: skip
+
+
+def moved_back(device: mg.devices.Device, values: Any) -> Any:
+    if isinstance(values, device.array_module.ndarray):
+        return device.to_numpy(values)
+    return type(values)(moved_back(device, v) for v in values) if type(values) in (tuple, list) else values  # fmt: skip
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("name", kernel_calls(np.float32))
-def test_a_kernel_gives_what_the_cpus_gives(name: str, dtype: Any) -> None:
+@pytest.mark.parametrize("device", KERNEL_DEVICES)
+def test_a_kernel_gives_what_the_cpus_gives(device: str, name: str, dtype: Any) -> None:
     """Results, and arguments changed in place, up to the rounding of some hundred operations."""
     arguments = kernel_calls(dtype)[name]
     outcomes = []
-    for device in (mg.get_device("cpu"), mg.get_device("emulated")):
-        mine = copy.deepcopy(arguments)
-        outcomes.append(arrays_of([getattr(device, name.partition(",")[0])(*mine), list(mine)]))
+    for place in (mg.get_device("cpu"), mg.get_device(device)):
+        mine = moved_to(place, arguments)
+        result = getattr(place, name.partition(",")[0])(*mine)
+        outcomes.append(arrays_of(moved_back(place, [result, list(mine)])))
     tolerance = 300 * np.finfo(dtype).eps
     for expected, found in zip(*outcomes, strict=True):
         np.testing.assert_allclose(

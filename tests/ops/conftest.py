@@ -1,4 +1,5 @@
-"""The operations that are kernels are tested on every device: the same tests, with another default device."""
+"""The same tests on every device, by another default device: operations that are kernels on all of them, the others
+where the array module is another (NumPy's on the emulated device is the CPU's)."""
 
 from collections.abc import Iterator
 
@@ -11,8 +12,9 @@ KERNEL_TESTS = ("test_convolution", "test_linear", "test_normalization", "test_l
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if metafunc.module.__name__.rpartition(".")[2] in KERNEL_TESTS:
-        metafunc.parametrize("default_device", DEVICES, indirect=True, scope="module")
+    kernels = metafunc.module.__name__.rpartition(".")[2] in KERNEL_TESTS
+    devices = DEVICES if kernels else [d for d in DEVICES if d != "emulated"]
+    metafunc.parametrize("default_device", devices, indirect=True, scope="module")
 
 
 @pytest.fixture(autouse=True, scope="module")
