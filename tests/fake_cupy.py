@@ -23,7 +23,6 @@ from typing import Any
 import numpy as np
 
 from minigan.devices.emulated.compile import kernel_library, load, runtime_library
-from minigan.devices.launch import kernel_sources
 
 MIB = 2**20
 
@@ -420,7 +419,7 @@ class RawKernel:
         assert right, f"{self.name}: {type(argument)} {argument!r} for '{parameter}'"
 
     def _run(self, grid: Any, block: Any, args: Any, shared_bytes: int) -> None:
-        library = load(kernel_library(_path_of(self.module.code), self.module.real))
+        library = load(kernel_library(_path_of(self.module), self.module.real))
         load(runtime_library()).minigan_configure(1, 0)
         values = [
             ctypes.c_void_p(0 if a is None else a.data.ptr) if a is None or isinstance(a, ndarray)
@@ -438,9 +437,10 @@ class RawKernel:
         assert not message.value, message.value
 
 
-def _path_of(code: str) -> Path:
-    """The file whose text was handed to the compiler."""
-    (path,) = (p for p in kernel_sources().glob("*.cu") if p.read_text(encoding="utf-8") == code)
+def _path_of(module: RawModule) -> Path:
+    """The file whose text was handed to the compiler, in the folder that it was to search."""
+    (folder,) = (Path(o.removeprefix("-I")) for o in module.options if o.startswith("-I"))
+    (path,) = (p for p in folder.glob("*.cu") if p.read_text(encoding="utf-8") == module.code)
     return path
 
 

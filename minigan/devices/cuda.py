@@ -94,6 +94,7 @@ class CUDA(KernelDevice):
         return self._constants[key]
 
     def synchronize(self) -> None:
+        self._refuse_capture("waits for the GPU")
         with self._errors():
             self.array_module.cuda.get_current_stream().synchronize()
 
@@ -108,6 +109,16 @@ class CUDA(KernelDevice):
             return self.pool.malloc(size)
         except cupy.cuda.memory.OutOfMemoryError:
             raise self._too_little_memory(size) from None
+
+    def _new_block(self, size: int) -> Any:
+        """Memory straight from CUDA, for the pool of a graph."""
+        cuda = self.array_module.cuda
+        try:
+            return cuda.MemoryPointer(cuda.Memory(size), 0)
+        except cuda.runtime.CUDARuntimeError as error:
+            if error.status != _OUT_OF_MEMORY:
+                raise
+            raise self._too_little_memory(size) from error
 
     def _too_little_memory(self, size: int) -> DeviceError:
         free, total = self.array_module.cuda.runtime.memGetInfo()
@@ -254,21 +265,13 @@ class _GraphMemory:
     """
 
     def __init__(self, device: CUDA) -> None:
-        self.device, self.cuda = device, device.array_module.cuda
-        self.pool = self.cuda.MemoryPool(self._grow)
+        self.gpu, self.cuda = device.gpu, device.array_module.cuda
+        self.pool = self.cuda.MemoryPool(device._new_block)
 
     def allocate(self, size: int) -> Any:
         block = self.pool.malloc(size)
-        owned = self.cuda.UnownedMemory(block.ptr, size, (block, self.pool), self.device.gpu.id)
+        owned = self.cuda.UnownedMemory(block.ptr, size, (block, self.pool), self.gpu.id)
         return self.cuda.MemoryPointer(owned, 0)
-
-    def _grow(self, size: int) -> Any:
-        try:
-            return self.cuda.MemoryPointer(self.cuda.Memory(size), 0)
-        except self.cuda.runtime.CUDARuntimeError as error:
-            if error.status != _OUT_OF_MEMORY:
-                raise
-            raise self.device._too_little_memory(size) from error
 
 
 def _argument(value: Any, real: np.dtype[Any]) -> Any:
