@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from devices.test_emulated import arrays_of, kernel_calls, moved_back, moved_to
+from device_list import moved_back, moved_to
+from devices.test_emulated import arrays_of, kernel_calls
 from fake_cupy import MIB, Machine, Memory, make_cupy
 
 import minigan as mg

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from device_list import KERNEL_DEVICES
+from device_list import KERNEL_DEVICES, moved_back, moved_to
 
 import minigan as mg
 from minigan.datasets import mnist
@@ -346,19 +346,6 @@ def arrays_of(values: Any) -> list[np.ndarray[Any, Any]]:
         if isinstance(values, (list, tuple))
         else []
     )
-
-
-def moved_to(device: mg.devices.Device, values: Any) -> Any:
-    """Copies of the arrays among a kernel's arguments, on the device."""
-    if isinstance(values, np.ndarray):
-        return device.copy(device.asarray(values))
-    return type(values)(moved_to(device, v) for v in values) if type(values) in (tuple, list) else values  # fmt: skip
-
-
-def moved_back(device: mg.devices.Device, values: Any) -> Any:
-    if isinstance(values, device.array_module.ndarray):
-        return device.to_numpy(values)
-    return type(values)(moved_back(device, v) for v in values) if type(values) in (tuple, list) else values  # fmt: skip
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
