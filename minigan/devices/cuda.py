@@ -50,6 +50,7 @@ class CUDA(KernelDevice):
     name = "cuda"
 
     def __init__(self) -> None:
+        super().__init__()
         cupy = self.array_module = _import_cupy()
         _check_driver(cupy)
         self.gpu = cupy.cuda.Device(0)
@@ -74,6 +75,8 @@ class CUDA(KernelDevice):
         if is_on_gpu(values):
             return self.array_module.asarray(values, dtype)
         host = np.asarray(values, dtype)
+        if host.dtype.kind not in "biufc":  # of objects CuPy would send the addresses
+            raise TypeError(f"device 'cuda' holds numbers and bool; these values are {host.dtype}")
         self._refuse_capture("sends values from the host")
         fresh = self.empty(host.shape, host.dtype)
         with self._errors():
@@ -193,6 +196,7 @@ class CUDA(KernelDevice):
         recorded. Its arrays lie in memory that belongs to the graph: each launch writes the same ones, and they live
         as long as the graph or an array does. DeviceError if `function` reads a value back or sends one from the host.
         """
+        self._refuse_capture("captures another one")
         cupy = self.array_module
         stream = cupy.cuda.Stream(non_blocking=True)  # the default one cannot be captured
         memory = _GraphMemory(self)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from minigan.devices.kernels import AdamSettings, CodeTable, ConvolutionGeometry, Device
-from minigan.devices.memory import layout
+from minigan.devices.memory import address
 from minigan.errors import DeviceError
 
 Array = Any
@@ -69,11 +69,13 @@ class KernelDevice(Device):
             blocks = min(-(-n // _BLOCK), 4096)
             self.launch(source, kernel, dtype, (blocks,), (_BLOCK,), *arguments)
 
-    def _checked(self, kernel: str, *arrays: Array, alignment: int = 1) -> tuple[Array, ...]:
-        """The arrays, all of one float dtype and such as a kernel can read; else an error that names the kernel.
+    def _checked(self, kernel: str, *operands: Array | None, alignment: int = 1) -> tuple[Any, ...]:
+        """The operands, all of one float dtype and such as a kernel can read; else an error that names the kernel.
 
-        `alignment`, in bytes, is what the kernel's vector loads need of an address, beyond that of an element.
+        None stands for an operand that is left out, and stays. `alignment`, in bytes, is what the kernel's vector loads need
+        of an address, beyond that of an element.
         """
+        arrays = [a for a in operands if a is not None]
         dtype = arrays[0].dtype
         for array in arrays:
             self._check_array(kernel, array, alignment)
@@ -82,7 +84,7 @@ class KernelDevice(Device):
                     f"{kernel}: its arrays are {' and '.join(str(a.dtype) for a in arrays)}, not all float32 "
                     "or all float64"
                 )
-        return arrays
+        return operands
 
     def _check_array(self, kernel: str, array: Array, alignment: int = 1) -> None:
         if not isinstance(array, self.array_module.ndarray):
@@ -98,10 +100,9 @@ class KernelDevice(Device):
                 "device.contiguous(array) makes it so"
             )
         needed = max(alignment, array.dtype.itemsize)
-        where = layout(array)
-        if array.size and where is not None and where.address % needed:
+        if array.size and address(array) % needed:
             raise ValueError(
-                f"{kernel}: an array at address {where.address:#x} is not aligned to {needed} bytes; "
+                f"{kernel}: an array at address {address(array):#x} is not aligned to {needed} bytes; "
                 "pass a copy of it"
             )
 

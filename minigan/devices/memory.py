@@ -28,11 +28,17 @@ def is_on_gpu(values: Any) -> bool:
     return type(values) is not np.ndarray and hasattr(values, "__cuda_array_interface__")
 
 
+def address(array: Array) -> int:
+    """Where the first element of a NumPy or CuPy array lies."""
+    if isinstance(array, np.ndarray):
+        return int(array.__array_interface__["data"][0])
+    return int(array.data.ptr)
+
+
 def layout(array: Array) -> Layout | None:
     """The layout of an array of any library; None for what does not say."""
-    pointer = getattr(getattr(array, "data", None), "ptr", None)
-    if pointer is not None:  # CuPy's: its whole interface takes ten times as long to ask for
-        return Layout(int(pointer), array.shape, array.strides, array.dtype.itemsize)
+    if hasattr(getattr(array, "data", None), "ptr"):  # CuPy's: its interface takes long to ask for
+        return Layout(address(array), array.shape, array.strides, array.dtype.itemsize)
     for name in ("__array_interface__", "__cuda_array_interface__"):
         if interface := getattr(array, name, None):
             return _described(interface)

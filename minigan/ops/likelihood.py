@@ -131,7 +131,7 @@ def _check_categories(codes: Array, layout: Sequence[Density]) -> None:
             wrong = ~((column >= 0) & (column < density.size) & (column % 1 == 0))
             if wrong.any():
                 raise ValueError(
-                    f"code_log_likelihood: code {i} holds {column[wrong][0]:g}, which is not one of its "
+                    f"code_log_likelihood: code {i} holds {float(column[wrong][0]):g}, which is not one of its "
                     f"categories 0 … {density.size - 1}"
                 )
 

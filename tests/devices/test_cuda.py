@@ -130,6 +130,12 @@ def test_a_view_of_the_host_goes_there_as_it_looks(device: CUDA) -> None:
     np.testing.assert_array_equal(device.to_numpy(there), values)
 
 
+@pytest.mark.parametrize("values", [["a"], [object()], np.array([{}])])
+def test_what_are_no_numbers_is_refused(device: CUDA, values: Any) -> None:
+    with pytest.raises(TypeError, match="device 'cuda' holds numbers and bool; these values are"):
+        device.asarray(values)
+
+
 def test_arrays_come_from_the_devices_own_pool(device: CUDA, machine: Machine) -> None:
     x = device.empty((100,), np.float32)
     assert device.pool.used_bytes() == 512
@@ -409,6 +415,7 @@ def test_the_memory_of_a_graph_is_given_back(device: CUDA, machine: Machine) -> 
         (lambda device, x: device.asarray(np.ones(3)), "sends values from the host"),
         (lambda device, x: device.host_constant([1.0, 2.0], np.float32), "sends values"),
         (lambda device, x: device.synchronize(), "waits for the GPU"),
+        (lambda device, x: device.capture(lambda: x), "captures another one"),
     ],
 )
 def test_a_capture_refuses_what_a_graph_cannot_repeat(
