@@ -339,8 +339,8 @@ class ndarray(np.ndarray):  # noqa: N801 (CuPy's name)
 # -- kernels ----------------------------------------------------------------------------------------
 
 _WIDTHS = {
-    "int": (np.int32, np.uint32), "long long": (np.int64, np.uint64),
-    "unsigned long long": (np.int64, np.uint64),
+    "int": (np.int32, np.uint32), "long long": (np.int64, np.uint64), "double": (np.float64,),
+    "unsigned long long": (np.int64, np.uint64), "float": (np.float32,),
 }  # fmt: skip
 
 
@@ -414,8 +414,12 @@ class RawKernel:
             )
         elif kind == "real":
             right = type(argument) is (np.float32 if self.module.real == "float" else np.float64)
-        else:
+        elif kind in _WIDTHS:
             right = type(argument) in _WIDTHS[kind]
+        else:  # a struct by value: to CuPy an array of NumPy's of one element
+            right = (
+                type(argument) is np.ndarray and argument.dtype.kind == "V" and argument.size == 1
+            )
         assert right, f"{self.name}: {type(argument)} {argument!r} for '{parameter}'"
 
     def _run(self, grid: Any, block: Any, args: Any, shared_bytes: int) -> None:
