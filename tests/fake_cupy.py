@@ -307,6 +307,8 @@ class ndarray(np.ndarray):  # noqa: N801 (CuPy's name)
         return out[0] if out is not None else self.of(result)
 
     def __array_function__(self, function: Any, types: Any, arguments: Any, settings: Any) -> Any:
+        if function is np.may_share_memory:  # asked because these are NumPy's arrays underneath
+            return function(*_plain(arguments), **settings)
         raise TypeError(f"a function of NumPy's, {function.__name__}, was given CuPy's array")
 
     def sum(self, *arguments: Any, **settings: Any) -> Any:

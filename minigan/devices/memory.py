@@ -69,7 +69,7 @@ def byte_range(array: Layout) -> tuple[int, int]:
 
 def share_memory(a: Array, b: Array) -> bool:
     """Whether a write to one array may change the other: whether the bytes from first to last overlap."""
-    if type(a) is np.ndarray and type(b) is np.ndarray:
+    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
         return np.may_share_memory(a, b)
     if a is b:
         return True
