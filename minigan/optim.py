@@ -22,6 +22,8 @@ class Optimizer:
             raise ValueError(
                 "an optimizer's parameters are contiguous: kernels change them in place"
             )
+        if any(not getattr(p.data.flags, "writeable", True) for p in self.parameters):
+            raise ValueError("an optimizer's parameters share no memory that may only be read")
         self.step_count = 0
 
     def zero_grad(self) -> None:

@@ -86,6 +86,8 @@ def test_memory_that_may_only_be_read_stays_so() -> None:
     ):
         with pytest.raises(ValueError, match=r"may only be read; write to a copy, mg.tensor\(t\)"):
             change()
+    with pytest.raises(ValueError, match="an optimizer's parameters share no memory that may only"):
+        mg.optim.SGD([x.requires_grad_()])
     y = mg.tensor(x)
     y.zero_()
     assert base.tolist() == [0.0, 1.0, 2.0]
