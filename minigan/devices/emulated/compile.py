@@ -35,6 +35,7 @@ _WRAPPER = """
 namespace {{
 
 const char here = 0;
+thread_local char first;  // of a thread's copy of the segment, which the loader makes when it is first touched
 
 int poison_segment(dl_phdr_info* info, size_t, void*) {{
     bool ours = false;
@@ -50,7 +51,10 @@ int poison_segment(dl_phdr_info* info, size_t, void*) {{
     return ours;
 }}
 
-void poison_shared() {{ dl_iterate_phdr(poison_segment, nullptr); }}
+void poison_shared() {{
+    *static_cast<volatile char*>(&first) = 0;
+    dl_iterate_phdr(poison_segment, nullptr);
+}}
 
 }}  // namespace
 
