@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from minigan.devices import Device
+from minigan.devices.memory import share_memory
 
 Array = Any  # a NumPy or CuPy array: whatever the device's array module makes
 VJP = Callable[[Array, tuple[bool, ...]], tuple[Array | None, ...]]
@@ -117,12 +118,6 @@ def kept_arrays(vjp: VJP) -> list[Array]:
     return arrays
 
 
-def share_memory(a: Array, b: Array) -> bool:
-    if not (isinstance(a, np.ndarray) and isinstance(b, np.ndarray)):
-        return a is b
-    return np.may_share_memory(a, b)
-
-
 def run_backward(root: Variable, gradient: Array | None, inputs: list[Variable] | None) -> None:
     """Walk the graph of `root` from the highest number down; see `Tensor.backward`."""
     if not root.requires_grad:
@@ -213,7 +208,7 @@ class _Gradients:
         total, total_owned = self.sums[node]
         if not total_owned:
             total = self.device.copy(total)
-        self.device.accumulate(total, gradient)
+        self.device.accumulate(total, self.device.contiguous(gradient))
         self.sums[node] = (total, True)
 
     def pop(self, node: Node) -> tuple[Array | None, bool]:

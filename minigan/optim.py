@@ -27,6 +27,8 @@ class Optimizer:
             raise ValueError(
                 "an optimizer's parameters are contiguous: kernels change them in place"
             )
+        if any(not getattr(p.data.flags, "writeable", True) for p in self.parameters):
+            raise ValueError("an optimizer's parameters share no memory that may only be read")
         device = self.parameters[0].device
         self._counter = Tensor(device.copy(device.asarray(np.zeros(1, np.int64))), device)
 

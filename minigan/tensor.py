@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minigan.devices import Device, get_device
+from minigan.devices.memory import is_on_gpu, share_memory
 from minigan.graph import (
     VJP,
     Array,
@@ -25,11 +26,13 @@ from minigan.graph import (
     Version,
     kept_arrays,
     run_backward,
-    share_memory,
 )
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
+
+
+_DLPACK_CUDA = (2, 13)  # of DLDeviceType: memory of a GPU, and memory that it shares with the host
 
 
 class _Mode(threading.local):
@@ -120,6 +123,7 @@ class Tensor:
     def copy_(self, source: Tensor | ArrayLike) -> Tensor:
         """Overwrite the values in place with `source`, broadcast to this shape."""
         self._refuse_computed("copy_")
+        self._refuse_read_only("copy_")
         values = _values(source, self.device)
         try:
             self.data[...] = values
@@ -133,6 +137,7 @@ class Tensor:
     def zero_(self) -> Tensor:
         """Overwrite the values in place with zeros."""
         self._refuse_computed("zero_")
+        self._refuse_read_only("zero_")
         self.data[...] = 0
         self.mark_changed()
         return self
@@ -144,7 +149,9 @@ class Tensor:
                 "assignment to part of a tensor is not differentiable; use mg.where or "
                 "mg.concatenate, or assign under mg.no_grad()"
             )
-        self.data[_plain_index(index)] = value.data if isinstance(value, Tensor) else value
+        device = common_device("assignment", [self, value])
+        self._refuse_read_only("assignment")
+        self.data[plain_index(index, device)] = _operand("assignment", value, device)
         self.mark_changed()
 
     def _refuse_computed(self, method: str) -> None:
@@ -155,12 +162,18 @@ class Tensor:
                 "differentiable; do it under mg.no_grad(), or detach it"
             )
 
+    def _refuse_read_only(self, method: str) -> None:
+        if not getattr(self.data.flags, "writeable", True):
+            raise ValueError(
+                f"{method}: this tensor shares memory that may only be read; write to a copy, mg.tensor(t)"
+            )
+
     def add_gradient(self, gradient: Array) -> None:
         """Add `gradient`, an array that nobody else holds, to ``grad``."""
         if self.grad is None:
             self.grad = Tensor(gradient, self.device)
         else:
-            self.device.accumulate(self.grad.data, gradient)
+            self.device.accumulate(self.grad.data, self.device.contiguous(gradient))
             self.grad.mark_changed()
 
     def mark_changed(self) -> None:
@@ -178,6 +191,7 @@ class Tensor:
         The graph that was walked is used up: its saved arrays are freed as the walk passes.
         """
         if gradient is not None:
+            common_device("backward", [self, gradient])
             gradient = _values(gradient, self.device).astype(self.dtype, copy=False)
         run_backward(self, gradient, None if inputs is None else list(inputs))
 
@@ -207,6 +221,22 @@ class Tensor:
                 "t.detach().numpy() or t.numpy()"
             )
         return np.array(self.numpy(), dtype=dtype, copy=copy)
+
+    @property
+    def __array_interface__(self) -> dict[str, Any]:
+        """The memory itself, for NumPy and what reads its protocol; of tensors on the host that no graph holds."""
+        return self._interface("__array_interface__")
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        """The memory itself, for CuPy, Numba and PyTorch; of tensors on a GPU that no graph holds."""
+        return self._interface("__cuda_array_interface__")
+
+    def _interface(self, name: str) -> dict[str, Any]:
+        if self.requires_grad:  # NumPy asks `__array__` next, which says what to do
+            raise AttributeError(f"{name}: a tensor that belongs to a graph; use t.detach()")
+        interface: dict[str, Any] = getattr(self.data, name)
+        return interface
 
     def __dlpack__(self, **settings: Any) -> Any:
         return self.data.__dlpack__(**settings)
@@ -253,12 +283,17 @@ def tensor(
     dtype: DTypeLike | None = None,
     device: str | Device | None = None,
 ) -> Tensor:
-    """A tensor holding a copy of `data` (numbers, nested lists, an array or another tensor).
+    """A tensor holding a copy of `data` (numbers, nested lists, an array of any library or another tensor).
 
-    Arrays keep their dtype; Python floats become float32. `dtype` overrides both.
+    Arrays keep their dtype; Python floats become float32. `dtype` overrides both. Without a `device` an array in a GPU's
+    memory stays there, and all else goes to the default device. `from_dlpack` makes no copy.
     """
+    if device is None and is_on_gpu(data) and not isinstance(data, Tensor):
+        device = "cuda"
     place = get_device(device)
-    values = data.numpy() if isinstance(data, Tensor) else data
+    values = data
+    if isinstance(data, Tensor):
+        values = data.data if data.device is place else data.numpy()
     if dtype is None and not hasattr(values, "dtype") and np.asarray(values).dtype == np.float64:
         dtype = np.float32
     return Tensor(place.copy(place.asarray(values, dtype)), place, requires_grad)
@@ -286,8 +321,26 @@ def load_all(targets: Mapping[str, Tensor], sources: Mapping[str, Tensor | Array
 
 
 def from_dlpack(source: Any) -> Tensor:
-    """A tensor that shares the CPU memory of another library's array, through DLPack."""
-    return Tensor(np.from_dlpack(source), get_device("cpu"))
+    """A tensor that shares the memory of another library's array, on the host ("cpu") or a GPU ("cuda").
+
+    Through DLPack, where `source` has it (NumPy, PyTorch, CuPy, JAX), else its array interface (Numba). Strides stay as they
+    are, and so does memory that may only be read: what would write to such a tensor refuses to. The array of a GPU that may
+    only be read is refused, since CuPy could not tell. Writing to either is seen in both; no gradient passes between.
+    """
+    if hasattr(source, "__dlpack__"):
+        kind = int(source.__dlpack_device__()[0])
+        place = get_device("cuda" if kind in _DLPACK_CUDA else "cpu")
+        return Tensor(place.array_module.from_dlpack(source), place)
+    if is_on_gpu(source):
+        if source.__cuda_array_interface__["data"][1]:
+            raise ValueError(
+                "from_dlpack: the memory of this array may only be read; copy it with mg.tensor"
+            )
+        place = get_device("cuda")
+        return Tensor(place.asarray(source), place)
+    if not hasattr(source, "__array_interface__"):
+        raise TypeError(f"from_dlpack: a {type(source).__name__} has no DLPack or array interface")
+    return Tensor(np.asarray(source), get_device("cpu"))
 
 
 @contextlib.contextmanager
@@ -330,8 +383,8 @@ def differentiable(function: Callable[..., tuple[Array, VJP | None]]) -> Callabl
                     raise TypeError(
                         f"{name}: '{key}' takes no tensor; only positional arguments do"
                     )
-        device = _common_device(name, arguments)
-        arrays = [a.data if isinstance(a, Tensor) else a for a in arguments]
+        device = common_device(name, arguments)
+        arrays = [_operand(name, a, device) for a in arguments]
         try:
             output, vjp = function(device, *arrays, **settings)
         except ValueError as error:
@@ -348,7 +401,19 @@ def differentiable(function: Callable[..., tuple[Array, VJP | None]]) -> Callabl
     return operation
 
 
-def _common_device(name: str, arguments: Sequence[Any]) -> Device:
+def _operand(name: str, argument: Any, device: Device) -> Any:
+    """What an operation's function gets: a tensor's array, an array of the host moved to the device, or what was given."""
+    if isinstance(argument, Tensor):
+        return argument.data
+    if is_on_gpu(argument) and not isinstance(argument, device.array_module.ndarray):
+        raise ValueError(
+            f"{name}: one of its arrays is on device 'cuda', and device '{device.name}' computes it; move one of them first"
+        )
+    return device.asarray(argument) if isinstance(argument, np.ndarray) else argument
+
+
+def common_device(name: str, arguments: Sequence[Any]) -> Device:
+    """The one device that the tensors among the arguments are on; ValueError, with the names of all, if there are more."""
     devices = {a.device.name: a.device for a in arguments if isinstance(a, Tensor)}
     if len(devices) > 1:
         raise ValueError(
@@ -380,8 +445,12 @@ def _record(name: str, arguments: Sequence[Any], output: Tensor, vjp: VJP | None
     return output
 
 
-def _plain_index(index: Any) -> Any:
-    """An index in which tensors are replaced by their arrays."""
+def plain_index(index: Any, device: Device) -> Any:
+    """An index in which tensors, and arrays of the host, are replaced by the device's own arrays."""
     if isinstance(index, tuple):
-        return tuple(_plain_index(i) for i in index)
-    return index.data if isinstance(index, Tensor) else index
+        return tuple(plain_index(i, device) for i in index)
+    if isinstance(index, Tensor) and index.device is not device:
+        raise ValueError(
+            f"getitem: a tensor on {device.name} has no index on {index.device.name}; move one of them first"
+        )
+    return _operand("getitem", index, device)

@@ -347,9 +347,21 @@ class Example(NamedTuple):
 
 
 def wrap(array: Array, requires_grad: bool = False) -> mg.Tensor:
-    """A tensor of that very array, however it lies in memory: `mg.tensor` would make it contiguous."""
-    place = mg.get_device()
-    return mg.Tensor(place.asarray(np.asarray(array)), place, requires_grad)
+    """A tensor on the default device that lies in memory as that array does: `mg.tensor` would make it contiguous."""
+    device = mg.get_device()
+    return mg.Tensor(_laid_out_alike(device, np.asarray(array)), device, requires_grad)
+
+
+def _laid_out_alike(device: Any, array: Array) -> Any:
+    """The array on the device, in the one of the four ways above in which it lies; NumPy's own, as it is."""
+    if device.array_module is np or array.flags.c_contiguous:
+        return device.asarray(array)
+    if array.T.flags.c_contiguous:
+        return device.asarray(array.T).T
+    if min(array.strides) < 0:
+        everywhere = (slice(None, None, -1),) * array.ndim
+        return device.asarray(array[everywhere])[everywhere]
+    return device.array_module.repeat(device.asarray(array), 2, axis=-1)[..., ::2]
 
 
 def gradients(

@@ -14,7 +14,7 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from minigan.devices import device_names, get_device
+from minigan.devices import device_names, get_device, resolve_device_name
 from minigan.devices.kernels import KERNELS
 from minigan.errors import DeviceError, SettingsError, TrainingError
 from minigan.files import replacing, write_json
@@ -124,6 +124,7 @@ def print_info() -> None:
     """Versions, devices and kernels."""
     for name, value in {**versions(), "platform": platform.platform()}.items():
         typer.echo(f"{name:10} {value}")
+    typer.echo(f"{'auto':10} --device auto is {resolve_device_name('auto')} here")
     for name in device_names():
         try:
             device = get_device(name)

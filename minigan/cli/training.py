@@ -8,7 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-Device = Annotated[str, typer.Option(help="Where to compute: cpu.")]
+Device = Annotated[
+    str,
+    typer.Option(
+        help="Where to compute: cpu, cuda (a GPU), emulated, or auto: the GPU where there is one."
+    ),
+]
 Capture = Annotated[
     bool,
     typer.Option(
@@ -25,7 +30,7 @@ def train(
         Path | None,
         typer.Option(help="The run's directory; runs/EXPERIMENT-OBJECTIVE-seedN if not given."),
     ] = None,
-    device: Device = "cpu",
+    device: Device = "auto",
     seed: Annotated[int, typer.Option(help="Two runs of one seed are the same to the bit.")] = 0,
     iterations: Annotated[int | None, typer.Option(help="Steps of training; mnist: 5000.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images a step; mnist: 128.")] = None,
@@ -63,12 +68,13 @@ def train(
     Ctrl-C saves the state; `minigan resume` goes on as if nothing had happened.
     """
     from minigan.cli.progress import run_and_report
+    from minigan.devices import resolve_device_name
     from minigan.infogan.experiments import get_experiment
     from minigan.infogan.runs import Run, images_of
     from minigan.infogan.training import Trainer
 
     given: dict[str, Any] = {
-        "device": device, "seed": seed, "iterations": iterations, "batch_size": batch_size,
+        "device": resolve_device_name(device), "seed": seed, "iterations": iterations, "batch_size": batch_size,
         "dtype": dtype, "objective": objective, "codes": codes, "noise": noise,
         "trunk": trunk, "generator": generator,
         "lambda_categorical": lambda_categorical, "lambda_continuous": lambda_continuous,

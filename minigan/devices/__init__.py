@@ -13,6 +13,7 @@ from minigan.errors import DeviceError
 _DEVICES = {
     "cpu": ("minigan.devices.cpu", "CPU"),
     "emulated": ("minigan.devices.emulated", "Emulated"),
+    "cuda": ("minigan.devices.cuda", "CUDA"),
 }
 
 _default = "cpu"
@@ -43,6 +44,20 @@ def get_device(device: str | Device | None = None) -> Device:
     return _open(name)
 
 
+def resolve_device_name(name: str) -> str:
+    """The device that a name stands for: "auto" is "cuda" where that can be opened, else "cpu"; others stand for themselves.
+
+    What is kept (a run's settings) holds the result: on another machine "auto" might be another device.
+    """
+    if name != "auto":
+        return name
+    try:
+        get_device("cuda")
+    except DeviceError:
+        return "cpu"
+    return "cuda"
+
+
 def set_default_device(name: str) -> None:
     """Where tensors and layers are made that name no device; "cpu" at first."""
     global _default
@@ -50,4 +65,4 @@ def set_default_device(name: str) -> None:
     _default = name
 
 
-__all__ = ["Device", "device_names", "get_device", "set_default_device"]
+__all__ = ["Device", "device_names", "get_device", "resolve_device_name", "set_default_device"]

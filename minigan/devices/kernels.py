@@ -3,8 +3,8 @@
 Stated once, for all devices. A device is a subclass of `Device`; a kernel that it does not override
 raises `DeviceError` with the kernel's name.
 
-Conventions. Arrays are C-contiguous and of one dtype, float32 or float64, unless said otherwise; what
-a kernel returns is a fresh array. Images are NHWC (batch, height, width, channels) and filters HWIO
+Conventions. Arrays are C-contiguous (`Device.contiguous` makes them so: that is the duty of the operation that
+calls a kernel) and of one dtype, float32 or float64, unless said otherwise; what a kernel returns is a fresh array. Images are NHWC (batch, height, width, channels) and filters HWIO
 (kernel height, kernel width, channels in, channels out), so that a filter is the matrix of its GEMM
 as it lies. Sums are taken in a fixed order: the same inputs on the same machine and the same number of
 threads give the same bits. A ``negative_slope`` s stands for the activation y = x if x > 0 else s·x:
@@ -133,6 +133,10 @@ class Device:
         fresh[...] = array
         return fresh
 
+    def contiguous(self, array: Array) -> Array:
+        """The array itself where it is C-contiguous, else a copy that is: kernels take no views with gaps."""
+        return array if array.flags.c_contiguous else self.copy(array)
+
     def ones(self, shape: Sequence[int], dtype: Any) -> Array:
         """A fresh array of ones."""
         fresh = self.empty(shape, dtype)
@@ -157,6 +161,9 @@ class Device:
         no graphs returns `function` itself.
         """
         return function
+
+    def synchronize(self) -> None:
+        """Wait until all that was asked for is computed; where calls compute before they return, nothing."""
 
     def kernels(self) -> list[str]:
         """The kernels of the contract that this device has."""

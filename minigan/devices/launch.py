@@ -23,6 +23,7 @@ from minigan.devices.kernels import (
     Key,
     Step,
 )
+from minigan.devices.memory import address
 from minigan.errors import DeviceError
 
 Array = Any
@@ -82,6 +83,11 @@ class Launch:
     grid: tuple[int, ...]
     block: tuple[int, ...]
     arguments: tuple[Any, ...]
+    shared_bytes: int = 0
+
+
+_MOST_BLOCKS = (2**31 - 1, 65535, 65535)  # of a grid, and
+_MOST_THREADS = 1024  # of a block: CUDA's own bounds
 
 
 def kernel_sources() -> Path:
@@ -107,11 +113,13 @@ class KernelDevice(Device):
         grid: tuple[int, ...],
         block: tuple[int, ...],
         *arguments: Any,
+        shared_bytes: int = 0,
     ) -> None:
         """Run `kernel` of kernels/`source`.cu, compiled for `dtype`, on a grid of blocks.
 
         An argument is an array, an int (32 bits), a `np.int64`/`np.uint64`, a float (of the kernel's dtype), a `Double`, a
-        `PointerTable` (a struct by value), or None (a null pointer).
+        `PointerTable` (a struct by value), or None (a null pointer). `shared_bytes` is a block's dynamic shared memory. A
+        device's `launch` begins with `check_launch`.
         """
         raise DeviceError(f"device '{self.name}' cannot launch kernels")
 
@@ -157,26 +165,67 @@ class KernelDevice(Device):
             blocks = min(-(-n // _BLOCK), 4096)
             self.launch(source, kernel, dtype, (blocks,), (_BLOCK,), *arguments)
 
-    def _checked(self, kernel: str, *operands: Array | None) -> tuple[Any, ...]:
-        """Contiguous arrays of one float dtype, not too large to index; what cannot be is refused by name.
+    def _checked(self, kernel: str, *operands: Array | None, alignment: int = 1) -> tuple[Any, ...]:
+        """The operands, all of one float dtype and such as a kernel can read; else an error that names the kernel.
 
-        None stands for an operand that is left out, and stays.
+        None stands for an operand that is left out, and stays. `alignment`, in bytes, is what the kernel's vector loads need
+        of an address, beyond that of an element.
         """
         arrays = [a for a in operands if a is not None]
         dtype = arrays[0].dtype
         for array in arrays:
-            if not isinstance(array, self.array_module.ndarray):
-                raise DeviceError(f"{kernel}: an array is not on device '{self.name}'")
+            self._check_array(kernel, array, alignment)
             if array.dtype != dtype or dtype not in (np.float32, np.float64):
                 raise TypeError(
                     f"{kernel}: its arrays are {' and '.join(str(a.dtype) for a in arrays)}, not all float32 "
                     "or all float64"
                 )
-            if array.size > _MOST_ELEMENTS:
-                raise ValueError(
-                    f"{kernel}: an array of {array.size} elements is over the index range"
+        return operands
+
+    def _check_array(self, kernel: str, array: Array, alignment: int = 1) -> None:
+        if not isinstance(array, self.array_module.ndarray):
+            raise DeviceError(
+                f"{kernel}: an array is a {type(array).__module__}.{type(array).__name__}, not on device "
+                f"'{self.name}'; move it there with mg.tensor(array, device='{self.name}')"
+            )
+        if array.size > _MOST_ELEMENTS:
+            raise ValueError(f"{kernel}: an array of {array.size} elements is over the index range")
+        if not array.flags.c_contiguous:
+            raise ValueError(
+                f"{kernel}: an array of shape {array.shape} with strides {array.strides} is not contiguous; "
+                "device.contiguous(array) makes it so"
+            )
+        needed = max(alignment, array.dtype.itemsize)
+        if array.size and address(array) % needed:
+            raise ValueError(
+                f"{kernel}: an array at address {address(array):#x} is not aligned to {needed} bytes; "
+                "pass a copy of it"
+            )
+
+    def check_launch(
+        self,
+        kernel: str,
+        dtype: Any,
+        grid: tuple[int, ...],
+        block: tuple[int, ...],
+        arguments: Sequence[Any],
+    ) -> None:
+        """Refuse, by the kernel's name, what CUDA could not launch or would read wrongly; see `launch`."""
+        tables = [argument for argument in arguments if isinstance(argument, PointerTable)]
+        for argument in (*arguments, *(array for table in tables for array in table.arrays())):
+            if isinstance(argument, int) and not -(2**31) <= argument < 2**32:
+                raise ValueError(f"{kernel}: {argument} is over the index range of 32 bits")
+            if not hasattr(argument, "flags") or isinstance(argument, np.generic):
+                continue  # a number
+            self._check_array(kernel, argument)
+            if argument.dtype.kind == "f" and argument.dtype != dtype:
+                raise TypeError(
+                    f"{kernel}: an array is {argument.dtype}, and the kernel computes in {np.dtype(dtype)}"
                 )
-        return tuple(a if a is None or a.flags.c_contiguous else self.copy(a) for a in operands)
+        if any(n > most for n, most in zip(grid, _MOST_BLOCKS, strict=False)):
+            raise ValueError(f"{kernel}: a grid of {grid} blocks is over CUDA's {_MOST_BLOCKS}")
+        if math.prod(block) > _MOST_THREADS:
+            raise ValueError(f"{kernel}: a block of {block} threads is over CUDA's {_MOST_THREADS}")
 
     def _counter(self, step: Step) -> Array:
         """A step's number on the device."""
@@ -206,8 +255,9 @@ class KernelDevice(Device):
         return c
 
     def column_sum(self, x: Array) -> Array:
-        (x,) = self._checked("column_sum", x.reshape(-1, x.shape[-1]))
-        rows, columns = x.shape
+        (x,) = self._checked("column_sum", x)
+        columns = x.shape[-1]
+        rows = math.prod(x.shape[:-1])
         partial = self.empty((_PARTS, columns), x.dtype)
         result = self.empty((columns,), x.dtype)
         if columns:
@@ -242,7 +292,7 @@ class KernelDevice(Device):
     ) -> None:
         """Launch a kernel of convolution.cu; `channels` are the convolution's c and o, and a transposed
         convolution's filter has them swapped in memory."""
-        if not rows or not columns:
+        if not rows or not columns:  # of an empty batch there is a weight gradient: 0
             return
         (top, _), (left, _) = geometry.padding
         c, o = channels
@@ -324,7 +374,6 @@ class KernelDevice(Device):
         momentum: float = 0.0,
     ) -> tuple[Array, Array]:
         averages = [array for pair in running for array in pair]
-        _check_contiguous("batch_norm_statistics", *averages)
         x, *_ = self._checked("batch_norm_statistics", x, *averages)
         rows, channels = x.shape[0] // groups, x.shape[1]
         part_mean, part_m2 = self.empty((2, groups, _PARTS, channels), x.dtype)
@@ -577,7 +626,6 @@ class KernelDevice(Device):
         counter = self._counter(step)
         by_dtype: dict[Any, list[tuple[Array, ...]]] = {}
         for arrays in zip(parameters, gradients, first_moments, second_moments, strict=True):
-            _check_contiguous("adam", arrays[0], *arrays[2:])
             checked = self._checked("adam", *arrays)
             if checked[0].size:
                 by_dtype.setdefault(checked[0].dtype, []).append(checked)
@@ -603,7 +651,6 @@ class KernelDevice(Device):
     def accumulate(
         self, total: Array, gradient: Array, decay: float = 1.0, scale: float = 1.0
     ) -> None:
-        _check_contiguous("accumulate", total)
         total, gradient = self._checked("accumulate", total, gradient)
         self._add_scaled(total, decay, gradient, scale, total)
 
@@ -681,12 +728,6 @@ class KernelDevice(Device):
             )  # fmt: skip
             start = stop
         return result
-
-
-def _check_contiguous(kernel: str, *arrays: Array) -> None:
-    """What a kernel changes in place; a contiguous copy would take the change."""
-    if not all(array.flags.c_contiguous for array in arrays):
-        raise ValueError(f"{kernel}: an array that it changes in place is not contiguous")
 
 
 def _columns(weights: Array | None) -> int:

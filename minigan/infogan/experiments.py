@@ -38,7 +38,7 @@ class Settings:
 
     `trunk` and `generator` are read by ``networks.py``, `codes` by ``codes.py``. `lambda_categorical` and
     `lambda_continuous` are λ of each kind of code. `beta1` and `beta2` are Adam's. Images are scaled to
-    [`image_low`, 1].
+    [`image_low`, 1]. `device` is the one that computes, never "auto": a run goes on where it began.
     """
 
     experiment: str

@@ -48,8 +48,10 @@ def conv2d(
     if min(size) < 1:
         raise ValueError(f"the kernel {kernel} is larger than the image with its padding {pads}")
     geometry = ConvolutionGeometry(x.shape[1:3], size, kernel, strides, pads)
+    x, w, b = _contiguous(device, x, w, b)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        dy = device.contiguous(dy)
         return (
             device.conv2d_backward_data(dy, w, geometry) if needs[0] else None,
             device.conv2d_backward_weight(x, dy, geometry) if needs[1] else None,
@@ -91,8 +93,10 @@ def conv_transpose2d(
     if min(size) < 1:
         raise ValueError(f"the padding {pads} leaves nothing of the result")
     geometry = ConvolutionGeometry(size, x.shape[1:3], kernel, strides, pads)
+    x, w, b = _contiguous(device, x, w, b)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        dy = device.contiguous(dy)
         return (
             device.conv_transpose2d_backward_data(dy, w, geometry) if needs[0] else None,
             device.conv_transpose2d_backward_weight(x, dy, geometry) if needs[1] else None,
@@ -110,6 +114,10 @@ def _check(x: Array, w: Array, b: Array | None) -> None:
     if b is not None and b.shape != (w.shape[3],):
         raise ValueError("b has one element for each channel out (the last axis of w)")
     check_one_float_dtype(x, w, b)
+
+
+def _contiguous(device: Device, *arrays: Array | None) -> tuple[Array | None, ...]:
+    return tuple(None if a is None else device.contiguous(a) for a in arrays)
 
 
 def _pair(value: Pair, name: str, least: int) -> tuple[int, int]:

@@ -92,8 +92,8 @@ def check_one_float_dtype(*operands: Array | None) -> None:
 
 
 def _real(device: Device, x: Array) -> Array:
-    """Kernels take floats: integers and bool become float64, as NumPy's own functions make them."""
-    return x if x.dtype.kind == "f" else x.astype(device.array_module.float64)
+    """Kernels take contiguous floats: integers and bool become float64, as NumPy's own functions make them."""
+    return device.contiguous(x if x.dtype.kind == "f" else x.astype(device.array_module.float64))
 
 
 def in_kernel_dtype(x: Any) -> bool:
@@ -135,7 +135,7 @@ def add(device: Device, x: Array, y: Array) -> Result:
             unbroadcast(dy, y_like) if needs[1] else None,
         )
 
-    return device.scaled_sum(x, 1.0, y, 1.0) if _alike(x, y) else x + y, vjp
+    return _sum(device, x, y, 1.0) if _alike(x, y) else x + y, vjp
 
 
 @differentiable
@@ -149,11 +149,17 @@ def subtract(device: Device, x: Array, y: Array) -> Result:
             unbroadcast(_scaled(device, dy, -1.0), y_like) if needs[1] else None,
         )
 
-    return device.scaled_sum(x, 1.0, y, -1.0) if _alike(x, y) else x - y, vjp
+    return _sum(device, x, y, -1.0) if _alike(x, y) else x - y, vjp
+
+
+def _sum(device: Device, x: Array, y: Array, scale: float) -> Array:
+    return device.scaled_sum(device.contiguous(x), 1.0, device.contiguous(y), scale)
 
 
 def _scaled(device: Device, x: Array, scale: float) -> Array:
-    return device.scaled_sum(x, scale, None, 0.0) if in_kernel_dtype(x) else scale * x
+    if not in_kernel_dtype(x):
+        return scale * x
+    return device.scaled_sum(device.contiguous(x), scale, None, 0.0)
 
 
 @differentiable
@@ -173,8 +179,10 @@ def _product(device: Device, x: Any, y: Any) -> Array:
     if _is_number(x):
         x, y = y, x
     if in_kernel_dtype(x) and _is_number(y):
-        return device.scaled_sum(x, y, None, 0.0)
-    return device.multiply(x, y) if _alike(x, y) else x * y
+        return device.scaled_sum(device.contiguous(x), y, None, 0.0)
+    if not _alike(x, y):
+        return x * y
+    return device.multiply(device.contiguous(x), device.contiguous(y))
 
 
 @differentiable
@@ -197,10 +205,11 @@ def power(device: Device, x: Array, y: Array) -> Result:
     result = xp.power(x, y)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        dx = unbroadcast(dy * y * xp.power(x, y - xp.where(y == 0, 0, 1)), x) if needs[0] else None
+        # y − 1, or 0 where y is 0; and below x, or 1 where x is 0. (CuPy's `where` takes no plain number.)
+        dx = unbroadcast(dy * y * xp.power(x, y - (y != 0)), x) if needs[0] else None
         if not needs[1]:
             return dx, None
-        logarithm = xp.log(xp.where(x == 0, 1, x))
+        logarithm = xp.log(x + (x == 0))
         return dx, unbroadcast(dy * result * logarithm, y)
 
     return result, vjp
@@ -398,21 +407,22 @@ def cosh(device: Device, x: Array) -> Result:
 def tanh(device: Device, x: Array) -> Result:
     """sinh x / cosh x."""
     y = device.tanh(_real(device, x))
-    return y, lambda dy, needs: (device.tanh_backward(dy, y),)
+    return y, lambda dy, needs: (device.tanh_backward(device.contiguous(dy), y),)
 
 
 @differentiable
 def sigmoid(device: Device, x: Array) -> Result:
     """1 / (1 + e⁻ˣ), without overflow."""
     y = device.sigmoid(_real(device, x))
-    return y, lambda dy, needs: (device.sigmoid_backward(dy, y),)
+    return y, lambda dy, needs: (device.sigmoid_backward(device.contiguous(dy), y),)
 
 
 @differentiable
 def softplus(device: Device, x: Array) -> Result:
     """log(1 + eˣ), without overflow."""
     xp = device.array_module
-    return xp.logaddexp(x, x.dtype.type(0)), lambda dy, needs: (dy * device.sigmoid(x),)
+    y = xp.logaddexp(x, x.dtype.type(0))
+    return y, lambda dy, needs: (dy * device.sigmoid(device.contiguous(x)),)
 
 
 @differentiable
@@ -420,7 +430,11 @@ def leaky_relu(device: Device, x: Array, negative_slope: float = 0.1) -> Result:
     """x if x > 0 else negative_slope·x. The slope 0.1 is the InfoGAN paper's (appendix C)."""
     x = _real(device, x)
     y = device.leaky_relu(x, negative_slope)
-    return y, lambda dy, needs: (device.leaky_relu_backward(dy, x, negative_slope),)
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        return (device.leaky_relu_backward(device.contiguous(dy), x, negative_slope),)
+
+    return y, vjp
 
 
 def relu(x: Tensor) -> Tensor:

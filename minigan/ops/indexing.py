@@ -6,7 +6,7 @@ from typing import Any
 
 from minigan.devices import Device
 from minigan.graph import VJP, Array
-from minigan.tensor import Tensor, differentiable
+from minigan.tensor import Tensor, common_device, differentiable
 
 __all__ = [
     "argsort",
@@ -34,7 +34,8 @@ def _take_along_axis(device: Device, x: Array, indices: Array, axis: int) -> Res
 
 def take_along_axis(x: Tensor, indices: Tensor | Any, axis: int) -> Tensor:
     """result[…, j, …] = x[…, indices[…, j, …], …]: integer indices of x's shape but for the length of that axis."""
-    values = indices.data if isinstance(indices, Tensor) else x.device.asarray(indices)
+    device = common_device("take_along_axis", [x, indices])
+    values = indices.data if isinstance(indices, Tensor) else device.asarray(indices)
     axis = axis % max(x.ndim, 1)
     others = (*x.shape[:axis], *x.shape[axis + 1 :])
     if values.dtype.kind not in "iu" or (*values.shape[:axis], *values.shape[axis + 1 :]) != others:

@@ -14,7 +14,7 @@ from minigan.devices.kernels import CodeTable
 from minigan.graph import VJP, Array
 from minigan.ops.elementwise import check_one_float_dtype, unbroadcast
 from minigan.ops.reduction import mean, sum
-from minigan.tensor import Tensor, differentiable
+from minigan.tensor import Tensor, common_device, differentiable
 
 __all__ = [
     "Categorical",
@@ -84,8 +84,13 @@ def _code_log_likelihood(
     device: Device, parameters: Array, codes: Array, table: CodeTable
 ) -> Result:
     check_one_float_dtype(parameters, codes)
+    parameters, codes = device.contiguous(parameters), device.contiguous(codes)
     values, derivative = device.code_log_likelihood(parameters, codes, table)
-    return values, lambda dy, needs: (device.scale_code_gradient(derivative, dy, table),)
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        return (device.scale_code_gradient(derivative, device.contiguous(dy), table),)
+
+    return values, vjp
 
 
 def code_log_likelihood(
@@ -99,7 +104,8 @@ def code_log_likelihood(
     the host, to refuse what is no category; codes that minigan drew itself need no check.
     """
     table = code_table(layout)
-    values = codes.data if isinstance(codes, Tensor) else parameters.device.asarray(codes)
+    device = common_device("code_log_likelihood", [parameters, codes])
+    values = codes.data if isinstance(codes, Tensor) else device.asarray(codes)
     if isinstance(codes, Tensor) and codes.requires_grad:
         raise ValueError("code_log_likelihood: the codes are data; pass them detached")
     if parameters.ndim != 2 or values.ndim != 2 or parameters.shape[0] != values.shape[0]:
@@ -127,14 +133,15 @@ def _check_categories(codes: Array, layout: Sequence[Density]) -> None:
             wrong = ~((column >= 0) & (column < density.size) & (column % 1 == 0))
             if wrong.any():
                 raise ValueError(
-                    f"code_log_likelihood: code {i} holds {column[wrong][0]:g}, which is not one of its "
+                    f"code_log_likelihood: code {i} holds {float(column[wrong][0]):g}, which is not one of its "
                     f"categories 0 … {density.size - 1}"
                 )
 
 
 def categorical_log_likelihood(logits: Tensor, labels: Tensor | Any) -> Tensor:
     """log softmax(logits)[label]: logits (…, categories), integer labels (…), result (…)."""
-    values = labels.data if isinstance(labels, Tensor) else logits.device.asarray(labels)
+    device = common_device("categorical_log_likelihood", [logits, labels])
+    values = labels.data if isinstance(labels, Tensor) else device.asarray(labels)
     if tuple(values.shape) != logits.shape[:-1]:
         raise ValueError(
             f"categorical_log_likelihood: logits {logits.shape} need labels {logits.shape[:-1]}; got "
@@ -195,11 +202,13 @@ def _binary_cross_entropy(device: Device, logits: Array, targets: Array) -> Resu
     same_shape = targets.shape == logits.shape
     wide = targets if same_shape else device.array_module.broadcast_to(targets, logits.shape)
     wide = wide.astype(logits.dtype, copy=False)
-    values, derivative = device.binary_cross_entropy_with_logits(logits, wide)
+    values, derivative = device.binary_cross_entropy_with_logits(
+        device.contiguous(logits), device.contiguous(wide)
+    )
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         return (
-            device.multiply(dy, derivative) if needs[0] else None,
+            device.multiply(device.contiguous(dy), derivative) if needs[0] else None,
             unbroadcast(-dy * logits, targets) if needs[1] else None,
         )
 
@@ -213,7 +222,13 @@ def binary_cross_entropy_with_logits(
 
     `targets` in [0, 1] broadcast to the logits: 1 stands for all real.
     """
-    if not hasattr(targets, "dtype"):
+    if isinstance(
+        targets, (int, float)
+    ):  # filled where the logits are: a captured step sends nothing
+        constant = logits.device.empty(logits.shape, logits.dtype)
+        constant[...] = targets
+        targets = Tensor(constant, logits.device)
+    elif not hasattr(targets, "dtype"):
         targets = np.asarray(targets, logits.dtype)
     return _reduce(_binary_cross_entropy(logits, targets), reduction)
 

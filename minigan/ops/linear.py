@@ -40,8 +40,10 @@ def matmul(device: Device, a: Array, b: Array) -> Result:
 def _matrix_product(device: Device, a: Array, b: Array) -> Result:
     if a.shape[1] != b.shape[0]:
         raise ValueError("the columns of the first are not the rows of the second")
+    a, b = device.contiguous(a), device.contiguous(b)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        dy = device.contiguous(dy)
         return (
             device.gemm(dy, b, transpose_b=True) if needs[0] else None,
             device.gemm(a, dy, transpose_a=True) if needs[1] else None,
@@ -59,10 +61,11 @@ def linear(device: Device, x: Array, w: Array, b: Array | None = None) -> Result
         raise ValueError("b has one element for each column of w")
     check_one_float_dtype(x, w, b)
 
-    rows = x.reshape(-1, x.shape[-1])
+    rows, w = device.contiguous(x.reshape(-1, x.shape[-1])), device.contiguous(w)
+    b = None if b is None else device.contiguous(b)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        dy = dy.reshape(-1, dy.shape[-1])
+        dy = device.contiguous(dy.reshape(-1, dy.shape[-1]))
         return (
             device.gemm(dy, w, transpose_b=True).reshape(x.shape) if needs[0] else None,
             device.gemm(rows, dy, transpose_a=True) if needs[1] else None,

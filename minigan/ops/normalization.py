@@ -8,7 +8,7 @@ from typing import NamedTuple
 from minigan.devices import Device
 from minigan.graph import VJP, Array
 from minigan.ops.elementwise import check_one_float_dtype
-from minigan.tensor import Tensor, differentiable
+from minigan.tensor import Tensor, common_device, differentiable
 
 __all__ = [
     "RunningStatistics",
@@ -37,15 +37,16 @@ def _normalize_batch(
     negative_slope: float,
 ) -> Result:
     mean, variance = statistics
-    rows = x.reshape(-1, x.shape[-1])
+    rows = device.contiguous(x.reshape(-1, x.shape[-1]))
+    weight, bias = device.contiguous(weight), device.contiguous(bias)
     y = device.batch_norm(rows, mean, variance, weight, bias, epsilon, negative_slope)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         dx, dweight, dbias = device.batch_norm_backward(
-            dy.reshape(rows.shape), x.reshape(rows.shape), mean, variance, weight, bias,
+            device.contiguous(dy.reshape(rows.shape)), rows, mean, variance, weight, bias,
             epsilon, negative_slope, batch_statistics, needs[0],
         )  # fmt: skip
-        return None if dx is None else dx.reshape(x.shape), dweight, dbias
+        return None if dx is None else dx.reshape(dy.shape), dweight, dbias
 
     return y.reshape(x.shape), vjp
 
@@ -69,11 +70,12 @@ def batch_norm(
     group named is normalized by its running statistics. `negative_slope` fuses the activation
     y if y > 0 else negative_slope·y: 1 is none, 0 ReLU.
     """
+    common_device("batch_norm", [x, weight, bias])
     _check(x, weight, bias, groups)
     device, channels = x.device, x.shape[-1]
     if not training:
         return _inference(x, weight, bias, running, groups, epsilon, negative_slope)
-    rows = x.data.reshape(-1, channels)
+    rows = device.contiguous(x.data.reshape(-1, channels))
     count = rows.shape[0] // len(groups)
     if count < 2:
         raise ValueError(

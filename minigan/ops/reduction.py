@@ -93,11 +93,12 @@ def _whole_sum(
     device: Device, x: Array, weights: Array | None, divisor: float, result_shape: tuple[int, ...]
 ) -> Result:
     shape = x.shape
+    weights = None if weights is None else device.contiguous(weights)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         return (device.weighted_sum_backward(dy, weights, divisor, shape),)
 
-    return device.weighted_sum(x, weights, divisor).reshape(result_shape), vjp
+    return device.weighted_sum(device.contiguous(x), weights, divisor).reshape(result_shape), vjp
 
 
 @differentiable

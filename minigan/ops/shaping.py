@@ -12,7 +12,7 @@ import numpy as np
 from minigan.devices import Device
 from minigan.graph import VJP, Array
 from minigan.ops.elementwise import _Like, in_kernel_dtype, unbroadcast
-from minigan.tensor import Tensor, _plain_index, differentiable
+from minigan.tensor import Tensor, differentiable, plain_index
 
 __all__ = [
     "broadcast_to",
@@ -56,7 +56,7 @@ def flatten(x: Tensor, start_axis: int = 0) -> Tensor:
 
 @differentiable
 def _transpose(device: Device, x: Array, axes: tuple[int, ...]) -> Result:
-    inverse = np.argsort(axes)
+    inverse = tuple(sorted(range(len(axes)), key=axes.__getitem__))
     return x.transpose(axes), lambda dy, needs: (dy.transpose(inverse),)
 
 
@@ -134,13 +134,17 @@ def _getitem(device: Device, x: Array, index: Any) -> Result:
 
 def _rows(device: Device, x: Array, start: int, stop: int) -> Result:
     stop, after = max(start, stop), len(x) - max(start, stop)
-    return x[start:stop], lambda dy, needs: (device.pad_rows(dy, start, after),)
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        return (device.pad_rows(device.contiguous(dy), start, after),)
+
+    return x[start:stop], vjp
 
 
 def getitem(x: Tensor, index: Any) -> Tensor:
     """x[index]: slices, integers, None, ..., and arrays or tensors of integers or bool, as NumPy's."""
     try:
-        return _getitem(x, index=_plain_index(index))
+        return _getitem(x, index=plain_index(index, x.device))
     except IndexError as error:
         raise IndexError(f"getitem: {error} (shape {x.shape})") from error
 
@@ -159,7 +163,7 @@ def _concatenate(device: Device, *arrays: Array, axis: int) -> Result:
 
     one_kind = len({(a.dtype, a.shape[1:]) for a in arrays}) == 1
     if axis == 0 and one_kind and in_kernel_dtype(arrays[0]):
-        return device.concatenate_rows(arrays), vjp
+        return device.concatenate_rows([device.contiguous(a) for a in arrays]), vjp
     return device.array_module.concatenate(arrays, axis=axis), vjp
 
 

@@ -1,5 +1,6 @@
 """The commands as a person meets them: what they print, what they leave, and one line for what goes wrong."""
 
+import functools
 import gzip
 import json
 import os
@@ -18,10 +19,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fake_cupy import Machine, make_cupy
 from PIL import Image
 
-from minigan import cli
+from minigan import cli, devices
 from minigan.datasets import LabeledImages, mnist
+from minigan.devices.cuda import CUDA
 from minigan.devices.kernels import KERNELS
 from minigan.infogan.checkpoints import load_checkpoint
 from minigan.infogan.training import Trainer
@@ -30,7 +33,7 @@ TINY = (
     "--trunk", "conv 4 | conv 8 bn | fc 16 bn",
     "--generator", "fc 16 bn | fc 7x7x8 bn | up 4 bn | up 1 sigmoid",
     "--batch-size", "4", "--iterations", "6", "--checkpoint-every", "2", "--sample-every", "3",
-    "--no-evaluate",
+    "--device", "cpu", "--no-evaluate",
 )  # fmt: skip
 DIGITS = LabeledImages(
     np.random.default_rng(0).integers(0, 256, (300, 28, 28, 1), np.uint8),
@@ -330,6 +333,75 @@ def test_info_says_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert f"device cpu: {len(KERNELS)} of {len(KERNELS)} kernels" in output
     for kernel, description in KERNELS.items():
         assert re.search(rf"^  ✓ {kernel} +{re.escape(description)}$", output, re.MULTILINE)
+
+
+# -- devices ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """A GPU that is pretended: kernels run as on the emulated device."""
+    machine = Machine()
+    machine.free_bytes = 2**30
+    monkeypatch.setitem(sys.modules, "cupy", make_cupy(machine))
+    others, opened = devices._open, functools.cache(CUDA)
+    monkeypatch.setattr(devices, "_open", lambda name: opened() if name == "cuda" else others(name))
+    return machine
+
+
+AUTO = ("--device", "auto", "--iterations", "2", "--batch-size", "2")
+
+
+def device_of(directory: Path) -> str:
+    device: str = json.loads((directory / "experiment.json").read_text())["settings"]["device"]
+    return device
+
+
+def test_auto_takes_the_gpu_and_says_so(
+    gpu: Machine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The run keeps the device's own name, and is resumed there; or not at all, where there is none."""
+    directory = tmp_path / "run"
+    assert cli._run(["train", "mnist", "--out", str(directory), *TINY, *AUTO]) == 0
+    assert "2 steps of 2 images on cuda, in" in capsys.readouterr().out
+    assert device_of(directory) == "cuda" and gpu.launched
+    assert cli._run(["info"]) == 0
+    output = capsys.readouterr().out
+    assert "auto is cuda here" in output and f"device cuda: {len(KERNELS)} of" in output
+    gpu.launched.clear()
+    resume = ["resume", str(directory), "--iterations", "3", "--no-evaluate"]
+    assert cli._run(resume) == 0
+    assert gpu.launched
+
+
+def test_auto_takes_the_cpu_where_there_is_no_gpu(
+    gpu: Machine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gpu.gpus = 0
+    directory = tmp_path / "run"
+    assert cli._run(["train", "mnist", "--out", str(directory), *TINY, *AUTO]) == 0
+    assert "2 steps of 2 images on cpu, in" in capsys.readouterr().out
+    assert device_of(directory) == "cpu"
+    assert cli._run(["info"]) == 0
+    output = capsys.readouterr().out
+    assert "auto is cpu here" in output
+    assert re.search(r"^device cuda: not here: there is no NVIDIA GPU", output, re.MULTILINE)
+
+
+def test_a_gpu_that_is_not_there_is_one_line(
+    gpu: Machine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gpu.gpus = 0
+    train = ("train", "mnist", "--out", tmp_path / "run", *TINY, "--device", "cuda")
+    assert_refused(capsys, tmp_path, train, "no NVIDIA GPU")
+
+
+def test_too_little_memory_on_the_gpu_is_one_line(
+    gpu: Machine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gpu.free_bytes = 1000
+    train = ("train", "mnist", "--out", tmp_path / "run", *TINY, "--device", "cuda")
+    assert_refused(capsys, tmp_path, train, "GPU has too little memory", "MiB were asked for")
 
 
 # -- what goes wrong ------------------------------------------------------------------------------

@@ -2,17 +2,19 @@
 
 import inspect
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 import threadpoolctl
+from device_list import DEVICES, moved_back, moved_to
 from oracles import gamma
 
 import minigan as mg
 from minigan.devices import Device, get_device
 from minigan.devices.kernels import KERNELS, AdamSettings, CodeTable, ConvolutionGeometry
+from minigan.devices.memory import share_memory
 from minigan.errors import DeviceError
 
 Array = np.ndarray[Any, Any]
@@ -77,12 +79,12 @@ def arguments(dtype: Any) -> dict[str, tuple[Any, ...]]:
     }  # fmt: skip
 
 
-def arrays_in(value: Any) -> Iterator[Array]:
-    if isinstance(value, np.ndarray):
+def arrays_in(value: Any, kind: type = np.ndarray) -> Iterator[Any]:
+    if isinstance(value, kind):
         yield value
     elif isinstance(value, (tuple, list)):
         for part in value:
-            yield from arrays_in(part)
+            yield from arrays_in(part, kind)
 
 
 def copied(value: Any) -> Any:
@@ -92,19 +94,24 @@ def copied(value: Any) -> Any:
 
 
 def call(device: Device, name: str, given: tuple[Any, ...]) -> list[Array]:
-    """The arrays that a kernel gives: its results, or what it changed."""
-    given = copied(given)
-    result = getattr(device, name)(*given)
-    return list(arrays_in(given if name in IN_PLACE else result))
+    """The arrays that a kernel gives, on the host: its results, or what it changed."""
+    mine = moved_to(device, given)
+    result = getattr(device, name)(*mine)
+    return list(arrays_in(moved_back(device, mine if name in IN_PLACE else result)))
 
 
-def contents(arrays: list[Array]) -> list[bytes]:
+def contents(arrays: Iterable[Array]) -> list[bytes]:
     return [a.tobytes() for a in arrays]
 
 
 @pytest.fixture(scope="module")
 def cpu() -> Any:
     return get_device("cpu")
+
+
+@pytest.fixture(scope="module", params=DEVICES)
+def device(request: pytest.FixtureRequest) -> Any:
+    return get_device(request.param)
 
 
 # -- devices and their kernels ------------------------------------------------------------------------
@@ -170,42 +177,44 @@ def test_devices_by_name(cpu: Device) -> None:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("name", KERNELS)
 def test_a_kernel_gives_fresh_arrays_and_leaves_what_it_reads(
-    cpu: Device, name: str, dtype: Any
+    device: Device, name: str, dtype: Any
 ) -> None:
-    given = copied(arguments(dtype)[name])
-    before = contents(list(arrays_in(given)))
-    results = list(arrays_in(getattr(cpu, name)(*given)))
-    changed = [a != b for a, b in zip(contents(list(arrays_in(given))), before, strict=True)]
+    kind = device.array_module.ndarray
+    given = moved_to(device, arguments(dtype)[name])
+    before = contents(arrays_in(moved_back(device, given)))
+    results = list(arrays_in(getattr(device, name)(*given), kind))
+    after = contents(arrays_in(moved_back(device, given)))
+    changed = [a != b for a, b in zip(after, before, strict=True)]
     if name in IN_PLACE:
         assert not results and changed[0]
         return
     assert results and not any(changed)
     assert all(r.dtype == (np.int64 if name == "random_integers" else dtype) for r in results)
     for i, result in enumerate(results):
-        assert result.flags.c_contiguous and result.flags.writeable
-        others = [*arrays_in(given), *results[:i]]
-        assert not any(np.shares_memory(result, other) for other in others)
+        assert result.flags.c_contiguous and getattr(result.flags, "writeable", True)
+        others = [*arrays_in(given, kind), *results[:i]]
+        assert not any(share_memory(result, other) for other in others)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("name", KERNELS)
 def test_the_same_bits_whatever_the_buffers_held(
-    cpu: Any, name: str, dtype: Any, monkeypatch: pytest.MonkeyPatch
+    device: Any, name: str, dtype: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = arguments(dtype)[name]
-    expected = call(cpu, name, given)
+    expected = call(device, name, given)
     assert all(np.isfinite(a).all() for a in expected)
-    lend = cpu.pool.empty
+    lend = device.empty
     for fill in (0x00, 0xFF):  # zeros, and NaN in either dtype
 
         def lend_filled(shape: Any, dtype: Any, fill: int = fill) -> Array:
             array: Array = lend(shape, dtype)
-            array.reshape(-1).view(np.uint8)[:] = fill
+            array.reshape(-1).view(np.uint8)[...] = fill
             return array
 
-        monkeypatch.setattr(cpu.pool, "empty", lend_filled)
+        monkeypatch.setattr(device, "empty", lend_filled)
         for _ in range(2):
-            assert contents(call(cpu, name, given)) == contents(expected)
+            assert contents(call(device, name, given)) == contents(expected)
 
 
 def test_python_threads_may_call_kernels_at_once(cpu: Device) -> None:
@@ -254,7 +263,7 @@ SIZES = [(1, 1, 1), (1, 7, 5), (3, 1, 2), (2, 3, 1), (17, 31, 13), (64, 64, 64),
 @pytest.mark.parametrize("transpose_b", [False, True])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_gemm(
-    cpu: Device, size: Any, transpose_a: bool, transpose_b: bool, dtype: Any, thread_counts: Any
+    device: Device, size: Any, transpose_a: bool, transpose_b: bool, dtype: Any, thread_counts: Any
 ) -> None:
     """Against float64, and with one thread against two: each sum of k + 1 terms is off by γₖ₊₁ at most."""
     m, n, k = size
@@ -266,29 +275,31 @@ def test_gemm(
     exact = a.astype(np.longdouble) @ b.astype(np.longdouble) + bias
     results = []
     for _ in thread_counts():
-        results.append(cpu.gemm(stored_a, stored_b, bias, transpose_a, transpose_b))
+        results += call(device, "gemm", (stored_a, stored_b, bias, transpose_a, transpose_b))
         assert results[-1].shape == (m, n) and results[-1].dtype == dtype
         assert (abs(results[-1] - exact) <= bound).all()
     assert (abs(results[0].astype(float) - results[1]) <= 2 * bound).all()
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_gemm_of_whole_numbers_is_exact(cpu: Device, dtype: Any, thread_counts: Any) -> None:
+def test_gemm_of_whole_numbers_is_exact(device: Device, dtype: Any, thread_counts: Any) -> None:
     rng = np.random.default_rng(1)
     for m, n, k in SIZES:
         a, b = (rng.integers(-4, 5, s).astype(dtype) for s in ((m, k), (k, n)))
         for _ in thread_counts():
-            np.testing.assert_array_equal(cpu.gemm(a, b), a @ b)
-            np.testing.assert_array_equal(cpu.gemm(a, a, transpose_b=True), a @ a.T)
-            np.testing.assert_array_equal(cpu.gemm(b, b, transpose_a=True), b.T @ b)
+            for given, product in (
+                ((a, b), a @ b), ((a, a, None, False, True), a @ a.T), ((b, b, None, True), b.T @ b)
+            ):  # fmt: skip
+                (found,) = call(device, "gemm", given)
+                np.testing.assert_array_equal(found, product)
 
 
 @pytest.mark.parametrize(("m", "n", "k"), [(0, 3, 2), (3, 0, 2), (3, 2, 0), (0, 0, 0)])
 @pytest.mark.parametrize("transpose", [False, True])
-def test_gemm_of_nothing(cpu: Device, m: int, n: int, k: int, transpose: bool) -> None:
+def test_gemm_of_nothing(device: Device, m: int, n: int, k: int, transpose: bool) -> None:
     a, b = np.ones((k, m) if transpose else (m, k)), np.ones((n, k) if transpose else (k, n))
     bias = np.arange(1.0, n + 1)
-    result = cpu.gemm(a, b, bias, transpose, transpose)
+    (result,) = call(device, "gemm", (a, b, bias, transpose, transpose))
     np.testing.assert_array_equal(result, np.broadcast_to(bias, (m, n)))
 
 

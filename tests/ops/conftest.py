@@ -1,8 +1,10 @@
-"""The operations that are kernels are tested on every device: the same tests, with another default device."""
+"""The same tests on every device, by another default device: operations that are kernels on all of them, the others
+where the array module is another (NumPy's on the emulated device is the CPU's)."""
 
 from collections.abc import Iterator
 
 import pytest
+from device_list import DEVICES
 
 import minigan as mg
 
@@ -18,8 +20,9 @@ KERNEL_TESTS = (
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if metafunc.module.__name__.rpartition(".")[2] in KERNEL_TESTS:
-        metafunc.parametrize("default_device", ["cpu", "emulated"], indirect=True, scope="module")
+    kernels = metafunc.module.__name__.rpartition(".")[2] in KERNEL_TESTS
+    devices = DEVICES if kernels else [d for d in DEVICES if d != "emulated"]
+    metafunc.parametrize("default_device", devices, indirect=True, scope="module")
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -27,6 +27,7 @@ from minigan.devices.kernels import (
     Key,
     Step,
 )
+from minigan.devices.memory import host_array
 
 Array = np.ndarray[Any, Any]
 
@@ -51,7 +52,7 @@ class CPU(Device):
         return self.pool.empty(shape, dtype)
 
     def asarray(self, values: Any, dtype: Any = None) -> Array:
-        return np.asarray(values, dtype)
+        return host_array(values, dtype, self.name)
 
     def to_numpy(self, array: Array) -> Array:
         return np.asarray(array)

@@ -24,6 +24,7 @@ from minigan.devices.emulated.reports import explain
 from minigan.devices.emulated.strict import GuardedArrays
 from minigan.devices.kernels import Result
 from minigan.devices.launch import Double, KernelDevice, Launch, PointerTable, kernel_sources
+from minigan.devices.memory import host_array
 from minigan.errors import DeviceError, KernelError
 
 Array = np.ndarray[Any, Any]
@@ -31,7 +32,7 @@ Array = np.ndarray[Any, Any]
 _REALS = {"float32": "float", "float64": "double"}
 
 
-class _LaunchSettings(ctypes.Structure):
+class LaunchSettings(ctypes.Structure):
     """As cuda_emulation.h has it."""
 
     _fields_ = (
@@ -79,7 +80,7 @@ class Emulated(KernelDevice):
         if isinstance(values, EmulatedArray) and dtype in (None, values.dtype):
             return values
         self._refuse_in_capture("asarray", "brought from the host")
-        return np.asarray(values, dtype).view(EmulatedArray)
+        return host_array(values, dtype, self.name).view(EmulatedArray)
 
     def to_numpy(self, array: Any) -> Array:
         self._refuse_in_capture("to_numpy", "read back to the host")
@@ -122,8 +123,10 @@ class Emulated(KernelDevice):
         grid: tuple[int, ...],
         block: tuple[int, ...],
         *arguments: Any,
+        shared_bytes: int = 0,
     ) -> None:
-        launch = Launch(source, kernel, np.dtype(dtype), grid, block, arguments)
+        self.check_launch(kernel, dtype, grid, block, arguments)
+        launch = Launch(source, kernel, np.dtype(dtype), grid, block, arguments, shared_bytes)
         if self._graph is None:
             self._run(launch)
         else:
@@ -132,8 +135,9 @@ class Emulated(KernelDevice):
     def _run(self, launch: Launch) -> None:
         path = self.sources / f"{launch.source}.cu"
         self.launch_file(
-            path, launch.kernel, launch.dtype, launch.grid, launch.block, launch.arguments
-        )
+            path, launch.kernel, launch.dtype, launch.grid, launch.block, launch.arguments,
+            launch.shared_bytes,
+        )  # fmt: skip
 
     def launch_file(
         self,
@@ -159,15 +163,13 @@ class Emulated(KernelDevice):
         pointers = (ctypes.c_void_p * len(values))(*(ctypes.addressof(v) for v in values))
         structs = [value for value in values if isinstance(value, ctypes.Array)]
         buffers = guarded.buffers(structs) if guarded is not None else ()
-        settings = _LaunchSettings(
-            _dim3(grid), _dim3(block), shared_bytes, self.order_seed, self.workers,
+        settings = LaunchSettings(
+            dim3(grid), dim3(block), shared_bytes, self.order_seed, self.workers,
             ctypes.addressof(buffers) if buffers else None, len(buffers),
             self.strict, ctypes.addressof(recorder.sink) if recorder is not None else None,
         )  # fmt: skip
-        message = ctypes.create_string_buffer(1024)
-        getattr(load(library), f"launch_{kernel}")(ctypes.byref(settings), pointers, message)
-        if message.value:
-            report = explain(message.value.decode(), library, path, kernel)
+        if message := call_launcher(library, kernel, settings, pointers):
+            report = explain(message, library, path, kernel)
             raise KernelError(f"{path.name}: {report}")
         if guarded is not None:
             guarded.copy_back()
@@ -204,7 +206,14 @@ class Emulated(KernelDevice):
         return self._fresh.get(id(owner)) is owner and untouched
 
 
-def _dim3(sizes: tuple[int, ...]) -> Any:
+def call_launcher(library: Path, kernel: str, settings: LaunchSettings, pointers: Any) -> str:
+    """Run a compiled kernel; what it did that CUDA does not allow, or nothing."""
+    message = ctypes.create_string_buffer(1024)
+    getattr(load(library), f"launch_{kernel}")(ctypes.byref(settings), pointers, message)
+    return message.value.decode()
+
+
+def dim3(sizes: tuple[int, ...]) -> Any:
     return (ctypes.c_uint * 3)(*sizes, *(1,) * (3 - len(sizes)))
 
 

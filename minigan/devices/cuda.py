@@ -1,0 +1,344 @@
+"""The CUDA device: CuPy arrays, and kernels/*.cu compiled by NVRTC for the GPU that is there.
+
+CuPy supplies memory, copies, streams, graphs and the compiler; what is computed in a training step is minigan's own
+kernels. Everything runs on CuPy's *current* stream of the calling Python thread, kernels and the array module's
+operations alike, so they run in the order in which they were asked for. A number is on the host only after `to_numpy`,
+which waits for it; until then a call returns before the GPU has computed anything.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import math
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+
+from minigan.devices.launch import Double, KernelDevice, PointerTable, kernel_sources
+from minigan.devices.memory import address, is_on_gpu
+from minigan.errors import DeviceError, KernelError
+
+Array = Any
+Result = TypeVar("Result")
+
+_REALS = {"float32": "float", "float64": "double"}
+_OLDEST = (
+    75  # compute capability 7.5, Turing: the oldest that this CUDA's compiler and the kernels know
+)
+_STATIC_SHARED_BYTES = 48 * 1024  # a block has so much without asking for more
+
+# Of cudaError_t.
+_OUT_OF_MEMORY, _INSUFFICIENT_DRIVER, _NO_DEVICE = 2, 35, 100
+
+
+class _Memory(threading.local):
+    """Where the arrays of a Python thread come from: the device's pool, or a graph's while one is captured."""
+
+    def __init__(self, pool: Callable[[int], Any]) -> None:
+        self.allocate = pool
+        self.capturing = False
+
+
+class CUDA(KernelDevice):
+    """The first GPU that CUDA shows (CUDA_VISIBLE_DEVICES chooses another)."""
+
+    name = "cuda"
+
+    def __init__(self) -> None:
+        super().__init__()
+        cupy = self.array_module = _import_cupy()
+        _check_driver(cupy)
+        self.gpu = cupy.cuda.Device(0)
+        self.architecture = _architecture(cupy, self.gpu)
+        _check_compiler(cupy)
+        self.sources: Path = kernel_sources()
+        self.pool = cupy.cuda.MemoryPool()
+        self._memory = _Memory(self._from_pool)
+        self._kernel = functools.cache(self._find_kernel)
+
+    # -- memory ---------------------------------------------------------------------------------
+
+    def empty(self, shape: Sequence[int], dtype: Any) -> Array:
+        shape, dtype = tuple(shape), np.dtype(dtype)
+        memory = self._memory.allocate(math.prod(shape) * dtype.itemsize)
+        return self.array_module.ndarray(shape, dtype, memory)
+
+    def asarray(self, values: Any, dtype: Any = None) -> Array:
+        if isinstance(values, self.array_module.ndarray) and dtype is None:
+            return values
+        if is_on_gpu(values):
+            return self.array_module.asarray(values, dtype)
+        host = np.asarray(values, dtype)
+        if host.dtype.kind not in "biufc":  # of objects CuPy would send the addresses
+            raise TypeError(f"device 'cuda' holds numbers and bool; these values are {host.dtype}")
+        self._refuse_capture("sends values from the host")
+        fresh = self.empty(host.shape, host.dtype)
+        with self._errors():
+            fresh.set(host)
+        return fresh
+
+    def to_numpy(self, array: Array) -> np.ndarray[Any, Any]:
+        self._refuse_capture("reads values back")
+        with self._errors():
+            host: np.ndarray[Any, Any] = array.get()
+        return host
+
+    def synchronize(self) -> None:
+        self._refuse_capture("waits for the GPU")
+        with self._errors():
+            self.array_module.cuda.get_current_stream().synchronize()
+
+    def _from_pool(self, size: int) -> Any:
+        """Memory of the device's own pool. What CuPy keeps unused in its default one is given back before we give up."""
+        cupy = self.array_module
+        try:
+            return self.pool.malloc(size)
+        except cupy.cuda.memory.OutOfMemoryError:
+            cupy.get_default_memory_pool().free_all_blocks()
+        try:
+            return self.pool.malloc(size)
+        except cupy.cuda.memory.OutOfMemoryError:
+            raise self._too_little_memory(size) from None
+
+    def _new_block(self, size: int) -> Any:
+        """Memory straight from CUDA, for the pool of a graph."""
+        cuda = self.array_module.cuda
+        try:
+            return cuda.MemoryPointer(cuda.Memory(size), 0)
+        except cuda.runtime.CUDARuntimeError as error:
+            if error.status != _OUT_OF_MEMORY:
+                raise
+            raise self._too_little_memory(size) from error
+
+    def _too_little_memory(self, size: int) -> DeviceError:
+        free, total = self.array_module.cuda.runtime.memGetInfo()
+        return DeviceError(
+            f"the GPU has too little memory: {size / 2**20:.1f} MiB were asked for, and {free / 2**20:.1f} of its "
+            f"{total / 2**20:.0f} MiB are free; a smaller batch needs less, and so do other programs once they end"
+        )
+
+    # -- kernels --------------------------------------------------------------------------------
+
+    def launch(
+        self,
+        source: str,
+        kernel: str,
+        dtype: Any,
+        grid: tuple[int, ...],
+        block: tuple[int, ...],
+        *arguments: Any,
+        shared_bytes: int = 0,
+    ) -> None:
+        self.check_launch(kernel, dtype, grid, block, arguments)
+        real = np.dtype(dtype)
+        values = tuple(_argument(value, real) for value in arguments)
+        function = self._kernel(source, kernel, real.name)
+        try:
+            if shared_bytes > _STATIC_SHARED_BYTES:
+                function.max_dynamic_shared_size_bytes = shared_bytes
+            function(tuple(grid), tuple(block), values, shared_mem=shared_bytes)
+        except self._cuda_errors as error:
+            raise KernelError(
+                f"{source}.cu: {kernel} could not be launched with grid {grid}, block {block} and "
+                f"{shared_bytes} bytes of shared memory: {error}"
+            ) from error
+
+    def _find_kernel(self, source: str, kernel: str, dtype: str) -> Any:
+        """A kernel of kernels/`source`.cu. CuPy compiles the file once, and keeps the machine code on disk."""
+        cupy, path = self.array_module, self.sources / f"{source}.cu"
+        options = (
+            "-std=c++17",
+            f"-DREAL={_REALS[dtype]}",
+            f"-I{self.sources}",
+            f"-DMINIGAN_HEADERS={self._headers}",  # CuPy's cache sees the source and options, no headers
+        )
+        module = cupy.RawModule(code=path.read_text(encoding="utf-8"), options=options)
+        try:
+            return module.get_function(kernel)
+        except cupy.cuda.compiler.CompileException as error:
+            raise KernelError(
+                f"{path.name} does not compile for sm_{self.architecture}: {error}"
+            ) from error
+        except (
+            RuntimeError
+        ) as error:  # CUDA's are of this class, and what CuPy says where CUDA is not whole
+            raise KernelError(
+                f"{path.name}: {kernel}, compiled for sm_{self.architecture}, could not be loaded: {error}"
+            ) from error
+
+    @functools.cached_property
+    def _headers(self) -> str:
+        """A hash of the kernels' headers, as a number that the compiler can read."""
+        digest = hashlib.sha256()
+        for path in sorted(self.sources.glob("*.cuh")):
+            digest.update(path.read_bytes())
+        return f"0x{digest.hexdigest()[:16]}"
+
+    # -- graphs ---------------------------------------------------------------------------------
+
+    def capture(self, function: Callable[[], Result]) -> Callable[[], Result]:
+        """Record what `function` launches as one CUDA graph; the result launches it, and returns what `function` did.
+
+        `function` must have run before: kernels are compiled and constants sent by then. Nothing is computed while it is
+        recorded. Its arrays lie in memory that belongs to the graph: each launch writes the same ones, and they live
+        as long as the graph or an array does. DeviceError if `function` reads a value back or sends one from the host.
+        """
+        self._refuse_capture("captures another one")
+        cupy = self.array_module
+        stream = cupy.cuda.Stream(non_blocking=True)  # the default one cannot be captured
+        memory = _GraphMemory(self)
+        with stream, cupy.cuda.using_allocator(memory.allocate), self._capturing(memory):
+            # Relaxed: the memory of the graph may grow, and cudaMalloc is refused in CUDA's other modes.
+            stream.begin_capture(cupy.cuda.runtime.streamCaptureModeRelaxed)
+            try:
+                result = function()
+                graph = stream.end_capture()
+            except BaseException as error:
+                with contextlib.suppress(*self._cuda_errors):  # the capture may have ended already
+                    stream.end_capture()
+                if isinstance(error, self._cuda_errors):
+                    raise DeviceError(
+                        f"a captured function does what a CUDA graph cannot repeat, such as to read a value back: {error}"
+                    ) from error
+                raise
+        return _CapturedFunction(self, graph, result, (memory, function))
+
+    @contextlib.contextmanager
+    def _capturing(self, memory: _GraphMemory) -> Iterator[None]:
+        before, here = (self._memory.allocate, self._memory.capturing), self._memory
+        here.allocate, here.capturing = memory.allocate, True
+        try:
+            yield
+        finally:
+            here.allocate, here.capturing = before
+
+    def _refuse_capture(self, what: str) -> None:
+        if self._memory.capturing:
+            raise DeviceError(f"a captured function {what}, and a CUDA graph cannot repeat that")
+
+    # -- errors ---------------------------------------------------------------------------------
+
+    @functools.cached_property
+    def _cuda_errors(self) -> tuple[type[Exception], ...]:
+        cuda = self.array_module.cuda
+        return cuda.runtime.CUDARuntimeError, cuda.driver.CUDADriverError
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        """What CUDA reports here happened earlier: kernels run after the call that launched them has returned."""
+        try:
+            yield
+        except self._cuda_errors as error:
+            if getattr(error, "status", None) == _OUT_OF_MEMORY:
+                raise self._too_little_memory(0) from error
+            raise KernelError(
+                f"the GPU stopped: {error}; run again with CUDA_LAUNCH_BLOCKING=1 to see which kernel it was"
+            ) from error
+
+
+class _CapturedFunction(Generic[Result]):
+    """A CUDA graph, to be launched on the current stream; and what has to live as long, since it holds addresses only."""
+
+    def __init__(self, device: CUDA, graph: Any, result: Result, kept: tuple[Any, ...]) -> None:
+        self.device, self.graph, self.result, self.kept = device, graph, result, kept
+
+    def __call__(self) -> Result:
+        with self.device._errors():
+            self.graph.launch()
+        return self.result
+
+
+class _GraphMemory:
+    """The memory of one CUDA graph. A graph writes to the addresses that it was recorded with, so nothing else gets them.
+
+    CuPy's pool answers a lack of memory by freeing its unused blocks, which here are blocks that the graph writes to: an
+    error of another class keeps it from that. And its arrays do not hold the pool, whose end would free them: here they do.
+    """
+
+    def __init__(self, device: CUDA) -> None:
+        self.gpu, self.cuda = device.gpu, device.array_module.cuda
+        self.pool = self.cuda.MemoryPool(device._new_block)
+
+    def allocate(self, size: int) -> Any:
+        block = self.pool.malloc(size)
+        owned = self.cuda.UnownedMemory(block.ptr, size, (block, self.pool), self.gpu.id)
+        return self.cuda.MemoryPointer(owned, 0)
+
+
+def _argument(value: Any, real: np.dtype[Any]) -> Any:
+    """A kernel argument for CuPy, which passes a NumPy number by its own width; see `KernelDevice.launch`."""
+    if isinstance(value, PointerTable):  # CuPy passes an array of NumPy's, of one element, by value
+        table = value.to_bytes(address)
+        return np.frombuffer(table, f"V{len(table)}")
+    if isinstance(value, Double):
+        return np.float64(value.value)
+    if isinstance(value, (int, np.integer)) and not isinstance(value, (np.int64, np.uint64)):
+        return np.uint32(int(value) % 2**32)  # the 32 bits of an int or of an unsigned
+    if isinstance(value, (float, np.floating)):
+        return real.type(value)
+    return value  # an array, a null pointer, 64 bits
+
+
+# -- what has to be there ---------------------------------------------------------------------------
+
+_INSTALL = "pip install 'minigan[cuda13]' (or 'minigan[cuda12]', for a driver of CUDA 12)"
+
+
+def _import_cupy() -> Any:
+    try:
+        import cupy
+    except ModuleNotFoundError as error:
+        if error.name != "cupy":
+            raise DeviceError(f"CuPy cannot be imported: {error}; {_INSTALL}") from error
+        raise DeviceError(f"CuPy is not installed; {_INSTALL}") from None
+    except ImportError as error:
+        raise DeviceError(f"CuPy cannot be imported: {error}; {_INSTALL}") from error
+    return cupy
+
+
+def _check_driver(cupy: Any) -> None:
+    runtime = cupy.cuda.runtime
+    try:
+        count = runtime.getDeviceCount()
+    except runtime.CUDARuntimeError as error:
+        if error.status == _INSUFFICIENT_DRIVER:
+            raise DeviceError(_driver_problem(runtime)) from error
+        if error.status != _NO_DEVICE:
+            raise DeviceError(f"CUDA does not start: {error}") from error
+        count = 0
+    if not count:
+        raise DeviceError("there is no NVIDIA GPU, or CUDA_VISIBLE_DEVICES hides it")
+
+
+def _driver_problem(runtime: Any) -> str:
+    driver, needed = runtime.driverGetVersion(), runtime.runtimeGetVersion() // 1000
+    if not driver:  # CUDA's own answer where there is none
+        return "no NVIDIA driver is installed; install one, or use --device cpu"
+    return (
+        f"the NVIDIA driver knows CUDA {driver // 1000}.{driver % 1000 // 10}, and CuPy is built for CUDA {needed}; "
+        f"update the driver, or install minigan[cuda{driver // 1000}]"
+    )
+
+
+def _architecture(cupy: Any, gpu: Any) -> str:
+    """The GPU's compute capability, "90"; DeviceError if the kernels do not know it."""
+    capability: str = gpu.compute_capability
+    if int(capability) < _OLDEST:
+        model = cupy.cuda.runtime.getDeviceProperties(gpu.id)["name"].decode()
+        raise DeviceError(
+            f"the GPU ({model}) is of compute capability {capability[:-1]}.{capability[-1]}, and minigan's kernels need "
+            f"{_OLDEST // 10}.{_OLDEST % 10} (Turing, 2018) or newer; use --device cpu"
+        )
+    return capability
+
+
+def _check_compiler(cupy: Any) -> None:
+    try:
+        cupy.cuda.nvrtc.getVersion()
+    except (ImportError, OSError, RuntimeError) as error:  # CuPy's class for it differs by version
+        raise DeviceError(f"CuPy finds no NVRTC, CUDA's compiler; {_INSTALL}") from error
