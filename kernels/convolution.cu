@@ -2,130 +2,172 @@
 //
 // Layout: images NHWC, filters (kernel height, kernel width, c, o). The convolution takes x (n, height, width, c) to
 // y (n, out_height, out_width, o): y[n,i,j,o] = Σ x[n, i·sh+u−top, j·sw+v−left, c]·w[u,v,c,o]. The transposed convolution
-// is its adjoint with the filter's last two axes swapped, so each kernel takes the filter's strides along c and o.
+// is its adjoint, and its filter lies with the last two axes swapped, (…, o, c): the `swapped` kernels read that.
+// With several splits a result is (splits, …), and `sum_parts` of gemm.cu adds them and the bias.
+// `vector` kernels copy 128 bits at once: c and o, where the operands are contiguous along them, are of whole vectors.
 //
-// Launch: grid (⌈columns/64⌉, ⌈rows/64⌉, phases), block 256; see tile.cuh for the product. Bound: arithmetic,
-// 2·n·out_height·out_width·kh·kw·c·o FLOPs each.
+// Launch: grid (⌈rows/64⌉·⌈columns/64⌉, splits, phases), block 128; see tile.cuh for the product and `tf32`. Bound:
+// arithmetic, 2·n·out_height·out_width·kh·kw·c·o FLOPs each.
 
 #include "tile.cuh"
 
 struct Geometry {
-    int height, width, out_height, out_width, kh, kw, sh, sw, top, left, c, o, c_stride, o_stride;
+    int n, height, width, out_height, out_width, kh, kw, sh, sw, top, left, c, o;
+    __device__ int windows() const { return n * out_height * out_width; }
+    __device__ int taps() const { return kh * kw * c; }
 };
 
 #define GEOMETRY_PARAMETERS                                                                                     \
-    int height, int width, int out_height, int out_width, int kh, int kw, int sh, int sw, int top, int left,     \
-        int c, int o, int c_stride, int o_stride
-#define GEOMETRY {height, width, out_height, out_width, kh, kw, sh, sw, top, left, c, o, c_stride, o_stride}
+    int n, int height, int width, int out_height, int out_width, int kh, int kw, int sh, int sw, int top, int left, \
+        int c, int o
+#define GEOMETRY Geometry{n, height, width, out_height, out_width, kh, kw, sh, sw, top, left, c, o}
 
-// An element of a window: `window` counts (n, i, j), `tap` counts (u, v, c).
-__device__ __forceinline__ real window_element(const real* x, const Geometry& g, long long window, int tap) {
-    const int j = int(window % g.out_width), i = int(window / g.out_width % g.out_height);
-    const long long n = window / g.out_width / g.out_height;
-    const int channel = tap % g.c, v = tap / g.c % g.kw, u = tap / g.c / g.kw;
-    const int y = i * g.sh + u - g.top, xx = j * g.sw + v - g.left;
-    if (y < 0 || y >= g.height || xx < 0 || xx >= g.width) return real(0);
-    return x[((n * g.height + y) * g.width + xx) * g.c + channel];
-}
-
-// A filter's element at `tap` = (u, v, c) and output channel o.
-__device__ __forceinline__ long long filter_index(const Geometry& g, int tap, int o) {
-    return (long long)(tap / g.c) * g.c * g.o + (long long)(tap % g.c) * g.c_stride + (long long)o * g.o_stride;
-}
-
-struct Windows {  // rows are windows, k the taps
+// The elements of all windows: `window` counts (n, i, j), `tap` counts (u, v, c). They lie next to each other along taps.
+struct WindowElements {
+    const real* x;
+    Geometry g;
+    Divisor by_width{g.out_width}, by_height{g.out_height}, by_c{g.c}, by_kw{g.kw};
+    __device__ __forceinline__ const real* element(int window, int tap) const {
+        int i, j, v, channel;
+        const int image = by_height.divide(by_width.divide(window, j), i);
+        const int u = by_kw.divide(by_c.divide(tap, channel), v);
+        const int y = i * g.sh + u - g.top, xx = j * g.sw + v - g.left;
+        const bool inside = y >= 0 && y < g.height && xx >= 0 && xx < g.width;
+        return inside ? x + (((long long)image * g.height + y) * g.width + xx) * g.c + channel : nullptr;
+    }
+};
+struct Windows : WindowElements {  // places are windows, k the taps
     static constexpr bool k_is_contiguous = true;
-    const real* x;
-    Geometry g;
-    __device__ real operator()(long long window, int tap) const { return window_element(x, g, window, tap); }
+    __device__ __forceinline__ const real* at(int window, int tap) const { return element(window, tap); }
 };
-struct WindowsTransposed {  // rows are taps, k the windows
+struct WindowsTransposed : WindowElements {  // places are taps, k the windows
     static constexpr bool k_is_contiguous = false;
-    const real* x;
-    Geometry g;
-    __device__ real operator()(long long tap, int window) const { return window_element(x, g, window, int(tap)); }
+    __device__ __forceinline__ const real* at(int tap, int window) const { return element(window, tap); }
 };
-struct Filter {
-    static constexpr bool k_is_contiguous = false;
+
+// A filter with its last axes swapped: places are output channels, k the taps.
+struct SwappedFilter {
+    static constexpr bool k_is_contiguous = true;
     const real* w;
     Geometry g;
-    __device__ real operator()(int tap, int o) const { return w[filter_index(g, tap, o)]; }
+    Divisor by_c{g.c};
+    __device__ __forceinline__ const real* at(int o, int tap) const {
+        int channel;
+        const int uv = by_c.divide(tap, channel);
+        return w + ((long long)uv * g.o + o) * g.c + channel;
+    }
 };
 struct StoreFilter {
     real* dw;
     Geometry g;
-    __device__ void operator()(long long tap, int o, real value) const { dw[filter_index(g, int(tap), o)] = value; }
+    int swapped;
+    __device__ __forceinline__ void operator()(int tap, int o, real value) const {
+        const int uv = tap / g.c, channel = tap % g.c;
+        dw[swapped ? ((long long)uv * g.o + o) * g.c + channel : (long long)tap * g.o + o] = value;
+    }
 };
-
-// y = windows(x)·w + bias: rows are the windows.
-KERNEL conv2d(const real* x, const real* w, const real* bias, real* y, int n, GEOMETRY_PARAMETERS) {
-    const Geometry g = GEOMETRY;
-    tiled_product(Windows{x, g}, Filter{w, g}, StoreRows{y, bias, o}, (long long)n * out_height * out_width, o, kh * kw * c);
-}
-
-// dw = windows(x)ᵀ·dy: rows are the taps, k the windows.
-KERNEL conv2d_backward_weight(const real* x, const real* dy, real* dw, int n, GEOMETRY_PARAMETERS) {
-    const Geometry g = GEOMETRY;
-    tiled_product(WindowsTransposed{x, g}, RowMajorB{dy, o}, StoreFilter{dw, g}, (long long)kh * kw * c, o,
-                  n * out_height * out_width);
-}
 
 // The pixels of one phase: those whose row is `first_y` modulo sh and whose column is `first_x` modulo sw. All pixels
 // of a phase are reached by the same taps, every sh-th and sw-th, so no product with a zero between them is formed.
 struct Phase {
     Geometry g;
-    int first_y, first_x, rows, columns;  // of pixels
-    int u0, v0, taps_u, taps_v;           // the taps are u0 + sh·t and v0 + sw·t
-    __device__ Phase(const Geometry& geometry, int phase) : g(geometry) {
-        first_y = phase / g.sw;
-        first_x = phase % g.sw;
-        rows = (g.height - first_y + g.sh - 1) / g.sh;
-        columns = (g.width - first_x + g.sw - 1) / g.sw;
-        u0 = (first_y + g.top) % g.sh;
-        v0 = (first_x + g.left) % g.sw;
-        taps_u = u0 < g.kh ? (g.kh - u0 + g.sh - 1) / g.sh : 0;
-        taps_v = v0 < g.kw ? (g.kw - v0 + g.sw - 1) / g.sw : 0;
-    }
-    __device__ int u(int k) const { return u0 + k / g.o / taps_v * g.sh; }
-    __device__ int v(int k) const { return v0 + k / g.o % taps_v * g.sw; }
-    __device__ int y(long long row) const { return first_y + int(row / columns % rows) * g.sh; }
-    __device__ int x(long long row) const { return first_x + int(row % columns) * g.sw; }
-    __device__ long long image(long long row) const { return row / columns / rows; }
+    int first_y = int(blockIdx.z) / g.sw, first_x = int(blockIdx.z) % g.sw;
+    int rows = (g.height - first_y + g.sh - 1) / g.sh, columns = (g.width - first_x + g.sw - 1) / g.sw;  // of pixels
+    int u0 = (first_y + g.top) % g.sh, v0 = (first_x + g.left) % g.sw;  // the taps are u0 + sh·t and v0 + sw·t
+    int taps_u = u0 < g.kh ? (g.kh - u0 + g.sh - 1) / g.sh : 0, taps_v = v0 < g.kw ? (g.kw - v0 + g.sw - 1) / g.sw : 0;
+    // The phase's first pixel is reached from this window by tap 0, and each later tap from one window before.
+    int first_i = (first_y + g.top) / g.sh, first_j = (first_x + g.left) / g.sw;
+    Divisor by_columns{columns}, by_rows{rows}, by_o{g.o}, by_taps_v{taps_v};
+
+    __device__ int pixels() const { return g.n * rows * columns; }
+    __device__ int terms() const { return taps_u * taps_v * g.o; }
 };
-struct Gradients {  // rows are the phase's pixels, k counts (tap, o)
+struct Gradients {  // places are the phase's pixels, k counts (tap, o)
     static constexpr bool k_is_contiguous = true;
     const real* dy;
     Phase p;
-    __device__ real operator()(long long row, int k) const {
-        const Geometry& g = p.g;
-        const int up = p.y(row) + g.top - p.u(k), across = p.x(row) + g.left - p.v(k);  // multiples of the stride
-        if (up < 0 || across < 0) return real(0);
-        const int i = up / g.sh, j = across / g.sw;
-        if (i >= g.out_height || j >= g.out_width) return real(0);
-        return dy[((p.image(row) * g.out_height + i) * g.out_width + j) * g.o + k % g.o];
+    __device__ __forceinline__ const real* at(int pixel, int k) const {
+        int row, column, tap_u, tap_v, o;
+        const int image = p.by_rows.divide(p.by_columns.divide(pixel, column), row);
+        tap_u = p.by_taps_v.divide(p.by_o.divide(k, o), tap_v);
+        const int i = p.first_i + row - tap_u, j = p.first_j + column - tap_v;
+        const bool inside = i >= 0 && i < p.g.out_height && j >= 0 && j < p.g.out_width;
+        return inside ? dy + (((long long)image * p.g.out_height + i) * p.g.out_width + j) * p.g.o + o : nullptr;
     }
 };
-struct PhaseFilter {
-    static constexpr bool k_is_contiguous = true;
+template <bool swapped>
+struct PhaseFilter {  // places are input channels, k counts (tap, o)
+    static constexpr bool k_is_contiguous = !swapped;
     const real* w;
     Phase p;
-    __device__ real operator()(int k, int channel) const {
-        return w[filter_index(p.g, (p.u(k) * p.g.kw + p.v(k)) * p.g.c + channel, k % p.g.o)];
+    __device__ __forceinline__ const real* at(int channel, int k) const {
+        int tap_v, o;
+        const int tap_u = p.by_taps_v.divide(p.by_o.divide(k, o), tap_v);
+        const long long uv = (p.u0 + tap_u * p.g.sh) * p.g.kw + p.v0 + tap_v * p.g.sw;
+        return w + (swapped ? (uv * p.g.o + o) * p.g.c + channel : (uv * p.g.c + channel) * p.g.o + o);
     }
 };
 struct StorePixels {
     real* dx;
     const real* bias;
     Phase p;
-    __device__ void operator()(long long row, int channel, real value) const {
-        const long long pixel = (p.image(row) * p.g.height + p.y(row)) * p.g.width + p.x(row);
-        dx[pixel * p.g.c + channel] = bias != nullptr ? value + bias[channel] : value;
+    __device__ __forceinline__ void operator()(int pixel, int channel, real value) const {
+        int row, column;
+        const long long image = p.by_rows.divide(p.by_columns.divide(pixel, column), row);
+        const long long y = p.first_y + row * p.g.sh, x = p.first_x + column * p.g.sw;
+        dx[((image * p.g.height + y) * p.g.width + x) * p.g.c + channel] = value + (bias != nullptr ? bias[channel] : real(0));
     }
 };
 
-// dx = the adjoint of the convolution, of dy, plus a bias: rows are the pixels of one phase, blockIdx.z the phase.
-KERNEL conv2d_backward_data(const real* dy, const real* w, const real* bias, real* dx, int n, GEOMETRY_PARAMETERS) {
-    const Phase p(GEOMETRY, blockIdx.z);
-    tiled_product(Gradients{dy, p}, PhaseFilter{w, p}, StorePixels{dx, bias, p}, (long long)n * p.rows * p.columns, c,
-                  p.taps_u * p.taps_v * o);
+// y = windows(x)·w + bias: rows are the windows.
+template <class Product, int width, bool swapped>
+__device__ __forceinline__ void forward(const real* x, const real* w, const real* bias, real* y, const Geometry& g) {
+    const Windows windows{{x, g}};
+    const StoreRows store{result_of_split(y, (long long)g.windows() * g.o), bias, g.o};
+    if constexpr (swapped) tiled_product<Product, width>(windows, SwappedFilter{w, g}, store, g.windows(), g.o, g.taps());
+    else tiled_product<Product, width>(windows, Columns{w, g.o}, store, g.windows(), g.o, g.taps());
 }
+
+// dx = the adjoint of the convolution, of dy, plus a bias: rows are the pixels of one phase, blockIdx.z the phase.
+template <class Product, int width, bool swapped>
+__device__ __forceinline__ void backward_data(const real* dy, const real* w, const real* bias, real* dx, const Geometry& g) {
+    const Phase p{g};
+    const StorePixels store{result_of_split(dx, (long long)g.n * g.height * g.width * g.c), bias, p};
+    tiled_product<Product, width>(Gradients{dy, p}, PhaseFilter<swapped>{w, p}, store, p.pixels(), g.c, p.terms());
+}
+
+// dw = windows(x)ᵀ·dy: rows are the taps, k the windows.
+template <class Product, int width>
+__device__ __forceinline__ void backward_weight(const real* x, const real* dy, real* dw, const Geometry& g, int swapped) {
+    const StoreFilter store{result_of_split(dw, (long long)g.taps() * g.o), g, swapped};
+    tiled_product<Product, width>(WindowsTransposed{{x, g}}, Columns{dy, g.o}, store, g.taps(), g.o, g.windows());
+}
+
+#define FORWARD const real *x, const real *w, const real *bias, real *y, GEOMETRY_PARAMETERS
+
+KERNEL conv2d(FORWARD) { forward<IeeeProduct, kElement, false>(x, w, bias, y, GEOMETRY); }
+KERNEL conv2d_vector(FORWARD) { forward<IeeeProduct, kVector, false>(x, w, bias, y, GEOMETRY); }
+KERNEL conv2d_tf32(FORWARD) { forward<Tf32Product, kElement, false>(x, w, bias, y, GEOMETRY); }
+KERNEL conv2d_vector_tf32(FORWARD) { forward<Tf32Product, kVector, false>(x, w, bias, y, GEOMETRY); }
+KERNEL conv2d_swapped(FORWARD) { forward<IeeeProduct, kElement, true>(x, w, bias, y, GEOMETRY); }
+KERNEL conv2d_swapped_vector(FORWARD) { forward<IeeeProduct, kVector, true>(x, w, bias, y, GEOMETRY); }
+KERNEL conv2d_swapped_tf32(FORWARD) { forward<Tf32Product, kElement, true>(x, w, bias, y, GEOMETRY); }
+KERNEL conv2d_swapped_vector_tf32(FORWARD) { forward<Tf32Product, kVector, true>(x, w, bias, y, GEOMETRY); }
+
+#define BACKWARD_DATA const real *dy, const real *w, const real *bias, real *dx, GEOMETRY_PARAMETERS
+
+KERNEL conv2d_backward_data(BACKWARD_DATA) { backward_data<IeeeProduct, kElement, false>(dy, w, bias, dx, GEOMETRY); }
+KERNEL conv2d_backward_data_vector(BACKWARD_DATA) { backward_data<IeeeProduct, kVector, false>(dy, w, bias, dx, GEOMETRY); }
+KERNEL conv2d_backward_data_tf32(BACKWARD_DATA) { backward_data<Tf32Product, kElement, false>(dy, w, bias, dx, GEOMETRY); }
+KERNEL conv2d_backward_data_vector_tf32(BACKWARD_DATA) { backward_data<Tf32Product, kVector, false>(dy, w, bias, dx, GEOMETRY); }
+KERNEL conv2d_backward_data_swapped(BACKWARD_DATA) { backward_data<IeeeProduct, kElement, true>(dy, w, bias, dx, GEOMETRY); }
+KERNEL conv2d_backward_data_swapped_vector(BACKWARD_DATA) { backward_data<IeeeProduct, kVector, true>(dy, w, bias, dx, GEOMETRY); }
+KERNEL conv2d_backward_data_swapped_tf32(BACKWARD_DATA) { backward_data<Tf32Product, kElement, true>(dy, w, bias, dx, GEOMETRY); }
+KERNEL conv2d_backward_data_swapped_vector_tf32(BACKWARD_DATA) { backward_data<Tf32Product, kVector, true>(dy, w, bias, dx, GEOMETRY); }
+
+#define BACKWARD_WEIGHT const real *x, const real *dy, real *dw, GEOMETRY_PARAMETERS, int swapped
+
+KERNEL conv2d_backward_weight(BACKWARD_WEIGHT) { backward_weight<IeeeProduct, kElement>(x, dy, dw, GEOMETRY, swapped); }
+KERNEL conv2d_backward_weight_vector(BACKWARD_WEIGHT) { backward_weight<IeeeProduct, kVector>(x, dy, dw, GEOMETRY, swapped); }
+KERNEL conv2d_backward_weight_tf32(BACKWARD_WEIGHT) { backward_weight<Tf32Product, kElement>(x, dy, dw, GEOMETRY, swapped); }
+KERNEL conv2d_backward_weight_vector_tf32(BACKWARD_WEIGHT) { backward_weight<Tf32Product, kVector>(x, dy, dw, GEOMETRY, swapped); }

@@ -1,88 +1,237 @@
 // A tiled matrix product, C = A·B, whose operands are given by functions: the core of GEMM and of every convolution.
 //
-// A block of 256 threads computes a 64×64 tile of C. For each slice of 16 along k it stages a 64×16 tile of A and a
-// 16×64 tile of B in shared memory; each thread then keeps a 4×4 part of C in registers, so that 8 values read from
-// shared memory serve 16 multiplications. `a(row, k)` and `b(k, column)` give an element, which may be computed (a
-// pixel of a window, say: that is an implicit GEMM) or 0 outside; `store(row, column, value)` takes the result.
+// A block of 128 threads computes a 64×64 tile of C, in slices of 16 along k. While it multiplies one slice of A and B in
+// shared memory, asynchronous copies bring the next. The tile is divided in one of two ways:
 //
-// Launch: grid (⌈n/64⌉, ⌈m/64⌉, …), block 256. Bound: arithmetic, 2·m·n·k FLOPs.
+//     Ieee  each thread keeps a 4×8 part in registers and multiplies in the kernel's own type: 12 values read from shared
+//           memory, as 128-bit loads, serve 32 multiplications
+//     Tf32  each warp keeps a 32×32 part as 2×4 fragments of the tensor cores, which round A and B to TF32
+//           (tensor_core.cuh) and add in float32. What has no such tensor cores, double and sm_75, computes Ieee instead.
+//
+// An operand says where its elements are: `at(place, k)` is the address of an element of A's row, or B's column, `place`,
+// or null for 0. The address may be computed (a pixel of a window, say: that is an implicit GEMM). Elements are neighbours in
+// memory along k (`k_is_contiguous`) or along places. If all runs of kVector of them are whole and aligned, `width` may
+// be kVector, and a copy moves 16 bytes; else it is 1.
+//
+// The grid's y divides k (split-K): its blocks compute partial sums of the same C, and `store(row, column, value)`
+// must keep those apart.
+//
+// Launch: grid (⌈m/64⌉·⌈n/64⌉, splits, …), block 128. Bound: arithmetic, 2·m·n·k FLOPs.
 #pragma once
 
-#include "minigan.cuh"
+#include "tensor_core.cuh"
 
-constexpr int kTile = 64, kSlice = 16, kThreads = 256, kPart = 4;
+constexpr int kTile = 64, kSlice = 16, kThreads = 128;
+constexpr int kStages = 2;  // a slice being multiplied, and one on its way
+constexpr int kElement = 1;  // the `width` of copies one by one
 
-template <class A, class B, class Store>
-__device__ __forceinline__ void tiled_product(A a, B b, Store store, long long m, int n, int k) {
-    // One column of padding: the threads that stage a column of A write to different banks.
-    __shared__ real tile_a[kSlice][kTile + 1];
-    __shared__ real tile_b[kSlice][kTile];
-    const int thread = threadIdx.x;
-    const long long row0 = (long long)blockIdx.y * kTile;
-    const int column0 = blockIdx.x * kTile;
-    const int part_row = thread / (kTile / kPart) * kPart, part_column = thread % (kTile / kPart) * kPart;
-    real sum[kPart][kPart] = {};
+// A slice of an operand in shared memory, as it lies in global memory: 64 places of 16 k, or 16 k of 64 places.
+//
+// Rows are padded so that no read of a warp meets a bank twice. Along k, 8 rows that are 16 + 4 floats apart have their
+// 16-byte vectors in 8 different groups of 4 banks: 8 neighbours read their vectors, `load_matrices` its rows, at once.
+// Along places, 4 rows that are 64 + 8 floats apart start 8 banks apart: a fragment's 4×8 floats fill the 32 banks.
+template <bool k_is_contiguous>
+struct Tile {
+    static constexpr int kPitch = k_is_contiguous ? kSlice + kVector : kTile + 2 * kVector;
+    real data[(k_is_contiguous ? kTile : kSlice) * kPitch];
 
-    for (int k0 = 0; k0 < k; k0 += kSlice) {
-        for (int i = thread; i < kTile * kSlice; i += kThreads) {
-            // Neighbouring threads read along the direction in which the operand is contiguous.
-            const int ak = A::k_is_contiguous ? i % kSlice : i / kTile, row = A::k_is_contiguous ? i / kSlice : i % kTile;
-            const int bk = B::k_is_contiguous ? i % kSlice : i / kTile, column = B::k_is_contiguous ? i / kSlice : i % kTile;
-            tile_a[ak][row] = row0 + row < m && k0 + ak < k ? a(row0 + row, k0 + ak) : real(0);
-            tile_b[bk][column] = column0 + column < n && k0 + bk < k ? b(k0 + bk, column0 + column) : real(0);
+    __device__ __forceinline__ static int index(int place, int k) {
+        return k_is_contiguous ? place * kPitch + k : k * kPitch + place;
+    }
+    __device__ __forceinline__ const Vector& vector(int place, int k) const {
+        return *reinterpret_cast<const Vector*>(data + index(place, k));
+    }
+
+    // Start to copy the slice from k0: `width` neighbours a copy, neighbouring threads along the rows of memory.
+    template <int width, class Operand>
+    __device__ __forceinline__ void stage(const Operand& operand, int place0, int places, int k0, int k_end) {
+        constexpr int kAcross = (k_is_contiguous ? kSlice : kTile) / width;
+#pragma unroll
+        for (int i = 0; i < kTile * kSlice / width / kThreads; ++i) {
+            const int copy = int(threadIdx.x) + i * kThreads, along = copy % kAcross * width, across = copy / kAcross;
+            const int place = k_is_contiguous ? across : along, k = k_is_contiguous ? along : across;
+            const bool inside = place0 + place < places && k0 + k < k_end;
+            const real* source = inside ? operand.at(place0 + place, k0 + k) : nullptr;
+            copy_async<width * int(sizeof(real))>(data + index(place, k), source, source != nullptr);
         }
-        __syncthreads();
-        real slice[kPart][kPart] = {};
-        for (int kk = 0; kk < kSlice; ++kk) {
-            real x[kPart], y[kPart];
-            for (int i = 0; i < kPart; ++i) x[i] = tile_a[kk][part_row + i];
-            for (int j = 0; j < kPart; ++j) y[j] = tile_b[kk][part_column + j];
-            for (int i = 0; i < kPart; ++i)
-                for (int j = 0; j < kPart; ++j) slice[i][j] += x[i] * y[j];
+    }
+
+    // The i-th place of `thread`, one of `threads` that share the places: neighbours read neighbouring vectors.
+    template <int threads>
+    __device__ __forceinline__ static int place(int thread, int i) {
+        return k_is_contiguous ? i * threads + thread
+                               : (i / kVector * threads + thread) * kVector + i % kVector;
+    }
+    // What lies at these places, for kVector values of k from k0.
+    template <int threads, int count>
+    __device__ __forceinline__ void read(int thread, int k0, real (&x)[kVector][count]) const {
+#pragma unroll
+        for (int i = 0; i < count * kVector; i += kVector) {
+            const int first = k_is_contiguous ? i / kVector : i % count, k = k_is_contiguous ? 0 : i / count;
+            const Vector& v = vector(place<threads>(thread, first), k0 + k);
+#pragma unroll
+            for (int j = 0; j < kVector; ++j)
+                (k_is_contiguous ? x[j][first] : x[k][first + j]) = v.value[j];
+        }
+    }
+
+    // A lane's elements of a 16×8 fragment: words[2·h + q] is of the h-th 8 places and the q-th 4 values of k.
+    __device__ __forceinline__ void read_fragment(int place0, int k0, unsigned (&words)[4]) const {
+        const int lane = threadIdx.x % kWarp;
+        if constexpr (k_is_contiguous) {
+            load_matrices(words, data + index(place0 + lane / 16 * 8 + lane % 8, k0 + lane / 8 % 2 * 4));
+#pragma unroll
+            for (unsigned& word : words) word = round_to_tf32(as_float(word));
+        } else {  // load_matrices transposes 16-bit elements only
+#pragma unroll
+            for (int i = 0; i < 4; ++i)
+                words[i] = round_to_tf32(data[index(place0 + i / 2 * 8 + lane / 4, k0 + i % 2 * 4 + lane % 4)]);
+        }
+    }
+};
+
+// A thread's part of C in the arithmetic of `real`.
+template <bool a_along_k, bool b_along_k>
+class Ieee {
+    static constexpr int kRows = 4, kColumns = 8, kAcross = kTile / kColumns, kDown = kTile / kRows;
+    real sum[kRows][kColumns] = {};
+
+public:
+    __device__ __forceinline__ void add(const Tile<a_along_k>& a, const Tile<b_along_k>& b) {
+        real slice[kRows][kColumns] = {};
+#pragma unroll 1  // unrolled it takes 50 registers more
+        for (int k0 = 0; k0 < kSlice; k0 += kVector) {
+            real x[kVector][kRows], y[kVector][kColumns];
+            a.template read<kDown>(threadIdx.x / kAcross, k0, x);
+            b.template read<kAcross>(threadIdx.x % kAcross, k0, y);
+#pragma unroll
+            for (int k = 0; k < kVector; ++k)
+#pragma unroll
+                for (int i = 0; i < kRows; ++i)
+#pragma unroll
+                    for (int j = 0; j < kColumns; ++j) slice[i][j] += x[k][i] * y[k][j];
         }
         // Sums of slices: rounding grows with 16 + k/16 additions, not with k.
-        for (int i = 0; i < kPart; ++i)
-            for (int j = 0; j < kPart; ++j) sum[i][j] += slice[i][j];
-        __syncthreads();  // before the next slice overwrites the tiles
+#pragma unroll
+        for (int i = 0; i < kRows; ++i)
+#pragma unroll
+            for (int j = 0; j < kColumns; ++j) sum[i][j] += slice[i][j];
     }
-    for (int i = 0; i < kPart; ++i)
-        for (int j = 0; j < kPart; ++j)
-            if (row0 + part_row + i < m && column0 + part_column + j < n)
-                store(row0 + part_row + i, column0 + part_column + j, sum[i][j]);
+
+    template <class Store>
+    __device__ __forceinline__ void store(const Store& store) const {
+#pragma unroll
+        for (int i = 0; i < kRows; ++i)
+#pragma unroll
+            for (int j = 0; j < kColumns; ++j)
+                store(Tile<a_along_k>::template place<kDown>(threadIdx.x / kAcross, i),
+                      Tile<b_along_k>::template place<kAcross>(threadIdx.x % kAcross, j), sum[i][j]);
+    }
+};
+
+// A warp's part of C on the tensor cores.
+template <bool a_along_k, bool b_along_k>
+class TensorCore {
+    static constexpr int kPart = 32, kDown = kPart / 16, kAcross = kPart / 8;
+    float sum[kDown][kAcross][4] = {};
+
+    __device__ __forceinline__ static int row0() { return threadIdx.x / kWarp / 2 * kPart; }
+    __device__ __forceinline__ static int column0() { return threadIdx.x / kWarp % 2 * kPart; }
+
+public:
+    __device__ __forceinline__ void add(const Tile<a_along_k>& a, const Tile<b_along_k>& b) {
+#pragma unroll
+        for (int k0 = 0; k0 < kSlice; k0 += 8) {
+            unsigned rows[kDown][4], columns[kAcross / 2][4];
+#pragma unroll
+            for (int i = 0; i < kDown; ++i) a.read_fragment(row0() + 16 * i, k0, rows[i]);
+#pragma unroll
+            for (int j = 0; j < kAcross / 2; ++j) b.read_fragment(column0() + 16 * j, k0, columns[j]);
+#pragma unroll
+            for (int i = 0; i < kDown; ++i)
+#pragma unroll
+                for (int j = 0; j < kAcross; ++j) {
+                    const unsigned x[4] = {rows[i][0], rows[i][2], rows[i][1], rows[i][3]};
+                    const unsigned y[2] = {columns[j / 2][j % 2 * 2], columns[j / 2][j % 2 * 2 + 1]};
+                    mma(sum[i][j], x, y);
+                }
+        }
+    }
+
+    template <class Store>
+    __device__ __forceinline__ void store(const Store& store) const {
+        const int lane = threadIdx.x % kWarp;
+#pragma unroll
+        for (int i = 0; i < kDown; ++i)
+#pragma unroll
+            for (int j = 0; j < kAcross; ++j)
+#pragma unroll
+                for (int e = 0; e < 4; ++e)
+                    store(row0() + 16 * i + e / 2 * 8 + lane / 4, column0() + 8 * j + lane % 4 * 2 + e % 2, sum[i][j][e]);
+    }
+};
+
+// The two arithmetics, as a kernel names them.
+struct IeeeProduct {
+    template <bool a_along_k, bool b_along_k> using Part = Ieee<a_along_k, b_along_k>;
+};
+template <bool tensor_cores> struct ProductOnTensorCores : IeeeProduct {};
+template <> struct ProductOnTensorCores<true> {
+    template <bool a_along_k, bool b_along_k> using Part = TensorCore<a_along_k, b_along_k>;
+};
+using Tf32Product = ProductOnTensorCores<kTensorCores>;
+
+template <class Product, int width, class A, class B, class Store>
+__device__ __forceinline__ void tiled_product(const A& a, const B& b, const Store& store, int m, int n, int k) {
+    __shared__ __align__(16) Tile<A::k_is_contiguous> tile_a[kStages];
+    __shared__ __align__(16) Tile<B::k_is_contiguous> tile_b[kStages];
+    const int tiles_across = (n + kTile - 1) / kTile, slices = (k + kSlice - 1) / kSlice;
+    const int row0 = int(blockIdx.x) / tiles_across * kTile, column0 = int(blockIdx.x) % tiles_across * kTile;
+    if (row0 >= m) return;  // a phase that has fewer pixels than another
+    const int begin = int((long long)slices * blockIdx.y / gridDim.y), end = int((long long)slices * (blockIdx.y + 1) / gridDim.y);
+    typename Product::template Part<A::k_is_contiguous, B::k_is_contiguous> part;
+
+    const auto stage = [&](int slice) {
+        if (slice >= end) return;
+        tile_a[slice % kStages].template stage<width>(a, row0, m, slice * kSlice, k);
+        tile_b[slice % kStages].template stage<width>(b, column0, n, slice * kSlice, k);
+        commit_copies();
+    };
+    stage(begin);
+    for (int slice = begin; slice < end; ++slice) {
+        wait_copies<0>();
+        __syncthreads();  // everybody's copies are there, and nobody reads the other tiles any more
+        stage(slice + 1);
+        part.add(tile_a[slice % kStages], tile_b[slice % kStages]);
+    }
+    part.store([&](int row, int column, real value) {
+        if (row0 + row < m && column0 + column < n) store(row0 + row, column0 + column, value);
+    });
 }
 
-// A matrix in memory, or its transpose. `rows_apart` is the distance between its rows as they lie.
-struct RowMajorA {
+// A matrix in memory, as an operand whose rows are its places, or whose columns are. `pitch` is the distance of its rows.
+struct Rows {
     static constexpr bool k_is_contiguous = true;
     const real* data;
-    long long rows_apart;
-    __device__ real operator()(long long row, int k) const { return data[row * rows_apart + k]; }
+    int pitch;
+    __device__ __forceinline__ const real* at(int place, int k) const { return data + (long long)place * pitch + k; }
 };
-struct TransposedA {
+struct Columns {
     static constexpr bool k_is_contiguous = false;
     const real* data;
-    long long rows_apart;
-    __device__ real operator()(long long row, int k) const { return data[k * rows_apart + row]; }
+    int pitch;
+    __device__ __forceinline__ const real* at(int place, int k) const { return data + (long long)k * pitch + place; }
 };
-struct RowMajorB {
-    static constexpr bool k_is_contiguous = false;
-    const real* data;
-    long long rows_apart;
-    __device__ real operator()(int k, int column) const { return data[k * rows_apart + column]; }
-};
-struct TransposedB {
-    static constexpr bool k_is_contiguous = true;
-    const real* data;
-    long long rows_apart;
-    __device__ real operator()(int k, int column) const { return data[column * rows_apart + k]; }
-};
+
+// Where a split stores its sums: the result, or for several splits its part of (splits, size) partial sums.
+__device__ __forceinline__ real* result_of_split(real* results, long long size) { return results + blockIdx.y * size; }
 
 // C in memory, plus a bias for each column (or none, for a null pointer).
 struct StoreRows {
     real* data;
     const real* bias;
-    long long rows_apart;
-    __device__ void operator()(long long row, int column, real value) const {
-        data[row * rows_apart + column] = bias != nullptr ? value + bias[column] : value;
+    int pitch;
+    __device__ __forceinline__ void operator()(int row, int column, real value) const {
+        data[(long long)row * pitch + column] = value + (bias != nullptr ? bias[column] : real(0));
     }
 };

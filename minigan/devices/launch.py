@@ -14,15 +14,21 @@ from typing import Any
 import numpy as np
 
 from minigan.devices.kernels import AdamSettings, CodeTable, ConvolutionGeometry, Device
+from minigan.devices.precision import float32_precision
 from minigan.errors import DeviceError
 
 Array = Any
 
 _BLOCK = 256  # threads of an elementwise kernel's block
 _TILE = 64  # the side of a matrix product's tile, as in tile.cuh
+_PRODUCT_BLOCK = (128,)
+_PRODUCT_BLOCKS = 264  # that fill a GPU: two for each of an H100's 132 multiprocessors
+_LEAST_TERMS = 256  # of a split of a sum
 _REDUCTION_BLOCK = (32, 8)  # channels side by side, rows at a time
 _PARTS = 8  # into how many parts the rows of a reduction are divided
-_MOST_ELEMENTS = 2**31 - 1  # row and column indices of the kernels are 32 bits
+_MOST_ELEMENTS = (
+    2**31 - 2**8
+)  # row and column indices of the kernels, to the end of a tile, are 32 bits
 
 
 def kernel_sources() -> Path:
@@ -32,6 +38,26 @@ def kernel_sources() -> Path:
         if (folder / "minigan.cuh").exists():
             return folder
     raise DeviceError("the kernels' sources (kernels/*.cu) are missing; reinstall minigan")
+
+
+def _check_indices(kernel: str, array: Array) -> None:
+    if array.size > _MOST_ELEMENTS:
+        raise ValueError(f"{kernel}: an array of {array.size} elements is over the index range")
+
+
+def _is_aligned(array: Array) -> bool:
+    """Whether an array, NumPy's or CuPy's, begins at a multiple of 16 bytes, where 128-bit loads do."""
+    on_gpu = hasattr(array, "__cuda_array_interface__")
+    interface = array.__cuda_array_interface__ if on_gpu else array.__array_interface__
+    return int(interface["data"][0]) % 16 == 0
+
+
+def _splits(tiles: int, terms: int) -> int:
+    """Into how many parts the sums of a product are divided so that its blocks fill a GPU (split-K).
+
+    The number is the same on every device, and so are the roundings.
+    """
+    return max(1, min(_PRODUCT_BLOCKS // max(tiles, 1), terms // _LEAST_TERMS))
 
 
 class KernelDevice(Device):
@@ -76,16 +102,10 @@ class KernelDevice(Device):
                     f"{kernel}: its arrays are {' and '.join(str(a.dtype) for a in arrays)}, not all float32 "
                     "or all float64"
                 )
-            if array.size > _MOST_ELEMENTS:
-                raise ValueError(
-                    f"{kernel}: an array of {array.size} elements is over the index range"
-                )
+            _check_indices(kernel, array)
         return tuple(
             a if a.flags.c_contiguous else self.array_module.ascontiguousarray(a) for a in arrays
         )
-
-    def _product_grid(self, m: int, n: int, phases: int = 1) -> tuple[int, int, int]:
-        return -(-n // _TILE), -(-m // _TILE), phases
 
     # -- GEMM and convolution -------------------------------------------------------------------
 
@@ -102,10 +122,54 @@ class KernelDevice(Device):
         n = b.shape[0] if transpose_b else b.shape[1]
         c = self.empty((m, n), a.dtype)
         kernel = f"gemm_{'t' if transpose_a else 'n'}{'t' if transpose_b else 'n'}"
-        if c.size:
-            grid = self._product_grid(m, n)
-            self.launch("gemm", kernel, a.dtype, grid, (256,), a, b, bias, c, m, n, k)
+        contiguous = (a.shape[1], b.shape[1])
+        self._product("gemm", kernel, (a, b), contiguous, bias, c, (m, n, k), 1, (m, n, k))
         return c
+
+    def _product(
+        self,
+        source: str,
+        kernel: str,
+        operands: tuple[Array, Array],
+        contiguous: Sequence[int],
+        bias: Array | None,
+        result: Array,
+        size: tuple[int, int, int],
+        phases: int,
+        numbers: Sequence[int],
+        has_bias: bool = True,
+    ) -> None:
+        """Launch a matrix product of `size` (m, n, k), as many of them as there are phases, all into `result`.
+
+        128-bit copies serve if they divide the lengths along which the operands are `contiguous`. `numbers` are the
+        kernel's last arguments.
+        """
+        _check_indices(kernel, result)
+        if not result.size:
+            return
+        dtype, (m, n, k) = operands[0].dtype, size
+        vector = 16 // dtype.itemsize
+        if all(length % vector == 0 for length in contiguous) and all(map(_is_aligned, operands)):
+            kernel += "_vector"
+        if dtype == np.float32 and float32_precision() == "tf32":
+            kernel += "_tf32"
+        tiles = -(-m // _TILE) * -(-n // _TILE)
+        splits = _splits(tiles * phases, k)
+        partial = self.empty((splits, *result.shape), dtype) if splits > 1 else result
+        epilogue = (bias if splits == 1 else None,) if has_bias else ()
+        grid = (tiles, splits, phases)
+        self.launch(
+            source, kernel, dtype, grid, _PRODUCT_BLOCK, *operands, *epilogue, partial, *numbers
+        )
+        if splits > 1:
+            self._sum_parts(partial, bias, result)
+
+    def _sum_parts(self, partial: Array, bias: Array | None, result: Array) -> None:
+        """Σ over the first axis, in order, plus a bias along the last."""
+        self._elementwise(
+            "gemm", "sum_parts", result.size, result.dtype, partial, bias, result,
+            partial.shape[0], result.shape[-1], np.int64(result.size),
+        )  # fmt: skip
 
     def column_sum(self, x: Array) -> Array:
         (x,) = self._checked("column_sum", x.reshape(-1, x.shape[-1]))
@@ -113,108 +177,93 @@ class KernelDevice(Device):
         partial = self.empty((_PARTS, columns), x.dtype)
         result = self.empty((columns,), x.dtype)
         if columns:
-            grid = (-(-columns // 32), _PARTS)
             self.launch(
-                "gemm",
-                "column_sum_parts",
-                x.dtype,
-                grid,
-                _REDUCTION_BLOCK,
-                x,
-                partial,
-                rows,
-                columns,
-            )
-            self._elementwise(
-                "gemm", "column_sum_merge", columns, x.dtype, partial, result, _PARTS, columns
-            )
+                "gemm", "column_sum_parts", x.dtype, (-(-columns // 32), _PARTS), _REDUCTION_BLOCK,
+                x, partial, rows, columns,
+            )  # fmt: skip
+            self._sum_parts(partial, None, result)
         return result
 
-    def _convolution(
-        self,
-        kernel: str,
-        operands: tuple[Array | None, ...],
-        rows: int,
-        columns: int,
-        n: int,
-        geometry: ConvolutionGeometry,
-        channels: tuple[int, int],
-        transposed: bool,
-        phases: int = 1,
-    ) -> None:
-        """Launch a kernel of convolution.cu; `channels` are the convolution's c and o, and a transposed
-        convolution's filter has them swapped in memory."""
-        if not rows or not columns or not n:
-            return
+    @staticmethod
+    def _numbers(n: int, geometry: ConvolutionGeometry, c: int, o: int) -> tuple[int, ...]:
+        """The GEOMETRY_PARAMETERS of convolution.cu: c and o are the channels of the convolution's x and y."""
         (top, _), (left, _) = geometry.padding
-        c, o = channels
-        strides = (1, c) if transposed else (o, 1)
-        numbers = (
-            *geometry.input_size, *geometry.output_size, *geometry.kernel_size, *geometry.stride,
-            top, left, c, o, *strides,
+        return (
+            n, *geometry.input_size, *geometry.output_size, *geometry.kernel_size, *geometry.stride,
+            top, left, c, o,
         )  # fmt: skip
-        dtype = next(a for a in operands if a is not None).dtype
-        grid = self._product_grid(rows, columns, phases)
-        self.launch("convolution", kernel, dtype, grid, (256,), *operands, n, *numbers)
+
+    # A transposed convolution is the adjoint, of a filter whose last axes are swapped: (…, o, c). If c or o is 1, it lies
+    # in memory as (…, c, o) does.
 
     def _forward(
-        self, x: Array, w: Array, bias: Array | None, g: ConvolutionGeometry, transposed: bool
+        self, x: Array, w: Array, bias: Array | None, g: ConvolutionGeometry, swapped: bool
     ) -> Array:
         x, w = self._checked("conv2d", x, w)
-        n, c, o = x.shape[0], x.shape[3], w.shape[2] if transposed else w.shape[3]
+        n, c, o = x.shape[0], x.shape[3], w.shape[2] if swapped else w.shape[3]
+        swapped = swapped and c > 1 and o > 1
         y = self.empty((n, *g.output_size, o), x.dtype)
-        rows = n * math.prod(g.output_size)
-        self._convolution("conv2d", (x, w, bias, y), rows, o, n, g, (c, o), transposed)
+        size = (n * math.prod(g.output_size), o, math.prod(g.kernel_size) * c)
+        self._product(
+            "convolution", "conv2d_swapped" if swapped else "conv2d", (x, w), (c, c if swapped else o), bias, y,
+            size, 1, self._numbers(n, g, c, o),
+        )  # fmt: skip
         return y
 
     def _adjoint(
-        self, dy: Array, w: Array, bias: Array | None, g: ConvolutionGeometry, transposed: bool
+        self, dy: Array, w: Array, bias: Array | None, g: ConvolutionGeometry, swapped: bool
     ) -> Array:
         dy, w = self._checked("conv2d_backward_data", dy, w)
-        n, o, c = dy.shape[0], dy.shape[3], w.shape[3] if transposed else w.shape[2]
+        n, o, c = dy.shape[0], dy.shape[3], w.shape[3] if swapped else w.shape[2]
+        swapped = swapped and c > 1 and o > 1
         dx = self.empty((n, *g.input_size, c), dy.dtype)
-        phase_pixels = math.prod(
-            -(-size // s) for size, s in zip(g.input_size, g.stride, strict=True)
-        )
-        self._convolution(
-            "conv2d_backward_data", (dy, w, bias, dx), n * phase_pixels, c, n, g, (c, o), transposed,
-            phases=math.prod(g.stride),
+
+        def of_a_phase(sizes: tuple[int, int]) -> int:
+            return math.prod(-(-size // s) for size, s in zip(sizes, g.stride, strict=True))
+
+        size = (n * of_a_phase(g.input_size), c, of_a_phase(g.kernel_size) * o)
+        self._product(
+            "convolution", "conv2d_backward_data_swapped" if swapped else "conv2d_backward_data",
+            (dy, w), (o, c if swapped else o), bias, dx, size, math.prod(g.stride), self._numbers(n, g, c, o),
         )  # fmt: skip
         return dx
 
-    def _weight(self, x: Array, dy: Array, g: ConvolutionGeometry, transposed: bool) -> Array:
+    def _weight(self, x: Array, dy: Array, g: ConvolutionGeometry, swapped: bool) -> Array:
         x, dy = self._checked("conv2d_backward_weight", x, dy)
         n, c, o = x.shape[0], x.shape[3], dy.shape[3]
-        dw = self.empty((*g.kernel_size, *((o, c) if transposed else (c, o))), x.dtype)
-        rows = math.prod(g.kernel_size) * c
-        self._convolution("conv2d_backward_weight", (x, dy, dw), rows, o, n, g, (c, o), transposed)
+        dw = self.empty((*g.kernel_size, *((o, c) if swapped else (c, o))), x.dtype)
+        size = (math.prod(g.kernel_size) * c, o, n * math.prod(g.output_size))
+        self._product(
+            "convolution", "conv2d_backward_weight", (x, dy), (c, o), None, dw, size, 1,
+            (*self._numbers(n, g, c, o), int(swapped)), has_bias=False,
+        )  # fmt: skip
         return dw
 
     def conv2d(
         self, x: Array, w: Array, bias: Array | None, geometry: ConvolutionGeometry
     ) -> Array:
-        return self._forward(x, w, bias, geometry, transposed=False)
+        return self._forward(x, w, bias, geometry, swapped=False)
 
     def conv2d_backward_data(self, dy: Array, w: Array, geometry: ConvolutionGeometry) -> Array:
-        return self._adjoint(dy, w, None, geometry, transposed=False)
+        return self._adjoint(dy, w, None, geometry, swapped=False)
 
     def conv2d_backward_weight(self, x: Array, dy: Array, geometry: ConvolutionGeometry) -> Array:
-        return self._weight(x, dy, geometry, transposed=False)
+        return self._weight(x, dy, geometry, swapped=False)
 
     def conv_transpose2d(
         self, x: Array, w: Array, bias: Array | None, geometry: ConvolutionGeometry
     ) -> Array:
-        return self._adjoint(x, w, bias, geometry, transposed=True)
+        return self._adjoint(x, w, bias, geometry, swapped=True)
 
     def conv_transpose2d_backward_data(
         self, dy: Array, w: Array, geometry: ConvolutionGeometry
     ) -> Array:
-        return self._forward(dy, w, None, geometry, transposed=True)
+        return self._forward(dy, w, None, geometry, swapped=True)
 
     def conv_transpose2d_backward_weight(
         self, x: Array, dy: Array, geometry: ConvolutionGeometry
     ) -> Array:
-        return self._weight(dy, x, geometry, transposed=True)
+        return self._weight(dy, x, geometry, swapped=True)
 
     # -- batch normalization and activations ----------------------------------------------------
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minigan.devices import get_device
+from minigan.devices.precision import using_float32_precision
 from minigan.errors import SettingsError, TrainingError
 from minigan.infogan.experiments import Settings
 from minigan.infogan.networks import (
@@ -158,6 +159,10 @@ class Trainer:
 
     def step(self) -> StepMetrics:
         """One update of D and Q, then one of G. TrainingError if the losses are no longer numbers."""
+        with using_float32_precision(self.settings.float32_precision):
+            return self._step()
+
+    def _step(self) -> StepMetrics:
         step = self.step_count + 1
         real = self.real_images(step)
         latents, codes = self.latents(step)
