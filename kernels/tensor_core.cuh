@@ -18,7 +18,7 @@
 
 constexpr bool kTensorCores = sizeof(real) == sizeof(float);
 
-// The nearest TF32 value, halves away from zero: the significand's last 13 bits become 0. Infinities and NaN stay what they are.
+// The nearest TF32 value, halves away from zero: the last 13 bits become 0. Infinities and NaN stay what they are.
 __device__ __forceinline__ unsigned round_to_tf32(float x) {
     unsigned bits;
     std::memcpy(&bits, &x, sizeof bits);
@@ -39,29 +39,31 @@ __device__ __forceinline__ void load_matrices(unsigned (&words)[4], const void* 
     __syncwarp();
 }
 
-// C += A·B. In which order the hardware adds, and how it rounds, PTX leaves open; here it is by rising k, in float32.
-__device__ __forceinline__ void mma(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
-    struct Fragments { float a[4], b[2]; };
+// C[i][j] += A[i]·B[j] for all fragments that are given. In which order the hardware adds, and how it rounds, PTX leaves
+// open; here it is by rising k, in float32. The lanes exchange all fragments at once, since each exchange takes two barriers.
+template <int down, int across>
+__device__ __forceinline__ void mma(float (&c)[down][across][4], const unsigned (&a)[down][4], const unsigned (&b)[across][2]) {
+    struct Fragments { float a[down][4], b[across][2]; };
+    static_assert(sizeof(Fragments) <= 64, "a lane's slot holds 64 bytes");
     const int lane = emulation::thread->lane, group = lane / 4, t = lane % 4;
-    const auto of = [](int lane) { return static_cast<Fragments*>(emulation::exchange_slot(lane)); };
-    const auto upper_bits = [](unsigned bits) {
-        bits &= 0xffffe000u;
-        float value;
-        std::memcpy(&value, &bits, sizeof value);
-        return value;
-    };
-    Fragments& mine = *of(lane);
-    for (int i = 0; i < 4; ++i) mine.a[i] = upper_bits(a[i]);
-    for (int i = 0; i < 2; ++i) mine.b[i] = upper_bits(b[i]);
+    const auto of = [](int lane) -> Fragments& { return *static_cast<Fragments*>(emulation::exchange_slot(lane)); };
+    const auto upper_bits = [](unsigned bits) { return as_float(bits & 0xffffe000u); };
+    Fragments& mine = of(lane);
+    for (int i = 0; i < down; ++i)
+        for (int e = 0; e < 4; ++e) mine.a[i][e] = upper_bits(a[i][e]);
+    for (int j = 0; j < across; ++j)
+        for (int e = 0; e < 2; ++e) mine.b[j][e] = upper_bits(b[j][e]);
     __syncwarp();
-    for (int half = 0; half < 2; ++half)  // of k
-        for (int k = 0; k < 4; ++k) {
-            const Fragments &rows = *of(group * 4 + k), &even = *of(2 * t * 4 + k), &odd = *of((2 * t + 1) * 4 + k);
-            for (int i = 0; i < 2; ++i) {
-                c[2 * i] += rows.a[2 * half + i] * even.b[half];
-                c[2 * i + 1] += rows.a[2 * half + i] * odd.b[half];
-            }
-        }
+    const Fragments *rows[4], *columns[2][4];  // the lanes that hold what this one needs, for each k % 4
+    for (int k = 0; k < 4; ++k) {
+        rows[k] = &of(group * 4 + k);
+        for (int e = 0; e < 2; ++e) columns[e][k] = &of((2 * t + e) * 4 + k);
+    }
+    for (int i = 0; i < down; ++i)
+        for (int j = 0; j < across; ++j)
+            for (int k = 0; k < 8; ++k)
+                for (int e = 0; e < 4; ++e)
+                    c[i][j][e] += rows[k % 4]->a[i][k / 4 * 2 + e / 2] * columns[e % 2][k % 4]->b[j][k / 4];
     __syncwarp();
 }
 
@@ -83,10 +85,15 @@ __device__ __forceinline__ void load_matrices(unsigned (&words)[4], const void* 
                  : "memory");
 }
 
-__device__ __forceinline__ void mma(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
-    asm("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
-        : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+template <int down, int across>
+__device__ __forceinline__ void mma(float (&c)[down][across][4], const unsigned (&a)[down][4], const unsigned (&b)[across][2]) {
+#pragma unroll
+    for (int i = 0; i < down; ++i)
+#pragma unroll
+        for (int j = 0; j < across; ++j)
+            asm("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+                : "+f"(c[i][j][0]), "+f"(c[i][j][1]), "+f"(c[i][j][2]), "+f"(c[i][j][3])
+                : "r"(a[i][0]), "r"(a[i][1]), "r"(a[i][2]), "r"(a[i][3]), "r"(b[j][0]), "r"(b[j][1]));
 }
 
 #else
@@ -94,6 +101,7 @@ __device__ __forceinline__ void mma(float (&c)[4], const unsigned (&a)[4], const
 constexpr bool kTensorCores = false;  // declared, and never called
 __device__ unsigned round_to_tf32(float x);
 __device__ void load_matrices(unsigned (&words)[4], const void* row);
-__device__ void mma(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2]);
+template <int down, int across>
+__device__ void mma(float (&c)[down][across][4], const unsigned (&a)[down][4], const unsigned (&b)[across][2]);
 
 #endif

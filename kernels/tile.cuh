@@ -142,19 +142,20 @@ public:
     __device__ __forceinline__ void add(const Tile<a_along_k>& a, const Tile<b_along_k>& b) {
 #pragma unroll
         for (int k0 = 0; k0 < kSlice; k0 += 8) {
-            unsigned rows[kDown][4], columns[kAcross / 2][4];
+            unsigned x[kDown][4], y[kAcross][2];
 #pragma unroll
-            for (int i = 0; i < kDown; ++i) a.read_fragment(row0() + 16 * i, k0, rows[i]);
+            for (int i = 0; i < kDown; ++i) {
+                unsigned words[4];
+                a.read_fragment(row0() + 16 * i, k0, words);
+                x[i][0] = words[0], x[i][1] = words[2], x[i][2] = words[1], x[i][3] = words[3];
+            }
 #pragma unroll
-            for (int j = 0; j < kAcross / 2; ++j) b.read_fragment(column0() + 16 * j, k0, columns[j]);
-#pragma unroll
-            for (int i = 0; i < kDown; ++i)
-#pragma unroll
-                for (int j = 0; j < kAcross; ++j) {
-                    const unsigned x[4] = {rows[i][0], rows[i][2], rows[i][1], rows[i][3]};
-                    const unsigned y[2] = {columns[j / 2][j % 2 * 2], columns[j / 2][j % 2 * 2 + 1]};
-                    mma(sum[i][j], x, y);
-                }
+            for (int j = 0; j < kAcross; j += 2) {
+                unsigned words[4];
+                b.read_fragment(column0() + 8 * j, k0, words);
+                y[j][0] = words[0], y[j][1] = words[1], y[j + 1][0] = words[2], y[j + 1][1] = words[3];
+            }
+            mma(sum, x, y);
         }
     }
 

@@ -5,13 +5,13 @@
 // a (32 lanes, 4 registers), b (32, 2), c (32, 4); one warp a block, each with matrices of its own.
 KERNEL multiply(const float* a, const float* b, float* c) {
     const int lane = blockIdx.x * kWarp + threadIdx.x;
-    unsigned x[4], y[2];
-    for (int i = 0; i < 4; ++i) x[i] = reinterpret_cast<const unsigned*>(a)[lane * 4 + i];
-    for (int i = 0; i < 2; ++i) y[i] = reinterpret_cast<const unsigned*>(b)[lane * 2 + i];
-    float sum[4];
-    for (int i = 0; i < 4; ++i) sum[i] = c[lane * 4 + i];
+    unsigned x[1][4], y[1][2];
+    for (int i = 0; i < 4; ++i) x[0][i] = reinterpret_cast<const unsigned*>(a)[lane * 4 + i];
+    for (int i = 0; i < 2; ++i) y[0][i] = reinterpret_cast<const unsigned*>(b)[lane * 2 + i];
+    float sum[1][1][4];
+    for (int i = 0; i < 4; ++i) sum[0][0][i] = c[lane * 4 + i];
     mma(sum, x, y);
-    for (int i = 0; i < 4; ++i) c[lane * 4 + i] = sum[i];
+    for (int i = 0; i < 4; ++i) c[lane * 4 + i] = sum[0][0][i];
 }
 
 // x (32 rows, 4 words), rows in the order that `order` gives to the lanes' addresses; words (32 lanes, 4 matrices).
