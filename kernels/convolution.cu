@@ -22,39 +22,63 @@ struct Geometry {
         int c, int o
 #define GEOMETRY Geometry{n, height, width, out_height, out_width, kh, kw, sh, sw, top, left, c, o}
 
-// The elements of all windows: `window` counts (n, i, j), `tap` counts (u, v, c). They lie next to each other along taps.
-struct WindowElements {
-    const real* x;
-    Geometry g;
-    Divisor by_width{g.out_width}, by_height{g.out_height}, by_c{g.c}, by_kw{g.kw};
-    __device__ __forceinline__ const real* element(int window, int tap) const {
-        int i, j, v, channel;
-        const int image = by_height.divide(by_width.divide(window, j), i);
-        const int u = by_kw.divide(by_c.divide(tap, channel), v);
-        const int y = i * g.sh + u - g.top, xx = j * g.sw + v - g.left;
-        const bool inside = y >= 0 && y < g.height && xx >= 0 && xx < g.width;
-        return inside ? x + (((long long)image * g.height + y) * g.width + xx) * g.c + channel : nullptr;
+// What a place or a term adds to an address in an image: pixels down and across, and the offset that these and the channel make.
+struct Shift {
+    int y, x;
+    unsigned offset;
+};
+// An operand of elements of images, 0 outside them.
+struct Images {
+    using Place = Shift;
+    const real* data;
+    int height, width;
+    __device__ __forceinline__ const real* at(const Shift& place, const Shift& term) const {
+        return data + (place.offset + term.offset);
+    }
+    __device__ __forceinline__ bool has(const Shift& place, const Shift& term) const {
+        return (unsigned(place.y + term.y) < unsigned(height)) & (unsigned(place.x + term.x) < unsigned(width));
     }
 };
-struct Windows : WindowElements {  // places are windows, k the taps
-    static constexpr bool k_is_contiguous = true;
-    __device__ __forceinline__ const real* at(int window, int tap) const { return element(window, tap); }
+
+// The elements of all windows of x, which are neighbours along taps.
+struct WindowElements : Images {
+    Geometry g;
+    Divisor by_width{g.out_width}, by_height{g.out_height}, by_c{g.c}, by_kw{g.kw};
+    __device__ __forceinline__ WindowElements(const real* x, const Geometry& g) : Images{x, g.height, g.width}, g(g) {}
+
+    __device__ __forceinline__ Shift window(int index) const {  // of (n, i, j)
+        int i, j;
+        const int image = by_height.divide(by_width.divide(index, j), i), y = i * g.sh - g.top, x = j * g.sw - g.left;
+        return {y, x, (unsigned(image * g.height + y) * g.width + x) * g.c};
+    }
+    __device__ __forceinline__ Shift tap(int index) const {  // of (u, v, c)
+        int v, channel;
+        const int u = by_kw.divide(by_c.divide(index, channel), v);
+        return {u, v, unsigned(u * g.width + v) * g.c + channel};
+    }
 };
-struct WindowsTransposed : WindowElements {  // places are taps, k the windows
+struct Windows : WindowElements {
+    static constexpr bool k_is_contiguous = true;
+    using WindowElements::WindowElements;
+    __device__ __forceinline__ Shift place(int i) const { return window(i); }
+    __device__ __forceinline__ Shift term(int k) const { return tap(k); }
+};
+struct WindowsTransposed : WindowElements {
     static constexpr bool k_is_contiguous = false;
-    __device__ __forceinline__ const real* at(int tap, int window) const { return element(window, tap); }
+    using WindowElements::WindowElements;
+    __device__ __forceinline__ Shift place(int i) const { return tap(i); }
+    __device__ __forceinline__ Shift term(int k) const { return window(k); }
 };
 
-// A filter with its last axes swapped: places are output channels, k the taps.
-struct SwappedFilter {
+// A filter with its last axes swapped: places are output channels, terms the taps.
+struct SwappedFilter : Offsets {
     static constexpr bool k_is_contiguous = true;
-    const real* w;
     Geometry g;
     Divisor by_c{g.c};
-    __device__ __forceinline__ const real* at(int o, int tap) const {
+    __device__ __forceinline__ unsigned place(unsigned o) const { return o * g.c; }
+    __device__ __forceinline__ unsigned term(int tap) const {
         int channel;
-        const int uv = by_c.divide(tap, channel);
-        return w + ((long long)uv * g.o + o) * g.c + channel;
+        return unsigned(by_c.divide(tap, channel)) * g.o * g.c + channel;
     }
 };
 struct StoreFilter {
@@ -82,29 +106,33 @@ struct Phase {
     __device__ int pixels() const { return g.n * rows * columns; }
     __device__ int terms() const { return taps_u * taps_v * g.o; }
 };
-struct Gradients {  // places are the phase's pixels, k counts (tap, o)
+struct Gradients : Images {  // places are the phase's pixels, terms count (tap, o)
     static constexpr bool k_is_contiguous = true;
-    const real* dy;
     Phase p;
-    __device__ __forceinline__ const real* at(int pixel, int k) const {
-        int row, column, tap_u, tap_v, o;
+    __device__ __forceinline__ Gradients(const real* dy, const Phase& p) : Images{dy, p.g.out_height, p.g.out_width}, p(p) {}
+
+    __device__ __forceinline__ Shift place(int pixel) const {
+        int row, column;
         const int image = p.by_rows.divide(p.by_columns.divide(pixel, column), row);
-        tap_u = p.by_taps_v.divide(p.by_o.divide(k, o), tap_v);
-        const int i = p.first_i + row - tap_u, j = p.first_j + column - tap_v;
-        const bool inside = i >= 0 && i < p.g.out_height && j >= 0 && j < p.g.out_width;
-        return inside ? dy + (((long long)image * p.g.out_height + i) * p.g.out_width + j) * p.g.o + o : nullptr;
+        const int i = p.first_i + row, j = p.first_j + column;
+        return {i, j, (unsigned(image * height + i) * width + j) * p.g.o};
+    }
+    __device__ __forceinline__ Shift term(int k) const {
+        int v, o;
+        const int u = p.by_taps_v.divide(p.by_o.divide(k, o), v);
+        return {-u, -v, o - unsigned(u * width + v) * p.g.o};
     }
 };
 template <bool swapped>
-struct PhaseFilter {  // places are input channels, k counts (tap, o)
+struct PhaseFilter : Offsets {  // places are input channels, terms count (tap, o)
     static constexpr bool k_is_contiguous = !swapped;
-    const real* w;
     Phase p;
-    __device__ __forceinline__ const real* at(int channel, int k) const {
-        int tap_v, o;
-        const int tap_u = p.by_taps_v.divide(p.by_o.divide(k, o), tap_v);
-        const long long uv = (p.u0 + tap_u * p.g.sh) * p.g.kw + p.v0 + tap_v * p.g.sw;
-        return w + (swapped ? (uv * p.g.o + o) * p.g.c + channel : (uv * p.g.c + channel) * p.g.o + o);
+    __device__ __forceinline__ unsigned place(unsigned channel) const { return swapped ? channel : channel * p.g.o; }
+    __device__ __forceinline__ unsigned term(int k) const {
+        int v, o;
+        const int u = p.by_taps_v.divide(p.by_o.divide(k, o), v);
+        const unsigned tap = (p.u0 + u * p.g.sh) * p.g.kw + p.v0 + v * p.g.sw;
+        return swapped ? (tap * p.g.o + o) * p.g.c : tap * p.g.c * p.g.o + o;
     }
 };
 struct StorePixels {
@@ -122,10 +150,10 @@ struct StorePixels {
 // y = windows(x)·w + bias: rows are the windows.
 template <class Product, int width, bool swapped>
 __device__ __forceinline__ void forward(const real* x, const real* w, const real* bias, real* y, const Geometry& g) {
-    const Windows windows{{x, g}};
+    const Windows windows(x, g);
     const StoreRows store{result_of_split(y, (long long)g.windows() * g.o), bias, g.o};
-    if constexpr (swapped) tiled_product<Product, width>(windows, SwappedFilter{w, g}, store, g.windows(), g.o, g.taps());
-    else tiled_product<Product, width>(windows, Columns{w, g.o}, store, g.windows(), g.o, g.taps());
+    if constexpr (swapped) tiled_product<Product, width>(windows, SwappedFilter{{w}, g}, store, g.windows(), g.o, g.taps());
+    else tiled_product<Product, width>(windows, Columns{{w}, unsigned(g.o)}, store, g.windows(), g.o, g.taps());
 }
 
 // dx = the adjoint of the convolution, of dy, plus a bias: rows are the pixels of one phase, blockIdx.z the phase.
@@ -133,14 +161,14 @@ template <class Product, int width, bool swapped>
 __device__ __forceinline__ void backward_data(const real* dy, const real* w, const real* bias, real* dx, const Geometry& g) {
     const Phase p{g};
     const StorePixels store{result_of_split(dx, (long long)g.n * g.height * g.width * g.c), bias, p};
-    tiled_product<Product, width>(Gradients{dy, p}, PhaseFilter<swapped>{w, p}, store, p.pixels(), g.c, p.terms());
+    tiled_product<Product, width>(Gradients(dy, p), PhaseFilter<swapped>{{w}, p}, store, p.pixels(), g.c, p.terms());
 }
 
 // dw = windows(x)ᵀ·dy: rows are the taps, k the windows.
 template <class Product, int width>
 __device__ __forceinline__ void backward_weight(const real* x, const real* dy, real* dw, const Geometry& g, int swapped) {
     const StoreFilter store{result_of_split(dw, (long long)g.taps() * g.o), g, swapped};
-    tiled_product<Product, width>(WindowsTransposed{{x, g}}, Columns{dy, g.o}, store, g.taps(), g.o, g.windows());
+    tiled_product<Product, width>(WindowsTransposed(x, g), Columns{{dy}, unsigned(g.o)}, store, g.taps(), g.o, g.windows());
 }
 
 #define FORWARD const real *x, const real *w, const real *bias, real *y, GEOMETRY_PARAMETERS

@@ -8,10 +8,11 @@
 //     Tf32  each warp keeps a 32×32 part as 2×4 fragments of the tensor cores, which round A and B to TF32
 //           (tensor_core.cuh) and add in float32. What has no such tensor cores, double and sm_75, computes Ieee instead.
 //
-// An operand says where its elements are: `at(place, k)` is the address of an element of A's row, or B's column, `place`,
-// or null for 0. The address may be computed (a pixel of a window, say: that is an implicit GEMM). Elements are neighbours in
-// memory along k (`k_is_contiguous`) or along places. If all runs of kVector of them are whole and aligned, `width` may
-// be kVector, and a copy moves 16 bytes; else it is 1.
+// An operand says where its elements are. Its places are A's rows or B's columns; `place(i)` and `term(k)` are what each
+// index adds to an address, `at(place, term)` is the address, and `has(place, term)` is false where the operand is 0. The
+// address may be that of a pixel of a window, say: that is an implicit GEMM. Elements are neighbours in memory along k
+// (`k_is_contiguous`) or along places. If all runs of kVector of them are whole and aligned, `width` may be kVector, and
+// a copy moves 16 bytes; else it is 1.
 //
 // The grid's y divides k (split-K): its blocks compute partial sums of the same C, and `store(row, column, value)`
 // must keep those apart.
@@ -40,20 +41,6 @@ struct Tile {
     }
     __device__ __forceinline__ const Vector& vector(int place, int k) const {
         return *reinterpret_cast<const Vector*>(data + index(place, k));
-    }
-
-    // Start to copy the slice from k0: `width` neighbours a copy, neighbouring threads along the rows of memory.
-    template <int width, class Operand>
-    __device__ __forceinline__ void stage(const Operand& operand, int place0, int places, int k0, int k_end) {
-        constexpr int kAcross = (k_is_contiguous ? kSlice : kTile) / width;
-#pragma unroll
-        for (int i = 0; i < kTile * kSlice / width / kThreads; ++i) {
-            const int copy = int(threadIdx.x) + i * kThreads, along = copy % kAcross * width, across = copy / kAcross;
-            const int place = k_is_contiguous ? across : along, k = k_is_contiguous ? along : across;
-            const bool inside = place0 + place < places && k0 + k < k_end;
-            const real* source = inside ? operand.at(place0 + place, k0 + k) : nullptr;
-            copy_async<width * int(sizeof(real))>(data + index(place, k), source, source != nullptr);
-        }
     }
 
     // The i-th place of `thread`, one of `threads` that share the places: neighbours read neighbouring vectors.
@@ -86,6 +73,45 @@ struct Tile {
 #pragma unroll
             for (int i = 0; i < 4; ++i)
                 words[i] = round_to_tf32(data[index(place0 + i / 2 * 8 + lane / 4, k0 + i % 2 * 4 + lane % 4)]);
+        }
+    }
+};
+
+// A thread's copies of an operand's slices. The places that they are of stay the same from slice to slice.
+template <int width, class Operand>
+class Copies {
+    static constexpr bool k_is_contiguous = Operand::k_is_contiguous;
+    static constexpr int kAcross = (k_is_contiguous ? kSlice : kTile) / width;  // neighbouring threads along rows of memory
+    static constexpr int kCount = kTile * kSlice / width / kThreads, kApart = kThreads / kAcross;
+    static constexpr int kPlaces = k_is_contiguous ? kCount : 1;
+    static_assert(kThreads % kAcross == 0, "a thread's copies start at the same place, or at the same k");
+
+    const Operand& operand;
+    const int first_place, first_k;  // of this thread, in a tile
+    typename Operand::Place place[kPlaces];
+    bool inside[kPlaces];
+
+public:
+    __device__ __forceinline__ Copies(const Operand& operand, int place0, int places)
+        : operand(operand),
+          first_place(k_is_contiguous ? threadIdx.x / kAcross : threadIdx.x % kAcross * width),
+          first_k(k_is_contiguous ? threadIdx.x % kAcross * width : threadIdx.x / kAcross) {
+#pragma unroll
+        for (int i = 0; i < kPlaces; ++i) {
+            place[i] = operand.place(place0 + first_place + i * kApart);
+            inside[i] = place0 + first_place + i * kApart < places;
+        }
+    }
+
+    // Start to copy the slice from k0; what is outside becomes 0.
+    __device__ __forceinline__ void start(Tile<k_is_contiguous>& tile, int k0, int k_end) const {
+#pragma unroll
+        for (int i = 0; i < kCount; ++i) {
+            const int which = k_is_contiguous ? i : 0, k = first_k + (k_is_contiguous ? 0 : i * kApart);
+            const auto term = operand.term(k0 + k);
+            const bool there = inside[which] & (k0 + k < k_end) & operand.has(place[which], term);
+            real* target = tile.data + tile.index(first_place + (k_is_contiguous ? i * kApart : 0), k);
+            copy_async<width * int(sizeof(real))>(target, operand.at(place[which], term), there);
         }
     }
 };
@@ -191,18 +217,20 @@ __device__ __forceinline__ void tiled_product(const A& a, const B& b, const Stor
     if (row0 >= m) return;  // a phase that has fewer pixels than another
     const int begin = int((long long)slices * blockIdx.y / gridDim.y), end = int((long long)slices * (blockIdx.y + 1) / gridDim.y);
     typename Product::template Part<A::k_is_contiguous, B::k_is_contiguous> part;
+    const Copies<width, A> copies_a(a, row0, m);
+    const Copies<width, B> copies_b(b, column0, n);
 
-    const auto stage = [&](int slice) {
+    const auto start_copies = [&](int slice) {
         if (slice >= end) return;
-        tile_a[slice % kStages].template stage<width>(a, row0, m, slice * kSlice, k);
-        tile_b[slice % kStages].template stage<width>(b, column0, n, slice * kSlice, k);
+        copies_a.start(tile_a[slice % kStages], slice * kSlice, k);
+        copies_b.start(tile_b[slice % kStages], slice * kSlice, k);
         commit_copies();
     };
-    stage(begin);
+    start_copies(begin);
     for (int slice = begin; slice < end; ++slice) {
         wait_copies<0>();
         __syncthreads();  // everybody's copies are there, and nobody reads the other tiles any more
-        stage(slice + 1);
+        start_copies(slice + 1);
         part.add(tile_a[slice % kStages], tile_b[slice % kStages]);
     }
     part.store([&](int row, int column, real value) {
@@ -210,18 +238,27 @@ __device__ __forceinline__ void tiled_product(const A& a, const B& b, const Stor
     });
 }
 
-// A matrix in memory, as an operand whose rows are its places, or whose columns are. `pitch` is the distance of its rows.
-struct Rows {
-    static constexpr bool k_is_contiguous = true;
+// An operand that is a matrix, or any array of which places and terms each add an offset to the address. Arrays have
+// fewer than 2³¹ elements (launch.py); an offset is unsigned since it may be of a place that is not there.
+struct Offsets {
+    using Place = unsigned;
     const real* data;
-    int pitch;
-    __device__ __forceinline__ const real* at(int place, int k) const { return data + (long long)place * pitch + k; }
+    __device__ __forceinline__ const real* at(unsigned place, unsigned term) const { return data + (place + term); }
+    __device__ __forceinline__ bool has(unsigned, unsigned) const { return true; }
 };
-struct Columns {
+
+// A matrix whose rows are the places, or whose columns are. `pitch` is the distance of its rows.
+struct Rows : Offsets {
+    static constexpr bool k_is_contiguous = true;
+    unsigned pitch;
+    __device__ __forceinline__ unsigned place(unsigned row) const { return row * pitch; }
+    __device__ __forceinline__ unsigned term(unsigned k) const { return k; }
+};
+struct Columns : Offsets {
     static constexpr bool k_is_contiguous = false;
-    const real* data;
-    int pitch;
-    __device__ __forceinline__ const real* at(int place, int k) const { return data + (long long)k * pitch + place; }
+    unsigned pitch;
+    __device__ __forceinline__ unsigned place(unsigned column) const { return column; }
+    __device__ __forceinline__ unsigned term(unsigned k) const { return k * pitch; }
 };
 
 // Where a split stores its sums: the result, or for several splits its part of (splits, size) partial sums.
