@@ -4,10 +4,11 @@
 // y (n, out_height, out_width, o): y[n,i,j,o] = Σ x[n, i·sh+u−top, j·sw+v−left, c]·w[u,v,c,o]. The transposed convolution
 // is its adjoint, and its filter lies with the last two axes swapped, (…, o, c): the `swapped` kernels read that.
 // With several splits a result is (splits, …), and `sum_parts` of gemm.cu adds them and the bias.
-// `vector` kernels copy 128 bits at once: c and o, where the operands are contiguous along them, are of whole vectors.
+// `vector` kernels copy 128 bits at once: c and o, where the operands are contiguous along them, are of whole vectors. (A `narrow`
+// one copies dy so, and the few elements of w one by one.)
 //
-// Launch: grid (⌈rows/64⌉·⌈columns/64⌉, splits, phases), block 128; see tile.cuh for the product and `tf32`. Bound:
-// arithmetic, 2·n·out_height·out_width·kh·kw·c·o FLOPs each.
+// Launch: grid (tiles, splits, phases), block 128; see tile.cuh for the product, its tiles, `tf32` and `narrow`. Bound: arithmetic,
+// 2·n·out_height·out_width·kh·kw·c·o FLOPs each.
 
 #include "tile.cuh"
 
@@ -152,23 +153,23 @@ template <class Product, int width, bool swapped>
 __device__ __forceinline__ void forward(const real* x, const real* w, const real* bias, real* y, const Geometry& g) {
     const Windows windows(x, g);
     const StoreRows store{result_of_split(y, (long long)g.windows() * g.o), bias, g.o};
-    if constexpr (swapped) tiled_product<Product, width>(windows, SwappedFilter{{w}, g}, store, g.windows(), g.o, g.taps());
-    else tiled_product<Product, width>(windows, Columns{{w}, unsigned(g.o)}, store, g.windows(), g.o, g.taps());
+    if constexpr (swapped) tiled_product<Product, width, width>(windows, SwappedFilter{{w}, g}, store, g.windows(), g.o, g.taps());
+    else tiled_product<Product, width, width>(windows, Columns{{w}, unsigned(g.o)}, store, g.windows(), g.o, g.taps());
 }
 
 // dx = the adjoint of the convolution, of dy, plus a bias: rows are the pixels of one phase, blockIdx.z the phase.
-template <class Product, int width, bool swapped>
+template <class Product, int dy_width, int w_width, bool swapped>
 __device__ __forceinline__ void backward_data(const real* dy, const real* w, const real* bias, real* dx, const Geometry& g) {
     const Phase p{g};
     const StorePixels store{result_of_split(dx, (long long)g.n * g.height * g.width * g.c), bias, p};
-    tiled_product<Product, width>(Gradients(dy, p), PhaseFilter<swapped>{{w}, p}, store, p.pixels(), g.c, p.terms());
+    tiled_product<Product, dy_width, w_width>(Gradients(dy, p), PhaseFilter<swapped>{{w}, p}, store, p.pixels(), g.c, p.terms());
 }
 
 // dw = windows(x)ᵀ·dy: rows are the taps, k the windows.
 template <class Product, int width>
 __device__ __forceinline__ void backward_weight(const real* x, const real* dy, real* dw, const Geometry& g, int swapped) {
     const StoreFilter store{result_of_split(dw, (long long)g.taps() * g.o), g, swapped};
-    tiled_product<Product, width>(WindowsTransposed(x, g), Columns{{dy}, unsigned(g.o)}, store, g.taps(), g.o, g.windows());
+    tiled_product<Product, width, width>(WindowsTransposed(x, g), Columns{{dy}, unsigned(g.o)}, store, g.taps(), g.o, g.windows());
 }
 
 #define FORWARD const real *x, const real *w, const real *bias, real *y, GEOMETRY_PARAMETERS
@@ -184,14 +185,20 @@ KERNEL conv2d_swapped_vector_tf32(FORWARD) { forward<Tf32Product, kVector, true>
 
 #define BACKWARD_DATA const real *dy, const real *w, const real *bias, real *dx, GEOMETRY_PARAMETERS
 
-KERNEL conv2d_backward_data(BACKWARD_DATA) { backward_data<IeeeProduct, kElement, false>(dy, w, bias, dx, GEOMETRY); }
-KERNEL conv2d_backward_data_vector(BACKWARD_DATA) { backward_data<IeeeProduct, kVector, false>(dy, w, bias, dx, GEOMETRY); }
-KERNEL conv2d_backward_data_tf32(BACKWARD_DATA) { backward_data<Tf32Product, kElement, false>(dy, w, bias, dx, GEOMETRY); }
-KERNEL conv2d_backward_data_vector_tf32(BACKWARD_DATA) { backward_data<Tf32Product, kVector, false>(dy, w, bias, dx, GEOMETRY); }
-KERNEL conv2d_backward_data_swapped(BACKWARD_DATA) { backward_data<IeeeProduct, kElement, true>(dy, w, bias, dx, GEOMETRY); }
-KERNEL conv2d_backward_data_swapped_vector(BACKWARD_DATA) { backward_data<IeeeProduct, kVector, true>(dy, w, bias, dx, GEOMETRY); }
-KERNEL conv2d_backward_data_swapped_tf32(BACKWARD_DATA) { backward_data<Tf32Product, kElement, true>(dy, w, bias, dx, GEOMETRY); }
-KERNEL conv2d_backward_data_swapped_vector_tf32(BACKWARD_DATA) { backward_data<Tf32Product, kVector, true>(dy, w, bias, dx, GEOMETRY); }
+KERNEL conv2d_backward_data(BACKWARD_DATA) { backward_data<IeeeProduct, kElement, kElement, false>(dy, w, bias, dx, GEOMETRY); }
+KERNEL conv2d_backward_data_vector(BACKWARD_DATA) { backward_data<IeeeProduct, kVector, kVector, false>(dy, w, bias, dx, GEOMETRY); }
+KERNEL conv2d_backward_data_tf32(BACKWARD_DATA) { backward_data<Tf32Product, kElement, kElement, false>(dy, w, bias, dx, GEOMETRY); }
+KERNEL conv2d_backward_data_vector_tf32(BACKWARD_DATA) { backward_data<Tf32Product, kVector, kVector, false>(dy, w, bias, dx, GEOMETRY); }
+KERNEL conv2d_backward_data_swapped(BACKWARD_DATA) { backward_data<IeeeProduct, kElement, kElement, true>(dy, w, bias, dx, GEOMETRY); }
+KERNEL conv2d_backward_data_swapped_vector(BACKWARD_DATA) { backward_data<IeeeProduct, kVector, kVector, true>(dy, w, bias, dx, GEOMETRY); }
+KERNEL conv2d_backward_data_swapped_tf32(BACKWARD_DATA) { backward_data<Tf32Product, kElement, kElement, true>(dy, w, bias, dx, GEOMETRY); }
+KERNEL conv2d_backward_data_swapped_vector_tf32(BACKWARD_DATA) { backward_data<Tf32Product, kVector, kVector, true>(dy, w, bias, dx, GEOMETRY); }
+
+// For few channels c.
+KERNEL conv2d_backward_data_narrow(BACKWARD_DATA) { backward_data<NarrowProduct, kElement, kElement, false>(dy, w, bias, dx, GEOMETRY); }
+KERNEL conv2d_backward_data_narrow_vector(BACKWARD_DATA) { backward_data<NarrowProduct, kVector, kElement, false>(dy, w, bias, dx, GEOMETRY); }
+KERNEL conv2d_backward_data_swapped_narrow(BACKWARD_DATA) { backward_data<NarrowProduct, kElement, kElement, true>(dy, w, bias, dx, GEOMETRY); }
+KERNEL conv2d_backward_data_swapped_narrow_vector(BACKWARD_DATA) { backward_data<NarrowProduct, kVector, kElement, true>(dy, w, bias, dx, GEOMETRY); }
 
 #define BACKWARD_WEIGHT const real *x, const real *dy, real *dw, GEOMETRY_PARAMETERS, int swapped
 

@@ -12,7 +12,7 @@ template <class Product, int width, class A, class B>
 __device__ __forceinline__ void gemm(const real* a, const real* b, const real* bias, real* c, int m, int n, int k) {
     const unsigned a_pitch = A::k_is_contiguous ? k : m, b_pitch = B::k_is_contiguous ? k : n;
     const StoreRows store{result_of_split(c, (long long)m * n), bias, n};
-    tiled_product<Product, width>(A{{a}, a_pitch}, B{{b}, b_pitch}, store, m, n, k);
+    tiled_product<Product, width, width>(A{{a}, a_pitch}, B{{b}, b_pitch}, store, m, n, k);
 }
 
 #define GEMM const real *a, const real *b, const real *bias, real *c, int m, int n, int k

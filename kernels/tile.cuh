@@ -1,40 +1,42 @@
 // A tiled matrix product, C = A·B, whose operands are given by functions: the core of GEMM and of every convolution.
 //
-// A block of 128 threads computes a 64×64 tile of C, in slices of 16 along k. While it multiplies one slice of A and B in
-// shared memory, asynchronous copies bring the next. The tile is divided in one of two ways:
+// A block of 128 threads computes a tile of C, in slices of 16 along k. While it multiplies one slice of A and B in
+// shared memory, asynchronous copies bring the next. Tiles and their division among threads are of three kinds:
 //
-//     Ieee  each thread keeps a 4×8 part in registers and multiplies in the kernel's own type: 12 values read from shared
+//     Ieee  a tile of 64×64: each thread keeps a 4×8 part in registers and multiplies in the kernel's own type: 12 values read from shared
 //           memory, as 128-bit loads, serve 32 multiplications
-//     Tf32  each warp keeps a 32×32 part as 2×4 fragments of the tensor cores, which round A and B to TF32
+//     Tf32  a tile of 64×64: each warp keeps a 32×32 part as 2×4 fragments of the tensor cores, which round A and B to TF32
 //           (tensor_core.cuh) and add in float32. What has no such tensor cores, double and sm_75, computes Ieee instead.
+//     Narrow  a tile of 128×4, for a C of few columns (an image's one or three channels), where a wide tile would mostly compute
+//           what nobody asks for: each thread keeps a row. It is bound by the reading of A, so it has no form in TF32.
 //
 // An operand says where its elements are. Its places are A's rows or B's columns; `place(i)` and `term(k)` are what each
 // index adds to an address, `at(place, term)` is the address, and `has(place, term)` is false where the operand is 0. The
 // address may be that of a pixel of a window, say: that is an implicit GEMM. Elements are neighbours in memory along k
 // (`k_is_contiguous`) or along places. If all runs of kVector of them are whole and aligned, `width` may be kVector, and
-// a copy moves 16 bytes; else it is 1.
+// a copy moves 16 bytes; else it is 1. Both give the same bits.
 //
 // The grid's y divides k (split-K): its blocks compute partial sums of the same C, and `store(row, column, value)`
 // must keep those apart.
 //
-// Launch: grid (⌈m/64⌉·⌈n/64⌉, splits, …), block 128. Bound: arithmetic, 2·m·n·k FLOPs.
+// Launch: grid (tiles, splits, …), block 128. Bound: arithmetic, 2·m·n·k FLOPs.
 #pragma once
 
 #include "tensor_core.cuh"
 
-constexpr int kTile = 64, kSlice = 16, kThreads = 128;
+constexpr int kSlice = 16, kThreads = 128;
 constexpr int kStages = 2;  // a slice being multiplied, and one on its way
 constexpr int kElement = 1;  // the `width` of copies one by one
 
-// A slice of an operand in shared memory, as it lies in global memory: 64 places of 16 k, or 16 k of 64 places.
+// A slice of an operand in shared memory, as it lies in global memory: rows of 16 k, one a place, or rows of places.
 //
 // Rows are padded so that no read of a warp meets a bank twice. Along k, 8 rows that are 16 + 4 floats apart have their
 // 16-byte vectors in 8 different groups of 4 banks: 8 neighbours read their vectors, `load_matrices` its rows, at once.
 // Along places, 4 rows that are 64 + 8 floats apart start 8 banks apart: a fragment's 4×8 floats fill the 32 banks.
-template <bool k_is_contiguous>
+template <bool k_is_contiguous, int places>
 struct Tile {
-    static constexpr int kPitch = k_is_contiguous ? kSlice + kVector : kTile + 2 * kVector;
-    real data[(k_is_contiguous ? kTile : kSlice) * kPitch];
+    static constexpr int kPitch = k_is_contiguous ? kSlice + kVector : places + 2 * kVector;
+    real data[(k_is_contiguous ? places : kSlice) * kPitch];
 
     __device__ __forceinline__ static int index(int place, int k) {
         return k_is_contiguous ? place * kPitch + k : k * kPitch + place;
@@ -78,11 +80,12 @@ struct Tile {
 };
 
 // A thread's copies of an operand's slices. The places that they are of stay the same from slice to slice.
-template <int width, class Operand>
+template <int width, int tile_places, class Operand>
 class Copies {
     static constexpr bool k_is_contiguous = Operand::k_is_contiguous;
-    static constexpr int kAcross = (k_is_contiguous ? kSlice : kTile) / width;  // neighbouring threads along rows of memory
-    static constexpr int kCount = kTile * kSlice / width / kThreads, kApart = kThreads / kAcross;
+    static constexpr int kAcross = (k_is_contiguous ? kSlice : tile_places) / width;  // neighbouring threads along rows of memory
+    static constexpr int kTotal = tile_places * kSlice / width, kCount = (kTotal + kThreads - 1) / kThreads;
+    static constexpr int kApart = kThreads / kAcross;
     static constexpr int kPlaces = k_is_contiguous ? kCount : 1;
     static_assert(kThreads % kAcross == 0, "a thread's copies start at the same place, or at the same k");
 
@@ -104,7 +107,8 @@ public:
     }
 
     // Start to copy the slice from k0; what is outside becomes 0.
-    __device__ __forceinline__ void start(Tile<k_is_contiguous>& tile, int k0, int k_end) const {
+    __device__ __forceinline__ void start(Tile<k_is_contiguous, tile_places>& tile, int k0, int k_end) const {
+        if (kTotal < kThreads && int(threadIdx.x) >= kTotal) return;
 #pragma unroll
         for (int i = 0; i < kCount; ++i) {
             const int which = k_is_contiguous ? i : 0, k = first_k + (k_is_contiguous ? 0 : i * kApart);
@@ -116,47 +120,47 @@ public:
     }
 };
 
-// A thread's part of C in the arithmetic of `real`.
-template <bool a_along_k, bool b_along_k>
+// A thread's part of C, rows × columns, in the arithmetic of `real`; `across` threads share a row of the tile.
+template <class TileA, class TileB, int rows, int columns, int across>
 class Ieee {
-    static constexpr int kRows = 4, kColumns = 8, kAcross = kTile / kColumns, kDown = kTile / kRows;
-    real sum[kRows][kColumns] = {};
+    static constexpr int kDown = kThreads / across;
+    real sum[rows][columns] = {};
 
 public:
-    __device__ __forceinline__ void add(const Tile<a_along_k>& a, const Tile<b_along_k>& b) {
-        real slice[kRows][kColumns] = {};
+    __device__ __forceinline__ void add(const TileA& a, const TileB& b) {
+        real slice[rows][columns] = {};
 #pragma unroll 1  // unrolled it takes 50 registers more
         for (int k0 = 0; k0 < kSlice; k0 += kVector) {
-            real x[kVector][kRows], y[kVector][kColumns];
-            a.template read<kDown>(threadIdx.x / kAcross, k0, x);
-            b.template read<kAcross>(threadIdx.x % kAcross, k0, y);
+            real x[kVector][rows], y[kVector][columns];
+            a.template read<kDown>(threadIdx.x / across, k0, x);
+            b.template read<across>(threadIdx.x % across, k0, y);
 #pragma unroll
             for (int k = 0; k < kVector; ++k)
 #pragma unroll
-                for (int i = 0; i < kRows; ++i)
+                for (int i = 0; i < rows; ++i)
 #pragma unroll
-                    for (int j = 0; j < kColumns; ++j) slice[i][j] += x[k][i] * y[k][j];
+                    for (int j = 0; j < columns; ++j) slice[i][j] += x[k][i] * y[k][j];
         }
         // Sums of slices: rounding grows with 16 + k/16 additions, not with k.
 #pragma unroll
-        for (int i = 0; i < kRows; ++i)
+        for (int i = 0; i < rows; ++i)
 #pragma unroll
-            for (int j = 0; j < kColumns; ++j) sum[i][j] += slice[i][j];
+            for (int j = 0; j < columns; ++j) sum[i][j] += slice[i][j];
     }
 
     template <class Store>
     __device__ __forceinline__ void store(const Store& store) const {
 #pragma unroll
-        for (int i = 0; i < kRows; ++i)
+        for (int i = 0; i < rows; ++i)
 #pragma unroll
-            for (int j = 0; j < kColumns; ++j)
-                store(Tile<a_along_k>::template place<kDown>(threadIdx.x / kAcross, i),
-                      Tile<b_along_k>::template place<kAcross>(threadIdx.x % kAcross, j), sum[i][j]);
+            for (int j = 0; j < columns; ++j)
+                store(TileA::template place<kDown>(threadIdx.x / across, i),
+                      TileB::template place<across>(threadIdx.x % across, j), sum[i][j]);
     }
 };
 
 // A warp's part of C on the tensor cores.
-template <bool a_along_k, bool b_along_k>
+template <class TileA, class TileB>
 class TensorCore {
     static constexpr int kPart = 32, kDown = kPart / 16, kAcross = kPart / 8;
     float sum[kDown][kAcross][4] = {};
@@ -165,7 +169,7 @@ class TensorCore {
     __device__ __forceinline__ static int column0() { return threadIdx.x / kWarp % 2 * kPart; }
 
 public:
-    __device__ __forceinline__ void add(const Tile<a_along_k>& a, const Tile<b_along_k>& b) {
+    __device__ __forceinline__ void add(const TileA& a, const TileB& b) {
 #pragma unroll
         for (int k0 = 0; k0 < kSlice; k0 += 8) {
             unsigned x[kDown][4], y[kAcross][2];
@@ -198,27 +202,36 @@ public:
     }
 };
 
-// The two arithmetics, as a kernel names them.
+// How a kernel computes its product: the tile, and a thread's part of it.
 struct IeeeProduct {
-    template <bool a_along_k, bool b_along_k> using Part = Ieee<a_along_k, b_along_k>;
+    static constexpr int kRows = 64, kColumns = 64;
+    template <class TileA, class TileB> using Part = Ieee<TileA, TileB, 4, 8, 8>;
+};
+struct NarrowProduct {
+    static constexpr int kRows = kThreads, kColumns = 4;
+    template <class TileA, class TileB> using Part = Ieee<TileA, TileB, 1, 4, 1>;
 };
 template <bool tensor_cores> struct ProductOnTensorCores : IeeeProduct {};
 template <> struct ProductOnTensorCores<true> {
-    template <bool a_along_k, bool b_along_k> using Part = TensorCore<a_along_k, b_along_k>;
+    static constexpr int kRows = 64, kColumns = 64;
+    template <class TileA, class TileB> using Part = TensorCore<TileA, TileB>;
 };
 using Tf32Product = ProductOnTensorCores<kTensorCores>;
 
-template <class Product, int width, class A, class B, class Store>
+template <class Product, int a_width, int b_width, class A, class B, class Store>
 __device__ __forceinline__ void tiled_product(const A& a, const B& b, const Store& store, int m, int n, int k) {
-    __shared__ __align__(16) Tile<A::k_is_contiguous> tile_a[kStages];
-    __shared__ __align__(16) Tile<B::k_is_contiguous> tile_b[kStages];
-    const int tiles_across = (n + kTile - 1) / kTile, slices = (k + kSlice - 1) / kSlice;
-    const int row0 = int(blockIdx.x) / tiles_across * kTile, column0 = int(blockIdx.x) % tiles_across * kTile;
+    constexpr int rows = Product::kRows, columns = Product::kColumns;
+    using TileA = Tile<A::k_is_contiguous, rows>;
+    using TileB = Tile<B::k_is_contiguous, columns>;
+    __shared__ __align__(16) TileA tile_a[kStages];
+    __shared__ __align__(16) TileB tile_b[kStages];
+    const int tiles_across = (n + columns - 1) / columns, slices = (k + kSlice - 1) / kSlice;
+    const int row0 = int(blockIdx.x) / tiles_across * rows, column0 = int(blockIdx.x) % tiles_across * columns;
     if (row0 >= m) return;  // a phase that has fewer pixels than another
     const int begin = int((long long)slices * blockIdx.y / gridDim.y), end = int((long long)slices * (blockIdx.y + 1) / gridDim.y);
-    typename Product::template Part<A::k_is_contiguous, B::k_is_contiguous> part;
-    const Copies<width, A> copies_a(a, row0, m);
-    const Copies<width, B> copies_b(b, column0, n);
+    typename Product::template Part<TileA, TileB> part;
+    const Copies<a_width, rows, A> copies_a(a, row0, m);
+    const Copies<b_width, columns, B> copies_b(b, column0, n);
 
     const auto start_copies = [&](int slice) {
         if (slice >= end) return;

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from minigan.errors import DeviceError
 Array = Any
 
 _BLOCK = 256  # threads of an elementwise kernel's block
-_TILE = 64  # the side of a matrix product's tile, as in tile.cuh
+_TILE, _NARROW_TILE = (64, 64), (128, 4)  # rows and columns of a product's tile, as in tile.cuh
 _PRODUCT_BLOCK = (128,)
 _PRODUCT_BLOCKS = 264  # that fill a GPU: two for each of an H100's 132 multiprocessors
 _LEAST_TERMS = 256  # of a split of a sum
@@ -58,6 +59,42 @@ def _splits(tiles: int, terms: int) -> int:
     The number is the same on every device, and so are the roundings.
     """
     return max(1, min(_PRODUCT_BLOCKS // max(tiles, 1), terms // _LEAST_TERMS))
+
+
+@dataclass(frozen=True)
+class _Product:
+    """A matrix product of `size` (m, n, k) and the kernel for it, or as many of them as there are phases.
+
+    128-bit copies serve if they divide the lengths along which the operands are `contiguous`. `numbers` are the
+    kernel's last arguments. If `narrow`, its kernel has the tile for few columns, and no form for tensor cores.
+    """
+
+    source: str
+    kernel: str
+    size: tuple[int, int, int]
+    contiguous: tuple[int, ...]
+    numbers: tuple[int, ...]
+    phases: int = 1
+    narrow: bool = False
+    has_bias: bool = True
+
+    def tiles(self) -> int:
+        """How many tiles of the result there are in a phase."""
+        rows, columns = _NARROW_TILE if self.narrow else _TILE
+        return -(-self.size[0] // rows) * -(-self.size[1] // columns)
+
+    def kernel_for(self, *operands: Array) -> str:
+        """The name of the kernel for these operands, in the precision that is set."""
+        dtype = operands[0].dtype
+        vector = 16 // dtype.itemsize
+        vectors = all(length % vector == 0 for length in self.contiguous)
+        tf32 = dtype == np.float32 and float32_precision() == "tf32" and not self.narrow
+        return (
+            self.kernel
+            + ("_narrow" if self.narrow else "")
+            + ("_vector" if vectors and all(map(_is_aligned, operands)) else "")
+            + ("_tf32" if tf32 else "")
+        )
 
 
 class KernelDevice(Device):
@@ -122,45 +159,25 @@ class KernelDevice(Device):
         n = b.shape[0] if transpose_b else b.shape[1]
         c = self.empty((m, n), a.dtype)
         kernel = f"gemm_{'t' if transpose_a else 'n'}{'t' if transpose_b else 'n'}"
-        contiguous = (a.shape[1], b.shape[1])
-        self._product("gemm", kernel, (a, b), contiguous, bias, c, (m, n, k), 1, (m, n, k))
+        product = _Product("gemm", kernel, (m, n, k), (a.shape[1], b.shape[1]), (m, n, k))
+        self._multiply(product, a, b, bias, c)
         return c
 
-    def _product(
-        self,
-        source: str,
-        kernel: str,
-        operands: tuple[Array, Array],
-        contiguous: Sequence[int],
-        bias: Array | None,
-        result: Array,
-        size: tuple[int, int, int],
-        phases: int,
-        numbers: Sequence[int],
-        has_bias: bool = True,
+    def _multiply(
+        self, product: _Product, a: Array, b: Array, bias: Array | None, result: Array
     ) -> None:
-        """Launch a matrix product of `size` (m, n, k), as many of them as there are phases, all into `result`.
-
-        128-bit copies serve if they divide the lengths along which the operands are `contiguous`. `numbers` are the
-        kernel's last arguments.
-        """
-        _check_indices(kernel, result)
+        """Launch a product; where a sum is divided, its parts are added in order."""
+        _check_indices(product.kernel, result)
         if not result.size:
             return
-        dtype, (m, n, k) = operands[0].dtype, size
-        vector = 16 // dtype.itemsize
-        if all(length % vector == 0 for length in contiguous) and all(map(_is_aligned, operands)):
-            kernel += "_vector"
-        if dtype == np.float32 and float32_precision() == "tf32":
-            kernel += "_tf32"
-        tiles = -(-m // _TILE) * -(-n // _TILE)
-        splits = _splits(tiles * phases, k)
-        partial = self.empty((splits, *result.shape), dtype) if splits > 1 else result
-        epilogue = (bias if splits == 1 else None,) if has_bias else ()
-        grid = (tiles, splits, phases)
+        kernel, tiles = product.kernel_for(a, b), product.tiles()
+        splits = _splits(tiles * product.phases, product.size[2])
+        partial = self.empty((splits, *result.shape), a.dtype) if splits > 1 else result
+        epilogue = (bias if splits == 1 else None,) if product.has_bias else ()
         self.launch(
-            source, kernel, dtype, grid, _PRODUCT_BLOCK, *operands, *epilogue, partial, *numbers
-        )
+            product.source, kernel, a.dtype, (tiles, splits, product.phases), _PRODUCT_BLOCK,
+            a, b, *epilogue, partial, *product.numbers,
+        )  # fmt: skip
         if splits > 1:
             self._sum_parts(partial, bias, result)
 
@@ -203,11 +220,12 @@ class KernelDevice(Device):
         n, c, o = x.shape[0], x.shape[3], w.shape[2] if swapped else w.shape[3]
         swapped = swapped and c > 1 and o > 1
         y = self.empty((n, *g.output_size, o), x.dtype)
-        size = (n * math.prod(g.output_size), o, math.prod(g.kernel_size) * c)
-        self._product(
-            "convolution", "conv2d_swapped" if swapped else "conv2d", (x, w), (c, c if swapped else o), bias, y,
-            size, 1, self._numbers(n, g, c, o),
+        product = _Product(
+            "convolution", "conv2d_swapped" if swapped else "conv2d",
+            (n * math.prod(g.output_size), o, math.prod(g.kernel_size) * c),
+            (c, c if swapped else o), self._numbers(n, g, c, o),
         )  # fmt: skip
+        self._multiply(product, x, w, bias, y)
         return y
 
     def _adjoint(
@@ -221,22 +239,26 @@ class KernelDevice(Device):
         def of_a_phase(sizes: tuple[int, int]) -> int:
             return math.prod(-(-size // s) for size, s in zip(sizes, g.stride, strict=True))
 
-        size = (n * of_a_phase(g.input_size), c, of_a_phase(g.kernel_size) * o)
-        self._product(
+        narrow = c <= _NARROW_TILE[1]
+        product = _Product(
             "convolution", "conv2d_backward_data_swapped" if swapped else "conv2d_backward_data",
-            (dy, w), (o, c if swapped else o), bias, dx, size, math.prod(g.stride), self._numbers(n, g, c, o),
+            (n * of_a_phase(g.input_size), c, of_a_phase(g.kernel_size) * o),
+            (o,) if narrow or not swapped else (o, c), self._numbers(n, g, c, o),
+            phases=math.prod(g.stride), narrow=narrow,
         )  # fmt: skip
+        self._multiply(product, dy, w, bias, dx)
         return dx
 
     def _weight(self, x: Array, dy: Array, g: ConvolutionGeometry, swapped: bool) -> Array:
         x, dy = self._checked("conv2d_backward_weight", x, dy)
         n, c, o = x.shape[0], x.shape[3], dy.shape[3]
         dw = self.empty((*g.kernel_size, *((o, c) if swapped else (c, o))), x.dtype)
-        size = (math.prod(g.kernel_size) * c, o, n * math.prod(g.output_size))
-        self._product(
-            "convolution", "conv2d_backward_weight", (x, dy), (c, o), None, dw, size, 1,
-            (*self._numbers(n, g, c, o), int(swapped)), has_bias=False,
+        product = _Product(
+            "convolution", "conv2d_backward_weight",
+            (math.prod(g.kernel_size) * c, o, n * math.prod(g.output_size)),
+            (c, o), (*self._numbers(n, g, c, o), int(swapped)), has_bias=False,
         )  # fmt: skip
+        self._multiply(product, x, dy, None, dw)
         return dw
 
     def conv2d(
