@@ -3,12 +3,12 @@
 // A block of 128 threads computes a tile of C, in slices of 16 along k. While it multiplies one slice of A and B in
 // shared memory, asynchronous copies bring the next. Tiles and their division among threads are of three kinds:
 //
-//     Ieee  a tile of 64×64: each thread keeps a 4×8 part in registers and multiplies in the kernel's own type: 12 values read from shared
-//           memory, as 128-bit loads, serve 32 multiplications
-//     Tf32  a tile of 64×64: each warp keeps a 32×32 part as 2×4 fragments of the tensor cores, which round A and B to TF32
-//           (tensor_core.cuh) and add in float32. What has no such tensor cores, double and sm_75, computes Ieee instead.
-//     Narrow  a tile of 128×4, for a C of few columns (an image's one or three channels), where a wide tile would mostly compute
-//           what nobody asks for: each thread keeps a row. It is bound by the reading of A, so it has no form in TF32.
+//     IeeeProduct    64×64: each thread keeps a 4×8 part in registers, in the arithmetic of `real`; 12 values read from shared
+//                    memory, as 128-bit loads, serve 32 multiplications
+//     Tf32Product    64×64: each warp keeps a 32×32 part as 2×4 fragments of the tensor cores, with A and B rounded to TF32
+//                    (tensor_core.cuh) and sums in float32; what has no such cores, double and sm_75, computes IeeeProduct
+//     NarrowProduct  128×4, for a C of few columns (an image's one or three channels), where a wide tile would mostly compute
+//                    what nobody asks for; each thread keeps a row. The reading of A bounds it: tensor cores would not help
 //
 // An operand says where its elements are. Its places are A's rows or B's columns; `place(i)` and `term(k)` are what each
 // index adds to an address, `at(place, term)` is the address, and `has(place, term)` is false where the operand is 0. The
@@ -25,14 +25,14 @@
 #include "tensor_core.cuh"
 
 constexpr int kSlice = 16, kThreads = 128;
-constexpr int kStages = 2;  // a slice being multiplied, and one on its way
+constexpr int kStages = 2;   // a slice being multiplied, and one on its way
 constexpr int kElement = 1;  // the `width` of copies one by one
 
 // A slice of an operand in shared memory, as it lies in global memory: rows of 16 k, one a place, or rows of places.
 //
 // Rows are padded so that no read of a warp meets a bank twice. Along k, 8 rows that are 16 + 4 floats apart have their
 // 16-byte vectors in 8 different groups of 4 banks: 8 neighbours read their vectors, `load_matrices` its rows, at once.
-// Along places, 4 rows that are 64 + 8 floats apart start 8 banks apart: a fragment's 4×8 floats fill the 32 banks.
+// Along 64 places, 4 rows that are 64 + 8 floats apart start 8 banks apart: a fragment's 4×8 floats fill the 32 banks.
 template <bool k_is_contiguous, int places>
 struct Tile {
     static constexpr int kPitch = k_is_contiguous ? kSlice + kVector : places + 2 * kVector;

@@ -27,9 +27,7 @@ _PRODUCT_BLOCKS = 264  # that fill a GPU: two for each of an H100's 132 multipro
 _LEAST_TERMS = 256  # of a split of a sum
 _REDUCTION_BLOCK = (32, 8)  # channels side by side, rows at a time
 _PARTS = 8  # into how many parts the rows of a reduction are divided
-_MOST_ELEMENTS = (
-    2**31 - 2**8
-)  # row and column indices of the kernels, to the end of a tile, are 32 bits
+_MOST_ELEMENTS = 2**31 - 2**8  # indices of the kernels, to the end of a tile, are of 32 bits
 
 
 def kernel_sources() -> Path:
