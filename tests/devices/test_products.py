@@ -247,6 +247,46 @@ def test_gemm_of_whole_numbers_is_exact(
         np.testing.assert_array_equal(device.gemm(x, y, None, ta, tb), expected)
 
 
+@pytest.mark.parametrize("m, n, k", list(itertools.product((0, 1, 5), repeat=3)))
+def test_products_of_nothing_and_of_no_terms(device: Emulated, m: int, n: int, k: int) -> None:
+    bias = np.arange(n, dtype=np.float32)
+    found = device.gemm(np.ones((m, k), np.float32), np.ones((k, n), np.float32), bias)
+    np.testing.assert_array_equal(found, np.broadcast_to(k + bias, (m, n)))
+
+
+@pytest.mark.parametrize("channels", [(3, 4), (1, 1), (4, 1), (1, 4)])
+@pytest.mark.parametrize("batch", [0, 2])
+@pytest.mark.parametrize(
+    "geometry",
+    [
+        ConvolutionGeometry((3, 2), (9, 13), (3, 2), (5, 4), ((40, 0), (0, 50))),
+        ConvolutionGeometry((5, 6), (1, 2), (3, 2), (5, 4), ((0, 0), (0, 0))),
+    ],
+    ids=["windows of zeros only", "pixels that no window reaches"],
+)
+def test_convolutions_at_the_edges(
+    device: Emulated, geometry: ConvolutionGeometry, batch: int, channels: tuple[int, int]
+) -> None:
+    """On whole numbers: padding larger than all else, strides larger than the kernel, no images, one channel."""
+    rng, (c, o) = np.random.default_rng(9), channels
+
+    def whole(*shape: int) -> Array:
+        return rng.integers(-4, 5, shape).astype(np.float32)
+
+    x, dy = whole(batch, *geometry.input_size, c), whole(batch, *geometry.output_size, o)
+    w, swapped = (whole(*geometry.kernel_size, *ends) for ends in ((c, o), (o, c)))
+    for arguments in (
+        ("conv2d", x, w, whole(o), geometry),
+        ("conv2d_backward_data", dy, w, geometry),
+        ("conv2d_backward_weight", x, dy, geometry),
+        ("conv_transpose2d", dy, swapped, whole(c), geometry),
+        ("conv_transpose2d_backward_data", x, swapped, geometry),
+        ("conv_transpose2d_backward_weight", dy, x, geometry),
+    ):
+        expected = call(mg.get_device("cpu"), arguments)
+        np.testing.assert_array_equal(call(device, arguments), expected, arguments[0])
+
+
 # -- how operands are copied ----------------------------------------------------------------------
 
 
