@@ -9,7 +9,6 @@
 
 constexpr int kTensors = 64;            // a table of 3 KiB: a kernel's parameters may take 4
 constexpr int kBlockElements = 4096;
-constexpr int kVector = 16 / sizeof(real);
 
 struct Tensors {  // rows that are not used are zero
     real* p[kTensors];
@@ -20,16 +19,8 @@ struct Tensors {  // rows that are not used are zero
     long long first_block[kTensors];
 };
 
-struct alignas(16) Vector { real x[kVector]; };
-
-// The 16 bytes at p. A GPU refuses an address that is no multiple of 16; so does the emulation.
-template <class V, class T>
-__device__ __forceinline__ V& vector_at(T* p) {
-#ifdef MINIGAN_EMULATION
-    if ((size_t)p % 16 != 0) emulation::fail("a vector of 16 bytes at an address that is no multiple of 16");
-#endif
-    return *reinterpret_cast<V*>(p);
-}
+__device__ __forceinline__ Vector& vector_at(real* p) { return *reinterpret_cast<Vector*>(p); }
+__device__ __forceinline__ const Vector& vector_at(const real* p) { return *reinterpret_cast<const Vector*>(p); }
 
 struct Update {
     real rate, beta1, beta2, correction, epsilon;
@@ -63,12 +54,12 @@ KERNEL adam(const Tensors tensors, int count, const long long* step, double lear
     const bool aligned = ((size_t)p | (size_t)g | (size_t)m | (size_t)v) % 16 == 0;
     const long long vectors_end = aligned ? begin + (end - begin) / kVector * kVector : begin;
     for (long long i = begin + threadIdx.x * kVector; i < vectors_end; i += blockDim.x * kVector) {
-        Vector pi = vector_at<Vector>(p + i), mi = vector_at<Vector>(m + i), vi = vector_at<Vector>(v + i);
-        const Vector gi = vector_at<const Vector>(g + i);
-        for (int j = 0; j < kVector; ++j) update(pi.x[j], gi.x[j], mi.x[j], vi.x[j]);
-        vector_at<Vector>(p + i) = pi;
-        vector_at<Vector>(m + i) = mi;
-        vector_at<Vector>(v + i) = vi;
+        Vector pi = vector_at(p + i), mi = vector_at(m + i), vi = vector_at(v + i);
+        const Vector gi = vector_at(g + i);
+        for (int j = 0; j < kVector; ++j) update(pi.value[j], gi.value[j], mi.value[j], vi.value[j]);
+        vector_at(p + i) = pi;
+        vector_at(m + i) = mi;
+        vector_at(v + i) = vi;
     }
     for (long long i = vectors_end + threadIdx.x; i < end; i += blockDim.x) update(p[i], g[i], m[i], v[i]);
 }

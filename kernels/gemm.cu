@@ -1,25 +1,41 @@
-// C = op(A)·op(B) + bias, and sums of columns.
+// C = op(A)·op(B) + bias, sums of columns, and sums of parts.
 //
-// Layout: row-major, op(A) (m, k), op(B) (k, n), C (m, n), bias (n) or null.
-// Launch: grid (⌈n/64⌉, ⌈m/64⌉), block 256; see tile.cuh. Bound: arithmetic, 2·m·n·k FLOPs.
+// Layout: row-major, op(A) (m, k), op(B) (k, n), C (m, n), bias (n) or null; with several splits C is (splits, m, n), and
+// `sum_parts` adds them and the bias.
+// A kernel's name says which of A and B are transposed (t) as they lie, whether 128-bit copies fit both (`vector`: the
+// rows of both are of whole ones, and aligned), and whether the product is rounded to TF32.
+// Launch: grid (⌈m/64⌉·⌈n/64⌉, splits), block 128; see tile.cuh. Bound: arithmetic, 2·m·n·k FLOPs.
 
 #include "tile.cuh"
 
-KERNEL gemm_nn(const real* a, const real* b, const real* bias, real* c, int m, int n, int k) {
-    tiled_product(RowMajorA{a, k}, RowMajorB{b, n}, StoreRows{c, bias, n}, m, n, k);
+template <class Product, int width, class A, class B>
+__device__ __forceinline__ void gemm(const real* a, const real* b, const real* bias, real* c, int m, int n, int k) {
+    const unsigned a_pitch = A::k_is_contiguous ? k : m, b_pitch = B::k_is_contiguous ? k : n;
+    const StoreRows store{result_of_split(c, (long long)m * n), bias, n};
+    tiled_product<Product, width, width>(A{{a}, a_pitch}, B{{b}, b_pitch}, store, m, n, k);
 }
 
-KERNEL gemm_nt(const real* a, const real* b, const real* bias, real* c, int m, int n, int k) {
-    tiled_product(RowMajorA{a, k}, TransposedB{b, k}, StoreRows{c, bias, n}, m, n, k);
-}
+#define GEMM const real *a, const real *b, const real *bias, real *c, int m, int n, int k
 
-KERNEL gemm_tn(const real* a, const real* b, const real* bias, real* c, int m, int n, int k) {
-    tiled_product(TransposedA{a, m}, RowMajorB{b, n}, StoreRows{c, bias, n}, m, n, k);
-}
+KERNEL gemm_nn(GEMM) { gemm<IeeeProduct, kElement, Rows, Columns>(a, b, bias, c, m, n, k); }
+KERNEL gemm_nn_vector(GEMM) { gemm<IeeeProduct, kVector, Rows, Columns>(a, b, bias, c, m, n, k); }
+KERNEL gemm_nn_tf32(GEMM) { gemm<Tf32Product, kElement, Rows, Columns>(a, b, bias, c, m, n, k); }
+KERNEL gemm_nn_vector_tf32(GEMM) { gemm<Tf32Product, kVector, Rows, Columns>(a, b, bias, c, m, n, k); }
 
-KERNEL gemm_tt(const real* a, const real* b, const real* bias, real* c, int m, int n, int k) {
-    tiled_product(TransposedA{a, m}, TransposedB{b, k}, StoreRows{c, bias, n}, m, n, k);
-}
+KERNEL gemm_nt(GEMM) { gemm<IeeeProduct, kElement, Rows, Rows>(a, b, bias, c, m, n, k); }
+KERNEL gemm_nt_vector(GEMM) { gemm<IeeeProduct, kVector, Rows, Rows>(a, b, bias, c, m, n, k); }
+KERNEL gemm_nt_tf32(GEMM) { gemm<Tf32Product, kElement, Rows, Rows>(a, b, bias, c, m, n, k); }
+KERNEL gemm_nt_vector_tf32(GEMM) { gemm<Tf32Product, kVector, Rows, Rows>(a, b, bias, c, m, n, k); }
+
+KERNEL gemm_tn(GEMM) { gemm<IeeeProduct, kElement, Columns, Columns>(a, b, bias, c, m, n, k); }
+KERNEL gemm_tn_vector(GEMM) { gemm<IeeeProduct, kVector, Columns, Columns>(a, b, bias, c, m, n, k); }
+KERNEL gemm_tn_tf32(GEMM) { gemm<Tf32Product, kElement, Columns, Columns>(a, b, bias, c, m, n, k); }
+KERNEL gemm_tn_vector_tf32(GEMM) { gemm<Tf32Product, kVector, Columns, Columns>(a, b, bias, c, m, n, k); }
+
+KERNEL gemm_tt(GEMM) { gemm<IeeeProduct, kElement, Columns, Rows>(a, b, bias, c, m, n, k); }
+KERNEL gemm_tt_vector(GEMM) { gemm<IeeeProduct, kVector, Columns, Rows>(a, b, bias, c, m, n, k); }
+KERNEL gemm_tt_tf32(GEMM) { gemm<Tf32Product, kElement, Columns, Rows>(a, b, bias, c, m, n, k); }
+KERNEL gemm_tt_vector_tf32(GEMM) { gemm<Tf32Product, kVector, Columns, Rows>(a, b, bias, c, m, n, k); }
 
 // Σ over the rows of x (rows, columns): each part of the rows into partial (parts, columns).
 //
@@ -39,11 +55,15 @@ KERNEL column_sum_parts(const real* __restrict__ x, real* __restrict__ partial, 
     }
 }
 
-// The sum of the parts, in order. Launch: a thread a column.
-KERNEL column_sum_merge(const real* __restrict__ partial, real* __restrict__ result, int parts, int columns) {
-    const int column = int(grid_index());
-    if (column >= columns) return;
-    real sum = 0;
-    for (int part = 0; part < parts; ++part) sum += partial[(long long)part * columns + column];
-    result[column] = sum;
+// result (size), of the parts (parts, size) summed in order, plus a bias (columns) for each of its rows or none for a null
+// pointer.
+//
+// Launch: a thread an element. Bound: memory.
+KERNEL sum_parts(const real* __restrict__ partial, const real* __restrict__ bias, real* __restrict__ result, int parts,
+                 int columns, long long size) {
+    for (long long i = grid_index(); i < size; i += grid_stride()) {
+        real sum = 0;
+        for (int part = 0; part < parts; ++part) sum += partial[part * size + i];
+        result[i] = bias != nullptr ? sum + bias[i % columns] : sum;
+    }
 }

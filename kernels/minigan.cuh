@@ -27,29 +27,67 @@ __device__ __forceinline__ real warp_sum(real value) {
 __device__ __forceinline__ long long grid_index() { return (long long)blockIdx.x * blockDim.x + threadIdx.x; }
 __device__ __forceinline__ long long grid_stride() { return (long long)gridDim.x * blockDim.x; }
 
-// Asynchronous copies of 16 bytes from global to shared memory: issued, closed into a group, and there once a wait says
-// so. Outside the bounds 16 zero bytes are written and nothing is read. Before sm_80 a copy is made at once.
+// As many elements as one load moves, and one 128-bit load of them.
+constexpr int kVector = 16 / sizeof(real);
+struct __align__(16) Vector { real value[kVector]; };
+
+// The float of these bits.
+__device__ __forceinline__ float as_float(unsigned bits) {
 #ifdef MINIGAN_EMULATION
+    float value;
+    std::memcpy(&value, &bits, sizeof value);
+    return value;
+#else
+    return __uint_as_float(bits);
+#endif
+}
+
+// Asynchronous copies of 4, 8 or 16 bytes from global to shared memory: issued, closed into a group, and there once a wait
+// says so. Outside the bounds zeros are written and nothing is read. Before sm_80 a copy is made at once.
+#ifdef MINIGAN_EMULATION
+template <int bytes = 16>
 __device__ __forceinline__ void copy_async(void* target, const void* source, bool in_bounds) {
-    emulation::copy_async(target, source, 16, in_bounds);
+    emulation::copy_async(target, source, bytes, in_bounds);
 }
 __device__ __forceinline__ void commit_copies() { emulation::commit_async_group(); }
 template <int still_in_flight>
 __device__ __forceinline__ void wait_copies() { emulation::wait_async_groups(still_in_flight); }
 #elif __CUDA_ARCH__ >= 800
+template <int bytes = 16>
 __device__ __forceinline__ void copy_async(void* target, const void* source, bool in_bounds) {
-    const unsigned address = unsigned(__cvta_generic_to_shared(target));
-    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(address), "l"(source), "r"(in_bounds ? 16 : 0));
+    const unsigned address = unsigned(__cvta_generic_to_shared(target)), size = in_bounds ? bytes : 0;
+    if constexpr (bytes == 16)  // past the L1 cache, which smaller copies may not pass
+        asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(address), "l"(source), "r"(size) : "memory");
+    else
+        asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;" ::"r"(address), "l"(source), "n"(bytes), "r"(size) : "memory");
 }
-__device__ __forceinline__ void commit_copies() { asm volatile("cp.async.commit_group;"); }
+__device__ __forceinline__ void commit_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 template <int still_in_flight>
-__device__ __forceinline__ void wait_copies() { asm volatile("cp.async.wait_group %0;" ::"n"(still_in_flight)); }
+__device__ __forceinline__ void wait_copies() { asm volatile("cp.async.wait_group %0;" ::"n"(still_in_flight) : "memory"); }
 #else
+template <int bytes = 16>
 __device__ __forceinline__ void copy_async(void* target, const void* source, bool in_bounds) {
-    const uint4 zero = {0, 0, 0, 0};
-    *static_cast<uint4*>(target) = in_bounds ? *static_cast<const uint4*>(source) : zero;
+    struct __align__(bytes) Bytes { unsigned words[bytes / 4]; };
+    *static_cast<Bytes*>(target) = in_bounds ? *static_cast<const Bytes*>(source) : Bytes{};
 }
 __device__ __forceinline__ void commit_copies() {}
 template <int still_in_flight>
 __device__ __forceinline__ void wait_copies() {}
 #endif
+
+// n / d and n % d for 0 ≤ n < 2³¹, without a division, which takes a GPU some twenty instructions: ⌊n·⌊(2³² − 1)/d⌋ / 2³²⌋
+// is the quotient or 1 less. What has no elements may be divided by 0, since nobody asks.
+struct Divisor {
+    int d;
+    unsigned reciprocal;
+    __device__ __forceinline__ explicit Divisor(int d) : d(d), reciprocal(0xffffffffu / unsigned(max(d, 1))) {}
+    __device__ __forceinline__ int divide(int n, int& remainder) const {
+        int quotient = int(__umulhi(unsigned(n), reciprocal));
+        remainder = n - quotient * d;
+        if (remainder >= d) {
+            ++quotient;
+            remainder -= d;
+        }
+        return quotient;
+    }
+};

@@ -1,88 +1,288 @@
 // A tiled matrix product, C = A·B, whose operands are given by functions: the core of GEMM and of every convolution.
 //
-// A block of 256 threads computes a 64×64 tile of C. For each slice of 16 along k it stages a 64×16 tile of A and a
-// 16×64 tile of B in shared memory; each thread then keeps a 4×4 part of C in registers, so that 8 values read from
-// shared memory serve 16 multiplications. `a(row, k)` and `b(k, column)` give an element, which may be computed (a
-// pixel of a window, say: that is an implicit GEMM) or 0 outside; `store(row, column, value)` takes the result.
+// A block of 128 threads computes a tile of C, in slices of 16 along k. While it multiplies one slice of A and B in
+// shared memory, asynchronous copies bring the next. Tiles and their division among threads are of three kinds:
 //
-// Launch: grid (⌈n/64⌉, ⌈m/64⌉, …), block 256. Bound: arithmetic, 2·m·n·k FLOPs.
+//     IeeeProduct    64×64: each thread keeps a 4×8 part in registers, in the arithmetic of `real`; 12 values read from shared
+//                    memory, as 128-bit loads, serve 32 multiplications
+//     Tf32Product    64×64: each warp keeps a 32×32 part as 2×4 fragments of the tensor cores, with A and B rounded to TF32
+//                    (tensor_core.cuh) and sums in float32; what has no such cores, double and sm_75, computes IeeeProduct
+//     NarrowProduct  128×4, for a C of few columns (an image's one or three channels), where a wide tile would mostly compute
+//                    what nobody asks for; each thread keeps a row. The reading of A bounds it: tensor cores would not help
+//
+// An operand says where its elements are. Its places are A's rows or B's columns; `place(i)` and `term(k)` are what each
+// index adds to an address, `at(place, term)` is the address, and `has(place, term)` is false where the operand is 0. The
+// address may be that of a pixel of a window, say: that is an implicit GEMM. Elements are neighbours in memory along k
+// (`k_is_contiguous`) or along places. If all runs of kVector of them are whole and aligned, `width` may be kVector, and
+// a copy moves 16 bytes; else it is 1. Both give the same bits.
+//
+// The grid's y divides k (split-K): its blocks compute partial sums of the same C, and `store(row, column, value)`
+// must keep those apart.
+//
+// Launch: grid (tiles, splits, …), block 128. Bound: arithmetic, 2·m·n·k FLOPs.
 #pragma once
 
-#include "minigan.cuh"
+#include "tensor_core.cuh"
 
-constexpr int kTile = 64, kSlice = 16, kThreads = 256, kPart = 4;
+constexpr int kSlice = 16, kThreads = 128;
+constexpr int kStages = 2;   // a slice being multiplied, and one on its way
+constexpr int kElement = 1;  // the `width` of copies one by one
 
-template <class A, class B, class Store>
-__device__ __forceinline__ void tiled_product(A a, B b, Store store, long long m, int n, int k) {
-    // One column of padding: the threads that stage a column of A write to different banks.
-    __shared__ real tile_a[kSlice][kTile + 1];
-    __shared__ real tile_b[kSlice][kTile];
-    const int thread = threadIdx.x;
-    const long long row0 = (long long)blockIdx.y * kTile;
-    const int column0 = blockIdx.x * kTile;
-    const int part_row = thread / (kTile / kPart) * kPart, part_column = thread % (kTile / kPart) * kPart;
-    real sum[kPart][kPart] = {};
+// A slice of an operand in shared memory, as it lies in global memory: rows of 16 k, one a place, or rows of places.
+//
+// Rows are padded so that no read of a warp meets a bank twice. Along k, 8 rows that are 16 + 4 floats apart have their
+// 16-byte vectors in 8 different groups of 4 banks: 8 neighbours read their vectors, `load_matrices` its rows, at once.
+// Along 64 places, 4 rows that are 64 + 8 floats apart start 8 banks apart: a fragment's 4×8 floats fill the 32 banks.
+template <bool k_is_contiguous, int places>
+struct Tile {
+    static constexpr int kPitch = k_is_contiguous ? kSlice + kVector : places + 2 * kVector;
+    real data[(k_is_contiguous ? places : kSlice) * kPitch];
 
-    for (int k0 = 0; k0 < k; k0 += kSlice) {
-        for (int i = thread; i < kTile * kSlice; i += kThreads) {
-            // Neighbouring threads read along the direction in which the operand is contiguous.
-            const int ak = A::k_is_contiguous ? i % kSlice : i / kTile, row = A::k_is_contiguous ? i / kSlice : i % kTile;
-            const int bk = B::k_is_contiguous ? i % kSlice : i / kTile, column = B::k_is_contiguous ? i / kSlice : i % kTile;
-            tile_a[ak][row] = row0 + row < m && k0 + ak < k ? a(row0 + row, k0 + ak) : real(0);
-            tile_b[bk][column] = column0 + column < n && k0 + bk < k ? b(k0 + bk, column0 + column) : real(0);
+    __device__ __forceinline__ static int index(int place, int k) {
+        return k_is_contiguous ? place * kPitch + k : k * kPitch + place;
+    }
+    __device__ __forceinline__ const Vector& vector(int place, int k) const {
+        return *reinterpret_cast<const Vector*>(data + index(place, k));
+    }
+
+    // The i-th place of `thread`, one of `threads` that share the places: neighbours read neighbouring vectors.
+    template <int threads>
+    __device__ __forceinline__ static int place(int thread, int i) {
+        return k_is_contiguous ? i * threads + thread
+                               : (i / kVector * threads + thread) * kVector + i % kVector;
+    }
+    // What lies at these places, for kVector values of k from k0.
+    template <int threads, int count>
+    __device__ __forceinline__ void read(int thread, int k0, real (&x)[kVector][count]) const {
+#pragma unroll
+        for (int i = 0; i < count * kVector; i += kVector) {
+            const int first = k_is_contiguous ? i / kVector : i % count, k = k_is_contiguous ? 0 : i / count;
+            const Vector& v = vector(place<threads>(thread, first), k0 + k);
+#pragma unroll
+            for (int j = 0; j < kVector; ++j)
+                (k_is_contiguous ? x[j][first] : x[k][first + j]) = v.value[j];
         }
-        __syncthreads();
-        real slice[kPart][kPart] = {};
-        for (int kk = 0; kk < kSlice; ++kk) {
-            real x[kPart], y[kPart];
-            for (int i = 0; i < kPart; ++i) x[i] = tile_a[kk][part_row + i];
-            for (int j = 0; j < kPart; ++j) y[j] = tile_b[kk][part_column + j];
-            for (int i = 0; i < kPart; ++i)
-                for (int j = 0; j < kPart; ++j) slice[i][j] += x[i] * y[j];
+    }
+
+    // A lane's elements of a 16×8 fragment: words[2·h + q] is of the h-th 8 places and the q-th 4 values of k.
+    __device__ __forceinline__ void read_fragment(int place0, int k0, unsigned (&words)[4]) const {
+        const int lane = threadIdx.x % kWarp;
+        if constexpr (k_is_contiguous) {
+            load_matrices(words, data + index(place0 + lane / 16 * 8 + lane % 8, k0 + lane / 8 % 2 * 4));
+#pragma unroll
+            for (unsigned& word : words) word = round_to_tf32(as_float(word));
+        } else {  // load_matrices transposes 16-bit elements only
+#pragma unroll
+            for (int i = 0; i < 4; ++i)
+                words[i] = round_to_tf32(data[index(place0 + i / 2 * 8 + lane / 4, k0 + i % 2 * 4 + lane % 4)]);
+        }
+    }
+};
+
+// A thread's copies of an operand's slices. The places that they are of stay the same from slice to slice.
+template <int width, int tile_places, class Operand>
+class Copies {
+    static constexpr bool k_is_contiguous = Operand::k_is_contiguous;
+    static constexpr int kAcross = (k_is_contiguous ? kSlice : tile_places) / width;  // neighbouring threads along rows of memory
+    static constexpr int kTotal = tile_places * kSlice / width, kCount = (kTotal + kThreads - 1) / kThreads;
+    static constexpr int kApart = kThreads / kAcross;
+    static constexpr int kPlaces = k_is_contiguous ? kCount : 1;
+    static_assert(kThreads % kAcross == 0, "a thread's copies start at the same place, or at the same k");
+
+    const Operand& operand;
+    const int first_place, first_k;  // of this thread, in a tile
+    typename Operand::Place place[kPlaces];
+    bool inside[kPlaces];
+
+public:
+    __device__ __forceinline__ Copies(const Operand& operand, int place0, int places)
+        : operand(operand),
+          first_place(k_is_contiguous ? threadIdx.x / kAcross : threadIdx.x % kAcross * width),
+          first_k(k_is_contiguous ? threadIdx.x % kAcross * width : threadIdx.x / kAcross) {
+#pragma unroll
+        for (int i = 0; i < kPlaces; ++i) {
+            place[i] = operand.place(place0 + first_place + i * kApart);
+            inside[i] = place0 + first_place + i * kApart < places;
+        }
+    }
+
+    // Start to copy the slice from k0; what is outside becomes 0.
+    __device__ __forceinline__ void start(Tile<k_is_contiguous, tile_places>& tile, int k0, int k_end) const {
+        if (kTotal < kThreads && int(threadIdx.x) >= kTotal) return;
+#pragma unroll
+        for (int i = 0; i < kCount; ++i) {
+            const int which = k_is_contiguous ? i : 0, k = first_k + (k_is_contiguous ? 0 : i * kApart);
+            const auto term = operand.term(k0 + k);
+            const bool there = inside[which] & (k0 + k < k_end) & operand.has(place[which], term);
+            real* target = tile.data + tile.index(first_place + (k_is_contiguous ? i * kApart : 0), k);
+            copy_async<width * int(sizeof(real))>(target, operand.at(place[which], term), there);
+        }
+    }
+};
+
+// A thread's part of C, rows × columns, in the arithmetic of `real`; `across` threads share a row of the tile.
+template <class TileA, class TileB, int rows, int columns, int across>
+class Ieee {
+    static constexpr int kDown = kThreads / across;
+    real sum[rows][columns] = {};
+
+public:
+    __device__ __forceinline__ void add(const TileA& a, const TileB& b) {
+        real slice[rows][columns] = {};
+#pragma unroll 1  // unrolled, a thread takes up to 40 registers more
+        for (int k0 = 0; k0 < kSlice; k0 += kVector) {
+            real x[kVector][rows], y[kVector][columns];
+            a.template read<kDown>(threadIdx.x / across, k0, x);
+            b.template read<across>(threadIdx.x % across, k0, y);
+#pragma unroll
+            for (int k = 0; k < kVector; ++k)
+#pragma unroll
+                for (int i = 0; i < rows; ++i)
+#pragma unroll
+                    for (int j = 0; j < columns; ++j) slice[i][j] += x[k][i] * y[k][j];
         }
         // Sums of slices: rounding grows with 16 + k/16 additions, not with k.
-        for (int i = 0; i < kPart; ++i)
-            for (int j = 0; j < kPart; ++j) sum[i][j] += slice[i][j];
-        __syncthreads();  // before the next slice overwrites the tiles
+#pragma unroll
+        for (int i = 0; i < rows; ++i)
+#pragma unroll
+            for (int j = 0; j < columns; ++j) sum[i][j] += slice[i][j];
     }
-    for (int i = 0; i < kPart; ++i)
-        for (int j = 0; j < kPart; ++j)
-            if (row0 + part_row + i < m && column0 + part_column + j < n)
-                store(row0 + part_row + i, column0 + part_column + j, sum[i][j]);
+
+    template <class Store>
+    __device__ __forceinline__ void store(const Store& store) const {
+#pragma unroll
+        for (int i = 0; i < rows; ++i)
+#pragma unroll
+            for (int j = 0; j < columns; ++j)
+                store(TileA::template place<kDown>(threadIdx.x / across, i),
+                      TileB::template place<across>(threadIdx.x % across, j), sum[i][j]);
+    }
+};
+
+// A warp's part of C on the tensor cores.
+template <class TileA, class TileB>
+class TensorCore {
+    static constexpr int kPart = 32, kDown = kPart / 16, kAcross = kPart / 8;
+    float sum[kDown][kAcross][4] = {};
+
+    __device__ __forceinline__ static int row0() { return threadIdx.x / kWarp / 2 * kPart; }
+    __device__ __forceinline__ static int column0() { return threadIdx.x / kWarp % 2 * kPart; }
+
+public:
+    __device__ __forceinline__ void add(const TileA& a, const TileB& b) {
+#pragma unroll
+        for (int k0 = 0; k0 < kSlice; k0 += 8) {
+            unsigned x[kDown][4], y[kAcross][2];
+#pragma unroll
+            for (int i = 0; i < kDown; ++i) {
+                unsigned words[4];
+                a.read_fragment(row0() + 16 * i, k0, words);
+                x[i][0] = words[0], x[i][1] = words[2], x[i][2] = words[1], x[i][3] = words[3];
+            }
+#pragma unroll
+            for (int j = 0; j < kAcross; j += 2) {
+                unsigned words[4];
+                b.read_fragment(column0() + 8 * j, k0, words);
+                y[j][0] = words[0], y[j][1] = words[1], y[j + 1][0] = words[2], y[j + 1][1] = words[3];
+            }
+            mma(sum, x, y);
+        }
+    }
+
+    template <class Store>
+    __device__ __forceinline__ void store(const Store& store) const {
+        const int lane = threadIdx.x % kWarp;
+#pragma unroll
+        for (int i = 0; i < kDown; ++i)
+#pragma unroll
+            for (int j = 0; j < kAcross; ++j)
+#pragma unroll
+                for (int e = 0; e < 4; ++e)
+                    store(row0() + 16 * i + e / 2 * 8 + lane / 4, column0() + 8 * j + lane % 4 * 2 + e % 2, sum[i][j][e]);
+    }
+};
+
+// How a kernel computes its product: the tile, and a thread's part of it.
+struct IeeeProduct {
+    static constexpr int kRows = 64, kColumns = 64;
+    template <class TileA, class TileB> using Part = Ieee<TileA, TileB, 4, 8, 8>;
+};
+struct NarrowProduct {
+    static constexpr int kRows = kThreads, kColumns = 4;
+    template <class TileA, class TileB> using Part = Ieee<TileA, TileB, 1, 4, 1>;
+};
+template <bool tensor_cores> struct ProductOnTensorCores : IeeeProduct {};
+template <> struct ProductOnTensorCores<true> {
+    static constexpr int kRows = 64, kColumns = 64;
+    template <class TileA, class TileB> using Part = TensorCore<TileA, TileB>;
+};
+using Tf32Product = ProductOnTensorCores<kTensorCores>;
+
+template <class Product, int a_width, int b_width, class A, class B, class Store>
+__device__ __forceinline__ void tiled_product(const A& a, const B& b, const Store& store, int m, int n, int k) {
+    constexpr int rows = Product::kRows, columns = Product::kColumns;
+    using TileA = Tile<A::k_is_contiguous, rows>;
+    using TileB = Tile<B::k_is_contiguous, columns>;
+    __shared__ __align__(16) TileA tile_a[kStages];
+    __shared__ __align__(16) TileB tile_b[kStages];
+    const int tiles_across = (n + columns - 1) / columns, slices = (k + kSlice - 1) / kSlice;
+    const int row0 = int(blockIdx.x) / tiles_across * rows, column0 = int(blockIdx.x) % tiles_across * columns;
+    if (row0 >= m) return;  // a phase that has fewer pixels than another
+    const int begin = int((long long)slices * blockIdx.y / gridDim.y), end = int((long long)slices * (blockIdx.y + 1) / gridDim.y);
+    typename Product::template Part<TileA, TileB> part;
+    const Copies<a_width, rows, A> copies_a(a, row0, m);
+    const Copies<b_width, columns, B> copies_b(b, column0, n);
+
+    const auto start_copies = [&](int slice) {
+        if (slice >= end) return;
+        copies_a.start(tile_a[slice % kStages], slice * kSlice, k);
+        copies_b.start(tile_b[slice % kStages], slice * kSlice, k);
+        commit_copies();
+    };
+    start_copies(begin);
+    for (int slice = begin; slice < end; ++slice) {
+        wait_copies<0>();
+        __syncthreads();  // everybody's copies are there, and nobody reads the other tiles any more
+        start_copies(slice + 1);
+        part.add(tile_a[slice % kStages], tile_b[slice % kStages]);
+    }
+    part.store([&](int row, int column, real value) {
+        if (row0 + row < m && column0 + column < n) store(row0 + row, column0 + column, value);
+    });
 }
 
-// A matrix in memory, or its transpose. `rows_apart` is the distance between its rows as they lie.
-struct RowMajorA {
+// An operand that is a matrix, or any array of which places and terms each add an offset to the address. Arrays have
+// fewer than 2³¹ elements (launch.py); an offset is unsigned since it may be of a place that is not there.
+struct Offsets {
+    using Place = unsigned;
+    const real* data;
+    __device__ __forceinline__ const real* at(unsigned place, unsigned term) const { return data + (place + term); }
+    __device__ __forceinline__ bool has(unsigned, unsigned) const { return true; }
+};
+
+// A matrix whose rows are the places, or whose columns are. `pitch` is the distance of its rows.
+struct Rows : Offsets {
     static constexpr bool k_is_contiguous = true;
-    const real* data;
-    long long rows_apart;
-    __device__ real operator()(long long row, int k) const { return data[row * rows_apart + k]; }
+    unsigned pitch;
+    __device__ __forceinline__ unsigned place(unsigned row) const { return row * pitch; }
+    __device__ __forceinline__ unsigned term(unsigned k) const { return k; }
 };
-struct TransposedA {
+struct Columns : Offsets {
     static constexpr bool k_is_contiguous = false;
-    const real* data;
-    long long rows_apart;
-    __device__ real operator()(long long row, int k) const { return data[k * rows_apart + row]; }
+    unsigned pitch;
+    __device__ __forceinline__ unsigned place(unsigned column) const { return column; }
+    __device__ __forceinline__ unsigned term(unsigned k) const { return k * pitch; }
 };
-struct RowMajorB {
-    static constexpr bool k_is_contiguous = false;
-    const real* data;
-    long long rows_apart;
-    __device__ real operator()(int k, int column) const { return data[k * rows_apart + column]; }
-};
-struct TransposedB {
-    static constexpr bool k_is_contiguous = true;
-    const real* data;
-    long long rows_apart;
-    __device__ real operator()(int k, int column) const { return data[column * rows_apart + k]; }
-};
+
+// Where a split stores its sums: the result, or for several splits its part of (splits, size) partial sums.
+__device__ __forceinline__ real* result_of_split(real* results, long long size) { return results + blockIdx.y * size; }
 
 // C in memory, plus a bias for each column (or none, for a null pointer).
 struct StoreRows {
     real* data;
     const real* bias;
-    long long rows_apart;
-    __device__ void operator()(long long row, int column, real value) const {
-        data[row * rows_apart + column] = bias != nullptr ? value + bias[column] : value;
+    int pitch;
+    __device__ __forceinline__ void operator()(int row, int column, real value) const {
+        data[(long long)row * pitch + column] = value + (bias != nullptr ? bias[column] : real(0));
     }
 };

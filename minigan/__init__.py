@@ -17,6 +17,8 @@ from minigan.creation import *  # noqa: F403  (each module's __all__ is its publ
 from minigan.devices import device_names as device_names
 from minigan.devices import get_device as get_device
 from minigan.devices import set_default_device as set_default_device
+from minigan.devices.precision import float32_precision as float32_precision
+from minigan.devices.precision import set_float32_precision as set_float32_precision
 from minigan.errors import MiniganError as MiniganError
 from minigan.ops.convolution import *  # noqa: F403
 from minigan.ops.einsum import *  # noqa: F403

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from minigan.devices.emulated import LaunchSettings, call_launcher, dim3
-from minigan.devices.emulated.compile import kernel_library
+from minigan.devices.emulated.compile import kernel_library, kernel_names, kernel_parameters
 
 MIB = 2**20
 
@@ -362,14 +362,9 @@ class RawModule:
             raise CompileException('identifier "nonsense" is undefined', self.code, name, ())
         self.machine.options.append(self.options)
         self.machine.compiled.append(name)
-        code = self.code.replace("\\\n", " ")
-        found = re.search(rf"^KERNEL {name}\(([^)]*)\)", code, re.MULTILINE)
-        if found is None:
+        if name not in kernel_names(self.code):
             raise CUDADriverError(500)  # CUDA_ERROR_NOT_FOUND
-        parameters = found[1]
-        for macro, text in re.findall(r"^#define (\w+) +(.*)$", code, re.MULTILINE):
-            parameters = re.sub(rf"\b{macro}\b", lambda _, text=text: text, parameters)
-        return RawKernel(self, name, [" ".join(p.split()) for p in parameters.split(",")])
+        return RawKernel(self, name, kernel_parameters(self.code, name))
 
 
 class RawKernel:

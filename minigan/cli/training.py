@@ -35,6 +35,12 @@ def train(
     iterations: Annotated[int | None, typer.Option(help="Steps of training; mnist: 5000.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images a step; mnist: 128.")] = None,
     dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
+    float32_precision: Annotated[
+        str,
+        typer.Option(
+            help="ieee, or tf32: products on the tensor cores of a GPU; the cpu has none."
+        ),
+    ] = "ieee",
     objective: Annotated[
         str,
         typer.Option(help="infogan, or gan: the plain GAN of Fig. 1, whose Q only looks on."),
@@ -75,7 +81,7 @@ def train(
 
     given: dict[str, Any] = {
         "device": resolve_device_name(device), "seed": seed, "iterations": iterations, "batch_size": batch_size,
-        "dtype": dtype, "objective": objective, "codes": codes, "noise": noise,
+        "dtype": dtype, "float32_precision": float32_precision, "objective": objective, "codes": codes, "noise": noise,
         "trunk": trunk, "generator": generator,
         "lambda_categorical": lambda_categorical, "lambda_continuous": lambda_continuous,
         "learning_rate_discriminator": lr_discriminator,

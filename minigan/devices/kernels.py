@@ -8,7 +8,8 @@ calls a kernel) and of one dtype, float32 or float64, unless said otherwise; wha
 (kernel height, kernel width, channels in, channels out), so that a filter is the matrix of its GEMM
 as it lies. Sums are taken in a fixed order: the same inputs on the same machine and the same number of
 threads give the same bits. A ``negative_slope`` s stands for the activation y = x if x > 0 else s·x:
-1 is the identity, 0 is ReLU, 0.1 the paper's leaky ReLU.
+1 is the identity, 0 is ReLU, 0.1 the paper's leaky ReLU. How float32 products (`gemm`, the convolutions) are
+rounded is set in ``precision.py``.
 """
 
 # A kernel's signature and description are its contract; they have no body.

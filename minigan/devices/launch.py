@@ -24,15 +24,19 @@ from minigan.devices.kernels import (
     Step,
 )
 from minigan.devices.memory import address
+from minigan.devices.precision import float32_precision
 from minigan.errors import DeviceError
 
 Array = Any
 
 _BLOCK = 256  # threads of an elementwise kernel's block
-_TILE = 64  # the side of a matrix product's tile, as in tile.cuh
+_TILE, _NARROW_TILE = (64, 64), (128, 4)  # rows and columns of a product's tile, as in tile.cuh
+_PRODUCT_BLOCK = (128,)
+_PRODUCT_BLOCKS = 264  # that fill a GPU: two for each of an H100's 132 multiprocessors
+_LEAST_TERMS = 256  # of a split of a sum
 _REDUCTION_BLOCK = (32, 8)  # channels side by side, rows at a time
 _PARTS = 8  # into how many parts the rows of a reduction are divided
-_MOST_ELEMENTS = 2**31 - 1  # row and column indices of the kernels are 32 bits
+_MOST_ELEMENTS = 2**31 - 2**8  # indices of the kernels, to the end of a tile, are of 32 bits
 _SUM_ELEMENTS = 2048  # that a block of a sum has at least; a second launch adds up to 64 blocks
 _ADAM_TENSORS, _ADAM_ELEMENTS = 64, 4096  # of a table, and of a block: as in adam.cu
 _RUNNING_GROUPS = 16  # of a table, as in normalization.cu
@@ -97,6 +101,62 @@ def kernel_sources() -> Path:
         if (folder / "minigan.cuh").exists():
             return folder
     raise DeviceError("the kernels' sources (kernels/*.cu) are missing; reinstall minigan")
+
+
+def _check_indices(kernel: str, array: Array) -> None:
+    if array.size > _MOST_ELEMENTS:
+        raise ValueError(f"{kernel}: an array of {array.size} elements is over the index range")
+
+
+def _is_aligned(array: Array) -> bool:
+    """Whether an array, NumPy's or CuPy's, begins at a multiple of 16 bytes, where 128-bit loads do."""
+    on_gpu = hasattr(array, "__cuda_array_interface__")
+    interface = array.__cuda_array_interface__ if on_gpu else array.__array_interface__
+    return int(interface["data"][0]) % 16 == 0
+
+
+def _splits(tiles: int, terms: int) -> int:
+    """Into how many parts the sums of a product are divided so that its blocks fill a GPU (split-K).
+
+    The number is the same on every device, and so are the roundings.
+    """
+    return max(1, min(_PRODUCT_BLOCKS // max(tiles, 1), terms // _LEAST_TERMS))
+
+
+@dataclass(frozen=True)
+class _Product:
+    """A matrix product of `size` (m, n, k) and the kernel for it, or as many of them as there are phases.
+
+    128-bit copies serve if they divide the lengths along which the operands are `contiguous`. `numbers` are the
+    kernel's last arguments. If `narrow`, its kernel has the tile for few columns, and no form for tensor cores.
+    """
+
+    source: str
+    kernel: str
+    size: tuple[int, int, int]
+    contiguous: tuple[int, ...]
+    numbers: tuple[int, ...]
+    phases: int = 1
+    narrow: bool = False
+    has_bias: bool = True
+
+    def tiles(self) -> int:
+        """How many tiles of the result there are in a phase."""
+        rows, columns = _NARROW_TILE if self.narrow else _TILE
+        return -(-self.size[0] // rows) * -(-self.size[1] // columns)
+
+    def kernel_for(self, *operands: Array) -> str:
+        """The name of the kernel for these operands, in the precision that is set."""
+        dtype = operands[0].dtype
+        vector = 16 // dtype.itemsize
+        vectors = all(length % vector == 0 for length in self.contiguous)
+        tf32 = dtype == np.float32 and float32_precision() == "tf32" and not self.narrow
+        return (
+            self.kernel
+            + ("_narrow" if self.narrow else "")
+            + ("_vector" if vectors and all(map(_is_aligned, operands)) else "")
+            + ("_tf32" if tf32 else "")
+        )
 
 
 class KernelDevice(Device):
@@ -231,9 +291,6 @@ class KernelDevice(Device):
         """A step's number on the device."""
         return self.asarray(np.array([step], np.int64)) if isinstance(step, int) else step
 
-    def _product_grid(self, m: int, n: int, phases: int = 1) -> tuple[int, int, int]:
-        return -(-n // _TILE), -(-m // _TILE), phases
-
     # -- GEMM and convolution -------------------------------------------------------------------
 
     def gemm(
@@ -249,10 +306,34 @@ class KernelDevice(Device):
         n = b.shape[0] if transpose_b else b.shape[1]
         c = self.empty((m, n), a.dtype)
         kernel = f"gemm_{'t' if transpose_a else 'n'}{'t' if transpose_b else 'n'}"
-        if c.size:
-            grid = self._product_grid(m, n)
-            self.launch("gemm", kernel, a.dtype, grid, (256,), a, b, bias, c, m, n, k)
+        product = _Product("gemm", kernel, (m, n, k), (a.shape[1], b.shape[1]), (m, n, k))
+        self._multiply(product, a, b, bias, c)
         return c
+
+    def _multiply(
+        self, product: _Product, a: Array, b: Array, bias: Array | None, result: Array
+    ) -> None:
+        """Launch a product; where a sum is divided, its parts are added in order."""
+        _check_indices(product.kernel, result)
+        if not result.size:
+            return
+        kernel, tiles = product.kernel_for(a, b), product.tiles()
+        splits = _splits(tiles * product.phases, product.size[2])
+        partial = self.empty((splits, *result.shape), a.dtype) if splits > 1 else result
+        epilogue = (bias if splits == 1 else None,) if product.has_bias else ()
+        self.launch(
+            product.source, kernel, a.dtype, (tiles, splits, product.phases), _PRODUCT_BLOCK,
+            a, b, *epilogue, partial, *product.numbers,
+        )  # fmt: skip
+        if splits > 1:
+            self._sum_parts(partial, bias, result)
+
+    def _sum_parts(self, partial: Array, bias: Array | None, result: Array) -> None:
+        """Σ over the first axis, in order, plus a bias along the last."""
+        self._elementwise(
+            "gemm", "sum_parts", result.size, result.dtype, partial, bias, result,
+            partial.shape[0], result.shape[-1], np.int64(result.size),
+        )  # fmt: skip
 
     def column_sum(self, x: Array) -> Array:
         (x,) = self._checked("column_sum", x)
@@ -261,108 +342,98 @@ class KernelDevice(Device):
         partial = self.empty((_PARTS, columns), x.dtype)
         result = self.empty((columns,), x.dtype)
         if columns:
-            grid = (-(-columns // 32), _PARTS)
             self.launch(
-                "gemm",
-                "column_sum_parts",
-                x.dtype,
-                grid,
-                _REDUCTION_BLOCK,
-                x,
-                partial,
-                rows,
-                columns,
-            )
-            self._elementwise(
-                "gemm", "column_sum_merge", columns, x.dtype, partial, result, _PARTS, columns
-            )
+                "gemm", "column_sum_parts", x.dtype, (-(-columns // 32), _PARTS), _REDUCTION_BLOCK,
+                x, partial, rows, columns,
+            )  # fmt: skip
+            self._sum_parts(partial, None, result)
         return result
 
-    def _convolution(
-        self,
-        kernel: str,
-        operands: tuple[Array | None, ...],
-        rows: int,
-        columns: int,
-        n: int,
-        geometry: ConvolutionGeometry,
-        channels: tuple[int, int],
-        transposed: bool,
-        phases: int = 1,
-    ) -> None:
-        """Launch a kernel of convolution.cu; `channels` are the convolution's c and o, and a transposed
-        convolution's filter has them swapped in memory."""
-        if not rows or not columns:  # of an empty batch there is a weight gradient: 0
-            return
+    @staticmethod
+    def _numbers(n: int, geometry: ConvolutionGeometry, c: int, o: int) -> tuple[int, ...]:
+        """The GEOMETRY_PARAMETERS of convolution.cu: c and o are the channels of the convolution's x and y."""
         (top, _), (left, _) = geometry.padding
-        c, o = channels
-        strides = (1, c) if transposed else (o, 1)
-        numbers = (
-            *geometry.input_size, *geometry.output_size, *geometry.kernel_size, *geometry.stride,
-            top, left, c, o, *strides,
+        return (
+            n, *geometry.input_size, *geometry.output_size, *geometry.kernel_size, *geometry.stride,
+            top, left, c, o,
         )  # fmt: skip
-        dtype = next(a for a in operands if a is not None).dtype
-        grid = self._product_grid(rows, columns, phases)
-        self.launch("convolution", kernel, dtype, grid, (256,), *operands, n, *numbers)
+
+    # A transposed convolution is the adjoint, of a filter whose last axes are swapped: (…, o, c). If c or o is 1, it lies
+    # in memory as (…, c, o) does.
 
     def _forward(
-        self, x: Array, w: Array, bias: Array | None, g: ConvolutionGeometry, transposed: bool
+        self, x: Array, w: Array, bias: Array | None, g: ConvolutionGeometry, swapped: bool
     ) -> Array:
         x, w, bias = self._checked("conv2d", x, w, bias)
-        n, c, o = x.shape[0], x.shape[3], w.shape[2] if transposed else w.shape[3]
+        n, c, o = x.shape[0], x.shape[3], w.shape[2] if swapped else w.shape[3]
+        swapped = swapped and c > 1 and o > 1
         y = self.empty((n, *g.output_size, o), x.dtype)
-        rows = n * math.prod(g.output_size)
-        self._convolution("conv2d", (x, w, bias, y), rows, o, n, g, (c, o), transposed)
+        product = _Product(
+            "convolution", "conv2d_swapped" if swapped else "conv2d",
+            (n * math.prod(g.output_size), o, math.prod(g.kernel_size) * c),
+            (c, c if swapped else o), self._numbers(n, g, c, o),
+        )  # fmt: skip
+        self._multiply(product, x, w, bias, y)
         return y
 
     def _adjoint(
-        self, dy: Array, w: Array, bias: Array | None, g: ConvolutionGeometry, transposed: bool
+        self, dy: Array, w: Array, bias: Array | None, g: ConvolutionGeometry, swapped: bool
     ) -> Array:
         dy, w, bias = self._checked("conv2d_backward_data", dy, w, bias)
-        n, o, c = dy.shape[0], dy.shape[3], w.shape[3] if transposed else w.shape[2]
+        n, o, c = dy.shape[0], dy.shape[3], w.shape[3] if swapped else w.shape[2]
+        swapped = swapped and c > 1 and o > 1
         dx = self.empty((n, *g.input_size, c), dy.dtype)
-        phase_pixels = math.prod(
-            -(-size // s) for size, s in zip(g.input_size, g.stride, strict=True)
-        )
-        self._convolution(
-            "conv2d_backward_data", (dy, w, bias, dx), n * phase_pixels, c, n, g, (c, o), transposed,
-            phases=math.prod(g.stride),
+
+        def of_a_phase(sizes: tuple[int, int]) -> int:
+            return math.prod(-(-size // s) for size, s in zip(sizes, g.stride, strict=True))
+
+        narrow = c <= _NARROW_TILE[1]
+        product = _Product(
+            "convolution", "conv2d_backward_data_swapped" if swapped else "conv2d_backward_data",
+            (n * of_a_phase(g.input_size), c, of_a_phase(g.kernel_size) * o),
+            (o,) if narrow or not swapped else (o, c), self._numbers(n, g, c, o),
+            phases=math.prod(g.stride), narrow=narrow,
         )  # fmt: skip
+        self._multiply(product, dy, w, bias, dx)
         return dx
 
-    def _weight(self, x: Array, dy: Array, g: ConvolutionGeometry, transposed: bool) -> Array:
+    def _weight(self, x: Array, dy: Array, g: ConvolutionGeometry, swapped: bool) -> Array:
         x, dy = self._checked("conv2d_backward_weight", x, dy)
         n, c, o = x.shape[0], x.shape[3], dy.shape[3]
-        dw = self.empty((*g.kernel_size, *((o, c) if transposed else (c, o))), x.dtype)
-        rows = math.prod(g.kernel_size) * c
-        self._convolution("conv2d_backward_weight", (x, dy, dw), rows, o, n, g, (c, o), transposed)
+        dw = self.empty((*g.kernel_size, *((o, c) if swapped else (c, o))), x.dtype)
+        product = _Product(
+            "convolution", "conv2d_backward_weight",
+            (math.prod(g.kernel_size) * c, o, n * math.prod(g.output_size)),
+            (c, o), (*self._numbers(n, g, c, o), int(swapped)), has_bias=False,
+        )  # fmt: skip
+        self._multiply(product, x, dy, None, dw)
         return dw
 
     def conv2d(
         self, x: Array, w: Array, bias: Array | None, geometry: ConvolutionGeometry
     ) -> Array:
-        return self._forward(x, w, bias, geometry, transposed=False)
+        return self._forward(x, w, bias, geometry, swapped=False)
 
     def conv2d_backward_data(self, dy: Array, w: Array, geometry: ConvolutionGeometry) -> Array:
-        return self._adjoint(dy, w, None, geometry, transposed=False)
+        return self._adjoint(dy, w, None, geometry, swapped=False)
 
     def conv2d_backward_weight(self, x: Array, dy: Array, geometry: ConvolutionGeometry) -> Array:
-        return self._weight(x, dy, geometry, transposed=False)
+        return self._weight(x, dy, geometry, swapped=False)
 
     def conv_transpose2d(
         self, x: Array, w: Array, bias: Array | None, geometry: ConvolutionGeometry
     ) -> Array:
-        return self._adjoint(x, w, bias, geometry, transposed=True)
+        return self._adjoint(x, w, bias, geometry, swapped=True)
 
     def conv_transpose2d_backward_data(
         self, dy: Array, w: Array, geometry: ConvolutionGeometry
     ) -> Array:
-        return self._forward(dy, w, None, geometry, transposed=True)
+        return self._forward(dy, w, None, geometry, swapped=True)
 
     def conv_transpose2d_backward_weight(
         self, x: Array, dy: Array, geometry: ConvolutionGeometry
     ) -> Array:
-        return self._weight(dy, x, geometry, transposed=True)
+        return self._weight(dy, x, geometry, swapped=True)
 
     # -- batch normalization and activations ----------------------------------------------------
 

@@ -6,10 +6,12 @@ registers, shared memory and spills, is known without running it.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import importlib.util
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +56,25 @@ def compile_kernels(source: Path, real: str, architecture: str) -> list[KernelRe
 
     KernelError holds what the compiler says of a file that it refuses.
     """
+    with _compiled(source, real, architecture) as program:
+        log = _log(library(), program)
+    return sorted((_resources(entry) for entry in _ENTRY.finditer(log)), key=lambda r: r.kernel)
+
+
+def ptx(source: Path, real: str, architecture: str) -> dict[str, str]:
+    """What the compiler makes of each kernel of a .cu file: its PTX, by name. KernelError as above."""
+    nvrtc, size = library(), ctypes.c_size_t()
+    with _compiled(source, real, architecture) as program:
+        nvrtc.nvrtcGetPTXSize(program, ctypes.byref(size))
+        text = ctypes.create_string_buffer(size.value)
+        nvrtc.nvrtcGetPTX(program, text)
+    parts = re.split(r"\.entry (\w+)\(", text.value.decode())
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+@contextlib.contextmanager
+def _compiled(source: Path, real: str, architecture: str) -> Iterator[ctypes.c_void_p]:
+    """The compiler's program, within this block; KernelError if it refuses."""
     nvrtc, program = library(), ctypes.c_void_p()
     text = source.read_text(encoding="utf-8").encode()
     options = [
@@ -63,13 +84,13 @@ def compile_kernels(source: Path, real: str, architecture: str) -> list[KernelRe
     nvrtc.nvrtcCreateProgram(ctypes.byref(program), text, source.name.encode(), 0, None, None)
     try:
         array = (ctypes.c_char_p * len(options))(*(option.encode() for option in options))
-        failed = nvrtc.nvrtcCompileProgram(program, len(options), array)
-        log = _log(nvrtc, program)
+        if nvrtc.nvrtcCompileProgram(program, len(options), array):
+            raise KernelError(
+                f"{source.name} does not compile for {architecture}:\n{_log(nvrtc, program)}"
+            )
+        yield program
     finally:
         nvrtc.nvrtcDestroyProgram(ctypes.byref(program))
-    if failed:
-        raise KernelError(f"{source.name} does not compile for {architecture}:\n{log}")
-    return sorted((_resources(entry) for entry in _ENTRY.finditer(log)), key=lambda r: r.kernel)
 
 
 def _log(nvrtc: ctypes.CDLL, program: ctypes.c_void_p) -> str:

@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+from minigan.devices.precision import FLOAT32_PRECISIONS
 from minigan.errors import SettingsError
 from minigan.infogan.codes import CodeLayout
 
@@ -39,6 +40,7 @@ class Settings:
     `trunk` and `generator` are read by ``networks.py``, `codes` by ``codes.py``. `lambda_categorical` and
     `lambda_continuous` are λ of each kind of code. `beta1` and `beta2` are Adam's. Images are scaled to
     [`image_low`, 1]. `device` is the one that computes, never "auto": a run goes on where it began.
+    `float32_precision` is that of the training steps' products (`minigan.set_float32_precision`).
     """
 
     experiment: str
@@ -60,13 +62,18 @@ class Settings:
     iterations: int = 5000
     seed: int = 0
     dtype: str = "float32"
+    float32_precision: str = "ieee"
     device: str = "cpu"
     checkpoint_every: int = 500
     sample_every: int = 250
 
     def __post_init__(self) -> None:
         CodeLayout.parse(self.codes)
-        for name, allowed in (("objective", OBJECTIVES), ("dtype", DTYPES)):
+        for name, allowed in (
+            ("objective", OBJECTIVES),
+            ("dtype", DTYPES),
+            ("float32_precision", FLOAT32_PRECISIONS),
+        ):
             if getattr(self, name) not in allowed:
                 raise SettingsError(
                     f"{name} '{getattr(self, name)}' is unknown; it is one of {', '.join(allowed)}"

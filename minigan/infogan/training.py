@@ -14,6 +14,7 @@ import numpy as np
 
 from minigan.devices import get_device
 from minigan.devices.kernels import Array, Step
+from minigan.devices.precision import using_float32_precision
 from minigan.errors import SettingsError, TrainingError
 from minigan.infogan.experiments import Settings
 from minigan.infogan.networks import (
@@ -173,7 +174,8 @@ class Trainer:
 
     def step(self) -> StepMetrics:
         """One update of D and Q, then one of G. TrainingError if the losses are no longer numbers."""
-        values = self.device.to_numpy(self._take_step()).astype(np.float64)
+        with using_float32_precision(self.settings.float32_precision):
+            values = self.device.to_numpy(self._take_step()).astype(np.float64)
         self.step_count += 1
         means = values[2:] / self.settings.batch_size
         information = tuple((self.layout.entropies + means).tolist())

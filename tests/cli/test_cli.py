@@ -111,6 +111,7 @@ def test_train_leaves_a_run(finished: Path) -> None:
 def test_every_option_reaches_experiment_json(tmp_path: Path) -> None:
     options = {
         "device": "cpu", "seed": 7, "iterations": 1, "batch_size": 3, "dtype": "float64",
+        "float32_precision": "tf32",
         "objective": "gan", "codes": "Cat(4) + Uniform", "noise": 5, "trunk": "fc 4",
         "generator": "fc 28x28x1 sigmoid", "lambda_categorical": 0.5, "lambda_continuous": 0.25,
         "checkpoint_every": 9, "sample_every": 8,
@@ -422,6 +423,7 @@ def test_too_little_memory_on_the_gpu_is_one_line(
         ("mnist --batch-size 1", ["batch_size must be at least 2, not 1"]),
         ("mnist --batch-size 301", ["batch_size 301", "300 images"]),
         ("mnist --dtype float16", ["float16", "float32, float64"]),
+        ("mnist --float32-precision bf16", ["float32_precision 'bf16'", "ieee, tf32"]),
         ("mnist --objective wgan", ["wgan", "infogan, gan"]),
         ("mnist --codes Cat(1)", ["'Cat(1)' is not a code", "Cat(10)"]),
         ("mnist --codes Cat(3)+Normal", ["'Normal' is not a code"]),

@@ -1,5 +1,6 @@
 """Every kernel compiles for every GPU that learners have, spills nothing, and fits a block's share of the chip."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,32 @@ def test_kernels_compile_within_the_limits(source: Path, architecture: str, real
         assert resources.spilled_bytes == 0, resources
         assert 0 < resources.registers * THREADS <= REGISTERS, resources
         assert resources.shared_bytes <= SHARED_BYTES, resources
+
+
+@pytest.mark.parametrize(
+    ("real", "architecture"),
+    [("float", "sm_80"), ("float", "sm_75"), ("double", "sm_80")],
+)
+@pytest.mark.parametrize("file", ["gemm", "convolution"])
+def test_products_use_what_their_names_say(file: str, real: str, architecture: str) -> None:
+    """Tensor cores where there are any for the type, with operands rounded; copies of 16 bytes, or of an element."""
+    size = {"float": 4, "double": 8}[real]
+    asynchronous = architecture != "sm_75"
+    for kernel, code in nvrtc.ptx(kernel_sources() / f"{file}.cu", real, architecture).items():
+        if "column_sum" in kernel or kernel == "sum_parts":
+            continue
+        tensor_cores = "tf32" in kernel and real == "float" and asynchronous
+        assert ("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32" in code) == tensor_cores, (
+            kernel
+        )
+        assert ("cvt.rna.tf32.f32" in code) == tensor_cores, kernel
+        copies = set(
+            re.findall(r"cp\.async\.(?:ca|cg)\.shared\.global \[%\w+\], \[%\w+\], (\d+)", code)
+        )
+        expected = {"16"} if "vector" in kernel else {str(size)}
+        if "narrow" in kernel:
+            expected |= {str(size)}
+        assert copies == (expected if asynchronous else set()), kernel
 
 
 def test_spills_and_shared_memory_are_seen(tmp_path: Path) -> None:

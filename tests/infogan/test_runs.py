@@ -121,6 +121,16 @@ def test_experiment_json_holds_everything_that_was_set(unbroken: Tree, stopped: 
     assert Run.open(stopped.directory).settings == TINY
 
 
+def test_the_precision_of_products_is_a_setting_that_comes_back(tmp_path: Path) -> None:
+    settings = replace(TINY, float32_precision="tf32")
+    run = Run.create(tmp_path / "run", settings)
+    assert Run.open(run.directory).settings == settings
+    with pytest.raises(
+        SettingsError, match="float32_precision 'fp16' is unknown; it is one of ieee"
+    ):
+        replace(TINY, float32_precision="fp16")
+
+
 def test_metrics_has_a_line_a_step(tmp_path: Path) -> None:
     seen: list[StepMetrics] = []
     run = Run.create(tmp_path / "run", TINY)

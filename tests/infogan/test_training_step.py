@@ -476,3 +476,21 @@ def test_each_loss_is_watched(watched: int, value: float) -> None:
     with pytest.raises(TrainingError) as caught:
         trainer._check(StepMetrics(7, values[0], values[1], tuple(values[2:])))
     assert str(caught.value) == f"training diverged at step 7: {LOSSES[watched]} is {value:g}"
+
+
+# -- the precision of products --------------------------------------------------------------------
+
+
+def test_a_step_multiplies_in_the_precision_of_its_settings() -> None:
+    """On a device that has both: a step in tf32 is another one, near; and the setting is put back after it."""
+    images = random_images(TINY)
+    outcomes = []
+    for precision in ("ieee", "tf32"):
+        settings = dataclasses.replace(
+            TINY, dtype="float32", device="emulated", float32_precision=precision
+        )
+        outcomes.append(Trainer(settings, images).step())
+        assert mg.float32_precision() == "ieee"
+    ieee, tf32 = outcomes
+    assert ieee.discriminator_loss != tf32.discriminator_loss
+    assert math.isclose(ieee.discriminator_loss, tf32.discriminator_loss, rel_tol=1e-3)

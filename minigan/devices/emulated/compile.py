@@ -61,6 +61,20 @@ def kernel_names(source: str) -> list[str]:
     return re.findall(r"^(?:KERNEL|extern \"C\" __global__ void)\s+(\w+)\(", source, re.MULTILINE)
 
 
+def kernel_parameters(source: str, kernel: str) -> list[str]:
+    """A kernel's parameters, as they are declared; macros of its file are expanded."""
+    source = source.replace("\\\n", " ")
+    found = re.search(
+        rf"^(?:KERNEL|extern \"C\" __global__ void)\s+{kernel}\(([^)]*)\)", source, re.MULTILINE
+    )
+    if found is None:
+        return []
+    parameters, macros = found[1], dict(re.findall(r"^#define (\w+) +(.*)$", source, re.MULTILINE))
+    while used := [word for word in re.findall(r"\w+", parameters) if word in macros]:
+        parameters = re.sub(rf"\b{used[0]}\b", lambda _: macros[used[0]], parameters)
+    return [" ".join(parameter.split()) for parameter in parameters.split(",")]
+
+
 @functools.cache
 def compiler() -> str:
     """The C++ compiler; DeviceError if there is none."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from minigan.devices.emulated.reports import Frame, frames, parameters
+from minigan.devices.emulated.reports import Frame, frames, parameter_names
 
 # Scalar arithmetic of x86-64, single or double: a strict build has no vectors.
 _FLOATING_POINT = re.compile(r"v?(?:add|sub|mul|div|sqrt)s[sd]\b")
@@ -118,7 +118,7 @@ class Recorder:
         lines = frames(
             library, [*(site["code"] for site in self._sites), *(at for at, _ in executed)]
         )
-        names = parameters(source.read_text(encoding="utf-8"), kernel)
+        names = parameter_names(source.read_text(encoding="utf-8"), kernel)
         result = LaunchProfile(kernel, source, grid, block)
         for counts in self._sites:
             code, kind, space = counts.pop("code"), counts.pop("kind"), counts.pop("space")

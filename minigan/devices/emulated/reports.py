@@ -10,27 +10,20 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from minigan.devices.emulated.compile import RUNTIME
+from minigan.devices.emulated.compile import RUNTIME, kernel_parameters
 
 
 def explain(message: str, library: Path, source: Path, kernel: str) -> str:
     """`message` with its {code:…}, {argument:…} and {shared:…} (see checker.h) resolved."""
     message = re.sub(r"\{code:(\w+)\}", lambda m: source_line(library, m[1]), message)
-    names = parameters(source.read_text(encoding="utf-8"), kernel)
+    names = parameter_names(source.read_text(encoding="utf-8"), kernel)
     message = re.sub(r"\{argument:(\d+)\}", lambda m: _argument(names, int(m[1])), message)
     return re.sub(r"\{shared:(\w+)\}", lambda m: shared_variable(library, int(m[1], 16)), message)
 
 
-def parameters(text: str, kernel: str) -> list[str]:
-    """The names of a kernel's parameters. A macro counts as one: those after it have no name here."""
-    found = re.search(rf"\b{kernel}\(([^)]*)\)", text)
-    names: list[str] = []
-    for parameter in found[1].split(",") if found else []:
-        words = re.findall(r"\w+", parameter)
-        if len(words) < 2:
-            break
-        names.append(words[-1])
-    return names
+def parameter_names(source: str, kernel: str) -> list[str]:
+    """The names of a kernel's parameters."""
+    return [re.findall(r"\w+", parameter)[-1] for parameter in kernel_parameters(source, kernel)]
 
 
 def _argument(names: list[str], index: int) -> str:

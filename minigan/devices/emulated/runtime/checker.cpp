@@ -169,8 +169,7 @@ void Checker::each_cell(uintptr_t address, size_t bytes, Kind kind, uint32_t cod
 // -- accesses -------------------------------------------------------------------------------------
 
 void Checker::access(uintptr_t address, size_t bytes, Kind kind, uintptr_t code) {
-    const Stack stack = running_stack();
-    if (address >= stack.begin && address < stack.end) return;
+    if (is_own(address)) return;
     const Access now = order_.now(*thread, uint32_t(code - base_));
     each_cell(address, bytes, kind, now.code, [&](Region& r, uintptr_t at) { check(r, at, kind, now); });
 }

@@ -147,10 +147,10 @@ private:
 // Tell whoever watches the running launch of an access, from the instruction at `code`.
 void note_access(void* address, size_t bytes, Kind kind, uintptr_t code);
 
-// Of the running worker: its launch's checker, or null; the stack of the running fiber; the name of a thread.
+// Of the running worker: its launch's checker, or null; whether an address is of the running thread's own memory, its stack or what
+// its warp exchanges values through; the name of a thread.
 Checker* active_checker();
-struct Stack { uintptr_t begin, end; };
-Stack running_stack();
+bool is_own(uintptr_t address);
 std::string thread_name(uint32_t block, uint32_t thread);
 std::string running_thread_name();
 

@@ -67,6 +67,9 @@ void exchange(unsigned mask, void* value, size_t bytes, int source_lane, SourceL
 unsigned ballot(unsigned mask, bool predicate, SourceLine line);  // a bit for each lane of the mask
 int lane_index();
 
+// 64 bytes of each lane of the running warp, for exchanges of other forms: write one's own, __syncwarp, read the others', __syncwarp.
+void* exchange_slot(int lane);
+
 // Asynchronous copies of the running thread: they land when a wait says so, not before.
 void copy_async(void* target, const void* source, size_t bytes, bool in_bounds);
 void commit_async_group();

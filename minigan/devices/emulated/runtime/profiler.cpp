@@ -79,8 +79,7 @@ Profiler::Site& Profiler::site(uintptr_t code, SiteKind kind, Space space, size_
 }
 
 void Profiler::access(uintptr_t address, size_t bytes, Kind kind, uintptr_t code) {
-    const Stack stack = running_stack();
-    if ((address >= stack.begin && address < stack.end) || in_any(parameters_, address)) return;
+    if (is_own(address) || in_any(parameters_, address)) return;
     const Space space = in_any(shared_, address) ? Space::shared : Space::global;
     const SiteKind site_kind = kind == Kind::read ? SiteKind::read : kind == Kind::write ? SiteKind::write : SiteKind::atomic;
     Site& s = site(code, site_kind, space, bytes);

@@ -413,6 +413,7 @@ unsigned ballot(unsigned mask, bool predicate, SourceLine line) {
 }
 
 int lane_index() { return thread->lane; }
+void* exchange_slot(int lane) { return Worker::active()->slot(lane); }
 uint3 thread_index() { return thread->index; }
 uint3 block_index() { return block->index; }
 dim3 block_size() { return block->size; }
@@ -484,9 +485,10 @@ Profiler* active_profiler() {
     return worker ? worker->profiler() : nullptr;
 }
 
-Stack running_stack() {
-    const auto begin = reinterpret_cast<uintptr_t>(Worker::active()->current().stack.get());
-    return {begin, begin + kStackBytes};
+bool is_own(uintptr_t address) {
+    Worker& worker = *Worker::active();
+    const auto stack = reinterpret_cast<uintptr_t>(worker.current().stack.get()), slots = reinterpret_cast<uintptr_t>(worker.slot(0));
+    return (address >= stack && address < stack + kStackBytes) || (address >= slots && address < slots + 32 * kSlotBytes);
 }
 
 std::string thread_name(uint32_t block_number, uint32_t linear) {

@@ -1,0 +1,460 @@
+"""Matrix products of the kernel devices: tensor cores, split-K, 128-bit copies, and the precision that is set."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import minigan as mg
+from minigan.devices import launch
+from minigan.devices.emulated import Emulated
+from minigan.devices.emulated.compile import kernel_names
+from minigan.devices.kernels import ConvolutionGeometry
+from minigan.devices.launch import kernel_sources
+from minigan.devices.precision import using_float32_precision
+from minigan.errors import SettingsError
+
+TENSOR_CORE = Path(__file__).parent / "kernels" / "tensor_core.cu"
+
+Array = np.ndarray[Any, Any]
+
+
+@pytest.fixture(scope="module")
+def device() -> Emulated:
+    return Emulated()
+
+
+def run(device: Emulated, kernel: str, *arguments: Any, grid: int = 1) -> None:
+    device.launch_file(TENSOR_CORE, kernel, np.float32, (grid,), (32,), arguments)
+
+
+def truncated(x: Array) -> Array:
+    """float32 without the low 13 bits: what the tensor cores read of it."""
+    return (x.view(np.uint32) & np.uint32(0xFFFFE000)).view(np.float32)
+
+
+def rounded(x: Array) -> Array:
+    """The nearest multiple of the last place of 11 bits, halves away from zero, in float64 arithmetic."""
+    mantissa, exponent = np.frexp(x.astype(np.float64))
+    scaled = np.ldexp(mantissa, 11)
+    nearest = np.copysign(np.floor(np.abs(scaled) + 0.5), scaled)
+    return np.ldexp(nearest, exponent - 11)
+
+
+# -- the wrappers, against the PTX ISA's tables ---------------------------------------------------
+
+# "Matrix Fragments for mma.m16n8k8", .tf32: groupID = %laneid >> 2, threadID_in_group = %laneid % 4.
+
+
+def fragment_indices() -> tuple[Array, Array, Array]:
+    """The (row, column) of each lane's registers of A, B and C, (32, registers, 2), as the PTX ISA words them."""
+    a, b, c = (np.zeros((32, n, 2), int) for n in (4, 2, 4))
+    for lane in range(32):
+        group, thread = lane >> 2, lane % 4
+        for i in range(4):
+            a[lane, i] = (
+                group if i in (0, 2) else group + 8,
+                thread if i in (0, 1) else thread + 4,
+            )
+            c[lane, i] = (group if i < 2 else group + 8, thread * 2 + (i & 1))
+        for i in range(2):
+            b[lane, i] = (thread + 4 * i, group)
+    return a, b, c
+
+
+def at(matrices: Array, indices: Array) -> Array:
+    """Each lane's registers of a stack of matrices, (count, 32, registers)."""
+    return np.ascontiguousarray(matrices[:, indices[..., 0], indices[..., 1]])
+
+
+def test_mma_has_the_layout_of_the_ptx_isa(device: Emulated) -> None:
+    """On whole numbers, whose sums are exact in any order; C is added to."""
+    rng = np.random.default_rng(0)
+    a, b, c = (
+        rng.integers(-9, 10, (3, *shape)).astype(np.float32) for shape in ((16, 8), (8, 8), (16, 8))
+    )
+    of_a, of_b, of_c = fragment_indices()
+    registers = at(c, of_c)
+    run(device, "multiply", at(a, of_a), at(b, of_b), registers, grid=3)
+    np.testing.assert_array_equal(registers, at(c + a @ b, of_c))
+
+
+def test_mma_reads_19_bits_and_sums_in_float32(device: Emulated) -> None:
+    rng = np.random.default_rng(1)
+    a, b = (rng.normal(size=(1, *shape)).astype(np.float32) for shape in ((16, 8), (8, 8)))
+    of_a, of_b, of_c = fragment_indices()
+    registers = at(np.zeros((1, 16, 8), np.float32), of_c)
+    run(device, "multiply", at(a, of_a), at(b, of_b), registers)
+    x, y = truncated(a).astype(float), truncated(b).astype(float)
+    bound = 8 * 2.0**-24 * (abs(x) @ abs(y))  # products are exact; 8 additions
+    assert (abs(registers - at(x @ y, of_c)) <= at(bound, of_c)).all()
+    assert (abs(at(a.astype(float) @ b, of_c) - registers) > at(bound, of_c)).any()
+
+
+def test_load_matrices_takes_each_lanes_row(device: Emulated) -> None:
+    """Lane i addresses row i % 8 of matrix i / 8, and gets word i % 4 of row i / 4 of each."""
+    x = np.arange(128, dtype=np.float32).reshape(32, 4)
+    order = np.random.default_rng(2).permutation(32).astype(np.int32)
+    words = np.zeros((32, 4), np.uint32)
+    run(device, "load", x, order, words)
+    matrices = x[order].reshape(4, 8, 4)
+    lane = np.arange(32)
+    np.testing.assert_array_equal(words.view(np.float32), matrices[:, lane // 4, lane % 4].T)
+
+
+def test_round_to_tf32_is_to_nearest_ties_away(device: Emulated) -> None:
+    rng = np.random.default_rng(3)
+    ties = (np.arange(1, 200) * 2 + 1) * np.float32(2.0**-12) + np.float32(1)
+    x = np.concatenate(
+        [rng.normal(size=1000) * 10.0 ** rng.integers(-30, 30, 1000), ties, -ties, [0.0, -0.0, 1.0]]
+    ).astype(np.float32)
+    bits = np.zeros(x.size, np.uint32)
+    run(device, "round_values", x, bits, x.size)
+    np.testing.assert_array_equal(bits.view(np.float32), rounded(x))
+    assert not (bits & 0x1FFF).any()
+    special = np.array([np.inf, -np.inf, np.nan, 3.4028235e38], np.float32)
+    run(device, "round_values", special, bits, special.size)
+    np.testing.assert_array_equal(
+        bits[:4].view(np.float32), np.array([np.inf, -np.inf, np.nan, np.inf], np.float32)
+    )
+
+
+def test_a_divisor_divides_to_the_last_of_31_bits(device: Emulated) -> None:
+    most = 2**31 - 1
+    edges = [1, 2, 3, 5, 7, 64, 641, 2**16 - 1, 2**16, 2**16 + 1, 2**30, most - 1, most]
+    around = [n * d + e for d in edges for n in (1, 2, 77, most // d) for e in (-1, 0, 1)]
+    pairs = [(n, d) for n in [0, *edges, *around] if 0 <= n <= most for d in edges]
+    n, d = np.array(pairs, np.int32).T.copy()
+    quotient, remainder = np.zeros_like(n), np.zeros_like(n)
+    run(device, "divide", n, d, quotient, remainder, n.size)
+    np.testing.assert_array_equal(quotient, n // d)
+    np.testing.assert_array_equal(remainder, n % d)
+
+
+# -- products of every form -----------------------------------------------------------------------
+
+
+def products(dtype: Any, channels: tuple[int, int], gemm: tuple[int, int, int]) -> dict[str, Any]:
+    """Calls of every product: for gemm of (m, n, k), and for convolutions of c to o channels."""
+    rng = np.random.default_rng(0)
+    (c, o), (m, n, k) = channels, gemm
+    g = ConvolutionGeometry((9, 7), (4, 6), (4, 3), (2, 1), ((1, 2), (0, 1)))
+
+    def normal(*shape: int) -> Array:
+        return rng.normal(size=shape).astype(dtype)
+
+    x, dy, w, w_swapped = (
+        normal(3, 9, 7, c),
+        normal(3, 4, 6, o),
+        normal(4, 3, c, o),
+        normal(4, 3, o, c),
+    )
+    return {
+        "gemm_nn": ("gemm", normal(m, k), normal(k, n), normal(n), False, False),
+        "gemm_nt": ("gemm", normal(m, k), normal(n, k), None, False, True),
+        "gemm_tn": ("gemm", normal(k, m), normal(k, n), normal(n), True, False),
+        "gemm_tt": ("gemm", normal(k, m), normal(n, k), None, True, True),
+        "conv2d": ("conv2d", x, w, normal(o), g),
+        "conv2d_backward_data": ("conv2d_backward_data", dy, w, g),
+        "conv2d_backward_weight": ("conv2d_backward_weight", x, dy, g),
+        "conv2d_backward_data_swapped": ("conv_transpose2d", dy, w_swapped, normal(c), g),
+        "conv2d_swapped": ("conv_transpose2d_backward_data", x, w_swapped, g),
+        "conv2d_backward_data_narrow": ("conv2d_backward_data", dy, normal(4, 3, 3, o), g),
+        "conv2d_backward_data_swapped_narrow": ("conv_transpose2d", dy, normal(4, 3, o, 3), normal(3), g),
+        "conv2d_backward_data_narrow, one channel": ("conv_transpose2d", dy, normal(4, 3, o, 1), normal(1), g),
+        "conv2d_backward_weight, swapped": ("conv_transpose2d_backward_weight", dy, x, g),
+    }  # fmt: skip
+
+
+PRODUCTS = tuple(products(np.float32, (4, 8), (3, 4, 5)))
+VECTORS = {"channels": (8, 12), "gemm": (68, 132, 36)}  # all multiples of 4
+ODD = {"channels": (5, 7), "gemm": (65, 130, 17)}
+
+
+def call(device: Any, arguments: tuple[Any, ...]) -> Array:
+    name, *rest = arguments
+    result: Array = getattr(device, name)(*rest)
+    return result
+
+
+def magnitudes(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(abs(a) if isinstance(a, np.ndarray) else a for a in arguments)
+
+
+def as_double(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(a.astype(np.float64) if isinstance(a, np.ndarray) else a for a in arguments)
+
+
+@pytest.fixture(params=["ieee", "tf32"])
+def precision(request: pytest.FixtureRequest) -> Iterator[str]:
+    with using_float32_precision(request.param):
+        yield request.param
+
+
+@pytest.mark.parametrize("sizes", [VECTORS, ODD], ids=["vectors", "odd"])
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_the_error_of_a_product_is_that_of_its_precision(
+    device: Emulated, name: str, sizes: Any, precision: str
+) -> None:
+    """Against float64. Rounding an operand to TF32 changes it by 2⁻¹¹ of itself at most, and so a product of two by
+    2·2⁻¹¹ + 2⁻²²; each addition and, in float32, each product rounds by 2⁻²⁴, of which a result has fewer than 1,000."""
+    arguments = products(np.float32, **sizes)[name]
+    exact, found = call(mg.get_device("cpu"), as_double(arguments)), call(device, arguments)
+    scale = call(mg.get_device("cpu"), magnitudes(as_double(arguments)))
+    tensor_cores = precision == "tf32" and "narrow" not in name
+    operands = 2 * 2.0**-11 + 2.0**-22 if tensor_cores else 0.0
+    error = abs(found - exact)
+    assert (error <= (operands + 1000 * 2.0**-24) * scale).all()
+    # … and no better than that: tf32 rounds, ieee does not.
+    assert (error > 20 * 2.0**-24 * scale).any() == tensor_cores
+
+
+def test_tf32_of_numbers_that_it_holds_is_exact(device: Emulated) -> None:
+    """Whole numbers of up to 11 bits need no rounding: a cut in the wrong place, or a low bit kept, would show."""
+    rng = np.random.default_rng(4)
+    a = rng.integers(-(2**11), 2**11 + 1, (70, 3)).astype(np.float32)
+    b = rng.integers(-1, 2, (3, 90)).astype(np.float32)
+    with using_float32_precision("tf32"):
+        np.testing.assert_array_equal(device.gemm(a, b), a @ b)
+        finer = device.gemm(a + np.float32(2.0**-9), b)
+    assert not np.array_equal(finer, (a + np.float32(2.0**-9)) @ b)
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_float64_knows_no_tf32(device: Emulated, name: str) -> None:
+    arguments = products(np.float64, **ODD)[name]
+    expected = call(device, arguments)
+    with using_float32_precision("tf32"):
+        np.testing.assert_array_equal(call(device, arguments), expected)
+
+
+@pytest.mark.parametrize("m", [1, 3, 17, 65, 130])
+@pytest.mark.parametrize("n", [1, 17, 65])
+@pytest.mark.parametrize("k", [1, 3, 17, 130])
+def test_gemm_of_whole_numbers_is_exact(
+    device: Emulated, m: int, n: int, k: int, precision: str
+) -> None:
+    rng = np.random.default_rng(5)
+    a, b = (rng.integers(-4, 5, shape).astype(np.float32) for shape in ((m, k), (k, n)))
+    expected = a @ b
+    for ta, tb in itertools.product([False, True], repeat=2):
+        x, y = (v.T.copy() if t else v for v, t in ((a, ta), (b, tb)))
+        np.testing.assert_array_equal(device.gemm(x, y, None, ta, tb), expected)
+
+
+@pytest.mark.parametrize("m, n, k", list(itertools.product((0, 1, 5), repeat=3)))
+def test_products_of_nothing_and_of_no_terms(device: Emulated, m: int, n: int, k: int) -> None:
+    bias = np.arange(n, dtype=np.float32)
+    found = device.gemm(np.ones((m, k), np.float32), np.ones((k, n), np.float32), bias)
+    np.testing.assert_array_equal(found, np.broadcast_to(k + bias, (m, n)))
+
+
+@pytest.mark.parametrize("channels", [(3, 4), (1, 1), (4, 1), (1, 4)])
+@pytest.mark.parametrize("batch", [0, 2])
+@pytest.mark.parametrize(
+    "geometry",
+    [
+        ConvolutionGeometry((3, 2), (9, 13), (3, 2), (5, 4), ((40, 0), (0, 50))),
+        ConvolutionGeometry((5, 6), (1, 2), (3, 2), (5, 4), ((0, 0), (0, 0))),
+    ],
+    ids=["windows of zeros only", "pixels that no window reaches"],
+)
+def test_convolutions_at_the_edges(
+    device: Emulated, geometry: ConvolutionGeometry, batch: int, channels: tuple[int, int]
+) -> None:
+    """On whole numbers: padding larger than all else, strides larger than the kernel, no images, one channel."""
+    rng, (c, o) = np.random.default_rng(9), channels
+
+    def whole(*shape: int) -> Array:
+        return rng.integers(-4, 5, shape).astype(np.float32)
+
+    x, dy = whole(batch, *geometry.input_size, c), whole(batch, *geometry.output_size, o)
+    w, swapped = (whole(*geometry.kernel_size, *ends) for ends in ((c, o), (o, c)))
+    for arguments in (
+        ("conv2d", x, w, whole(o), geometry),
+        ("conv2d_backward_data", dy, w, geometry),
+        ("conv2d_backward_weight", x, dy, geometry),
+        ("conv_transpose2d", dy, swapped, whole(c), geometry),
+        ("conv_transpose2d_backward_data", x, swapped, geometry),
+        ("conv_transpose2d_backward_weight", dy, x, geometry),
+    ):
+        expected = call(mg.get_device("cpu"), arguments)
+        np.testing.assert_array_equal(call(device, arguments), expected, arguments[0])
+
+
+# -- how operands are copied ----------------------------------------------------------------------
+
+
+def shifted(array: Array) -> Array:
+    """A copy that begins one element off a multiple of 16 bytes, where no 128-bit copy fits."""
+    memory = np.empty(array.size + 1 + 16 // array.itemsize, array.dtype)
+    start = -(memory.ctypes.data // array.itemsize) % (16 // array.itemsize) + 1
+    view = memory[start : start + array.size].reshape(array.shape)
+    view[...] = array
+    assert view.ctypes.data % 16 == array.itemsize
+    return view
+
+
+class Recorded(Emulated):
+    """Which kernels were launched, on which grids."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.launched: list[tuple[str, tuple[int, ...]]] = []
+
+    def launch(self, source: str, kernel: str, dtype: Any, grid: Any, *rest: Any) -> None:
+        self.launched.append((kernel, grid))
+        super().launch(source, kernel, dtype, grid, *rest)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_copies_of_vectors_and_of_elements_give_the_same_bits(
+    name: str, dtype: Any, precision: str
+) -> None:
+    device, arguments = Recorded(), products(dtype, **VECTORS)[name]
+    off = tuple(shifted(a) if isinstance(a, np.ndarray) else a for a in arguments)
+    np.testing.assert_array_equal(call(device, off), call(device, arguments))
+    (elements, _), (vectors, _) = device.launched
+    tensor_cores = precision == "tf32" and dtype == np.float32 and "narrow" not in name
+    suffix = "_tf32" if tensor_cores else ""
+    base = name.partition(",")[0]
+    assert (elements, vectors) == (base + suffix, base + "_vector" + suffix)
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_a_size_that_is_no_multiple_of_a_vector_is_copied_by_elements(name: str) -> None:
+    device = Recorded()
+    call(device, products(np.float32, **ODD)[name])
+    assert "vector" not in device.launched[0][0]
+
+
+def test_the_plan_launches_every_kernel_of_its_files() -> None:
+    device = Recorded()
+    for precision, sizes in itertools.product(("ieee", "tf32"), (VECTORS, ODD)):
+        with using_float32_precision(precision):
+            for arguments in products(np.float32, **sizes).values():
+                call(device, arguments)
+    device.column_sum(np.ones((3, 5), np.float32))
+    names = [
+        name
+        for file in ("gemm", "convolution")
+        for name in kernel_names((kernel_sources() / f"{file}.cu").read_text(encoding="utf-8"))
+    ]
+    assert {kernel for kernel, _ in device.launched} == set(names)
+
+
+# -- split-K --------------------------------------------------------------------------------------
+
+DEEP = {"channels": (8, 4), "gemm": (17, 20, 1100)}
+
+
+def deep(dtype: Any, name: str) -> tuple[Any, ...]:
+    """A product of few tiles and many terms: more images or channels where a convolution's sum needs them."""
+    arguments = products(dtype, **DEEP)[name]
+    if "gemm" in name:
+        return arguments
+    if "weight" in name:  # k counts windows
+        return tuple(
+            np.tile(a, (6, 1, 1, 1)) if isinstance(a, np.ndarray) else a for a in arguments
+        )
+    return products(dtype, (400, 300), (1, 1, 1))[name]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_a_divided_sum_is_the_whole_one_and_always_the_same(
+    name: str, dtype: Any, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device, arguments = Recorded(), deep(dtype, name)
+    monkeypatch.setattr(launch, "_LEAST_TERMS", 128)
+    found = call(device, arguments)
+    (kernel, (_, splits, _)), (merge, _) = device.launched
+    assert splits > 1 and merge == "sum_parts"
+    np.testing.assert_array_equal(call(Emulated(order_seed=5, workers=1), arguments), found)
+    monkeypatch.setattr(launch, "_PRODUCT_BLOCKS", 1)
+    whole = call(device, arguments)
+    assert (
+        device.launched[2:] == [(kernel, device.launched[2][1])] and device.launched[2][1][1] == 1
+    )
+    scale = call(mg.get_device("cpu"), magnitudes(as_double(arguments)))
+    assert (abs(found - whole) <= 4000 * np.finfo(dtype).eps * scale).all()
+    assert not np.array_equal(found, whole)  # it was another sum
+
+
+def test_the_number_of_splits() -> None:
+    """Enough blocks to fill the GPU, none of them idle, and each with a sum worth its launch."""
+    assert launch._splits(1000, 10**6) == 1
+    assert launch._splits(264, 10**6) == 1
+    assert launch._splits(32, 12544) == 8
+    assert launch._splits(1, 500) == 1
+    assert launch._splits(1, 1024) == 4
+    assert launch._splits(0, 0) == 1
+
+
+def test_a_split_with_no_slice_of_its_own_adds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch, "_splits", lambda tiles, terms: 5)
+    device, rng = Recorded(), np.random.default_rng(6)
+    a, b = (rng.integers(-4, 5, shape).astype(np.float32) for shape in ((3, 20), (20, 6)))
+    bias = np.arange(6, dtype=np.float32)
+    np.testing.assert_array_equal(device.gemm(a, b, bias), a @ b + bias)
+    assert device.launched[0][1] == (1, 5, 1)
+
+
+# -- the setting ----------------------------------------------------------------------------------
+
+
+def test_the_precision_is_set_and_read() -> None:
+    assert mg.float32_precision() == "ieee"
+    try:
+        mg.set_float32_precision("tf32")
+        assert mg.float32_precision() == "tf32"
+    finally:
+        mg.set_float32_precision("ieee")
+
+
+def test_an_unknown_precision_is_refused_and_changes_nothing() -> None:
+    with pytest.raises(SettingsError, match=r"^float32_precision 'fp16' is unknown; it is one of ieee, tf32$"):  # fmt: skip
+        mg.set_float32_precision("fp16")
+    assert mg.float32_precision() == "ieee"
+
+
+def test_a_block_puts_the_precision_back_after_an_error() -> None:
+    with pytest.raises(ZeroDivisionError), using_float32_precision("tf32"):
+        raise ZeroDivisionError
+    assert mg.float32_precision() == "ieee"
+
+
+def test_layers_and_their_gradients_honour_it() -> None:
+    """The value and every gradient of a linear layer and of both convolutions."""
+    rng = np.random.default_rng(7)
+    shapes = {
+        mg.conv2d: ((2, 6, 6, 4), (3, 3, 4, 8)),
+        mg.conv_transpose2d: ((2, 6, 6, 4), (3, 3, 4, 8)),
+        mg.linear: ((9, 12), (12, 8)),
+    }
+    for operation, inputs in shapes.items():
+        values = [rng.normal(size=shape).astype(np.float32) for shape in inputs]
+        outcomes = []
+        for precision in ("ieee", "tf32"):
+            with using_float32_precision(precision):
+                tensors = [mg.tensor(v, requires_grad=True, device="emulated") for v in values]
+                y = operation(*tensors)
+                (y * y).sum().backward()
+                outcomes.append([y.numpy(), *(t.grad.numpy() for t in tensors)])
+        for exact, found in zip(*outcomes, strict=True):
+            assert not np.array_equal(exact, found)
+            np.testing.assert_allclose(found, exact, rtol=0, atol=2e-2 * abs(exact).max())
+
+
+def test_the_cpu_always_computes_in_float32() -> None:
+    rng = np.random.default_rng(8)
+    a, b = (rng.normal(size=(30, 30)).astype(np.float32) for _ in range(2))
+    expected = mg.get_device("cpu").gemm(a, b)
+    with using_float32_precision("tf32"):
+        np.testing.assert_array_equal(mg.get_device("cpu").gemm(a, b), expected)
