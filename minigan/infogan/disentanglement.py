@@ -78,7 +78,9 @@ def discretize(values: np.ndarray, discrete: bool = False, bins: int = BINS) -> 
     if discrete or len(distinct) <= bins:
         return classes
     low, high = distinct[0], distinct[-1]
-    return np.minimum((bins * ((values - low) / (high - low))).astype(np.int64), bins - 1)
+    parts: np.ndarray = (bins * ((values - low) / (high - low))).astype(np.int64)
+    parts[values == high] = bins - 1  # the last part is closed
+    return parts
 
 
 def _classes(code: np.ndarray, bins: int) -> np.ndarray:

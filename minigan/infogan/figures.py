@@ -9,7 +9,7 @@ import numpy as np
 from minigan.files import replacing
 from minigan.infogan.codes import CategoricalCode
 from minigan.infogan.experiments import Settings
-from minigan.infogan.training import Networks, draw_noise_and_codes, encode
+from minigan.infogan.training import Networks, draw_noise_and_codes, encode, inference
 from minigan.random import Stream
 from minigan.tensor import no_grad, tensor
 
@@ -46,11 +46,8 @@ def traversal(
     latents = encode(
         settings, tensor(repeated, device=noise.device), tensor(grid, device=noise.device)
     )
-    training = networks.generator.training
-    networks.generator.eval()
-    with no_grad():
+    with no_grad(), inference(networks):
         images: np.ndarray = networks.generator(latents).numpy()
-    networks.generator.train(training)
     return images.reshape(rows, len(values), *images.shape[1:])
 
 

@@ -3,7 +3,6 @@
 import warnings
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -30,9 +29,22 @@ class Echo(Module):
         return latents.reshape(latents.shape[0], 1, latents.shape[1], 1)
 
 
+class Echoes:
+    """Networks that are nothing but that generator."""
+
+    def __init__(self) -> None:
+        self.generator = Echo()
+
+    def named(self) -> list[tuple[str, Module]]:
+        return [("generator", self.generator)]
+
+    def train(self, mode: bool = True) -> None:
+        self.generator.train(mode)
+
+
 def echo(settings: Settings, code: int, **choices: Any) -> np.ndarray:
     """The latents of a traversal: (rows, columns, latent columns)."""
-    networks: Any = SimpleNamespace(generator=Echo())
+    networks: Any = Echoes()
     images = traversal(networks, settings, code, **choices)
     assert images.shape[2:] == (1, len(COLUMNS), 1)
     return images[:, :, 0, :, 0]
