@@ -109,7 +109,7 @@ def save_animation(pictures: Sequence[Path], captions: Sequence[str], path: Path
 
     RunError if a picture cannot be read, or is of another size.
     """
-    from PIL import Image, ImageDraw, ImageFont, UnidentifiedImageError
+    from PIL import Image, ImageDraw, ImageFont
 
     font = ImageFont.load_default(size=18)
     frames: list[Image.Image] = []
@@ -118,7 +118,9 @@ def save_animation(pictures: Sequence[Path], captions: Sequence[str], path: Path
             with Image.open(picture) as image:
                 frame = Image.new(image.mode, (image.width, image.height + _CAPTION))
                 frame.paste(image)
-        except (UnidentifiedImageError, SyntaxError) as error:
+        except (OSError, SyntaxError) as error:  # a cut or garbled file's OSError names no file
+            if isinstance(error, OSError) and error.strerror:
+                raise
             raise RunError(f"{picture} is damaged, and no picture; delete it") from error
         if frames and (frame.mode, frame.size) != (frames[0].mode, frames[0].size):
             raise RunError(f"{picture} is not of the size of {pictures[0]}; delete one of them")

@@ -102,10 +102,10 @@ def draw_figures(
         yield from _animation(subject, folder)
 
 
-def lacks_evaluation(directory: Path) -> bool:
-    """Whether a run has no evaluation of its newest checkpoint, and so no figure of one."""
-    run = Run.open(directory)
-    return _evaluation(run, run.newest_step()) is None
+def without_evaluation(directories: Sequence[Path]) -> list[Path]:
+    """The runs that have no evaluation of their newest checkpoint, and so no figures of one."""
+    runs = [Run.open(directory) for directory in directories]
+    return [run.directory for run in runs if _evaluation(run, run.newest_step()) is None]
 
 
 # -- reading ------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ _WIDTH = 7.2  # inches: a page's text
 _DOTS = 200  # an inch of a PNG
 _POINTS = 200  # of a curve
 _WIDE = 12  # columns of a panel that has the page's width to itself
-_INFOGAN, _GAN = "#1f5fa8", "#c2571a"
+_COLOURS = {"infogan": ("#0b3d7a", "#2f7fd0", "#7fb8ee"), "gan": ("#c2571a", "#e8934a", "#f3bf8f")}
 _STYLE = {
     "font.size": 9.0,
     "axes.titlesize": 9.5,
@@ -93,8 +94,12 @@ def information_figure(curves: Sequence[Curve], layout: CodeLayout, title: str) 
             axes = figure.add_subplot(1, len(panels), place + 1)
             names = ", ".join(subscript(layout.names[i]) for i in chosen)
             axes.set_title(f"{names} ({kind}{', summed' if len(chosen) > 1 else ''})")
+            drawn = Counter[str]()  # of each objective: one colour, in turn dark and light
             for curve in curves:
-                _draw_curve(axes, curve, curve.information[:, chosen].sum(axis=1))
+                shades = _COLOURS[curve.objective]
+                shade = shades[drawn[curve.objective] % len(shades)]
+                _draw_curve(axes, curve, curve.information[:, chosen].sum(axis=1), shade)
+                drawn[curve.objective] += 1
             _mark_limit(axes, [layout.codes[i] for i in chosen])
             axes.set_xlabel("training step")
             axes.set_ylabel("$L_I$ (nats)")
@@ -104,17 +109,13 @@ def information_figure(curves: Sequence[Curve], layout: CodeLayout, title: str) 
     return figure
 
 
-def _draw_curve(axes: Axes, curve: Curve, information: np.ndarray) -> None:
+def _draw_curve(axes: Axes, curve: Curve, information: np.ndarray, colour: str) -> None:
     """The mean over windows of steps: single batches would hide the course."""
     starts = np.unique(np.linspace(0, len(information), _POINTS + 1).astype(int)[:-1])
     counts = np.diff([*starts, len(information)])
     steps = np.add.reduceat(curve.steps, starts) / counts
     means = np.add.reduceat(information, starts) / counts
-    gan = curve.objective == "gan"
-    axes.plot(
-        steps, means, color=_GAN if gan else _INFOGAN, linewidth=1.3, alpha=0.85,
-        linestyle="-", label=curve.label,
-    )  # fmt: skip
+    axes.plot(steps, means, color=colour, linewidth=1.3, label=curve.label)
 
 
 def _mark_limit(axes: Axes, codes: Sequence[Code]) -> None:
