@@ -154,6 +154,7 @@ def test_png_and_pdf_are_the_same_each_time(tmp_path: Path) -> None:
         contents.append([path.read_bytes() for path in paths])
     assert contents[0] == contents[1]
     assert contents[0][1].startswith(b"%PDF")
+    assert b"CreationDate" not in contents[0][1]
     with Image.open(tmp_path / "fig2.1-codes.png") as picture:
         assert picture.width > 800
     assert len(list(tmp_path.iterdir())) == 2
