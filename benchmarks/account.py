@@ -79,7 +79,7 @@ _OPERATIONS = {
     "weighted_sum": 2,
     "weighted_sum_backward": 1,
     "column_sum_parts": 1,
-    "column_sum_merge": 1,
+    "sum_parts": 1,
     "batch_norm_parts": 7,  # Welford: count, two differences, a quotient, a product, two sums
     "batch_norm_merge": 8,
     "batch_norm": 4,
@@ -97,25 +97,31 @@ _OPERATIONS = {
 
 
 def _gemm(a: Array, b: Array, *others: Array) -> float:
-    """2mnk = 2·√(mk·kn·mn)."""
-    return 2 * math.sqrt(a.size * b.size * others[-1].size)
+    """2mnk = 2·√(mk·kn·mn); with several splits the result is (splits, m, n)."""
+    return 2 * math.sqrt(a.size * b.size * math.prod(others[-1].shape[-2:]))
 
 
 def _convolution(windows: Array, filters: Array) -> float:
-    """2·n·|output|·|kernel|·c·o: each element of the grid of windows (n, *output, o) sums |kernel|·c products."""
-    return 2 * windows.size * filters.size / windows.shape[-1]
+    """2·n·|output|·|kernel|·c·o: each element of the grid of windows (n, *output, o) sums |kernel|·c products.
+
+    With several splits the one that is the result has their number in front.
+    """
+    windows_size, filters_size = (math.prod(array.shape[-4:]) for array in (windows, filters))
+    return 2 * windows_size * filters_size / windows.shape[-1]
 
 
-# Matrix products, from the arrays among their arguments; a bias may stand between the operands and the result.
+# Matrix products, from the arrays among their arguments; a bias may stand between the operands and the result. A kernel's
+# name goes on with what kind of it was chosen: its tile, its copies, its precision.
 _PRODUCTS: dict[str, Callable[..., float]] = {
-    "gemm_nn": _gemm,
-    "gemm_nt": _gemm,
-    "gemm_tn": _gemm,
-    "gemm_tt": _gemm,
-    "conv2d": lambda x, w, *others: _convolution(others[-1], w),
+    "gemm": _gemm,
     "conv2d_backward_data": lambda dy, w, *others: _convolution(dy, w),
     "conv2d_backward_weight": lambda x, dy, dw: _convolution(dy, dw),
+    "conv2d": lambda x, w, *others: _convolution(others[-1], w),
 }
+
+
+def _product(kernel: str) -> Callable[..., float] | None:
+    return next((count for name, count in _PRODUCTS.items() if kernel.startswith(name)), None)
 
 
 def cost(launch: Launch) -> Cost:
@@ -123,8 +129,8 @@ def cost(launch: Launch) -> Cost:
     arrays = [a for a in launch.arguments if isinstance(a, np.ndarray)]
     tables = [a for a in launch.arguments if isinstance(a, PointerTable)]
     moved = sum(a.nbytes for a in arrays)
-    if launch.kernel in _PRODUCTS:
-        return Cost(1, moved, 0, _PRODUCTS[launch.kernel](*arrays))
+    if (product := _product(launch.kernel)) is not None:
+        return Cost(1, moved, 0, product(*arrays))
     if (
         launch.kernel == "adam"
     ):  # p, m and v are read and written, g is read: 13 operations an element

@@ -19,6 +19,7 @@ app = typer.Typer(
 app.command("train")(training.train)
 app.command("resume")(training.resume)
 app.command("evaluate")(inspection.evaluate)
+app.command("figures")(inspection.figures)
 app.command("sample")(inspection.sample)
 app.command("profile")(profiling.profile)
 app.command("info")(inspection.info)

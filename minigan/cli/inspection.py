@@ -1,4 +1,4 @@
-"""`minigan evaluate`, `minigan sample` and `minigan info`."""
+"""`minigan evaluate`, `minigan figures`, `minigan sample` and `minigan info`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ import typer
 def evaluate(
     directory: Annotated[Path, typer.Argument(help="The run's directory.")],
 ) -> None:
-    """The paper's numbers for a run's newest checkpoint, as a table and as evaluation.json."""
+    """The paper's numbers for a run's newest checkpoint, as a table and as evaluation.json.
+
+    The unsupervised error, L_I of each code, on MNIST how slant and stroke width follow the continuous codes, and where factors are known MIG, FactorVAE score, SAP and DCI.
+    """
     from minigan.cli.progress import evaluate_and_report
     from minigan.infogan.runs import Run
 
@@ -50,6 +53,51 @@ def sample(
     images = traversal(networks, run.settings, names.index(code), rows, columns, limit, step)
     save_grid(images, out, run.settings.image_low)
     typer.echo(f"wrote {out}")
+
+
+def figures(
+    directories: Annotated[list[Path], typer.Argument(help="The runs' directories.")],
+    baseline: Annotated[
+        Path | None,
+        typer.Option(help="A plain GAN's run (--objective gan), for Fig. 1 and beside the codes."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Where to; DIR/figures of one run, figures/ of several, if not given."),
+    ] = None,
+    code: Annotated[
+        list[str] | None,
+        typer.Option(help="Draw this code, c1, c2, …; may be given again. All if not given."),
+    ] = None,
+    rows: Annotated[
+        int, typer.Option(help="Rows: random samples of everything else.", min=1, max=100)
+    ] = 5,
+    columns: Annotated[
+        int, typer.Option(help="Columns of a continuous code.", min=1, max=100)
+    ] = 10,
+    limit: Annotated[
+        float | None,
+        typer.Option(
+            help="A continuous code runs from −limit to limit; 2 for mnist, else 1, as in the paper.",
+            min=0,
+            max=1e6,
+        ),
+    ] = None,
+    step: Annotated[
+        int, typer.Option(help="Another number gives other samples.", min=0, max=2**32 - 1)
+    ] = 0,
+) -> None:
+    """Draw the paper's figures of finished runs, each as PNG and PDF.
+
+    Fig. 1: L_I over the steps. Fig. 2 to 6: each code from left to right. Then interpolations, training as an animation, and, from evaluation.json, categories against digits and codes against known factors.
+    """
+    from minigan.infogan.paper import Choices, draw_figures, without_evaluation
+
+    choices = Choices(code or None, rows, columns, limit, step)
+    for path in draw_figures(directories, baseline, out, choices):
+        typer.echo(f"wrote {path}")
+    for directory in without_evaluation(directories):
+        typer.echo(f"for the figures of its evaluation, first: minigan evaluate {directory}")
 
 
 def info() -> None:

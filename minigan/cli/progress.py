@@ -19,6 +19,7 @@ from minigan.devices.kernels import KERNELS
 from minigan.errors import DeviceError, SettingsError, TrainingError
 from minigan.files import replacing, write_json
 from minigan.infogan.evaluation import evaluate as evaluate_networks
+from minigan.infogan.evaluation import evaluation_images
 from minigan.infogan.experiments import get_experiment
 from minigan.infogan.runs import Interrupted, Run, versions
 from minigan.infogan.training import Networks, StepMetrics, Trainer
@@ -103,12 +104,10 @@ def run_and_report(run: Run, trainer: Trainer, evaluate: bool) -> None:
 
 def evaluate_and_report(run: Run, networks: Networks, step: int) -> None:
     """Evaluate the networks of a step; print a table, and write evaluation.json."""
-    from minigan.datasets import mnist
-
-    train, test = mnist.load("train"), mnist.load("test")
+    train, test, factored = evaluation_images(run.settings)
     with _progress("evaluate, %", 100) as show:
         evaluation = evaluate_networks(
-            networks, run.settings, train, test,
+            networks, run.settings, train, test, factored=factored,
             progress=lambda done, total: show(100 * done // total, ""),
         )  # fmt: skip
     write_json(run.directory / "evaluation.json", {"step": step, **evaluation.to_json()})

@@ -1,4 +1,7 @@
-"""What a trained InfoGAN has learned: are c1's categories the classes, and how much does Q read of each code?
+"""What a trained InfoGAN has learned.
+
+Are c1's categories the classes, how much does Q read of each code, how do the codes follow factors that are
+known, and what do the continuous ones do to a digit's strokes?
 
 Q reads real images with the running statistics of the real group, and generated ones with those of the
 generated group, which are the statistics that its norms saw for such images in training; G makes its images
@@ -10,10 +13,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -21,10 +23,18 @@ from minigan.datasets import LabeledImages
 from minigan.devices import get_device
 from minigan.errors import SettingsError, TrainingError
 from minigan.infogan.codes import CategoricalCode, CodeLayout, UniformCode
+from minigan.infogan.disentanglement import Disentanglement, measure
 from minigan.infogan.experiments import Settings
+from minigan.infogan.figures import traversal
 from minigan.infogan.networks import GENERATED, REAL
 from minigan.infogan.objective import log_likelihood
-from minigan.infogan.training import Networks, draw_latents
+from minigan.infogan.strokes import (
+    MEASURES,
+    StrokeRelation,
+    measure_strokes,
+    spearman_correlation,
+)
+from minigan.infogan.training import Networks, draw_latents, inference
 from minigan.ops.likelihood import code_table
 from minigan.random import Stream
 from minigan.tensor import Tensor, no_grad, tensor
@@ -35,6 +45,8 @@ UNMATCHED = -1  # the class of a category that has none
 _PAPER_ERRORS = {"mnist": "5 % (paper)"}
 # Of a uniform code on (−1, 1) about its mean, the best guess without looking.
 _UNREAD_RMSE = 1 / math.sqrt(3)
+# Random digits, and values of a continuous code, for its effect on strokes with all else held.
+_HELD_DIGITS, _HELD_VALUES = 100, 9
 
 
 # -- categories against classes -----------------------------------------------------------------
@@ -176,6 +188,85 @@ def pearson_correlation(x: np.ndarray, y: np.ndarray) -> float:
     return float(x @ y / (np.linalg.norm(x) * np.linalg.norm(y)))
 
 
+# -- codes against factors ----------------------------------------------------------------------
+
+
+class FactoredImages(Protocol):
+    """Images whose factors are known.
+
+    `images` is uint8 (n, height, width, channels), `factors` (n, factors), a factor's name in `factor_names`.
+    """
+
+    @property
+    def images(self) -> np.ndarray: ...
+    @property
+    def factors(self) -> np.ndarray: ...
+    @property
+    def factor_names(self) -> Sequence[str]: ...
+
+
+def representation(
+    layout: CodeLayout, parameters: np.ndarray
+) -> tuple[np.ndarray, tuple[int, ...]]:
+    """What Q reads, as `minigan.infogan.disentanglement` takes it: codes (n, columns), and each code's columns.
+
+    Of a categorical code the probability of each category, softmax of its logits; of a continuous one Q's mean.
+    """
+    table = code_table(layout.densities)
+    codes = parameters.astype(np.float64)
+    for code, offset in zip(layout, table.offset, strict=True):
+        if isinstance(code, CategoricalCode):
+            logits = codes[:, offset : offset + code.size]
+            odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+            codes[:, offset : offset + code.size] = odds / odds.sum(axis=1, keepdims=True)
+    return codes, tuple(density.columns for density in layout.densities)
+
+
+def read_factored(
+    networks: Networks, settings: Settings, data: FactoredImages, batch_size: int = 500
+) -> tuple[np.ndarray, tuple[int, ...], np.ndarray]:
+    """Q's codes of images, each code's columns, and the images' factors, for the scores of `disentanglement`."""
+    _check_factored(data, settings)
+    with no_grad(), inference(networks):
+        batches = _real_batches(data.images, settings, batch_size)
+        parameters = np.concatenate([networks.read(batch, REAL).numpy() for batch in batches])
+    return *representation(settings.layout, parameters), np.asarray(data.factors, np.float64)
+
+
+# -- codes against strokes ----------------------------------------------------------------------
+
+
+def stroke_relations(
+    networks: Networks, settings: Settings, codes: np.ndarray, strokes: np.ndarray
+) -> tuple[StrokeRelation, ...]:
+    """How each continuous code moves slant and stroke width, in digits with those codes and strokes."""
+    relations = []
+    for i, (name, code) in enumerate(zip(settings.layout.names, settings.layout, strict=True)):
+        if not isinstance(code, UniformCode):
+            continue
+        images = traversal(networks, settings, i, _HELD_DIGITS, _HELD_VALUES, limit=1.0)
+        held = _strokes(images.reshape(-1, *images.shape[2:]), settings)
+        held = held.reshape(_HELD_DIGITS, _HELD_VALUES, len(MEASURES))
+        values = np.arange(_HELD_VALUES)
+        for m, measured in enumerate(MEASURES):
+            one_by_one = [spearman_correlation(values, digit[:, m]) for digit in held]
+            correlation = spearman_correlation(codes[:, i], strokes[:, m])
+            relations.append(
+                StrokeRelation(name, measured, correlation, float(np.mean(one_by_one)))
+            )
+    return tuple(relations)
+
+
+def _draws_digits(settings: Settings) -> bool:
+    return settings.experiment.startswith("mnist")
+
+
+def _strokes(images: np.ndarray, settings: Settings) -> np.ndarray:
+    """Of generated images (n, height, width, 1), whose ink is white."""
+    ink = (images[..., 0].astype(np.float64) - settings.image_low) / (1 - settings.image_low)
+    return measure_strokes(ink)
+
+
 # -- the evaluation of a run --------------------------------------------------------------------
 
 
@@ -184,7 +275,8 @@ class Evaluation:
     """All that is measured of trained networks.
 
     `codes` are read in `samples` fresh images. `train` and `test` are None without those images, or
-    without a categorical code to divide them.
+    without a categorical code to divide them. `strokes` are of MNIST's digits alone, `disentanglement` of images
+    with known factors.
     """
 
     experiment: str
@@ -192,6 +284,8 @@ class Evaluation:
     codes: tuple[CodeReading, ...]
     train: Clustering | None
     test: Clustering | None
+    strokes: tuple[StrokeRelation, ...] = ()
+    disentanglement: Disentanglement | None = None
 
     @property
     def entropy(self) -> float:
@@ -243,7 +337,15 @@ class Evaluation:
                     (f"RMSE of {r.name}", f"{r.rmse:.3f}", f"{_UNREAD_RMSE:.3f} unread"),
                     (f"correlation of {r.name}", f"{r.correlation:.3f}", "±1 at best"),
                 ]
-        return rows
+        rows += [
+            (
+                f"Spearman's ρ of {r.code} with {r.measure}",
+                f"{r.correlation:.3f}",
+                f"{r.held_correlation:.3f} with all else held",
+            )
+            for r in self.strokes
+        ]
+        return rows + (self.disentanglement.rows() if self.disentanglement else [])
 
     def _error_rows(self, clustering: Clustering, images: str) -> list[tuple[str, str, str]]:
         paper = _PAPER_ERRORS.get(self.experiment, "")
@@ -259,6 +361,15 @@ class Evaluation:
         ]
 
 
+def evaluation_images(
+    settings: Settings,
+) -> tuple[LabeledImages | None, LabeledImages | None, FactoredImages | None]:
+    """What an experiment is measured on: training and test images with labels, images with known factors."""
+    from minigan.datasets import mnist
+
+    return mnist.load("train"), mnist.load("test"), None
+
+
 def evaluate(
     networks: Networks,
     settings: Settings,
@@ -267,11 +378,13 @@ def evaluate(
     samples: int = 10_000,
     progress: Callable[[int, int], None] | None = None,
     *,
+    factored: FactoredImages | None = None,
     batch_size: int = 500,
 ) -> Evaluation:
     """Measure the networks on real images, and on `samples` fresh ones, the same for the same seed.
 
-    Real images are divided by the first categorical code. `progress` hears after each batch how many images
+    Real images are divided by the first categorical code, and in those whose factors are known all codes are
+    held against them. `progress` hears after each batch how many images
     are done, of how many. The networks are left as they were.
     """
     if samples < 1:
@@ -283,8 +396,11 @@ def evaluate(
     labeled = [images for images in (train, test) if images is not None]
     for images in labeled:
         _check(images, settings)
+    if factored is not None:
+        _check_factored(factored, settings)
     n_classes = max((int(images.labels.max()) + 1 for images in labeled), default=0)
     total = sum(len(images.labels) for images in labeled) + samples
+    total += len(factored.images) if factored is not None else 0
     done = 0
 
     def read(batches: Iterable[Tensor], group: str) -> np.ndarray:
@@ -312,31 +428,34 @@ def evaluate(
         matrix = contingency(categories, images.labels, size, n_classes)
         return Clustering.of(name, matrix, training)
 
+    def score(data: FactoredImages) -> Disentanglement:
+        parameters = read(_real_batches(data.images, settings, batch_size), REAL)
+        read_codes, widths = representation(layout, parameters)
+        return measure(
+            read_codes, data.factors, layout.names, data.factor_names, widths, settings.seed
+        )
+
+    strokes: list[np.ndarray] = []
+
+    def generate(latents: Tensor) -> Iterator[Tensor]:
+        for start in range(0, samples, batch_size):
+            images = networks.generator(latents[start : start + batch_size])
+            if _draws_digits(settings):
+                strokes.append(_strokes(images.numpy(), settings))
+            yield images
+
     with no_grad(), inference(networks):
         trained = cluster(train, None)
         tested = cluster(test, trained)
+        scores = score(factored) if factored is not None else None
         latents, codes = draw_latents(
             settings, samples, Stream.EVALUATION_NOISE, Stream.EVALUATION_CODES, 0
         )
-        generated = (
-            networks.generator(latents[start : start + batch_size])
-            for start in range(0, samples, batch_size)
-        )
-        readings = code_readings(layout, read(generated, GENERATED), codes.numpy())
-    return Evaluation(settings.experiment, samples, readings, trained, tested)
-
-
-@contextmanager
-def inference(networks: Networks) -> Iterator[None]:
-    """All norms use their running statistics within; afterwards each is in the mode that it was in."""
-    modules = [module for _, network in networks.named() for _, module in network.named_modules()]
-    modes = [module.training for module in modules]
-    networks.train(False)
-    try:
-        yield
-    finally:
-        for module, mode in zip(modules, modes, strict=True):
-            module.training = mode
+        readings = code_readings(layout, read(generate(latents), GENERATED), codes.numpy())
+        relations: tuple[StrokeRelation, ...] = ()
+        if strokes:
+            relations = stroke_relations(networks, settings, codes.numpy(), np.concatenate(strokes))
+    return Evaluation(settings.experiment, samples, readings, trained, tested, relations, scores)
 
 
 def _first_categorical(layout: CodeLayout) -> tuple[str, int, int] | None:
@@ -354,6 +473,15 @@ def _check(labeled: LabeledImages, settings: Settings) -> None:
         raise SettingsError(
             f"{settings.experiment} is evaluated on images of {settings.image_shape} with a label each; "
             f"these are {images.shape} with labels {labels.shape}"
+        )
+
+
+def _check_factored(data: FactoredImages, settings: Settings) -> None:
+    images, shape = data.images, np.shape(data.factors)
+    if images.shape[1:] != settings.image_shape or shape != (len(images), len(data.factor_names)):
+        raise SettingsError(
+            f"{settings.experiment} is evaluated on images of {settings.image_shape} with factors each; these "
+            f"are {images.shape} with factors {shape}, named {', '.join(data.factor_names) or 'nothing'}"
         )
 
 

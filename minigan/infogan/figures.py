@@ -1,19 +1,23 @@
-"""Pictures of what the codes do: each row one random sample of everything else, one code varied from left to right."""
+"""Grids of images that G makes: one code varied, or one latent turned into another; and grids through training."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from minigan.errors import RunError
 from minigan.files import replacing
 from minigan.infogan.codes import CategoricalCode
 from minigan.infogan.experiments import Settings
-from minigan.infogan.training import Networks, draw_noise_and_codes, encode
+from minigan.infogan.training import Networks, draw_noise_and_codes, encode, inference
 from minigan.random import Stream
-from minigan.tensor import no_grad, tensor
+from minigan.tensor import Tensor, no_grad, tensor
 
 _GAP = 1  # pixels between the cells of a grid
+_FRAME, _LAST_FRAME = 300, 2500  # milliseconds
+_CAPTION = 28  # pixels below a frame
 
 
 def traversal(
@@ -46,12 +50,46 @@ def traversal(
     latents = encode(
         settings, tensor(repeated, device=noise.device), tensor(grid, device=noise.device)
     )
-    training = networks.generator.training
-    networks.generator.eval()
-    with no_grad():
+    return _generate(networks, latents, rows)
+
+
+def interpolation(
+    networks: Networks, settings: Settings, rows: int, columns: int = 10, step: int = 0
+) -> np.ndarray:
+    """Images (rows, columns, height, width, channels): each row goes straight from one random latent to another.
+
+    G's input is (1 − t)·a + t·b, t from 0 to 1: between two categories there is a mixture of both. `step` chooses
+    the random latents. The networks are left in the mode they were in.
+    """
+    noise, codes = draw_noise_and_codes(
+        settings, 2 * rows, Stream.SAMPLE_NOISE, Stream.SAMPLE_CODES, step
+    )
+    latents = encode(settings, noise, codes)
+    ends = latents.numpy().reshape(2, rows, 1, -1)
+    t = np.linspace(0, 1, columns, dtype=ends.dtype)[:, None]
+    between = ((1 - t) * ends[0] + t * ends[1]).reshape(rows * columns, -1)
+    return _generate(networks, tensor(between, device=latents.device), rows)
+
+
+def _generate(networks: Networks, latents: Tensor, rows: int) -> np.ndarray:
+    """G's images of the latents, in rows."""
+    with no_grad(), inference(networks):
         images: np.ndarray = networks.generator(latents).numpy()
-    networks.generator.train(training)
-    return images.reshape(rows, len(values), *images.shape[1:])
+    return images.reshape(rows, -1, *images.shape[1:])
+
+
+def assemble(images: np.ndarray, low: float, gap: int = 0) -> np.ndarray:
+    """One picture, uint8 (height, width, channels), of images (rows, columns, height, width, channels).
+
+    Values from `low` to 1 become 0 to 255. Between images there is a line of one pixel, as bright as `gap`.
+    """
+    rows, columns, height, width, channels = images.shape
+    # of networks that have diverged, a NaN is black: the losses will say so, not a warning here
+    pixels = np.nan_to_num(np.clip((images.astype(np.float64) - low) / (1 - low), 0, 1))
+    cells = np.full((rows, columns, height + _GAP, width + _GAP, channels), gap, np.uint8)
+    cells[:, :, :height, :width] = np.round(pixels * 255)
+    grid = cells.transpose(0, 2, 1, 3, 4).reshape(rows * (height + _GAP), -1, channels)
+    return grid[:-_GAP, :-_GAP]
 
 
 def save_grid(images: np.ndarray, path: Path, low: float, scale: int = 2) -> None:
@@ -61,12 +99,37 @@ def save_grid(images: np.ndarray, path: Path, low: float, scale: int = 2) -> Non
     """
     from PIL import Image
 
-    rows, columns, height, width, channels = images.shape
-    # of networks that have diverged, a NaN is black: the losses will say so, not a warning here
-    pixels = np.nan_to_num(np.clip((images.astype(np.float64) - low) / (1 - low), 0, 1))
-    cells = np.zeros((rows, columns, height + _GAP, width + _GAP, channels), np.uint8)
-    cells[:, :, :height, :width] = np.round(pixels * 255)
-    grid = cells.transpose(0, 2, 1, 3, 4).reshape(rows * (height + _GAP), -1, channels)
-    grid = grid[:-_GAP, :-_GAP].repeat(scale, axis=0).repeat(scale, axis=1)
+    grid = assemble(images, low).repeat(scale, axis=0).repeat(scale, axis=1)
     with replacing(path) as temporary:
-        Image.fromarray(grid[:, :, 0] if channels == 1 else grid).save(temporary, format="PNG")
+        Image.fromarray(grid[:, :, 0] if grid.shape[2] == 1 else grid).save(temporary, format="PNG")
+
+
+def save_animation(pictures: Sequence[Path], captions: Sequence[str], path: Path) -> None:
+    """Write a GIF of pictures of one size, each above its caption; it repeats, and stays at the last one longer.
+
+    RunError if a picture cannot be read, or is of another size.
+    """
+    from PIL import Image, ImageDraw, ImageFont
+
+    font = ImageFont.load_default(size=18)
+    frames: list[Image.Image] = []
+    for picture, caption in zip(pictures, captions, strict=True):
+        try:
+            with Image.open(picture) as image:
+                frame = Image.new(image.mode, (image.width, image.height + _CAPTION))
+                frame.paste(image)
+        except (OSError, SyntaxError) as error:  # a cut or garbled file's OSError names no file
+            if isinstance(error, OSError) and error.strerror:
+                raise
+            raise RunError(f"{picture} is damaged, and no picture; delete it") from error
+        if frames and (frame.mode, frame.size) != (frames[0].mode, frames[0].size):
+            raise RunError(f"{picture} is not of the size of {pictures[0]}; delete one of them")
+        white = 255 if frame.mode == "L" else (255,) * len(frame.getbands())
+        ImageDraw.Draw(frame).text((6, frame.height - _CAPTION + 3), caption, white, font)
+        frames.append(frame)
+    durations = [_FRAME] * (len(frames) - 1) + [_LAST_FRAME]
+    with replacing(path) as temporary:
+        frames[0].save(
+            temporary, format="GIF", save_all=True, append_images=frames[1:], duration=durations,
+            loop=0,
+        )  # fmt: skip

@@ -117,6 +117,10 @@ class Run:
         """The checkpoints there are, oldest first."""
         return sorted((self.directory / "checkpoints").glob(f"step-{'[0-9]' * 8}.safetensors"))
 
+    def newest_step(self) -> int:
+        """The step of the newest checkpoint; 0 if there is none."""
+        return max(map(_step_of, self.checkpoints()), default=0)
+
     def save(self, trainer: Trainer) -> None:
         """Write a checkpoint of the trainer's state, and drop all but the newest.
 
@@ -227,6 +231,10 @@ class Run:
         save_grid(
             images, self.directory / "samples" / f"step-{step:08d}.png", self.settings.image_low
         )
+
+    def samples(self) -> list[Path]:
+        """The grids of samples there are, oldest first."""
+        return sorted((self.directory / "samples").glob(f"step-{'[0-9]' * 8}.png"))
 
     def metrics(self) -> list[dict[str, Any]]:
         """The lines of metrics.jsonl."""

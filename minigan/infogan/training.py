@@ -8,6 +8,7 @@ plain GAN's: then Q is a network of its own and only reads what G happens to put
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -105,6 +106,19 @@ class Networks:
         """Training mode for all three, or inference."""
         for _, module in self.named():
             module.train(mode)
+
+
+@contextmanager
+def inference(networks: Networks) -> Iterator[None]:
+    """All norms use their running statistics within; afterwards each is in the mode that it was in."""
+    modules = [module for _, network in networks.named() for _, module in network.named_modules()]
+    modes = [module.training for module in modules]
+    networks.train(False)
+    try:
+        yield
+    finally:
+        for module, mode in zip(modules, modes, strict=True):
+            module.training = mode
 
 
 class Trainer:

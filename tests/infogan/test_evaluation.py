@@ -26,16 +26,17 @@ from minigan.infogan.evaluation import (
     code_readings,
     contingency,
     evaluate,
-    inference,
     majority_vote,
     matching_error,
     one_to_one_matching,
     pearson_correlation,
+    read_factored,
+    representation,
 )
 from minigan.infogan.experiments import MNIST, Settings
 from minigan.infogan.networks import GENERATED, REAL
 from minigan.infogan.objective import log_likelihood
-from minigan.infogan.training import Networks, draw_latents
+from minigan.infogan.training import Networks, draw_latents, inference
 from minigan.random import Stream
 from minigan.tensor import Tensor
 
@@ -441,14 +442,17 @@ def stub() -> Networks:
     def read(images: Tensor, group: str) -> Tensor:
         values = images.numpy()
         if group == GENERATED:
-            parameters = values[:, 2:] * [1, *[100] * 10]
+            parameters = values[:, 0, 2:, 0] * [1, *[100] * 10]
         else:
             pixels = np.rint((values.reshape(-1) + 1) * 255 / 2).astype(int)
             parameters = np.concatenate([np.zeros((len(pixels), 1)), np.eye(10)[pixels]], axis=1)
         return mg.tensor(parameters)
 
     networks = SimpleNamespace(
-        generator=lambda latents: latents, read=read, train=lambda mode: None, named=list
+        generator=lambda latents: latents.reshape(len(latents), 1, -1, 1),
+        read=read,
+        train=lambda mode: None,
+        named=list,
     )
     return cast("Networks", networks)
 
@@ -547,9 +551,128 @@ def test_rows() -> None:
         ("RMSE of c1", "0.000", "0.577 unread"),
         ("correlation of c1", "1.000", "±1 at best"),
         ("L_I(c2), Cat(10)", "2.303", "at most 2.303"),
+        ("Spearman's ρ of c1 with slant", "0.000", "0.000 with all else held"),
+        *(row for row in evaluation.rows() if row[0] == "Spearman's ρ of c1 with stroke width"),
     ]
     other = dataclasses.replace(evaluation, experiment="another")
     assert other.rows()[0][2] == ""
+
+
+# -- codes against strokes ----------------------------------------------------------------------
+
+
+def bars(latents: Tensor) -> Tensor:
+    """G's images of two noises, a category and two codes: a bar, slanting by the first, as wide as the second says.
+
+    The first noise makes it lighter, and the category longer; neither is to be mistaken for its slant or width.
+    """
+    values = latents.numpy()
+    y, x = np.mgrid[-14:14, -14:14][..., None] + 0.5
+    c2, c3 = values[:, -2], values[:, -1]
+    half = (2.5 + c3) * np.hypot(
+        1, 0.5 * c2
+    )  # along a row, so that across the stroke it is c3's alone
+    # a soft edge moves less than a pixel at a time
+    ink = np.clip(half + 0.5 - np.abs(x + 0.5 * c2 * y), 0, 1) * (np.abs(y) < 9 + values[:, 2])
+    return mg.tensor(np.moveaxis(ink * (0.8 + 0.2 * values[:, 0]), -1, 0)[..., None])
+
+
+@pytest.mark.parametrize("experiment", ["mnist", "mnist-quick"])
+def test_the_codes_that_move_slant_and_width_are_found(experiment: str) -> None:
+    settings = dataclasses.replace(TINY, experiment=experiment, codes="Cat(2) + 2*Uniform", noise=2)
+    networks: Any = SimpleNamespace(
+        generator=bars, train=lambda mode: None, named=list,
+        read=lambda images, group: mg.tensor(np.zeros((len(images), 4))),
+    )  # fmt: skip
+    evaluation = evaluate(networks, settings, None, None, samples=300)
+    found = {(r.code, r.measure): r for r in evaluation.strokes}
+    assert set(found) == set(itertools.product(("c2", "c3"), ("slant", "stroke width")))
+    for of in (("c2", "slant"), ("c3", "stroke width")):
+        assert found[of].correlation > 0.98
+        assert found[of].held_correlation == 1
+    assert abs(found["c2", "stroke width"].correlation) < 0.15
+    assert abs(found["c3", "slant"].correlation) < 0.15
+    assert abs(found["c3", "slant"].held_correlation) < 0.3
+    assert ("Spearman's ρ of c2 with slant", "1.000 with all else held") in [
+        (name, reference) for name, _, reference in evaluation.rows()
+    ]
+    check_json(evaluation)
+    other = dataclasses.replace(settings, experiment="faces")
+    assert evaluate(networks, other, None, None, samples=30).strokes == ()
+
+
+# -- codes against factors ----------------------------------------------------------------------
+
+
+@dataclasses.dataclass
+class Factored:
+    images: np.ndarray
+    factors: np.ndarray
+    factor_names: tuple[str, ...]
+
+
+def test_a_representation_is_probabilities_and_means() -> None:
+    parameters, _ = random_reading(7)
+    parameters *= 300  # no exponential of it is finite
+    codes, widths = representation(LAYOUT, parameters.astype(np.float32))
+    assert widths == (4, 1, 3, 1)
+    parameters = parameters.astype(np.float32).astype(np.float64)
+    expected = parameters.copy()
+    for part in (slice(0, 4), slice(5, 8)):
+        expected[:, part] = scipy.special.softmax(parameters[:, part], axis=1)
+    np.testing.assert_allclose(codes, expected, rtol=1e-12)
+
+
+def test_codes_of_images_are_what_q_reads(networks: Networks) -> None:
+    data = Factored(TEST.images, TEST.labels[:, None] % 3, ("class",))
+    codes, widths, factors = read_factored(networks, TINY, data, batch_size=4)
+    with mg.no_grad(), inference(networks):
+        pixels = mg.tensor(TEST.images / 255)
+        parameters = networks.read(pixels, REAL).numpy()
+    np.testing.assert_allclose(codes, representation(TINY.layout, parameters)[0], rtol=1e-9)
+    assert widths == (10, 1, 1)
+    assert factors.dtype == np.float64
+    assert factors.tolist() == data.factors.tolist()
+
+
+def test_factors_are_told_by_the_code_that_reads_them() -> None:
+    pixels = np.arange(700) % 10
+    data = Factored(
+        pixels.astype(np.uint8).reshape(-1, 1, 1, 1),
+        np.stack([pixels, np.full(700, 3)], axis=1).astype(float),
+        ("shape", "nothing"),
+    )
+    heard: list[tuple[int, int]] = []
+    evaluation = evaluate(
+        stub(), STUB_SETTINGS, None, None, samples=20, factored=data,
+        progress=lambda done, total: heard.append((done, total)),
+    )  # fmt: skip
+    scores = evaluation.disentanglement
+    assert scores is not None
+    assert (scores.images, scores.codes, scores.factors) == (700, ("c1", "c2"), ("shape",))
+    assert scores.mig == pytest.approx(1)
+    assert scores.shares == (pytest.approx((0,)), pytest.approx((1,)))
+    assert (scores.factor_vae, scores.sap) == (1, pytest.approx(1))
+    assert heard == [(500, 720), (700, 720), (720, 720)]
+    rows = {name: (value, reference) for name, value, reference in evaluation.rows()}
+    assert rows["MIG"] == ("1.000", "1 at best")
+    assert rows["shape, told best by c2"] == ("1.000", "of its H")
+    assert check_json(evaluation)["disentanglement"]["factor_vae"] == 1
+    again = evaluate(stub(), STUB_SETTINGS, None, None, samples=20, factored=data)
+    assert again == evaluation
+
+
+def test_factors_that_do_not_fit_are_refused(networks: Networks) -> None:
+    factors = np.zeros((len(TEST.images), 2))
+    for data in (
+        Factored(TEST.images[:, :, 1:], factors, ("a", "b")),
+        Factored(TEST.images, factors[1:], ("a", "b")),
+        Factored(TEST.images, factors, ("a",)),
+    ):
+        with pytest.raises(SettingsError, match=r"mnist is evaluated on images of .* factors each"):
+            evaluate(networks, TINY, None, None, samples=20, factored=data)
+        with pytest.raises(SettingsError, match=r"mnist is evaluated on images of .* factors each"):
+            read_factored(networks, TINY, data)
 
 
 # -- what it refuses ----------------------------------------------------------------------------

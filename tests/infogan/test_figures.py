@@ -1,17 +1,24 @@
 """A traversal varies one code and nothing else, in order; a grid's PNG holds its images pixel by pixel."""
 
+import itertools
 import warnings
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageSequence
 
+from minigan.errors import RunError
 from minigan.infogan.experiments import MNIST, Settings
-from minigan.infogan.figures import save_grid, traversal
+from minigan.infogan.figures import (
+    assemble,
+    interpolation,
+    save_animation,
+    save_grid,
+    traversal,
+)
 from minigan.infogan.training import Networks
 from minigan.nn import Module
 from minigan.tensor import Tensor
@@ -30,9 +37,22 @@ class Echo(Module):
         return latents.reshape(latents.shape[0], 1, latents.shape[1], 1)
 
 
+class Echoes:
+    """Networks that are nothing but that generator."""
+
+    def __init__(self) -> None:
+        self.generator = Echo()
+
+    def named(self) -> list[tuple[str, Module]]:
+        return [("generator", self.generator)]
+
+    def train(self, mode: bool = True) -> None:
+        self.generator.train(mode)
+
+
 def echo(settings: Settings, code: int, **choices: Any) -> np.ndarray:
     """The latents of a traversal: (rows, columns, latent columns)."""
-    networks: Any = SimpleNamespace(generator=Echo())
+    networks: Any = Echoes()
     images = traversal(networks, settings, code, **choices)
     assert images.shape[2:] == (1, len(COLUMNS), 1)
     return images[:, :, 0, :, 0]
@@ -104,6 +124,77 @@ def test_the_networks_are_left_as_they_were(training: bool) -> None:
     np.testing.assert_array_equal(traversal(networks, settings, code=0, rows=2), images)
 
 
+def test_interpolation_goes_straight_from_one_latent_to_another() -> None:
+    networks: Any = Echoes()
+    images = interpolation(networks, SETTINGS, rows=3, columns=5)
+    latents = images[:, :, 0, :, 0]
+    assert latents.shape == (3, 5, len(COLUMNS))
+    for column, t in enumerate((0, 0.25, 0.5, 0.75, 1)):
+        expected = (1 - t) * latents[:, 0] + t * latents[:, 4]
+        np.testing.assert_allclose(latents[:, column], expected, atol=1e-6)
+    ends = latents[:, [0, 4]].reshape(6, -1)  # six random latents
+    assert len(np.unique(ends[:, 0])) == 6
+    for name, size in (("c1", 3), ("c3", 2)):
+        one_hot = ends[:, [column == name for column in COLUMNS]]
+        assert np.isin(one_hot, (0, 1)).all()
+        assert one_hot.shape[1] == size
+        assert (one_hot.sum(axis=1) == 1).all()
+    again = interpolation(networks, SETTINGS, rows=3, columns=5, step=1)
+    assert not np.isin(again[:, 0, 0, :4], latents[:, 0, :4]).any()
+    assert networks.generator.training  # as it was
+
+
+# -- animations -----------------------------------------------------------------------------------
+
+
+def test_an_animation_shows_each_picture_above_its_caption(tmp_path: Path) -> None:
+    pictures = []
+    for i, shade in enumerate((40, 120, 200)):
+        pictures.append(tmp_path / f"{i}.png")
+        Image.new("L", (90, 61), shade).save(pictures[-1])
+    path = tmp_path / "training.gif"
+    save_animation(pictures, ["step 1", "step 20", "step 300"], path)
+    captions = []
+    with Image.open(path) as animation:
+        assert (animation.format, animation.n_frames, animation.info["loop"]) == ("GIF", 3, 0)
+        durations = []
+        for frame, shade in zip(ImageSequence.Iterator(animation), (40, 120, 200), strict=True):
+            pixels = np.asarray(frame.convert("L"))
+            assert (pixels[:61] == shade).all()
+            captions.append(pixels[61:])
+            durations.append(frame.info["duration"])
+    assert durations[0] == durations[1] < durations[2]
+    for caption, other in itertools.pairwise(captions):
+        assert caption.max() == 255
+        assert (caption != other).any()
+    before = path.read_bytes()
+    save_animation(pictures, ["step 1", "step 20", "step 300"], path)
+    assert path.read_bytes() == before
+
+
+def test_an_animation_in_colour(tmp_path: Path) -> None:
+    pictures = [tmp_path / "0.png", tmp_path / "1.png"]
+    for picture, colour in zip(pictures, ((200, 30, 0), (0, 40, 220)), strict=True):
+        Image.new("RGB", (90, 40), colour).save(picture)
+    save_animation(pictures, ["a", "b"], tmp_path / "two.gif")
+    with Image.open(tmp_path / "two.gif") as animation:
+        animation.seek(1)
+        assert animation.convert("RGB").getpixel((5, 5)) == pytest.approx((0, 40, 220), abs=8)
+
+
+def test_pictures_that_make_no_animation(tmp_path: Path) -> None:
+    good, small, bad = (tmp_path / name for name in ("good.png", "small.png", "bad.png"))
+    Image.new("L", (90, 40)).save(good)
+    Image.new("L", (90, 39)).save(small)
+    for content in (b"none", good.read_bytes()[:50], b""):
+        bad.write_bytes(content)
+        with pytest.raises(RunError, match=r"bad\.png is damaged"):
+            save_animation([good, bad], ["a", "b"], tmp_path / "out.gif")
+    with pytest.raises(RunError, match=r"small\.png is not of the size of .*good\.png"):
+        save_animation([good, small], ["a", "b"], tmp_path / "out.gif")
+    assert not (tmp_path / "out.gif").exists()
+
+
 # -- grids ----------------------------------------------------------------------------------------
 
 
@@ -120,6 +211,11 @@ def test_a_grid_pixel_by_pixel(tmp_path: Path) -> None:
                 [153, 153, 0, 204, 204, 0, 255, 255],
             ],
         )
+
+
+def test_a_gap_of_another_shade() -> None:
+    picture = assemble(np.zeros((2, 1, 2, 3, 1)), low=0.0, gap=255)
+    assert picture[..., 0].tolist() == [[0] * 3, [0] * 3, [255] * 3, [0] * 3, [0] * 3]
 
 
 def test_rows_and_columns_of_an_image_stay_where_they_are(tmp_path: Path) -> None:

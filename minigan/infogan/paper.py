@@ -1,0 +1,284 @@
+"""All figures of finished runs: what the paper shows of an experiment, and what else its run directory tells."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minigan.errors import RunError, SettingsError
+from minigan.infogan.codes import CodeLayout, UniformCode
+from minigan.infogan.experiments import Settings
+from minigan.infogan.figures import interpolation, save_animation, traversal
+from minigan.infogan.plots import (
+    Curve,
+    Panel,
+    code_ticks,
+    grid_figure,
+    information_figure,
+    matrix_figure,
+    save,
+    subscript,
+)
+from minigan.infogan.runs import Run
+from minigan.infogan.training import Networks
+
+# The paper's number of an experiment's figure.
+_NUMBERS = {"mnist": 2, "faces": 3, "chairs": 4, "svhn": 5, "celeba": 6}
+_WIDE_LIMIT = {"mnist": 2.0}  # Fig. 2 goes beyond what training draws from, the others do not
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What is drawn: which codes (all if None), how many rows and columns, how far a continuous code goes."""
+
+    codes: Sequence[str] | None = None
+    rows: int = 5
+    columns: int = 10
+    limit: float | None = None
+    step: int = 0
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """A run, its newest networks, and the lines of its files."""
+
+    run: Run
+    networks: Networks
+    step: int
+    curve: Curve
+    evaluation: dict[str, Any] | None  # None if there is none of that step
+
+    @property
+    def settings(self) -> Settings:
+        return self.run.settings
+
+    @property
+    def kind(self) -> str:
+        return _kind(self.settings)
+
+    @property
+    def title(self) -> str:
+        return f"{self.settings.experiment}, {self.kind}, seed {self.settings.seed}, step {self.step:,}"
+
+
+def _kind(settings: Settings) -> str:
+    return "plain GAN" if settings.objective == "gan" else "InfoGAN"
+
+
+def draw_figures(
+    directories: Sequence[Path],
+    baseline: Path | None = None,
+    out: Path | None = None,
+    choices: Choices | None = None,
+) -> Iterator[Path]:
+    """Draw all figures, and yield each file when it is there. Nothing is written before all runs are read.
+
+    Of one run they go to `out`, or its own figures/; of several to a folder each in `out`, or in figures/ here,
+    beside the one Fig. 1 of all.
+    """
+    choices = choices or Choices()
+    runs = [Run.open(directory) for directory in directories]
+    other = None if baseline is None else Run.open(baseline)
+    _check(runs, other, choices)
+    subjects = [_read(run) for run in runs]
+    compared = None if other is None else _read(other)
+    several = len(subjects) > 1
+    out = out or (Path("figures") if several else runs[0].directory / "figures")
+    out.mkdir(parents=True, exist_ok=True)
+    yield from _information(subjects, compared, out)
+    for subject in subjects:
+        folder = out / subject.run.directory.resolve().name if several else out
+        folder.mkdir(exist_ok=True)
+        yield from _codes(subject, compared, choices, folder)
+        yield from _interpolation(subject, choices, folder)
+        yield from _categories(subject, folder)
+        yield from _factors(subject, folder)
+        yield from _animation(subject, folder)
+
+
+def without_evaluation(directories: Sequence[Path]) -> list[Path]:
+    """The runs that have no evaluation of their newest checkpoint, and so no figures of one."""
+    runs = [Run.open(directory) for directory in directories]
+    return [run.directory for run in runs if _evaluation(run, run.newest_step()) is None]
+
+
+# -- reading ------------------------------------------------------------------------------------
+
+
+def _check(runs: Sequence[Run], baseline: Run | None, choices: Choices) -> None:
+    """SettingsError if these runs cannot be drawn together, or not as chosen."""
+    if not runs:
+        raise SettingsError("there is no run to draw; give its directory")
+    first, layout = runs[0], runs[0].settings.layout
+    for run in (*runs, *([baseline] if baseline else [])):
+        s = run.settings
+        if (s.experiment, s.layout) != (first.settings.experiment, layout):
+            raise SettingsError(
+                f"{run.directory} is of {s.experiment} with codes {s.layout}, and {first.directory} of "
+                f"{first.settings.experiment} with codes {layout}; draw those of one kind together"
+            )
+    if baseline is not None and baseline.settings.objective != "gan":
+        raise SettingsError(
+            f"the baseline {baseline.directory} is an InfoGAN's run; give one of a plain GAN, trained with "
+            "--objective gan"
+        )
+    names = Counter(run.directory.resolve().name for run in runs)
+    if len(names) < len(runs):
+        twice = names.most_common(1)[0][0]
+        raise SettingsError(
+            f"two runs are called {twice}, and so would be their folders of figures"
+        )
+    if unknown := [name for name in choices.codes or () if name not in layout.names]:
+        raise SettingsError(
+            f"there is no code '{unknown[0]}'; the run has {', '.join(layout.names)}"
+        )
+    if choices.limit is not None and not any(
+        isinstance(layout.codes[i], UniformCode) for i in _chosen(layout, choices)
+    ):
+        raise SettingsError(
+            f"a limit is for continuous codes, and none is drawn: the run's codes are {layout}"
+        )
+
+
+def _chosen(layout: CodeLayout, choices: Choices) -> list[int]:
+    names = layout.names if choices.codes is None else choices.codes
+    return [layout.names.index(name) for name in names]
+
+
+def _read(run: Run) -> _Subject:
+    networks, step = run.networks()
+    lines = run.metrics()
+    if not lines:
+        raise RunError(f"{run.directory} has no metrics.jsonl, and so no L_I to draw")
+    names = run.settings.layout.names
+    curve = Curve(
+        f"{_kind(run.settings)}, seed {run.settings.seed}",
+        run.settings.objective,
+        np.array([line["step"] for line in lines]),
+        np.array([[line["information"][name] for name in names] for line in lines]),
+    )
+    return _Subject(run, networks, step, curve, _evaluation(run, step))
+
+
+def _evaluation(run: Run, step: int) -> dict[str, Any] | None:
+    path = run.directory / "evaluation.json"
+    try:
+        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return values if values["step"] == step else None
+    except FileNotFoundError:
+        return None
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+        raise RunError(
+            f"{path} is damaged; 'minigan evaluate {run.directory}' writes it anew"
+        ) from error
+
+
+# -- drawing ------------------------------------------------------------------------------------
+
+
+def _information(
+    subjects: Sequence[_Subject], baseline: _Subject | None, out: Path
+) -> Iterator[Path]:
+    curves = [subject.curve for subject in (*subjects, *([baseline] if baseline else []))]
+    settings = subjects[0].settings
+    title = f"Fig. 1   How much Q reads of the codes in generated images ({settings.experiment})"
+    yield from save(information_figure(curves, settings.layout, title), out / "fig1-information")
+
+
+def _codes(
+    subject: _Subject, baseline: _Subject | None, choices: Choices, out: Path
+) -> Iterator[Path]:
+    settings, panels = subject.settings, []
+    chosen = _chosen(settings.layout, choices)
+    for i in chosen:
+        panels.append(_panel(subject, i, choices, ""))
+        if i == chosen[0] and baseline is not None:
+            panels[-1] = _panel(subject, i, choices, f", {subject.kind}")
+            panels.append(_panel(baseline, i, choices, f", {baseline.kind}"))
+    experiment = settings.experiment.split("-")[0]
+    number = _NUMBERS.get(experiment)
+    head, stem = (f"Fig. {number}   ", f"fig{number}-codes") if number else ("", "codes")
+    title = f"{head}Each row one random sample, one code varied ({subject.title})"
+    yield from save(grid_figure(panels, title), out / stem)
+
+
+def _panel(subject: _Subject, code: int, choices: Choices, whose: str) -> Panel:
+    settings = subject.settings
+    name, kind = subscript(settings.layout.names[code]), settings.layout.codes[code]
+    limit = choices.limit
+    if limit is None:
+        limit = _WIDE_LIMIT.get(settings.experiment.split("-")[0], 1.0)
+    images = traversal(
+        subject.networks, settings, code, choices.rows, choices.columns, limit, choices.step
+    )
+    values = f"from {-limit:g} to {limit:g}".replace("-", "−")
+    if not isinstance(kind, UniformCode):
+        values = "over all categories"
+    ticks = code_ticks(kind, images.shape[1], limit)
+    return Panel(f"{name} {values}{whose}", images, settings.image_low, ticks)
+
+
+def _interpolation(subject: _Subject, choices: Choices, out: Path) -> Iterator[Path]:
+    settings = subject.settings
+    images = interpolation(subject.networks, settings, choices.rows, choices.columns, choices.step)
+    last = float(choices.columns - 1)
+    ticks = [(0.0, "one")] + ([(last, "other")] if last else [])
+    panel = Panel(
+        "each row from one random latent (z, c) to another", images, settings.image_low, ticks
+    )
+    title = f"Interpolation ({subject.title})"
+    yield from save(grid_figure([panel], title), out / "interpolation")
+
+
+def _categories(subject: _Subject, out: Path) -> Iterator[Path]:
+    """The categories of a code against the classes, each category beside its class."""
+    clustering = subject.evaluation and (subject.evaluation["test"] or subject.evaluation["train"])
+    if not clustering:
+        return
+    matrix = np.array(clustering["matrix"])
+    assigned = np.array(clustering["one_to_one_assignment"])
+    order = np.argsort(np.where(assigned < 0, len(assigned), assigned), kind="stable")
+    matrix = matrix[order]
+    shares = matrix / np.maximum(matrix.sum(axis=0), 1)
+    name, error = subscript(clustering["code"]), 100 * clustering["one_to_one_error"]
+    which = "test" if subject.evaluation and subject.evaluation["test"] else "training"
+    figure = matrix_figure(
+        shares,
+        [[f"{count:,}" if count else "" for count in row] for row in matrix.tolist()],
+        (f"category of {name}, as Q reads it", [str(i) for i in order]),
+        ("class" if subject.settings.experiment.split("-")[0] != "mnist" else "digit",
+         [str(i) for i in range(matrix.shape[1])]),
+        f"{clustering['images']:,} {which} images: {error:.1f} % error by one-to-one matching\n{subject.title}",
+    )  # fmt: skip
+    yield from save(figure, out / "categories")
+
+
+def _factors(subject: _Subject, out: Path) -> Iterator[Path]:
+    """How much each code tells of each known factor."""
+    scores = subject.evaluation and subject.evaluation.get("disentanglement")
+    if not scores:
+        return
+    shares = np.array(scores["shares"])
+    figure = matrix_figure(
+        shares,
+        [[f"{share:.2f}" for share in row] for row in shares.tolist()],
+        ("code", [subscript(name) for name in scores["codes"]]),
+        ("factor", scores["factors"]),
+        f"Share of a factor's entropy that a code tells: MIG {scores['mig']:.2f}, "
+        f"FactorVAE score {scores['factor_vae']:.2f}\n{subject.title}",
+    )
+    yield from save(figure, out / "factors")
+
+
+def _animation(subject: _Subject, out: Path) -> Iterator[Path]:
+    pictures = subject.run.samples()
+    if len(pictures) > 1:
+        captions = [f"step {int(path.stem.removeprefix('step-')):,}" for path in pictures]
+        save_animation(pictures, captions, out / "training.gif")
+        yield out / "training.gif"

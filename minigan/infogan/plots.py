@@ -1,0 +1,223 @@
+"""The paper's figures in Matplotlib: what is plotted, its labels and its layout. What goes in comes as arrays."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from minigan.files import replacing
+from minigan.infogan.codes import CategoricalCode, Code, CodeLayout
+from minigan.infogan.figures import assemble
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_WIDTH = 7.2  # inches: a page's text
+_DOTS = 200  # an inch of a PNG
+_POINTS = 200  # of a curve
+_WIDE = 12  # columns of a panel that has the page's width to itself
+_COLOURS = {"infogan": ("#0b3d7a", "#2f7fd0", "#7fb8ee"), "gan": ("#c2571a", "#e8934a", "#f3bf8f")}
+_STYLE = {
+    "font.size": 9.0,
+    "axes.titlesize": 9.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "pdf.fonttype": 42,  # text stays text
+    "legend.frameon": False,
+}
+_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
+
+def subscript(name: str) -> str:
+    """c12 as c₁₂."""
+    return name.translate(_SUBSCRIPTS)
+
+
+def save(figure: Figure, stem: Path) -> list[Path]:
+    """Write it as `stem`.png and `stem`.pdf, the same bytes each time."""
+    paths = []
+    for kind, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None})):
+        path = stem.parent / f"{stem.name}.{kind}"
+        with _style(), replacing(path) as temporary:
+            figure.savefig(temporary, format=kind, dpi=_DOTS, metadata=metadata)
+        paths.append(path)
+    return paths
+
+
+@contextmanager
+def _style() -> Iterator[None]:
+    import matplotlib as mpl
+
+    with mpl.rc_context(_STYLE):  # type: ignore[arg-type]
+        yield
+
+
+def _figure(height: float, title: str, width: float = _WIDTH) -> Figure:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.08, h_pad=0.08)  # type: ignore[union-attr, call-arg]
+    figure.suptitle(title, fontsize=10.5)
+    return figure
+
+
+# -- Fig. 1 -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Curve:
+    """L_I of each code (columns) at each step of a run."""
+
+    label: str
+    objective: str
+    steps: np.ndarray
+    information: np.ndarray
+
+
+def information_figure(curves: Sequence[Curve], layout: CodeLayout, title: str) -> Figure:
+    """L_I over training steps: of the categorical codes together, and of the continuous ones, with their limits."""
+    kinds = [
+        (name, [i for i, code in enumerate(layout) if isinstance(code, CategoricalCode) == kind])
+        for kind, name in ((True, "categorical"), (False, "continuous"))
+    ]
+    panels = [(name, chosen) for name, chosen in kinds if chosen]
+    with _style():
+        figure = _figure(3.1, title, _WIDTH if len(panels) > 1 else 0.65 * _WIDTH)
+        for place, (kind, chosen) in enumerate(panels):
+            axes = figure.add_subplot(1, len(panels), place + 1)
+            names = ", ".join(subscript(layout.names[i]) for i in chosen)
+            axes.set_title(f"{names} ({kind}{', summed' if len(chosen) > 1 else ''})")
+            drawn = Counter[str]()  # of each objective: one colour, in turn dark and light
+            for curve in curves:
+                shades = _COLOURS[curve.objective]
+                shade = shades[drawn[curve.objective] % len(shades)]
+                _draw_curve(axes, curve, curve.information[:, chosen].sum(axis=1), shade)
+                drawn[curve.objective] += 1
+            _mark_limit(axes, [layout.codes[i] for i in chosen])
+            axes.set_xlabel("training step")
+            axes.set_ylabel("$L_I$ (nats)")
+            axes.margins(x=0)
+            if place == 0:
+                axes.legend(loc="center right")
+    return figure
+
+
+def _draw_curve(axes: Axes, curve: Curve, information: np.ndarray, colour: str) -> None:
+    """The mean over windows of steps: single batches would hide the course."""
+    starts = np.unique(np.linspace(0, len(information), _POINTS + 1).astype(int)[:-1])
+    counts = np.diff([*starts, len(information)])
+    steps = np.add.reduceat(curve.steps, starts) / counts
+    means = np.add.reduceat(information, starts) / counts
+    axes.plot(steps, means, color=colour, linewidth=1.3, label=curve.label)
+
+
+def _mark_limit(axes: Axes, codes: Sequence[Code]) -> None:
+    """The most that L_I can be: H(c), or what a Gaussian with σ = 1 leaves of it."""
+    limit = sum(code.attainable for code in codes)
+    entropy = sum(code.entropy for code in codes)
+    text = (
+        f"H(c) = {entropy:.3f}"
+        if limit == entropy
+        else f"the most with σ = 1: {limit:.3f}".replace("-", "−")
+    )
+    axes.axhline(limit, color="black", linewidth=0.9, linestyle="--")
+    low, high = axes.get_ylim()
+    axes.set_ylim(min(low, 0.0) if limit > 0 else low, max(high, limit) + 0.12 * abs(high - low))
+    axes.annotate(
+        text, (0.98, limit), xycoords=("axes fraction", "data"), xytext=(0, 3),
+        textcoords="offset points", ha="right", va="bottom",
+    )  # fmt: skip
+
+
+# -- Fig. 2 to 6 --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Images (rows, columns, height, width, channels) in which one code varies, or `caption` says what.
+
+    Under the columns stand `ticks`: where, counted in columns from the first one's middle, and what.
+    """
+
+    caption: str
+    images: np.ndarray
+    low: float
+    ticks: Sequence[tuple[float, str]]
+
+
+def code_ticks(code: Code, columns: int, limit: float) -> list[tuple[float, str]]:
+    """All categories; or whole numbers from −limit to limit, and its ends."""
+    if isinstance(code, CategoricalCode):
+        return [(float(i), str(i)) for i in range(code.size)]
+    if columns == 1 or limit == 0:
+        return [(0.0, f"{-limit:g}".replace("-", "−"))]
+    whole = [float(v) for v in range(-int(limit), int(limit) + 1)] if limit <= 5 else [0.0]
+    values = sorted({-limit, *whole, limit})
+    scale = (columns - 1) / (2 * limit)
+    return [((value + limit) * scale, f"{value:g}".replace("-", "−")) for value in values]
+
+
+def grid_figure(panels: Sequence[Panel], title: str) -> Figure:
+    """Panels two a row, lettered as in the paper; wide ones one a row."""
+    wide = max(panel.images.shape[1] for panel in panels) > _WIDE
+    across = 1 if wide or len(panels) == 1 else 2
+    down = -(-len(panels) // across)
+    page = _WIDTH if wide or across == 2 else 0.65 * _WIDTH
+    pictures = [assemble(panel.images, panel.low, gap=255) for panel in panels]
+    tallest = max(picture.shape[0] / picture.shape[1] for picture in pictures)
+    with _style():
+        figure = _figure(0.5 + down * (0.42 + tallest * 0.96 * page / across), title, page)
+        for i, (panel, picture) in enumerate(zip(panels, pictures, strict=True)):
+            axes = figure.add_subplot(down, across, i + 1)
+            axes.imshow(
+                picture[..., 0] if picture.shape[2] == 1 else picture, cmap="gray", vmin=0, vmax=255
+            )
+            letter = f"({chr(ord('a') + i)})  " if 1 < len(panels) <= 26 else ""
+            axes.set_title(f"{letter}{panel.caption}", pad=4)
+            cell = (picture.shape[1] + 1) / panel.images.shape[1]
+            axes.set_xticks(
+                [(place + 0.5) * cell - 1 for place, _ in panel.ticks],
+                [text for _, text in panel.ticks],
+            )
+            axes.set_yticks([])
+            axes.tick_params(length=0, pad=2)
+            axes.spines[:].set_visible(False)
+    return figure
+
+
+# -- matrices -----------------------------------------------------------------------------------
+
+
+def matrix_figure(
+    shares: np.ndarray,
+    texts: Sequence[Sequence[str]],
+    rows: tuple[str, Sequence[str]],
+    columns: tuple[str, Sequence[str]],
+    title: str,
+) -> Figure:
+    """Shares in [0, 1], (rows, columns), as shades with a text in each; `rows` and `columns` are axis and names."""
+    height, width = shares.shape
+    with _style():
+        figure = _figure(1.3 + 0.36 * height, title, max(4.6, 1.5 + 0.52 * width))
+        axes = figure.add_subplot()
+        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        for row, column in np.ndindex(shares.shape):
+            dark = shares[row, column] > 0.55
+            axes.text(
+                column, row, texts[row][column], ha="center", va="center", fontsize=8,
+                color="white" if dark else "black",
+            )  # fmt: skip
+        axes.set_yticks(range(height), rows[1])
+        axes.set_xticks(range(width), columns[1])
+        axes.set_ylabel(rows[0])
+        axes.set_xlabel(columns[0])
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+    return figure
