@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from minigan.cli import inspection, training
+from minigan.cli import data, inspection, training
 from minigan.errors import MiniganError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app.command("resume")(training.resume)
 app.command("evaluate")(inspection.evaluate)
 app.command("sample")(inspection.sample)
 app.command("info")(inspection.info)
+app.add_typer(data.app, name="data")
 
 
 def main(arguments: list[str] | None = None) -> None:

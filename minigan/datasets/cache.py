@@ -4,7 +4,7 @@ A set of photographs is slow to decode and larger than memory; the same images a
 grows as the images are read, and the JSON beside it says how far it is, so a preparation that was stopped or
 killed goes on where it was. Both are named after a hash of what was read (names, sizes and times of the files) and
 of what is done to it, so a changed source is never taken for another. The finished array's SHA-256 is in the JSON:
-it is checked whenever the file's time is not the noted one, and by `prepare(..., verify=True)`.
+it is checked whenever the file's time is not the noted one, and when `Preparation.verify` asks for it.
 """
 
 from __future__ import annotations
@@ -54,11 +54,13 @@ class Source:
 class Preparation:
     """How to prepare images: where to keep them, and what to do with those that cannot be used.
 
-    `folder` is minigan's own if it is None. `progress` hears how many images are done, of how many.
+    `folder` is minigan's own if it is None. With `verify`, a finished file's checksum is computed again. `progress`
+    hears how many images are done, of how many.
     """
 
     folder: Path | None = None
     leave_out: bool = False
+    verify: bool = False
     progress: Callable[[int, int], None] = field(default=lambda done, total: None)
 
 
@@ -101,7 +103,7 @@ class _State:
         write_json(path, self.__dict__)
 
 
-def prepare(source: Source, how: Preparation, verify: bool = False) -> Prepared:
+def prepare(source: Source, how: Preparation) -> Prepared:
     """The images of a source: from the cache, or read now and kept there.
 
     DatasetError says in one sentence what is wrong: images that cannot be used (unless they may be left out), a
@@ -118,7 +120,7 @@ def prepare(source: Source, how: Preparation, verify: bool = False) -> Prepared:
     facts = [_FORMAT, digest, source.count, *source.shape]
     if not path.exists():
         _Building(source, how, path, facts).run()
-    return _open(path, _State.read(path.with_suffix(".json"), facts), source, verify)
+    return _open(path, _State.read(path.with_suffix(".json"), facts), source, how.verify)
 
 
 def _open(path: Path, state: _State, source: Source, verify: bool) -> Prepared:

@@ -143,10 +143,12 @@ class Canvas:
         """What has been drawn, uint8 (batch, size, size, 1); rays that met nothing are the background."""
         grey = np.where(self.depth == _FAR, np.float32(background), self.brightness)
         rays = grey.reshape(len(grey), self.size, RAYS, self.size, RAYS)
-        means = sum(rays[:, :, i, :, j] for i in range(RAYS) for j in range(RAYS)) / RAYS**2
-        return np.rint(np.clip(means, 0, 1) * 255).astype(np.uint8)[..., None]
+        means = rays.mean(axis=(2, 4))
+        pixels: NDArray[np.uint8] = np.rint(np.clip(means, 0, 1) * 255).astype(np.uint8)
+        return pixels[..., None]
 
 
 def smooth_step(values: Floats, softness: float) -> Floats:
     """From 0 below −softness to 1 above it, linear between: the edge of a painted shape, without steps."""
-    return np.clip(values * np.float32(0.5 / softness) + np.float32(0.5), 0, 1)
+    step: Floats = np.clip(values * np.float32(0.5 / softness) + np.float32(0.5), 0, 1)
+    return step

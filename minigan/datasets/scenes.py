@@ -73,10 +73,8 @@ def draw_faces(factors: np.ndarray, identity: np.ndarray, size: int = 32) -> NDA
     azimuth, elevation, lighting, width = factors.T
     n = len(factors)
     turn = rotation(np.radians(azimuth), np.radians(elevation))
-    skin, hair = (
-        (0.72 + 0.2 * identity[:, 0]).astype(np.float32),
-        np.float32(0.05 + 0.3 * identity[:, 1]),
-    )
+    skin = (0.72 + 0.2 * identity[:, 0]).astype(np.float32)
+    hair = (0.05 + 0.3 * identity[:, 1]).astype(np.float32)
     shift = np.float32(0.08) * (identity[:, 2, None, None] - 0.5).astype(np.float32)
 
     def face(points: list[Floats]) -> Floats:
@@ -97,7 +95,9 @@ def draw_faces(factors: np.ndarray, identity: np.ndarray, size: int = 32) -> NDA
     canvas = Canvas(_light(lighting, height=20), size, ambient=0.12)
     canvas.ellipsoid(turn, _vectors(0, -0.80, -0.18, n), _vectors(0.28, 0.5, 0.28, n), 0.85 * skin)
     canvas.ellipsoid(turn, _vectors(0, 0, 0, n), axes, face)
-    canvas.ellipsoid(turn, _vectors(0, 0.16, -0.18, n), axes * np.float32([1.06, 1, 1]), hair)
+    canvas.ellipsoid(
+        turn, _vectors(0, 0.16, -0.18, n), axes * np.array([1.06, 1, 1], np.float32), hair
+    )
     canvas.ellipsoid(turn, _vectors(0, -0.12, 0.64, n), _vectors(0.10, 0.17, 0.22, n), skin)
     for side in (-1, 1):
         ear = _vectors(side * 0.57 * width, -0.05, -0.05, n)
@@ -191,8 +191,8 @@ def draw_chairs(factors: np.ndarray, identity: np.ndarray, size: int = 64) -> ND
     n = len(factors)
     turn = rotation(np.radians(azimuth), np.full(n, np.radians(_CHAIR_ELEVATION)))
     corners = _CORNERS[shape.astype(int)]
-    corners[:, :, [0, 3]] *= np.float32(width)[:, None, None]
-    wood = np.float32(0.6 + 0.4 * identity[:, 0])
+    corners[:, :, [0, 3]] *= width[:, None, None].astype(np.float32)
+    wood = (0.6 + 0.4 * identity[:, 0]).astype(np.float32)
     canvas = Canvas(_light(np.full(n, -30.0), height=50), size, ambient=0.2)
     for part in range(_MOST_BOXES):
         canvas.box(turn, corners[:, part, :3], corners[:, part, 3:], wood)

@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 
 from minigan.datasets import LabeledImages
+from minigan.datasets.cache import Preparation
+from minigan.datasets.catalogue import open_images
 from minigan.devices import get_device
 from minigan.errors import SettingsError, TrainingError
 from minigan.infogan.codes import CategoricalCode, CodeLayout, UniformCode
@@ -323,7 +325,20 @@ def evaluate(
             for start in range(0, samples, batch_size)
         )
         readings = code_readings(layout, read(generated, GENERATED), codes.numpy())
-    return Evaluation(settings.experiment, samples, readings, trained, tested)
+    return Evaluation(settings.title, samples, readings, trained, tested)
+
+
+def labeled_images(
+    settings: Settings, how: Preparation
+) -> tuple[LabeledImages | None, LabeledImages | None]:
+    """The experiment's images to train and to test on, with their labels; None where there are none."""
+    shape = settings.image_shape
+    train = open_images(settings.dataset, settings.data, "train", shape, how)
+    test = open_images(settings.dataset, settings.data, "test", shape, how)
+    return (
+        train if isinstance(train, LabeledImages) else None,
+        test if isinstance(test, LabeledImages) else None,
+    )
 
 
 @contextmanager
