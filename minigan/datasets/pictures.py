@@ -54,19 +54,16 @@ class Treatment:
             raise ValueError(f"it is {_times(picture.size)}, and not {_times(self.size)}")
         height, width, channels = self.shape
         wide, high = picture.size
-        if self.cut is not None:
-            cut_width, cut_height = map(float, self.cut)
-        else:
-            cut_width, cut_height = (
-                min(wide, high * width / height),
-                min(high, wide * height / width),
-            )
-        # whole pixels where the cut is, as an array's slice would take them
-        left, top = round((wide - cut_width) / 2), round((high - cut_height) / 2)
-        box = (left, top, min(wide, left + cut_width), min(high, top + cut_height))
-        small = _opaque(picture).convert("L" if channels == 1 else "RGB")
-        if box != (0, 0, width, height) or picture.size != (width, height):
-            small = small.resize((width, height), Image.Resampling.BICUBIC, box)
+        cut = self.cut or (
+            max(1, min(wide, round(high * width / height))),
+            max(1, min(high, round(wide * height / width))),
+        )
+        # cut first: while resizing, the filter would see what lies around
+        left, top = (wide - cut[0]) // 2, (high - cut[1]) // 2
+        small = _opaque(picture.crop((left, top, left + cut[0], top + cut[1])))
+        small = small.convert("L" if channels == 1 else "RGB")
+        if small.size != (width, height):
+            small = small.resize((width, height), Image.Resampling.BICUBIC)
         return np.asarray(small).reshape(self.shape)
 
     def of_array(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:

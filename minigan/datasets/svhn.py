@@ -72,16 +72,17 @@ def _files(path: Path, split: str) -> list[Path]:
 def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
     """The shapes of X and y, from the file's headers alone."""
     from scipy.io import whosmat
+    from scipy.io.matlab import MatReadError
 
     try:
         found = {name: (tuple(shape), kind) for name, shape, kind in whosmat(path)}
-    except _DAMAGE as error:
+    except (MatReadError, *_DAMAGE) as error:
         raise _damaged(path, error) from error
     X, y = found.get("X", ((), "")), found.get("y", ((), ""))
     if len(X[0]) != 4 or X[0][:3] != (32, 32, 3) or X[1] != "uint8" or y[0] != (X[0][3], 1):
         inside = ", ".join(f"{n} {k} {s}" for n, (s, k) in found.items()) or "nothing"
         raise DatasetError(
-            f"{path}: expected SVHN's X, uint8 (32, 32, 3, N), and y, (N, 1), found {inside}; give train_32x32.mat"
+            f"{path}: expected SVHN's X, uint8 (32, 32, 3, N), and y, (N, 1), found {inside}; give a whole train_32x32.mat"
         )
     return {name: shape for name, (shape, _) in found.items()}
 
@@ -102,10 +103,11 @@ def _labels(path: Path) -> NDArray[np.uint8]:
 
 def _variable(path: Path, name: str) -> NDArray[Any]:
     from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
 
     try:
         array: NDArray[Any] = loadmat(path, variable_names=[name])[name]
-    except _DAMAGE as error:
+    except (MatReadError, *_DAMAGE) as error:
         raise _damaged(path, error) from error
     return array
 
