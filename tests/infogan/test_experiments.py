@@ -87,7 +87,10 @@ def write_data(home: Path, name: str) -> Path:
     """A few images in the official format."""
 
     def noise(*shape: int) -> np.ndarray:
-        return RNG.integers(0, 256, shape, np.uint8)
+        """Black above, and noise towards white below: the resized picture has it, too."""
+        picture = RNG.integers(200, 256, shape, np.uint8)
+        picture[: shape[0] // 2] = 0
+        return picture
 
     if name == "svhn":
         path = home / "train_32x32.mat"
