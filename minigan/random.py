@@ -34,6 +34,7 @@ class Stream(enum.IntEnum):
     SAMPLE_CODES = 6
     EVALUATION_NOISE = 7
     EVALUATION_CODES = 8
+    SCENES = 9
 
 
 def uniform(

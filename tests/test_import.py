@@ -16,11 +16,11 @@ PACKAGE = Path(minigan.__file__).parent
 # A module imports what stands on lower lines, or in its own package; "minigan" is its __init__.py.
 LAYERS = [
     {"errors", "files"},
-    {"devices", "datasets"},
+    {"devices"},
     {"graph"},
     {"tensor"},
     {"ops", "random", "check"},
-    {"creation"},
+    {"creation", "datasets"},
     {"nn", "optim"},
     {"minigan"},
     {"infogan"},

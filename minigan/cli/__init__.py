@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from minigan.cli import inspection, profiling, training
+from minigan.cli import data, inspection, profiling, training
 from minigan.errors import MiniganError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.command("figures")(inspection.figures)
 app.command("sample")(inspection.sample)
 app.command("profile")(profiling.profile)
 app.command("info")(inspection.info)
+app.add_typer(data.app, name="data")
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -7,9 +7,12 @@ from typing import Annotated
 
 import typer
 
+from minigan.cli.data import Cache
+
 
 def evaluate(
     directory: Annotated[Path, typer.Argument(help="The run's directory.")],
+    cache: Cache = None,
 ) -> None:
     """The paper's numbers for a run's newest checkpoint, as a table and as evaluation.json.
 
@@ -20,7 +23,7 @@ def evaluate(
 
     run = Run.open(directory)
     networks, step = run.networks()
-    evaluate_and_report(run, networks, step)
+    evaluate_and_report(run, networks, step, cache)
 
 
 def sample(

@@ -14,6 +14,7 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from minigan.datasets.cache import Preparation
 from minigan.devices import device_names, get_device, resolve_device_name
 from minigan.devices.kernels import KERNELS
 from minigan.errors import DeviceError, SettingsError, TrainingError
@@ -65,11 +66,35 @@ class _Speed:
         return (len(self.times) - 1) / (self.times[-1] - self.times[0])
 
 
-def run_and_report(run: Run, trainer: Trainer, evaluate: bool) -> None:
+@contextmanager
+def preparation(
+    cache: Path | None, leave_out: bool = False, verify: bool = False
+) -> Iterator[Preparation]:
+    """How images are prepared, with a bar on the terminal from the first one that is."""
+    console = Console()
+    columns = (
+        TextColumn("prepare images"), BarColumn(bar_width=20),
+        TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn(compact=True),
+    )  # fmt: skip
+    bar = Progress(*columns, console=console, disable=not console.is_terminal)
+    task = bar.add_task("", total=None)
+
+    def show(done: int, total: int) -> None:
+        bar.start()  # nothing, once it has
+        bar.update(task, completed=done, total=total)
+
+    try:
+        yield Preparation(cache, leave_out, verify, show)
+    finally:
+        if bar.live.is_started:
+            bar.stop()
+
+
+def run_and_report(run: Run, trainer: Trainer, evaluate: bool, cache: Path | None = None) -> None:
     """Train to the end; then, if asked, evaluate and print the paper's numbers."""
     settings, layout, speed = run.settings, trainer.layout, _Speed()
     typer.echo(
-        f"{settings.experiment}: {settings.codes}, seed {settings.seed}, {settings.iterations} steps of "
+        f"{settings.title}: {settings.codes}, seed {settings.seed}, {settings.iterations} steps of "
         f"{settings.batch_size} images on {settings.device}, in {run.directory}"
     )
     names, limits = layout.names, [code.attainable for code in layout]
@@ -99,19 +124,20 @@ def run_and_report(run: Run, trainer: Trainer, evaluate: bool) -> None:
         )
         raise TrainingError(f"{error}; {place}") from error
     if evaluate:
-        evaluate_and_report(run, trainer.networks, trainer.step_count)
+        evaluate_and_report(run, trainer.networks, trainer.step_count, cache)
 
 
-def evaluate_and_report(run: Run, networks: Networks, step: int) -> None:
+def evaluate_and_report(run: Run, networks: Networks, step: int, cache: Path | None = None) -> None:
     """Evaluate the networks of a step; print a table, and write evaluation.json."""
-    train, test, factored = evaluation_images(run.settings)
+    with preparation(cache) as how:
+        train, test, factored = evaluation_images(run.settings, how)
     with _progress("evaluate, %", 100) as show:
         evaluation = evaluate_networks(
             networks, run.settings, train, test, factored=factored,
             progress=lambda done, total: show(100 * done // total, ""),
         )  # fmt: skip
     write_json(run.directory / "evaluation.json", {"step": step, **evaluation.to_json()})
-    table = Table(title=f"{run.settings.experiment}, seed {run.settings.seed}, step {step}")
+    table = Table(title=f"{run.settings.title}, seed {run.settings.seed}, step {step}")
     for column in ("measure", "value", "reference"):
         table.add_column(column)
     for row in evaluation.rows():

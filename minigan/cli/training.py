@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from minigan.cli.data import Cache
+
 Device = Annotated[
     str,
     typer.Option(
@@ -25,26 +27,39 @@ Evaluate = Annotated[bool, typer.Option(help="At the end, measure the paper's nu
 
 
 def train(
-    experiment: Annotated[str, typer.Argument(help="What to train: mnist.")],
+    experiment: Annotated[
+        str,
+        typer.Argument(
+            help="What to train: mnist, svhn, celeba, faces, chairs, or a .toml file of your own."
+        ),
+    ],
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="Where the images are, or scenes: faces or chairs that minigan draws. See: minigan data."
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="The run's directory; runs/EXPERIMENT-OBJECTIVE-seedN if not given."),
     ] = None,
     device: Device = "auto",
-    seed: Annotated[int, typer.Option(help="Two runs of one seed are the same to the bit.")] = 0,
+    seed: Annotated[
+        int | None, typer.Option(help="Two runs of one seed are the same to the bit; 0.")
+    ] = None,
     iterations: Annotated[int | None, typer.Option(help="Steps of training; mnist: 5000.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images a step; mnist: 128.")] = None,
-    dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
+    dtype: Annotated[str | None, typer.Option(help="float32 or float64.")] = None,
     float32_precision: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="ieee, or tf32: products on the tensor cores of a GPU; the cpu has none."
         ),
-    ] = "ieee",
+    ] = None,
     objective: Annotated[
-        str,
+        str | None,
         typer.Option(help="infogan, or gan: the plain GAN of Fig. 1, whose Q only looks on."),
-    ] = "infogan",
+    ] = None,
     codes: Annotated[
         str | None,
         typer.Option(help='The codes; mnist: "Cat(10) + 2*Uniform".'),
@@ -68,18 +83,20 @@ def train(
     sample_every: Annotated[int | None, typer.Option(help="Steps between sample grids.")] = None,
     capture: Capture = True,
     evaluate: Evaluate = True,
+    cache: Cache = None,
 ) -> None:
     """Train InfoGAN, with samples as it goes and the paper's numbers at the end.
 
     Ctrl-C saves the state; `minigan resume` goes on as if nothing had happened.
     """
-    from minigan.cli.progress import run_and_report
+    from minigan.cli.progress import preparation, run_and_report
     from minigan.devices import resolve_device_name
-    from minigan.infogan.experiments import get_experiment
+    from minigan.infogan.experiments import absolute_data, get_experiment
     from minigan.infogan.runs import Run, images_of
     from minigan.infogan.training import Trainer
 
     given: dict[str, Any] = {
+        "data": None if data is None else absolute_data(data, Path.cwd()),
         "device": resolve_device_name(device), "seed": seed, "iterations": iterations, "batch_size": batch_size,
         "dtype": dtype, "float32_precision": float32_precision, "objective": objective, "codes": codes, "noise": noise,
         "trunk": trunk, "generator": generator,
@@ -90,10 +107,13 @@ def train(
     }  # fmt: skip
     base = get_experiment(experiment)
     settings = dataclasses.replace(base, **{k: v for k, v in given.items() if v is not None})
-    directory = out or Path("runs") / f"{experiment}-{objective}-seed{seed}"
+    directory = (
+        out or Path("runs") / f"{settings.experiment}-{settings.objective}-seed{settings.seed}"
+    )
     Run.check_free(directory)
-    trainer = Trainer(settings, images_of(settings), capture=capture)
-    run_and_report(Run.create(directory, settings), trainer, evaluate)
+    with preparation(cache) as how:
+        trainer = Trainer(settings, images_of(settings, how), capture=capture)
+    run_and_report(Run.create(directory, settings), trainer, evaluate, cache)
 
 
 def resume(
@@ -103,15 +123,17 @@ def resume(
     ] = None,
     capture: Capture = True,
     evaluate: Evaluate = True,
+    cache: Cache = None,
 ) -> None:
     """Go on with a run from its newest checkpoint, as if it had never stopped."""
-    from minigan.cli.progress import run_and_report
+    from minigan.cli.progress import preparation, run_and_report
     from minigan.infogan.runs import Run, images_of
     from minigan.infogan.training import Trainer
 
     run = Run.open(directory)
-    trainer = Trainer(run.settings, images_of(run.settings), capture=capture)
+    with preparation(cache) as how:
+        trainer = Trainer(run.settings, images_of(run.settings, how), capture=capture)
     run.restore(trainer)
     if iterations is not None:
         run.extend(iterations, trainer.step_count)
-    run_and_report(run, trainer, evaluate)
+    run_and_report(run, trainer, evaluate, cache)

@@ -9,15 +9,26 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LabeledImages"]
+__all__ = ["FactoredImages", "Images", "LabeledImages"]
 
 
-@dataclass(frozen=True, eq=False)  # arrays have no single truth value, so neither has ==
-class LabeledImages:
-    """Images and the class of each.
-
-    `images` is uint8 (N, height, width, channels), 0 to 255; `labels` is uint8 (N,).
-    """
+@dataclass(frozen=True, eq=False)  # arrays have no single truth value, so none of these has ==
+class Images:
+    """Images: uint8 (N, height, width, channels), 0 to 255."""
 
     images: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class LabeledImages(Images):
+    """Images and the class of each: `labels` is uint8 (N,)."""
+
     labels: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class FactoredImages(Images):
+    """Images and what each was made from: `factors` is float64 (N, factors), and `names` says what they are."""
+
+    factors: NDArray[np.float64]
+    names: tuple[str, ...]

@@ -13,13 +13,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from minigan.datasets import LabeledImages
+from minigan.datasets import FactoredImages, LabeledImages
+from minigan.datasets.cache import Preparation
+from minigan.datasets.catalogue import open_images
 from minigan.devices import get_device
 from minigan.errors import SettingsError, TrainingError
 from minigan.infogan.codes import CategoricalCode, CodeLayout, UniformCode
@@ -191,20 +193,6 @@ def pearson_correlation(x: np.ndarray, y: np.ndarray) -> float:
 # -- codes against factors ----------------------------------------------------------------------
 
 
-class FactoredImages(Protocol):
-    """Images whose factors are known.
-
-    `images` is uint8 (n, height, width, channels), `factors` (n, factors), a factor's name in `factor_names`.
-    """
-
-    @property
-    def images(self) -> np.ndarray: ...
-    @property
-    def factors(self) -> np.ndarray: ...
-    @property
-    def factor_names(self) -> Sequence[str]: ...
-
-
 def representation(
     layout: CodeLayout, parameters: np.ndarray
 ) -> tuple[np.ndarray, tuple[int, ...]]:
@@ -362,12 +350,17 @@ class Evaluation:
 
 
 def evaluation_images(
-    settings: Settings,
+    settings: Settings, how: Preparation
 ) -> tuple[LabeledImages | None, LabeledImages | None, FactoredImages | None]:
     """What an experiment is measured on: training and test images with labels, images with known factors."""
-    from minigan.datasets import mnist
-
-    return mnist.load("train"), mnist.load("test"), None
+    shape = settings.image_shape
+    train = open_images(settings.dataset, settings.data, "train", shape, how)
+    test = open_images(settings.dataset, settings.data, "test", shape, how)
+    return (
+        train if isinstance(train, LabeledImages) else None,
+        test if isinstance(test, LabeledImages) else None,
+        train if isinstance(train, FactoredImages) else None,
+    )
 
 
 def evaluate(
@@ -431,9 +424,7 @@ def evaluate(
     def score(data: FactoredImages) -> Disentanglement:
         parameters = read(_real_batches(data.images, settings, batch_size), REAL)
         read_codes, widths = representation(layout, parameters)
-        return measure(
-            read_codes, data.factors, layout.names, data.factor_names, widths, settings.seed
-        )
+        return measure(read_codes, data.factors, layout.names, data.names, widths, settings.seed)
 
     strokes: list[np.ndarray] = []
 
@@ -455,7 +446,7 @@ def evaluate(
         relations: tuple[StrokeRelation, ...] = ()
         if strokes:
             relations = stroke_relations(networks, settings, codes.numpy(), np.concatenate(strokes))
-    return Evaluation(settings.experiment, samples, readings, trained, tested, relations, scores)
+    return Evaluation(settings.title, samples, readings, trained, tested, relations, scores)
 
 
 def _first_categorical(layout: CodeLayout) -> tuple[str, int, int] | None:
@@ -478,10 +469,10 @@ def _check(labeled: LabeledImages, settings: Settings) -> None:
 
 def _check_factored(data: FactoredImages, settings: Settings) -> None:
     images, shape = data.images, np.shape(data.factors)
-    if images.shape[1:] != settings.image_shape or shape != (len(images), len(data.factor_names)):
+    if images.shape[1:] != settings.image_shape or shape != (len(images), len(data.names)):
         raise SettingsError(
             f"{settings.experiment} is evaluated on images of {settings.image_shape} with factors each; these "
-            f"are {images.shape} with factors {shape}, named {', '.join(data.factor_names) or 'nothing'}"
+            f"are {images.shape} with factors {shape}, named {', '.join(data.names) or 'nothing'}"
         )
 
 

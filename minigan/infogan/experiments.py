@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
+import re
+import tomllib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from minigan.datasets.catalogue import CATALOGUE, SCENES
 from minigan.devices.precision import FLOAT32_PRECISIONS
 from minigan.errors import SettingsError
 from minigan.infogan.codes import CodeLayout
@@ -41,6 +46,8 @@ class Settings:
     `lambda_continuous` are λ of each kind of code. `beta1` and `beta2` are Adam's. Images are scaled to
     [`image_low`, 1]. `device` is the one that computes, never "auto": a run goes on where it began.
     `float32_precision` is that of the training steps' products (`minigan.set_float32_precision`).
+    [`image_low`, 1]. `dataset` says how the images at `data` are read (``minigan.datasets.catalogue``); `data` is
+    an absolute path, "" for what is inside minigan, or "scenes" for what it draws.
     """
 
     experiment: str
@@ -49,6 +56,8 @@ class Settings:
     generator: str
     noise: int
     codes: str
+    dataset: str = "mnist"
+    data: str = ""
     objective: str = "infogan"
     image_low: float = 0.0
     negative_slope: float = 0.1
@@ -69,10 +78,14 @@ class Settings:
 
     def __post_init__(self) -> None:
         CodeLayout.parse(self.codes)
+        sides = self.image_shape
+        if len(sides) != 3 or not all(type(side) is int and side > 0 for side in sides):
+            raise SettingsError(f"image_shape is height, width and channels, not {list(sides)}")
         for name, allowed in (
             ("objective", OBJECTIVES),
             ("dtype", DTYPES),
             ("float32_precision", FLOAT32_PRECISIONS),
+            ("dataset", tuple(CATALOGUE)),
         ):
             if getattr(self, name) not in allowed:
                 raise SettingsError(
@@ -90,6 +103,11 @@ class Settings:
     @property
     def layout(self) -> CodeLayout:
         return CodeLayout.parse(self.codes)
+
+    @property
+    def title(self) -> str:
+        """The experiment, and what it is trained on if that is not its own data."""
+        return f"{self.experiment} on {Path(self.data).name}" if self.data else self.experiment
 
     def to_json(self) -> dict[str, Any]:
         """As plain values; `from_json` reads them back."""
@@ -120,11 +138,120 @@ MNIST = Settings(
     codes="Cat(10) + 2*Uniform",
 )
 
-EXPERIMENTS = {MNIST.experiment: MNIST}
+# The others, with the paper's networks, codes and λ (its appendix C); their schedule is MNIST's, twice as long, since
+# the paper gives none. Real images are scaled to the range of G's last layer.
+
+# The appendix's 168 inputs of G imply four continuous codes: --codes "4*Cat(10) + 4*Uniform".
+SVHN = Settings(
+    experiment="svhn",
+    dataset="svhn",
+    image_shape=(32, 32, 3),
+    image_low=-1.0,
+    trunk="conv 64 | conv 128 bn | conv 256 bn",
+    generator="fc 2x2x448 bn | up 256 bn | up 128 | up 64 | up 3 tanh",
+    noise=124,
+    codes="4*Cat(10) + 2*Uniform",
+    iterations=10_000,
+)
+
+CELEBA = dataclasses.replace(
+    SVHN, experiment="celeba", dataset="celeba", noise=128, codes="10*Cat(10)"
+)
+
+FACES = Settings(
+    experiment="faces",
+    dataset="faces",
+    image_shape=(32, 32, 1),
+    trunk="conv 64 | conv 128 bn | fc 1024 bn",
+    generator="fc 1024 bn | fc 8x8x128 bn | up 64 bn | up 1 sigmoid",
+    noise=128,
+    codes="5*Uniform",
+    lambda_continuous=0.2,
+    learning_rate_generator=5e-4,
+    iterations=10_000,
+)
+
+# The appendix has three categorical codes: --codes "3*Cat(20) + Uniform".
+CHAIRS = Settings(
+    experiment="chairs",
+    dataset="chairs",
+    image_shape=(64, 64, 1),
+    trunk="conv 64 | conv 128 bn | conv 256 bn | conv 256 s1 bn | conv 256 s1 bn | fc 1024 bn",
+    generator="fc 1024 bn | fc 8x8x256 bn | up 256 s1 bn | up 256 s1 bn | up 128 bn | up 64 bn | up 1 sigmoid",
+    noise=128,
+    codes="4*Cat(20) + Uniform",
+    lambda_continuous=10.0,
+    iterations=10_000,
+)
+
+EXPERIMENTS = {settings.experiment: settings for settings in (MNIST, SVHN, CELEBA, FACES, CHAIRS)}
 
 
 def get_experiment(name: str) -> Settings:
-    """The declaration of that name; SettingsError names those that there are."""
+    """The declaration of that name, or the one in that TOML file; SettingsError names those that there are."""
+    if name.endswith(".toml"):
+        return read_declaration(Path(name))
     if name not in EXPERIMENTS:
-        raise SettingsError(f"there is no experiment '{name}'; there is {', '.join(EXPERIMENTS)}")
+        raise SettingsError(
+            f"there is no experiment '{name}'; there is {', '.join(EXPERIMENTS)}, or a .toml file of your own"
+        )
     return EXPERIMENTS[name]
+
+
+def read_declaration(path: Path) -> Settings:
+    """An experiment of the user's own: TOML with `base`, one of `EXPERIMENTS`, and the settings that differ.
+
+    It is named by `experiment`, or by the file; a relative path in `data` starts at the file's folder.
+    SettingsError says in one sentence what is wrong.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise SettingsError(
+            f"there is no file {path}; an experiment of your own is a TOML file"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not TOML: {error}") from error
+    base = values.pop("base", None)
+    if base not in EXPERIMENTS:
+        found = "none" if base is None else repr(base)
+        raise SettingsError(
+            f'{path}: expected base = "mnist" or another of {", ".join(EXPERIMENTS)}, found {found}'
+        )
+    values.setdefault("experiment", path.stem)
+    try:
+        check_types(values)
+        if not re.fullmatch(r"\w[\w.-]*", values["experiment"]):
+            raise SettingsError(
+                f"experiment is a name of letters, digits, '.', '-' and '_', not '{values['experiment']}'"
+            )
+        if "device" in values:
+            raise SettingsError("the device is no part of an experiment; choose it by --device")
+        if "data" in values:
+            values["data"] = absolute_data(values["data"], path.parent)
+        if "image_shape" in values:
+            values["image_shape"] = tuple(values["image_shape"])
+        return dataclasses.replace(EXPERIMENTS[base], **values)
+    except SettingsError as error:
+        raise SettingsError(f"{path}: {error}") from error
+
+
+def check_types(values: dict[str, Any]) -> None:
+    """SettingsError if a value, as JSON or TOML wrote it, is no setting or not of the setting's type."""
+    written = {float: (float, int), tuple: (list,)}
+    examples = MNIST.to_json()
+    for name, value in values.items():
+        if name not in examples:
+            similar = difflib.get_close_matches(name, examples, 1)
+            hint = f"did you mean {similar[0]}?" if similar else f"there is {', '.join(examples)}"
+            raise SettingsError(f"there is no setting {name}; {hint}")
+        kind = type(examples[name])
+        if type(value) not in written.get(kind, (kind,)):
+            raise SettingsError(f"{name} is {value!r}, and not of type {kind.__name__}")
+
+
+def absolute_data(data: str, start: Path) -> str:
+    """Where the images are, as `Settings.data` holds it: "", "scenes", or a path made absolute from `start`."""
+    if data in ("", SCENES):
+        return data
+    return str((start / Path(data).expanduser()).resolve())

@@ -25,10 +25,12 @@ from typing import Any
 import numpy as np
 
 import minigan
+from minigan.datasets.cache import Preparation
+from minigan.datasets.catalogue import open_images
 from minigan.errors import RunError, SettingsError, TrainingError
 from minigan.files import leftovers, replacing, write_json
 from minigan.infogan.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
-from minigan.infogan.experiments import Settings, get_experiment
+from minigan.infogan.experiments import Settings, check_types
 from minigan.infogan.figures import save_grid, traversal
 from minigan.infogan.training import Networks, StepMetrics, Trainer
 from minigan.tensor import load_all
@@ -273,11 +275,7 @@ def versions() -> dict[str, str]:
 
 def _read_settings(values: dict[str, Any]) -> Settings:
     """The settings in an experiment.json; SettingsError if one is not even of the right type."""
-    kinds = {float: (float, int), tuple: (list,)}  # how JSON writes them
-    for name, example in get_experiment(values["experiment"]).to_json().items():
-        value = values.get(name, example)
-        if type(value) not in kinds.get(type(example), (type(example),)):
-            raise SettingsError(f"{name} is {value!r}, and not of type {type(example).__name__}")
+    check_types(values)
     return Settings.from_json(values)
 
 
@@ -322,8 +320,10 @@ def _stop_requests() -> Iterator[Callable[[], bool]]:
             signal.signal(noted, handler)
 
 
-def images_of(settings: Settings) -> np.ndarray:
+def images_of(settings: Settings, how: Preparation | None = None) -> np.ndarray:
     """The training images of an experiment, uint8: images only, never labels."""
-    from minigan.datasets import mnist
-
-    return mnist.load("train").images
+    found = open_images(
+        settings.dataset, settings.data, "train", settings.image_shape, how or Preparation()
+    )
+    assert found is not None  # every data set has images to train on
+    return found.images

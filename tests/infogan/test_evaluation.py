@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import minigan as mg
-from minigan.datasets import LabeledImages
+from minigan.datasets import FactoredImages, LabeledImages
 from minigan.errors import SettingsError, TrainingError
 from minigan.infogan.codes import CodeLayout
 from minigan.infogan.evaluation import (
@@ -604,13 +604,6 @@ def test_the_codes_that_move_slant_and_width_are_found(experiment: str) -> None:
 # -- codes against factors ----------------------------------------------------------------------
 
 
-@dataclasses.dataclass
-class Factored:
-    images: np.ndarray
-    factors: np.ndarray
-    factor_names: tuple[str, ...]
-
-
 def test_a_representation_is_probabilities_and_means() -> None:
     parameters, _ = random_reading(7)
     parameters *= 300  # no exponential of it is finite
@@ -624,7 +617,7 @@ def test_a_representation_is_probabilities_and_means() -> None:
 
 
 def test_codes_of_images_are_what_q_reads(networks: Networks) -> None:
-    data = Factored(TEST.images, TEST.labels[:, None] % 3, ("class",))
+    data = FactoredImages(TEST.images, TEST.labels[:, None] % 3, ("class",))
     codes, widths, factors = read_factored(networks, TINY, data, batch_size=4)
     with mg.no_grad(), inference(networks):
         pixels = mg.tensor(TEST.images / 255)
@@ -637,7 +630,7 @@ def test_codes_of_images_are_what_q_reads(networks: Networks) -> None:
 
 def test_factors_are_told_by_the_code_that_reads_them() -> None:
     pixels = np.arange(700) % 10
-    data = Factored(
+    data = FactoredImages(
         pixels.astype(np.uint8).reshape(-1, 1, 1, 1),
         np.stack([pixels, np.full(700, 3)], axis=1).astype(float),
         ("shape", "nothing"),
@@ -665,9 +658,9 @@ def test_factors_are_told_by_the_code_that_reads_them() -> None:
 def test_factors_that_do_not_fit_are_refused(networks: Networks) -> None:
     factors = np.zeros((len(TEST.images), 2))
     for data in (
-        Factored(TEST.images[:, :, 1:], factors, ("a", "b")),
-        Factored(TEST.images, factors[1:], ("a", "b")),
-        Factored(TEST.images, factors, ("a",)),
+        FactoredImages(TEST.images[:, :, 1:], factors, ("a", "b")),
+        FactoredImages(TEST.images, factors[1:], ("a", "b")),
+        FactoredImages(TEST.images, factors, ("a",)),
     ):
         with pytest.raises(SettingsError, match=r"mnist is evaluated on images of .* factors each"):
             evaluate(networks, TINY, None, None, samples=20, factored=data)

@@ -1,0 +1,247 @@
+"""Images that are prepared once and kept: one .npy file, mapped into memory, and a JSON file that says what it holds.
+
+A set of photographs is slow to decode and larger than memory; the same images as one array are neither. The file
+grows as the images are read, and the JSON beside it says how far it is, so a preparation that was stopped or
+killed goes on where it was. Both are named after a hash of what was read (names, sizes and times of the files) and
+of what is done to it, so a changed source is never taken for another. The finished array's SHA-256 is in the JSON:
+it is checked whenever the file's time is not the noted one, and when `Preparation.verify` asks for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minigan.errors import DatasetError
+from minigan.files import cache_folder, write_json
+
+_FORMAT = 1
+_HEADER_BYTES = (
+    128  # of a .npy file of one such array: a multiple of 64, and the text is shorter than 118
+)
+_AT_ONCE = 1000  # images between two notes of how far it is
+_NAMED = 3  # images that an error names; it counts all
+
+
+@dataclass(frozen=True)
+class Source:
+    """`count` images of one `shape` (height, width, channels), in a fixed order.
+
+    `identity` is a line for everything that tells this source, and what is done to it, from others. `read(start,
+    stop)` gives the images of that range, each uint8 of `shape`, or a sentence that names it and says why it
+    cannot be used.
+    """
+
+    title: str
+    shape: tuple[int, int, int]
+    count: int
+    identity: list[str]
+    read: Callable[[int, int], Iterable[NDArray[np.uint8] | str]]
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How to prepare images: where to keep them, and what to do with those that cannot be used.
+
+    `folder` is minigan's own if it is None. With `verify`, a finished file's checksum is computed again. `progress`
+    hears how many images are done, of how many.
+    """
+
+    folder: Path | None = None
+    leave_out: bool = False
+    verify: bool = False
+    progress: Callable[[int, int], None] = field(default=lambda done, total: None)
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """The images, mapped into memory, and the places in the source of those that were left out."""
+
+    images: NDArray[np.uint8]
+    left_out: tuple[int, ...]
+    path: Path
+
+
+@dataclass
+class _State:
+    """What the JSON file says: `done` images were read; `left_out` are those that cannot be used, and why."""
+
+    source: list[Any]
+    done: int = 0
+    left_out: list[tuple[int, str]] = field(default_factory=list)
+    sha256: str | None = None
+    modified: int | None = None  # the time of the finished file, ns
+
+    @property
+    def kept(self) -> int:
+        return self.done - len(self.left_out)
+
+    @classmethod
+    def read(cls, path: Path, source: list[Any]) -> _State:
+        """What `path` says, or a new state if it says nothing, or not about this source."""
+        try:
+            state = cls(**json.loads(path.read_text(encoding="utf-8")))
+            if state.source == source:
+                state.left_out = [(int(place), str(why)) for place, why in state.left_out]
+                return state
+        except (OSError, ValueError, TypeError):  # not there, or cut short: it is made again
+            pass
+        return cls(source)
+
+    def write(self, path: Path) -> None:
+        write_json(path, self.__dict__)
+
+
+def prepare(source: Source, how: Preparation) -> Prepared:
+    """The images of a source: from the cache, or read now and kept there.
+
+    DatasetError says in one sentence what is wrong: images that cannot be used (unless they may be left out), a
+    disk that is too small, a cache that is damaged.
+    """
+    if not source.count:
+        raise DatasetError(f"{source.title}: there are no images to prepare")
+    folder = how.folder if how.folder is not None else cache_folder("data")
+    if folder is None:
+        raise DatasetError("there is no folder to keep prepared images in; name one with --cache")
+    folder.mkdir(parents=True, exist_ok=True)
+    digest = hashlib.sha256("\n".join([*source.identity, str(source.shape)]).encode()).hexdigest()
+    path = folder / f"{source.title}-{digest[:16]}.npy"
+    facts = [_FORMAT, digest, source.count, *source.shape]
+    if not path.exists():
+        _Building(source, how, path, facts).run()
+    return _open(path, _State.read(path.with_suffix(".json"), facts), source, how.verify)
+
+
+def _open(path: Path, state: _State, source: Source, verify: bool) -> Prepared:
+    """The finished file, if it is what the JSON beside it says."""
+    shape = (state.kept, *source.shape)
+    damage = ""
+    if state.done != source.count or state.sha256 is None:
+        damage = f"{path.with_suffix('.json').name} beside it does not tell of it"
+    elif path.stat().st_size != _HEADER_BYTES + math.prod(shape):
+        damage = (
+            f"it has {path.stat().st_size:,} bytes, and not {_HEADER_BYTES + math.prod(shape):,}"
+        )
+    elif (verify or path.stat().st_mtime_ns != state.modified) and _sha256(path) != state.sha256:
+        damage = "its checksum does not match"
+    if damage:
+        raise DatasetError(
+            f"the prepared images {path} are damaged: {damage}; delete the file, and it is made again"
+        )
+    # copy on write: as writable to whoever reads it as any array, and the file stays as it is
+    images = np.memmap(path, np.uint8, "c", _HEADER_BYTES, shape)
+    return Prepared(np.asarray(images), tuple(place for place, _ in state.left_out), path)
+
+
+class _Building:
+    """Reads a source to its end, or goes on where another process was stopped."""
+
+    def __init__(self, source: Source, how: Preparation, path: Path, facts: list[Any]) -> None:
+        self.source, self.how, self.path, self.facts = source, how, path, facts
+        self.notes = path.with_suffix(".json")
+        self.partial = path.with_suffix(".partial")
+
+    def run(self) -> None:
+        with _locked(self.partial) as file:
+            if self.path.exists():  # another process was at it, and has finished
+                with contextlib.suppress(FileNotFoundError):
+                    self.partial.unlink()
+                return
+            state = _State.read(self.notes, self.facts)
+            if state.kept * self.row_bytes + _HEADER_BYTES > os.fstat(file.fileno()).st_size:
+                state = _State(self.facts)  # a note without its images
+            self._check_disk(state)
+            self._read_on(file, state)
+            self._check_left_out(state)
+            self._finish(file, state)
+
+    @property
+    def row_bytes(self) -> int:
+        return math.prod(self.source.shape)
+
+    def _check_disk(self, state: _State) -> None:
+        missing = (self.source.count - state.done) * self.row_bytes
+        free = shutil.disk_usage(self.path.parent).free
+        if missing > free:
+            raise DatasetError(
+                f"preparing {self.source.count:,} images needs {_mebibytes(missing)} more in {self.path.parent}, "
+                f"where {_mebibytes(free)} are free; make room, or name another folder with --cache"
+            )
+
+    def _read_on(self, file: BinaryIO, state: _State) -> None:
+        """Append the images that are missing; what is noted is on the disk before it is noted."""
+        file.seek(_HEADER_BYTES + state.kept * self.row_bytes)
+        count = self.source.count
+        while state.done < count:
+            stop = min(state.done + _AT_ONCE, count)
+            for place, image in enumerate(self.source.read(state.done, stop), state.done):
+                if isinstance(image, str):
+                    state.left_out.append((place, image))
+                else:
+                    file.write(np.ascontiguousarray(image).data)
+                self.how.progress(place + 1, count)
+            state.done = stop
+            file.flush()
+            os.fsync(file.fileno())
+            state.write(self.notes)
+
+    def _check_left_out(self, state: _State) -> None:
+        """Name and count the images that cannot be used."""
+        if not state.left_out or (self.how.leave_out and state.kept):
+            return
+        names = "; ".join(why for _, why in state.left_out[:_NAMED])
+        more = ", …" if len(state.left_out) > _NAMED else ""
+        remedy = (
+            "replace them, or prepare the set with 'minigan data prepare … --leave-out'"
+            if state.kept
+            else "give the folder or file that the set was published as"
+        )
+        raise DatasetError(
+            f"{len(state.left_out):,} of {self.source.count:,} images cannot be used: {names}{more}; {remedy}"
+        )
+
+    def _finish(self, file: BinaryIO, state: _State) -> None:
+        """Put the header in front, note the checksum, and give the file its name."""
+        file.truncate(_HEADER_BYTES + state.kept * self.row_bytes)
+        file.seek(0)
+        header = {"descr": "|u1", "fortran_order": False, "shape": (state.kept, *self.source.shape)}
+        np.lib.format.write_array_header_1_0(file, header)
+        assert file.tell() == _HEADER_BYTES
+        file.flush()
+        os.fsync(file.fileno())
+        state.sha256 = _sha256(self.partial)
+        state.modified = self.partial.stat().st_mtime_ns
+        state.write(self.notes)
+        self.partial.replace(self.path)
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[BinaryIO]:
+    """The file at `path`, made if need be, to this process alone: others wait (where the system knows how)."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    with os.fdopen(descriptor, "r+b") as file:
+        with contextlib.suppress(ImportError):  # Windows has none: there, prepare in one process
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield file
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _mebibytes(count: int) -> str:
+    return f"{count / 2**20:,.0f} MiB"

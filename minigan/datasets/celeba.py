@@ -1,0 +1,72 @@
+"""CelebA: faces of celebrities (Liu et al. 2015), the aligned and cropped JPEG files of 178×218.
+
+The middle 108×108 of each is resized, as in public DCGAN code: it holds the face and little else.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from minigan.datasets import Images
+from minigan.datasets.cache import Preparation, prepare
+from minigan.datasets.pictures import PictureFiles, Treatment
+from minigan.errors import DatasetError
+
+SIZE, CUT = (178, 218), (108, 108)
+_PARTITION = "list_eval_partition.txt"
+_SPLITS = {"train": "0", "test": "2"}  # 1 is for validation
+
+
+def load(
+    path: Path, split: Literal["train", "test"], shape: tuple[int, int, int], how: Preparation
+) -> Images | None:
+    """The faces in img_align_celeba/, in the folder that it is in, or in img_align_celeba.zip (read in place).
+
+    list_eval_partition.txt, in the folder, beside it, or in Eval/ beside it, says which are for training and
+    which for tests; without it all are for training, and there is no test set.
+    """
+    inner = path / "img_align_celeba"
+    place = inner if inner.is_dir() else path
+    partition = _find_partition(place)
+    if partition is None and split == "test":
+        return None
+    pictures = PictureFiles(place)
+    if partition is not None:
+        split_of = _read_partition(partition)
+        mine = [n for n in pictures.names if split_of.get(PurePosixPath(n).name) == _SPLITS[split]]
+        if not mine:
+            if split == "test":
+                return None
+            raise DatasetError(
+                f"{partition} names none of the {len(pictures.names):,} pictures in {place} as one to train on; "
+                "give the file and the folder of one release"
+            )
+        pictures.keep(mine)
+    source = pictures.source(f"celeba-{split}", Treatment(shape, CUT, SIZE))
+    return Images(prepare(source, how).images)
+
+
+def _find_partition(place: Path) -> Path | None:
+    for folder in (place, place.parent, place.parent / "Eval"):
+        if (folder / _PARTITION).is_file():
+            return folder / _PARTITION
+    return None
+
+
+def _read_partition(path: Path) -> dict[str, str]:
+    """The split of each picture, "0", "1" or "2"."""
+    splits: dict[str, str] = {}
+    text = path.read_text(encoding="utf-8", errors="replace")
+    for number, line in enumerate(text.splitlines(), 1):
+        match line.split():
+            case [name, ("0" | "1" | "2") as split]:
+                splits[name] = split
+            case []:
+                pass
+            case _:
+                raise DatasetError(
+                    f"{path}, line {number}: expected a picture's name and 0, 1 or 2, found '{line[:60]}'; copy or "
+                    "download the file again"
+                )
+    return splits

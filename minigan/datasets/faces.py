@@ -1,0 +1,80 @@
+"""Faces as a folder of renders, like those that the paper made of the Basel Face Model (Paysan et al. 2009).
+
+The model's licence lets nobody pass renders on, so each user makes their own. What each shows may be told in a
+table, factors.csv: the picture's name, then a number a factor.
+
+    name,azimuth,elevation
+    0001.png,-35.5,10
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from minigan.datasets import FactoredImages, Images
+from minigan.datasets.cache import Preparation, prepare
+from minigan.datasets.pictures import PictureFiles, Treatment
+from minigan.errors import DatasetError
+
+TABLE = "factors.csv"
+
+
+def load(
+    path: Path, split: Literal["train", "test"], shape: tuple[int, int, int], how: Preparation
+) -> Images | None:
+    """All pictures of a folder or a zip archive, which must be of one size; with factors, if they are told.
+
+    There is no test set.
+    """
+    if split == "test":
+        return None
+    pictures = PictureFiles(path)
+    names, factors = _read_table(path / TABLE, pictures.names)
+    treatment = Treatment(shape, size=_first_size(pictures))
+    prepared = prepare(pictures.source("faces-train", treatment), how)
+    if factors is None:
+        return Images(prepared.images)
+    return FactoredImages(prepared.images, np.delete(factors, list(prepared.left_out), 0), names)
+
+
+def _first_size(pictures: PictureFiles) -> tuple[int, int] | None:
+    """The size of the first picture that can be opened; that of all, if they are renders of one camera."""
+    for name in pictures.names:
+        try:
+            with pictures.open(name) as picture:
+                return picture.size
+        except (OSError, ValueError, SyntaxError):
+            continue
+    return None
+
+
+def _read_table(path: Path, pictures: list[str]) -> tuple[tuple[str, ...], np.ndarray | None]:
+    """The names of the factors, and their values in the order of `pictures`; nothing without a table."""
+    if not path.is_file():
+        return (), None
+    rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig", errors="replace"))))
+    names = tuple(rows[0][1:]) if rows else ()
+    values: dict[str, list[float]] = {}
+    for number, row in enumerate(rows[1:], 2):
+        try:
+            values[row[0]] = [float(cell) for cell in row[1:]]
+        except (ValueError, IndexError):
+            values[""] = []
+        if "" in values or len(row) != len(names) + 1:
+            raise DatasetError(
+                f"{path}, line {number}: expected a picture's name and {len(names)} numbers, found "
+                f"'{','.join(row)[:60]}'"
+            )
+    absent = [name for name in pictures if name not in values]
+    if absent or not names:
+        raise DatasetError(
+            f"{path} tells the factors of {len(pictures) - len(absent):,} of {len(pictures):,} pictures: "
+            f"{absent[0] if absent else 'it names no factor'}{' is not in it' if absent else ''}; complete it, or "
+            "take it away"
+        )
+    return names, np.array([values[name] for name in pictures], np.float64)

@@ -1,0 +1,134 @@
+"""Images of the user's own: a folder or zip archive of pictures, a NumPy array, or IDX files.
+
+    a folder, or .zip     pictures of any sizes, each cut about its middle to the proportions that are wanted
+    a folder              MNIST's four files, gzip or not (Fashion-MNIST, KMNIST, …), labels if they are there
+    a file                .npy, .npz ("images" and, if they are there, "labels"), or one IDX file
+
+Arrays are uint8, (N, height, width) or (N, height, width, 1 or 3). One that has the wanted shape is used as it lies;
+others are resized, and kept by `cache.prepare`.
+"""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minigan.datasets import Images, LabeledImages
+from minigan.datasets.cache import Preparation, Source, prepare
+from minigan.datasets.idx import read_idx, read_images_and_labels
+from minigan.datasets.pictures import PictureFiles, Treatment
+from minigan.errors import DatasetError
+
+_PREFIX = {"train": "train", "test": "t10k"}
+
+
+def load(
+    path: Path, split: Literal["train", "test"], shape: tuple[int, int, int], how: Preparation
+) -> Images | None:
+    """The images at `path`, of `shape` (height, width, channels); with labels where there are some.
+
+    Only MNIST's four files have a test set.
+    """
+    if path.is_dir() and (images := _idx_file(path, split, "images-idx3")):
+        labels = _idx_file(path, split, "labels-idx1")
+        if labels is None:
+            return _fitted(path, read_idx(images), None, shape, how)
+        return _fitted(path, *read_images_and_labels(images, labels), shape, how)
+    if split == "test":
+        return None
+    if path.is_file() and path.suffix == ".npy":
+        return _fitted(path, _read_npy(path), None, shape, how)
+    if path.is_file() and path.suffix == ".npz":
+        return _fitted(path, *_read_npz(path), shape, how)
+    if path.is_file() and path.suffix != ".zip":
+        return _fitted(path, read_idx(path), None, shape, how)
+    source = PictureFiles(path).source("images-train", Treatment(shape))
+    return Images(prepare(source, how).images)
+
+
+def _idx_file(folder: Path, split: str, content: str) -> Path | None:
+    """MNIST's file of that name, whether compressed or not, and with a dash or a dot in it."""
+    for name in (f"{_PREFIX[split]}-{content}-ubyte", f"{_PREFIX[split]}-{content.replace('-', '.')}-ubyte"):  # fmt: skip
+        for suffix in ("", ".gz"):
+            if (folder / (name + suffix)).is_file():
+                return folder / (name + suffix)
+    return None
+
+
+def _read_npy(path: Path) -> NDArray[Any]:
+    try:
+        # copy on write: as writable to whoever reads it as any array, and the file stays as it is
+        array: NDArray[Any] = np.load(path, mmap_mode="c", allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise DatasetError(
+            f"{path}: expected a whole .npy file, found one that cannot be read ({error}); write it again with "
+            "numpy.save"
+        ) from error
+    return np.asarray(array)
+
+
+def _read_npz(path: Path) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            names = archive.files
+            chosen = "images" if "images" in names else names[0] if len(names) == 1 else None
+            if chosen is None:
+                raise DatasetError(
+                    f"{path}: expected an array 'images', found {', '.join(names) or 'none'}; write it with "
+                    "numpy.savez(path, images=…)"
+                )
+            return archive[chosen], archive["labels"] if "labels" in names else None
+    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise DatasetError(
+            f"{path}: expected a whole .npz file, found one that cannot be read ({error}); write it again with "
+            "numpy.savez"
+        ) from error
+
+
+def _fitted(
+    path: Path,
+    images: NDArray[Any],
+    labels: NDArray[Any] | None,
+    shape: tuple[int, int, int],
+    how: Preparation,
+) -> Images:
+    """Images of the wanted shape: as they are, or resized and kept."""
+    if images.ndim == 3:
+        images = images[..., np.newaxis]
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3) or not images.size:  # fmt: skip
+        raise DatasetError(
+            f"{path}: expected images as uint8 (N, height, width) or (N, height, width, 1 or 3), found "
+            f"{images.dtype} {images.shape}; numbers in 0 … 1 become such by (255 * images).round().astype('uint8')"
+        )
+    if labels is not None and (labels.shape != (len(images),) or labels.dtype.kind not in "ui"):
+        raise DatasetError(
+            f"{path}: expected an integer label for each of the {len(images)} images, found {labels.dtype} "
+            f"{labels.shape}"
+        )
+    if labels is not None and not (labels.min() >= 0 and labels.max() <= 255):
+        raise DatasetError(
+            f"{path}: expected labels 0 … 255, found {labels.min()} … {labels.max()}"
+        )
+    if images.shape[1:] != shape:
+        images = _resized(path, images, shape, how)
+    return Images(images) if labels is None else LabeledImages(images, labels.astype(np.uint8))
+
+
+def _resized(
+    path: Path, images: NDArray[np.uint8], shape: tuple[int, int, int], how: Preparation
+) -> NDArray[np.uint8]:
+    treatment = Treatment(shape)
+
+    def read(start: int, stop: int) -> Iterator[NDArray[np.uint8]]:
+        return (treatment.of_array(image) for image in images[start:stop])
+
+    status = path.stat()
+    facts = f"{path.name} {status.st_size} {status.st_mtime_ns} {images.shape}"
+    identity = ["array", treatment.identity, facts]
+    return prepare(Source("array", shape, len(images), identity, read), how).images
