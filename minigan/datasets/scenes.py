@@ -20,7 +20,7 @@ from minigan.devices import get_device
 from minigan.errors import DatasetError
 from minigan.random import Stream, uniform
 
-_BATCH = 8  # pictures drawn at once: their arrays stay in the processor's cache
+_PIXELS_AT_ONCE = 2**14  # of the pictures of a batch: their arrays stay in the processor's cache
 
 
 @dataclass(frozen=True)
@@ -234,10 +234,11 @@ def _draw(
     scene: Scene, factors: np.ndarray, identity: np.ndarray, start: int, stop: int
 ) -> NDArray[np.uint8]:
     """Images start … stop − 1, in whole batches: so an image's last bit never depends on how many are drawn."""
-    first = start - start % _BATCH
+    batch = _PIXELS_AT_ONCE // scene.size**2
+    first = start - start % batch
     batches = []
-    for begin in range(first, stop, _BATCH):
-        rows = np.minimum(np.arange(begin, begin + _BATCH), len(factors) - 1)
+    for begin in range(first, stop, batch):
+        rows = np.minimum(np.arange(begin, begin + batch), len(factors) - 1)
         batches.append(scene.draw(factors[rows], identity[rows], scene.size))
     return np.concatenate(batches)[start - first : stop - first]
 

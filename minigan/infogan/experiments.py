@@ -239,6 +239,8 @@ def read_declaration(path: Path) -> Settings:
 def check_types(values: dict[str, Any]) -> None:
     """SettingsError if a value, as JSON or TOML wrote it, is no setting or not of the setting's type."""
     written = {float: (float, int), tuple: (list,)}
+    if not isinstance(values, dict):
+        raise SettingsError(f"settings are names with values, not {values!r}")
     examples = MNIST.to_json()
     for name, value in values.items():
         if name not in examples:

@@ -297,9 +297,12 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 def test_it_is_a_module_and_a_command() -> None:
-    process = subprocess.run(minigan("train", "svhn"), check=False, capture_output=True, text=True)
+    process = subprocess.run(minigan("train", "moose"), check=False, capture_output=True, text=True)
     assert (process.returncode, process.stdout) == (2, "")
-    assert process.stderr == "minigan: there is no experiment 'svhn'; there is mnist\n"
+    assert process.stderr == (
+        "minigan: there is no experiment 'moose'; there is mnist, svhn, celeba, faces, chairs, or a .toml file of "
+        "your own\n"
+    )
 
 
 # -- looking at a run -----------------------------------------------------------------------------
@@ -544,7 +547,7 @@ def test_too_little_memory_on_the_gpu_is_one_line(
     ("arguments", "words"),
     [
         ("", ["Missing argument 'experiment'"]),
-        ("svhn", ["no experiment 'svhn'", "mnist"]),
+        ("moose", ["no experiment 'moose'", "mnist, svhn", ".toml"]),
         ("mnist --nonsense", ["No such option", "--nonsense"]),
         ("mnist more", ["more"]),
         ("mnist --device cuda:9", ["no device 'cuda:9'", "there is cpu"]),
