@@ -267,11 +267,12 @@ void Checker::outside(uintptr_t address, size_t bytes, Kind kind, uint32_t code)
     fail(message.c_str());
 }
 
-void Checker::race(const Region& region, uintptr_t address, Kind kind, const Access& now, Kind earlier_kind, const Access& earlier) const {
+void Checker::race(const Region& region, uintptr_t address, Kind kind, const Access& now, Kind earlier_kind, const Access& earlier) {
+    if (!race_.empty()) return;  // the first one is enough
     const bool same_block = now.block == earlier.block;
-    fail(("a race: " + name(now) + " " + verb(kind, false) + " " + place(region, address) + " " + in_line(now.code) + ", which " +
-          name(earlier) + " " + verb(earlier_kind, true) + " " + in_line(earlier.code) +
-          (same_block ? ", with no barrier between" : ", and nothing orders two blocks")).c_str());
+    race_ = "a race: " + name(now) + " " + verb(kind, false) + " " + place(region, address) + " " + in_line(now.code) + ", which " +
+            name(earlier) + " " + verb(earlier_kind, true) + " " + in_line(earlier.code) +
+            (same_block ? ", with no barrier between" : ", and nothing orders two blocks");
 }
 
 }  // namespace emulation

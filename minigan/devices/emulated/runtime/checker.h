@@ -6,7 +6,8 @@
 // whether it holds anything.
 //
 // A thread that reads what nobody has written is noted, and reported when no other thread can come to write it any more: if
-// one still does, unordered, that is a race, and the message says so.
+// one still does, unordered, that is a race, and the message says so. A race is noted as well, and reported when the block
+// has come to its next barrier or its end: if some threads never come there, that is what went wrong.
 //
 // A race is two accesses to one cell by different threads, at least one of them a write, not both atomic, that nothing
 // orders. Within a block __syncthreads orders all threads; __syncwarp, shuffles and votes the lanes of their mask. Nothing
@@ -117,12 +118,12 @@ public:
     void warp_barrier(int warp, unsigned lanes) { order_.warp_barrier(warp, lanes); }
     void block_barrier() { order_.block_barrier(); }
 
-    // The first read of something unset, as a message; empty if there is none. At a block's barriers and its end that is of its
-    // shared memory; at the launch's end of any.
-    std::string unset_shared_read() const { return unset_shared_; }
-    std::string unset_read() const { return unset_shared_.empty() ? unset_ : unset_shared_; }
+    // What was noted, as a message; empty if there is nothing. At a block's barriers and its end: races, and reads of unset shared
+    // memory; at the launch's end reads of anything unset.
+    const std::string& block_mistake() const { return race_.empty() ? unset_shared_ : race_; }
+    const std::string& launch_mistake() const { return unset_; }
 
-    // Before an access by the running thread, from the instruction at `code`. Stops the launch if it is a mistake.
+    // Before an access by the running thread, from the instruction at `code`. Stops the launch, or notes a mistake.
     void access(uintptr_t address, size_t bytes, Kind kind, uintptr_t code);
     void issue_copy(uintptr_t target, uintptr_t source, size_t bytes, bool in_bounds, uintptr_t code);
     void land_copy(uintptr_t target, size_t bytes, uintptr_t code);
@@ -133,7 +134,7 @@ private:
     void check(Region& region, uintptr_t address, Kind kind, const Access& now);
     template <class Visit> void each_cell(uintptr_t address, size_t bytes, Kind kind, uint32_t code, Visit visit);
     [[noreturn]] void outside(uintptr_t address, size_t bytes, Kind kind, uint32_t code) const;
-    [[noreturn]] void race(const Region& region, uintptr_t address, Kind kind, const Access& now, Kind earlier_kind, const Access& earlier) const;
+    void race(const Region& region, uintptr_t address, Kind kind, const Access& now, Kind earlier_kind, const Access& earlier);
     std::string place(const Region& region, uintptr_t address) const;
 
     std::deque<Region> regions_;
@@ -141,7 +142,7 @@ private:
     Order order_;
     uint32_t block_ = 0;
     uintptr_t base_ = 0;
-    std::string unset_, unset_shared_;
+    std::string race_, unset_, unset_shared_;
 };
 
 // Tell whoever watches the running launch of an access, from the instruction at `code`.

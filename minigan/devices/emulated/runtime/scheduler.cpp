@@ -127,7 +127,7 @@ public:
             if (open_block_barrier(count, done)) continue;
             if (!progressed && done < count) report_stuck(count);
         }
-        if (checker() && message_.empty()) refuse(checker()->unset_shared_read());
+        if (checker() && message_.empty()) refuse(checker()->block_mistake());
         if (profiler()) profiler()->settle();
         launch_ = nullptr;  // what runs between launches is nobody's to watch
         return message_;
@@ -239,7 +239,7 @@ private:
         for (int i = 0; i < count; ++i) fibers_[i]->state = State::ready;
         if (checker()) {
             checker()->block_barrier();
-            refuse(checker()->unset_shared_read());
+            refuse(checker()->block_mistake());
         }
         if (profiler()) profiler()->settle();
         return true;
@@ -435,6 +435,9 @@ bool compare_exchange(void* target, void* expected, const void* desired, size_t 
 
 void copy_async(void* target, const void* source, size_t bytes, bool in_bounds) {
     const uintptr_t code = uintptr_t(__builtin_return_address(0)) - 1;
+    if ((in_bounds && uintptr_t(source) % bytes) || uintptr_t(target) % bytes)
+        fail((running_thread_name() + " copies " + std::to_string(bytes) + " bytes asynchronously between addresses that are no multiples of " +
+              std::to_string(bytes)).c_str());
     if (Checker* checker = active_checker()) checker->issue_copy(uintptr_t(target), uintptr_t(source), bytes, in_bounds, code);
     if (Profiler* profiler = active_profiler()) {
         if (in_bounds) profiler->access(uintptr_t(source), bytes, Kind::read, code);
@@ -504,8 +507,8 @@ void run(Body body, void* context, const LaunchSettings& settings, const char* k
     if (settings.profile) launch.profiler = std::make_unique<Profiler>(settings.buffers, settings.buffer_count);
     Pool::instance().run(launch);
     if (launch.profiler) launch.profiler->emit(*settings.profile);
-    if (launch.checker && launch.message.empty() && !launch.checker->unset_read().empty())
-        launch.message = std::string(kernel) + ": " + launch.checker->unset_read();
+    if (launch.checker && launch.message.empty() && !launch.checker->launch_mistake().empty())
+        launch.message = std::string(kernel) + ": " + launch.checker->launch_mistake();
     std::snprintf(result->message, sizeof result->message, "%s", launch.message.c_str());
 }
 
