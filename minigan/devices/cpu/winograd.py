@@ -27,18 +27,95 @@ column a channel (for an image behind a stride: row parity, column parity, chann
 
 from __future__ import annotations
 
+import functools
+from typing import Any, NamedTuple
+
 import numpy as np
 from numba import prange
 
 from minigan.devices.cpu.blas import gemm_tile
 from minigan.devices.cpu.compile import compiled, parallel
 from minigan.devices.cpu.copying import clear_elements
+from minigan.devices.kernels import ConvolutionGeometry
+
+Array = np.ndarray[Any, Any]
 
 EVALUATE_2 = np.array([[1, 0], [1, 1], [0, 1], [1, -1]])
 EVALUATE_3 = np.array([[1, 0, 0], [1, 1, 1], [0, 0, 1], [1, -1, 1]])
 INTERPOLATE_2 = np.array([[1, 0, 0], [-1, 1, -1], [0, 0, 1]])
 INTERPOLATE_3 = np.array([[1, 0, 0, 0], [0, 0.5, -1, -0.5], [-1, 0.5, 0, 0.5], [0, 0, 1, 0]])
 POINTS = 4
+
+# Channels in and out below which unfolding is faster: the transforms are additions, and take their time
+# with the channels, where the products that they save take it with the channels' product.
+LEAST_CHANNELS = 64
+# Images whose values make one GEMM. At 64 channels to 128 on 14×14 images, 8 to 32 are equally fast; with more the
+# values leave the cache.
+TILE_IMAGES = 16
+
+Matrices = tuple[Array, Array]  # of a tile of 3 outputs, and of one of 2
+
+
+class Plan(NamedTuple):
+    """What the kernels need to know of a convolution. Layouts are described where they are read, in `_to_values`."""
+
+    side: tuple[int, ...]  # of the input
+    output_side: tuple[int, ...]
+    tiling: tuple[Any, ...]
+    evaluate: Matrices  # E
+    evaluate_transposed: Matrices
+    interpolate: Matrices  # P
+    interpolate_transposed: Matrices
+    filter: Array  # E(2) ⊗ E(2)
+    filter_transposed: Array
+    filter_size: int  # elements of the filter's values
+    image_size: int  # elements of one image's values, of the input and of the output
+    row_size: int  # elements of a row of tiles, transformed along its columns
+
+
+def pays(geometry: ConvolutionGeometry, channels_in: int, channels_out: int) -> bool:
+    """Whether this module serves such a convolution, and is faster than unfolding."""
+    fits = all(k == 2 * s for k, s in zip(geometry.kernel_size, geometry.stride, strict=True))
+    return (
+        fits
+        and min(geometry.output_size) >= 2
+        and min(channels_in, channels_out) >= LEAST_CHANNELS
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def make_plan(
+    geometry: ConvolutionGeometry, channels_in: int, channels_out: int, dtype: np.dtype[Any]
+) -> Plan:
+    """The plan of a convolution that `pays`."""
+    down, across = geometry.stride
+    (top, _), (left, _) = geometry.padding
+    high, wide = geometry.output_size
+    vertical, horizontal = tiles(high), tiles(wide)
+    rows = matrix_rows(vertical, horizontal)
+    starts = (np.cumsum(rows) - rows.ravel()).reshape(rows.shape)
+    evaluate = _matrices(dtype, EVALUATE_3, EVALUATE_2[: POINTS - 1])
+    interpolate = _matrices(dtype, INTERPOLATE_3, INTERPOLATE_2)
+    (kernel,) = _matrices(dtype, np.kron(EVALUATE_2, EVALUATE_2))
+    columns = down * across * channels_in
+    return Plan(
+        side=(*geometry.input_size, channels_in, down, across, top, left, wide + 1),
+        output_side=(high, wide, channels_out, 1, 1, 0, 0, wide),
+        tiling=(rows, starts, vertical[0], sum(vertical), horizontal[0], sum(horizontal)),
+        evaluate=evaluate,
+        evaluate_transposed=_matrices(dtype, *(m.T for m in evaluate)),
+        interpolate=interpolate,
+        interpolate_transposed=_matrices(dtype, *(m.T for m in interpolate)),
+        filter=kernel,
+        filter_transposed=np.ascontiguousarray(kernel.T),
+        filter_size=POINTS * POINTS * columns * channels_out,
+        image_size=int(rows.sum()) * (columns + channels_out),
+        row_size=POINTS * max((wide + 1) * across * channels_in, wide * channels_out),
+    )
+
+
+def _matrices(dtype: np.dtype[Any], *matrices: Array) -> Any:
+    return tuple(np.ascontiguousarray(m, dtype) for m in matrices)
 
 
 def tiles(outputs: int) -> tuple[int, int]:
@@ -47,9 +124,9 @@ def tiles(outputs: int) -> tuple[int, int]:
     return threes, (outputs - 3 * threes) // 2
 
 
-def matrix_rows(vertical: tuple[int, int], horizontal: tuple[int, int]) -> np.ndarray:
+def matrix_rows(vertical: tuple[int, int], horizontal: tuple[int, int]) -> Array:
     """(points, points): how many tiles of one image have a value at each pair of points."""
-    counts = [[threes + twos] * 3 + [threes] for threes, twos in (vertical, horizontal)]
+    counts = [[threes + twos] * (POINTS - 1) + [threes] for threes, twos in (vertical, horizontal)]
     return np.outer(*counts)
 
 
@@ -95,9 +172,9 @@ def _row_strips(first, count, side, at):
 
 
 @compiled
-def _value_strips(p, i, j, plan, images, image, columns, at):
+def _value_strips(p, i, j, tiling, images, image, columns, at):
     """Where tile (i, j) of an image has its values at (p, q), for all q; the matrices hold `images` images."""
-    rows, starts, threes_down, tiles_down, threes_across, tiles_across = plan
+    _, starts, threes_down, tiles_down, threes_across, tiles_across = tiling
     high = threes_down if p == POINTS - 1 else tiles_down
     points = _tile(j, threes_across)[1]
     for q in range(points):
@@ -107,19 +184,20 @@ def _value_strips(p, i, j, plan, images, image, columns, at):
 
 
 @compiled
-def _to_values(x, image, side, matrices, plan, slot, images, columns, work, at, values):
+def _to_values(x, image, side, matrices, tiling, slot, images, columns, work, at, values):
     """The values of an image's tiles, rows `slot` of the matrices: columns first, into `work`, then rows.
 
     `side` is (height, width, channels, vertical and horizontal stride, top, left, columns of one parity), and
     `matrices` those of a tile of 3 and of 2.
     """
     height, width, channels, stride_down, stride_across, top, left, across = side
+    _, _, threes_down, tiles_down, threes_across, tiles_across = tiling
     run = stride_across * channels
     seen = min(width, across * stride_across - left) * channels
     for phase in range(stride_down):
-        for i in range(plan[3]):
-            first, points = _tile(i, plan[2])
-            matrix = matrices[0] if i < plan[2] else matrices[1]
+        for i in range(tiles_down):
+            first, points = _tile(i, threes_down)
+            matrix = matrices[0] if i < threes_down else matrices[1]
             source = _image_strips(first, matrix.shape[1], phase, image, side, at[0])
             for p in range(points):
                 clear_elements(work, p * across * run, across * run)
@@ -127,39 +205,40 @@ def _to_values(x, image, side, matrices, plan, slot, images, columns, work, at, 
             _add_combinations(matrix, x, source, work, at[1, :points], seen)
             for p in range(points):
                 line = work[p * across * run : (p + 1) * across * run]
-                for j in range(plan[5]):
-                    target = _value_strips(p, i, j, plan, images, slot, columns, at[0])
+                for j in range(tiles_across):
+                    target = _value_strips(p, i, j, tiling, images, slot, columns, at[0])
                     target += phase * run
                     for q in range(target.size):
                         clear_elements(values, target[q], run)
-                    matrix_across = matrices[0] if j < plan[4] else matrices[1]
-                    first_across = _tile(j, plan[4])[0]
+                    matrix_across = matrices[0] if j < threes_across else matrices[1]
+                    first_across = _tile(j, threes_across)[0]
                     strips = _row_strips(first_across, matrix_across.shape[1], side, at[1])
                     _add_combinations(matrix_across, line, strips, values, target, run)
 
 
 @compiled
-def _add_from_values(values, slot, images, columns, side, matrices, plan, work, at, x, image):
+def _add_from_values(values, slot, images, columns, side, matrices, tiling, work, at, x, image):
     """The adjoint of `_to_values`, added to the image; `matrices` are the transposed ones."""
     height, width, channels, stride_down, stride_across, top, left, across = side
+    _, _, threes_down, tiles_down, threes_across, tiles_across = tiling
     run = stride_across * channels
     seen = min(width, across * stride_across - left) * channels
     for phase in range(stride_down):
-        for i in range(plan[3]):
-            first, points = _tile(i, plan[2])
+        for i in range(tiles_down):
+            first, points = _tile(i, threes_down)
             clear_elements(work, 0, points * across * run)
             for p in range(points):
                 line = work[p * across * run : (p + 1) * across * run]
-                for j in range(plan[5]):
-                    source = _value_strips(p, i, j, plan, images, slot, columns, at[0])
+                for j in range(tiles_across):
+                    source = _value_strips(p, i, j, tiling, images, slot, columns, at[0])
                     source += phase * run
-                    matrix_across = matrices[0] if j < plan[4] else matrices[1]
-                    first_across = _tile(j, plan[4])[0]
+                    matrix_across = matrices[0] if j < threes_across else matrices[1]
+                    first_across = _tile(j, threes_across)[0]
                     strips = _row_strips(first_across, matrix_across.shape[0], side, at[1])
                     _add_combinations(matrix_across, values, source, line, strips, run)
             for p in range(points):
                 at[0, p] = p * across * run + left * channels
-            matrix = matrices[0] if i < plan[2] else matrices[1]
+            matrix = matrices[0] if i < threes_down else matrices[1]
             target = _image_strips(first, matrix.shape[0], phase, image, side, at[1])
             _add_combinations(matrix, work, at[0, :points], x, target, seen)
 
@@ -214,9 +293,9 @@ def filter_gradient(matrix, partial, stride, dw):
 
 
 @parallel
-def conv2d(address, x, side, inputs, u, bias, y, y_side, outputs, plan, batch, tile, work):
+def conv2d(address, x, side, inputs, u, bias, y, y_side, outputs, tiling, batch, tile, work):
     """y = Eᵀ(U ⊙ Pᵀ(x)) + bias, `tile` images at a time. `inputs` are the matrices Pᵀ, `outputs` Eᵀ."""
-    rows, starts = plan[0], plan[1]
+    rows, starts = tiling[0], tiling[1]
     k, o = side[2] * side[3] * side[4], y_side[2]
     image = y_side[0] * y_side[1] * o
     threads = work.shape[0]
@@ -229,7 +308,7 @@ def conv2d(address, x, side, inputs, u, bias, y, y_side, outputs, plan, batch, t
         for n0 in range(batch * t // threads, end, tile):
             images = min(tile, end - n0)
             for n in range(images):
-                _to_values(x, n0 + n, side, inputs, plan, n, images, k, row, at, values)
+                _to_values(x, n0 + n, side, inputs, tiling, n, images, k, row, at, values)
             for p in range(POINTS * POINTS):
                 start = starts.flat[p] * images
                 gemm_tile(
@@ -239,14 +318,14 @@ def conv2d(address, x, side, inputs, u, bias, y, y_side, outputs, plan, batch, t
             _start_with_bias(y, n0 * image, images * image, bias)
             for n in range(images):
                 _add_from_values(
-                    products, n, images, o, y_side, outputs, plan, row, at, y, n0 + n
+                    products, n, images, o, y_side, outputs, tiling, row, at, y, n0 + n
                 )  # fmt: skip
 
 
 @parallel
-def conv2d_data(address, dy, y_side, outputs, u, bias, dx, side, inputs, plan, batch, tile, work):
+def conv2d_data(address, dy, y_side, outputs, u, bias, dx, side, inputs, tiling, batch, tile, work):
     """dx = P(U ⊙ E(dy)) + bias. `outputs` are the matrices E, `inputs` P."""
-    rows, starts = plan[0], plan[1]
+    rows, starts = tiling[0], tiling[1]
     k, o = side[2] * side[3] * side[4], y_side[2]
     image = side[0] * side[1] * side[2]
     threads = work.shape[0]
@@ -259,7 +338,7 @@ def conv2d_data(address, dy, y_side, outputs, u, bias, dx, side, inputs, plan, b
         for n0 in range(batch * t // threads, end, tile):
             images = min(tile, end - n0)
             for n in range(images):
-                _to_values(dy, n0 + n, y_side, outputs, plan, n, images, o, row, at, values)
+                _to_values(dy, n0 + n, y_side, outputs, tiling, n, images, o, row, at, values)
             for p in range(POINTS * POINTS):
                 start = starts.flat[p] * images
                 gemm_tile(
@@ -268,15 +347,15 @@ def conv2d_data(address, dy, y_side, outputs, u, bias, dx, side, inputs, plan, b
                 )  # fmt: skip
             _start_with_bias(dx, n0 * image, images * image, bias)
             for n in range(images):
-                _add_from_values(products, n, images, k, side, inputs, plan, row, at, dx, n0 + n)
+                _add_from_values(products, n, images, k, side, inputs, tiling, row, at, dx, n0 + n)
 
 
 @parallel
 def conv2d_weight(
-    address, x, side, inputs, dy, y_side, outputs, plan, batch, tile, work, partial
+    address, x, side, inputs, dy, y_side, outputs, tiling, batch, tile, work, partial
 ):  # fmt: skip
     """partial = Pᵀ(x)ᵀ·E(dy) at each pair of points, one sum a thread. `inputs` are Pᵀ, `outputs` E."""
-    rows, starts = plan[0], plan[1]
+    rows, starts = tiling[0], tiling[1]
     k, o = side[2] * side[3] * side[4], y_side[2]
     threads = work.shape[0]
     for t in prange(threads):
@@ -289,8 +368,8 @@ def conv2d_weight(
         for n0 in range(batch * t // threads, end, tile):
             images = min(tile, end - n0)
             for n in range(images):
-                _to_values(x, n0 + n, side, inputs, plan, n, images, k, row, at, x_values)
-                _to_values(dy, n0 + n, y_side, outputs, plan, n, images, o, row, at, dy_values)
+                _to_values(x, n0 + n, side, inputs, tiling, n, images, k, row, at, x_values)
+                _to_values(dy, n0 + n, y_side, outputs, tiling, n, images, o, row, at, dy_values)
             for p in range(POINTS * POINTS):
                 start = starts.flat[p] * images
                 gemm_tile(
