@@ -14,7 +14,6 @@ from oracles import Array, Example, Shape, arrays, assert_rounded_once_a_term
 
 import minigan as mg
 from minigan.devices import cpu
-from minigan.devices.cpu import winograd
 from minigan.ops import convolution
 
 FLOATS = (np.float32, np.float64)
@@ -293,81 +292,6 @@ def test_float32_rounds_once_a_term(name: str, geometry: Geometry) -> None:
     assert_rounded_once_a_term(dx, back, (dy, w), w[:, :, 0].size)
     assert_rounded_once_a_term(dw, by_weight, (x, dy), windows)
     assert_rounded_once_a_term(db, lambda dy: dy.sum(axis=(0, 1, 2)), (dy,), y[..., 0].size)
-
-
-# -- Winograd's convolution on the CPU --------------------------------------------------------------
-
-WINOGRAD = [  # sides of 2 to 9 outputs, so that there are tiles of 3, of 2 and of both
-    Geometry((5, 14, 14, 3), (4, 4, 3, 5), {"stride": 2, "padding": 1}),
-    Geometry((2, 4, 9, 2), (4, 2, 2, 4), {"stride": (2, 1), "padding": ((0, 2), (2, 0))}),
-    Geometry((3, 13, 17, 1), (6, 4, 1, 2), {"stride": (3, 2), "padding": ((3, 4), (0, 3))}),
-    Geometry((1, 9, 8, 4), (2, 2, 4, 1), {"stride": 1, "padding": 0}),
-    Geometry((2, 7, 3, 2), (4, 4, 2, 3), {"stride": 2, "padding": ((5, 1), (6, 7))}),
-]
-
-
-def convolution_and_gradients(geometry: Geometry, inputs: list[Array], dy: Array) -> list[Array]:
-    """The convolution and its gradients by x and w; the transposed one, of dy, and its gradient by w."""
-    x, w, b = inputs
-    chosen = geometry.settings
-    y = mg.conv2d(*map(mg.tensor, inputs), **chosen).numpy()
-    by_each = oracles.gradients(lambda x, w: mg.conv2d(x, w, **chosen), [x, w], dy)
-    back = {**chosen, "output_padding": lost(geometry)}
-    w = w.swapaxes(2, 3).copy()
-    c = np.arange(w.shape[3], dtype=w.dtype)
-    painted = mg.conv_transpose2d(*map(mg.tensor, (dy, w, c)), **back).numpy()
-    transposed = oracles.gradients(lambda x, w: mg.conv_transpose2d(x, w, **back), [dy, w], x)
-    return [y, *by_each, painted, *transposed]
-
-
-@pytest.mark.parametrize("threads", [1, 2, 7])
-@pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("geometry", WINOGRAD)
-def test_winograd_is_exact_on_whole_numbers(
-    monkeypatch: pytest.MonkeyPatch, geometry: Geometry, dtype: Any, threads: int
-) -> None:
-    monkeypatch.setattr(winograd, "LEAST_CHANNELS", 1)
-    monkeypatch.setattr(winograd, "TILE_IMAGES", 2)
-    monkeypatch.setattr(cpu, "thread_count", lambda: threads)
-    made = winograd.make_plan.cache_info()
-    x, w, b = operands(geometry, dtype)
-    y = oracles.conv2d(x, w, b, **geometry.settings)
-    dy = oracles.whole(np.random.default_rng(1), y.shape).astype(dtype)
-    found = convolution_and_gradients(geometry, [x, w, b], dy)
-    used = winograd.make_plan.cache_info()
-    assert used.hits + used.misses > made.hits + made.misses
-    back = {**geometry.settings, "output_padding": lost(geometry)}
-    swapped, c = w.swapaxes(2, 3), np.arange(w.shape[2])
-    dw = oracles.conv2d_weight_gradient(x, dy, w.shape[:2], **geometry.settings)
-    expected = [
-        y,
-        oracles.conv_transpose2d(dy, swapped, **back),
-        dw,
-        oracles.conv_transpose2d(dy, swapped, c, **back),
-        oracles.conv2d(x, w, **geometry.settings),
-        dw.swapaxes(2, 3),
-    ]
-    for one, other in zip(found, expected, strict=True):
-        np.testing.assert_array_equal(one, other)
-
-
-def test_winograd_rounds_about_as_much_as_unfolding(monkeypatch: pytest.MonkeyPatch) -> None:
-    """At the sizes of MNIST's networks; the directions of rounding errors differ, their size by 2."""
-    geometry = Geometry((8, 14, 14, 64), (4, 4, 64, 128), {"stride": 2, "padding": 1})
-    rng = np.random.default_rng(0)
-    shapes = (geometry.image, geometry.kernel, geometry.kernel[3:])
-    inputs = [rng.standard_normal(shape).astype(np.float32) for shape in shapes]
-    dy = rng.standard_normal((8, 7, 7, 128)).astype(np.float32)
-    found = convolution_and_gradients(geometry, inputs, dy)
-    monkeypatch.setattr(winograd, "LEAST_CHANNELS", 1000)
-    unfolded = convolution_and_gradients(geometry, inputs, dy)
-    exact = convolution_and_gradients(
-        geometry, [x.astype(np.float64) for x in inputs], dy.astype(np.float64)
-    )
-    for one, other, truth in zip(found, unfolded, exact, strict=True):
-        assert not np.array_equal(one, other)  # they are two algorithms
-        error, usual = (np.linalg.norm(a - truth) / np.linalg.norm(truth) for a in (one, other))
-        assert error < 3 * usual < 3e-6
 
 
 # -- mistakes ---------------------------------------------------------------------------------------

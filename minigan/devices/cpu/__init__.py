@@ -165,9 +165,7 @@ class CPU(Device):
         )  # fmt: skip
         return dx
 
-    def _filter_values(
-        self, plan: winograd.Plan, w: Array, geometry: ConvolutionGeometry
-    ) -> Array:
+    def _filter_values(self, plan: winograd.Plan, w: Array, geometry: ConvolutionGeometry) -> Array:
         values = self.empty((plan.filter_size,), w.dtype)
         winograd.filter_values(plan.filter, w.reshape(-1), geometry.stride, values)
         return values

@@ -40,10 +40,10 @@ from minigan.devices.kernels import ConvolutionGeometry
 
 Array = np.ndarray[Any, Any]
 
-EVALUATE_2 = np.array([[1, 0], [1, 1], [0, 1], [1, -1]])
-EVALUATE_3 = np.array([[1, 0, 0], [1, 1, 1], [0, 0, 1], [1, -1, 1]])
-INTERPOLATE_2 = np.array([[1, 0, 0], [-1, 1, -1], [0, 0, 1]])
-INTERPOLATE_3 = np.array([[1, 0, 0, 0], [0, 0.5, -1, -0.5], [-1, 0.5, 0, 0.5], [0, 0, 1, 0]])
+EVALUATE_2 = np.array([[1.0, 0], [1, 1], [0, 1], [1, -1]])
+EVALUATE_3 = np.array([[1.0, 0, 0], [1, 1, 1], [0, 0, 1], [1, -1, 1]])
+INTERPOLATE_2 = np.array([[1.0, 0, 0], [-1, 1, -1], [0, 0, 1]])
+INTERPOLATE_3 = np.array([[1.0, 0, 0, 0], [0, 0.5, -1, -0.5], [-1, 0.5, 0, 0.5], [0, 0, 1, 0]])
 POINTS = 4
 
 # Channels in and out below which unfolding is faster: the transforms are additions, and take their time
@@ -77,9 +77,7 @@ def pays(geometry: ConvolutionGeometry, channels_in: int, channels_out: int) -> 
     """Whether this module serves such a convolution, and is faster than unfolding."""
     fits = all(k == 2 * s for k, s in zip(geometry.kernel_size, geometry.stride, strict=True))
     return (
-        fits
-        and min(geometry.output_size) >= 2
-        and min(channels_in, channels_out) >= LEAST_CHANNELS
+        fits and min(geometry.output_size) >= 2 and min(channels_in, channels_out) >= LEAST_CHANNELS
     )
 
 
@@ -127,7 +125,8 @@ def tiles(outputs: int) -> tuple[int, int]:
 def matrix_rows(vertical: tuple[int, int], horizontal: tuple[int, int]) -> Array:
     """(points, points): how many tiles of one image have a value at each pair of points."""
     counts = [[threes + twos] * (POINTS - 1) + [threes] for threes, twos in (vertical, horizontal)]
-    return np.outer(*counts)
+    down, across = np.array(counts)
+    return down[:, None] * across
 
 
 @compiled
@@ -190,7 +189,7 @@ def _to_values(x, image, side, matrices, tiling, slot, images, columns, work, at
     `side` is (height, width, channels, vertical and horizontal stride, top, left, columns of one parity), and
     `matrices` those of a tile of 3 and of 2.
     """
-    height, width, channels, stride_down, stride_across, top, left, across = side
+    _, width, channels, stride_down, stride_across, _, left, across = side
     _, _, threes_down, tiles_down, threes_across, tiles_across = tiling
     run = stride_across * channels
     seen = min(width, across * stride_across - left) * channels
@@ -219,7 +218,7 @@ def _to_values(x, image, side, matrices, tiling, slot, images, columns, work, at
 @compiled
 def _add_from_values(values, slot, images, columns, side, matrices, tiling, work, at, x, image):
     """The adjoint of `_to_values`, added to the image; `matrices` are the transposed ones."""
-    height, width, channels, stride_down, stride_across, top, left, across = side
+    _, width, channels, stride_down, stride_across, _, left, across = side
     _, _, threes_down, tiles_down, threes_across, tiles_across = tiling
     run = stride_across * channels
     seen = min(width, across * stride_across - left) * channels
