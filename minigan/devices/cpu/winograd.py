@@ -126,7 +126,8 @@ def matrix_rows(vertical: tuple[int, int], horizontal: tuple[int, int]) -> Array
     """(points, points): how many tiles of one image have a value at each pair of points."""
     counts = [[threes + twos] * (POINTS - 1) + [threes] for threes, twos in (vertical, horizontal)]
     down, across = np.array(counts)
-    return down[:, None] * across
+    rows: Array = down[:, None] * across
+    return rows
 
 
 @compiled
