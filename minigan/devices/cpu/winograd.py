@@ -46,11 +46,12 @@ INTERPOLATE_2 = np.array([[1.0, 0, 0], [-1, 1, -1], [0, 0, 1]])
 INTERPOLATE_3 = np.array([[1.0, 0, 0, 0], [0, 0.5, -1, -0.5], [-1, 0.5, 0, 0.5], [0, 0, 1, 0]])
 POINTS = 4
 
-# Channels in and out below which unfolding is faster: the transforms are additions, and take their time
-# with the channels, where the products that they save take it with the channels' product.
+# Channels in and out from which this is used. The transforms' time grows with the channels, that of the products which
+# they save with the channels' product, so few channels do not pay. Measured at 64 to 128 only; where it begins
+# to pay is not.
 LEAST_CHANNELS = 64
-# Images whose values make one GEMM. At 64 channels to 128 on 14×14 images, 8 to 32 are equally fast; with more the
-# values leave the cache.
+# Images whose values make one GEMM. At 64 channels to 128 on 14×14 images, 8 to 32 are within a tenth of each other,
+# and 64 are slower.
 TILE_IMAGES = 16
 
 Matrices = tuple[Array, Array]  # of a tile of 3 outputs, and of one of 2
