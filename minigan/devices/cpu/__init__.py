@@ -15,6 +15,7 @@ from minigan.devices.cpu import (
     linear,
     normalization,
     random,
+    winograd,
 )
 from minigan.devices.cpu.blas import gemm_address
 from minigan.devices.cpu.compile import thread_count, use_own_pool
@@ -88,6 +89,14 @@ class CPU(Device):
         x, w = _contiguous(x, w)
         n, c, o = x.shape[0], x.shape[3], w.shape[3]
         y = self.empty((n, *geometry.output_size, o), x.dtype)
+        if winograd.pays(geometry, c, o):
+            plan = winograd.make_plan(geometry, c, o, x.dtype)
+            winograd.conv2d(
+                gemm_address(x.dtype), x.reshape(-1), plan.side, plan.interpolate_transposed,
+                self._filter_values(plan, w, geometry), _bias(bias, x), y.reshape(-1),
+                plan.output_side, plan.evaluate_transposed, plan.tiling, n, *self._image_tiles(n, plan, x.dtype),
+            )  # fmt: skip
+            return y
         tile_rows, work = self._row_tiles(n, c, geometry, x.dtype)
         matrix = w.reshape(-1, o)
         convolution.conv2d(
@@ -103,6 +112,16 @@ class CPU(Device):
         x, dy = _contiguous(x, dy)
         n, c, o = x.shape[0], x.shape[3], dy.shape[3]
         dw = self.empty((*geometry.kernel_size, c, o), x.dtype)
+        if winograd.pays(geometry, c, o):
+            plan = winograd.make_plan(geometry, c, o, x.dtype)
+            sums = self.empty((thread_count(), plan.filter_size), x.dtype)
+            winograd.conv2d_weight(
+                gemm_address(x.dtype), x.reshape(-1), plan.side, plan.interpolate_transposed,
+                dy.reshape(-1), plan.output_side, plan.evaluate, plan.tiling, n,
+                *self._image_tiles(n, plan, x.dtype), sums,
+            )  # fmt: skip
+            winograd.filter_gradient(plan.filter_transposed, sums, geometry.stride, dw.reshape(-1))
+            return dw
         tile_rows, work = self._row_tiles(n, c, geometry, x.dtype)
         matrix = dw.reshape(-1, o)
         partial = self.empty((work.shape[0], *matrix.shape), x.dtype)
@@ -135,6 +154,14 @@ class CPU(Device):
         dy, w = _contiguous(dy, w)
         n, c, o = dy.shape[0], w.shape[2], w.shape[3]
         dx = self.empty((n, *geometry.input_size, c), dy.dtype)
+        if winograd.pays(geometry, c, o):
+            plan = winograd.make_plan(geometry, c, o, dy.dtype)
+            winograd.conv2d_data(
+                gemm_address(dy.dtype), dy.reshape(-1), plan.output_side, plan.evaluate,
+                self._filter_values(plan, w, geometry), _bias(bias, dy), dx.reshape(-1),
+                plan.side, plan.interpolate, plan.tiling, n, *self._image_tiles(n, plan, dy.dtype),
+            )  # fmt: skip
+            return dx
         matrix = w.reshape(-1, o)
         image = math.prod(geometry.output_size) * matrix.shape[0]
         threads = thread_count()
@@ -145,6 +172,17 @@ class CPU(Device):
             _flat(geometry), tile_images, work, _image_rows(dx),
         )  # fmt: skip
         return dx
+
+    def _filter_values(self, plan: winograd.Plan, w: Array, geometry: ConvolutionGeometry) -> Array:
+        values = self.empty((plan.filter_size,), w.dtype)
+        winograd.filter_values(plan.filter, w.reshape(-1), geometry.stride, values)
+        return values
+
+    def _image_tiles(self, n: int, plan: winograd.Plan, dtype: Any) -> tuple[int, Array]:
+        """How many images a tile of Winograd's holds, and each thread's room for their values."""
+        threads = thread_count()
+        images = max(1, min(winograd.TILE_IMAGES, -(-n // threads)))
+        return images, self.empty((threads, images * plan.image_size + plan.row_size), dtype)
 
     def _row_tiles(
         self, n: int, c: int, geometry: ConvolutionGeometry, dtype: Any
