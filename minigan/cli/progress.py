@@ -11,7 +11,7 @@ from pathlib import Path
 
 import typer
 from rich.console import Console, RenderableType
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from minigan.datasets.cache import Preparation
@@ -24,8 +24,6 @@ from minigan.infogan.evaluation import evaluation_images
 from minigan.infogan.experiments import get_experiment
 from minigan.infogan.runs import Interrupted, Run, versions
 from minigan.infogan.training import Networks, StepMetrics, Trainer
-from minigan.inspect.annotate import page, terminal
-from minigan.inspect.profile import calls_of, profile_call
 
 _INTERRUPTED = 130  # the shell's code for a process that Ctrl-C ended
 
@@ -39,15 +37,18 @@ class _NotedProgress(Progress):
             yield str(task.fields["note"])
 
 
-@contextmanager
-def _progress(description: str, total: int, done: int = 0) -> Iterator[Callable[[int, str], None]]:
-    """A bar on the terminal: call the value with how much is done, and what to show below it."""
-    columns = (
+def _columns() -> tuple[ProgressColumn, ...]:
+    return (
         TextColumn("{task.description}"), BarColumn(bar_width=20),
         TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn(compact=True),
     )  # fmt: skip
+
+
+@contextmanager
+def _progress(description: str, total: int, done: int = 0) -> Iterator[Callable[[int, str], None]]:
+    """A bar on the terminal: call the value with how much is done, and what to show below it."""
     console = Console()
-    with _NotedProgress(*columns, console=console, disable=not console.is_terminal) as progress:
+    with _NotedProgress(*_columns(), console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task(description, total=total, completed=done, note="")
         yield lambda completed, note: progress.update(task, completed=completed, note=note)
 
@@ -72,12 +73,8 @@ def preparation(
 ) -> Iterator[Preparation]:
     """How images are prepared, with a bar on the terminal from the first one that is."""
     console = Console()
-    columns = (
-        TextColumn("prepare images"), BarColumn(bar_width=20),
-        TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn(compact=True),
-    )  # fmt: skip
-    bar = Progress(*columns, console=console, disable=not console.is_terminal)
-    task = bar.add_task("", total=None)
+    bar = Progress(*_columns(), console=console, disable=not console.is_terminal)
+    task = bar.add_task("prepare images", total=None)
 
     def show(done: int, total: int) -> None:
         bar.start()  # nothing, once it has
@@ -167,6 +164,9 @@ def profile_and_show(
     kernel: str, experiment: str, batch_size: int, number: int, page_path: Path | None
 ) -> None:
     """Profile a kernel's calls in a training step; print the annotated source, and write the page."""
+    from minigan.inspect.annotate import page, terminal
+    from minigan.inspect.profile import calls_of, profile_call
+
     settings = dataclasses.replace(get_experiment(experiment), batch_size=batch_size)
     calls = calls_of(kernel, settings)
     if number > len(calls):

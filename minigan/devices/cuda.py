@@ -19,14 +19,13 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from minigan.devices.launch import Double, KernelDevice, PointerTable, kernel_sources
+from minigan.devices.launch import REALS, Double, KernelDevice, PointerTable, kernel_sources
 from minigan.devices.memory import address, is_on_gpu
 from minigan.errors import DeviceError, KernelError
 
 Array = Any
 Result = TypeVar("Result")
 
-_REALS = {"float32": "float", "float64": "double"}
 _OLDEST = (
     75  # compute capability 7.5, Turing: the oldest that this CUDA's compiler and the kernels know
 )
@@ -153,7 +152,7 @@ class CUDA(KernelDevice):
         cupy, path = self.array_module, self.sources / f"{source}.cu"
         options = (
             "-std=c++17",
-            f"-DREAL={_REALS[dtype]}",
+            f"-DREAL={REALS[np.dtype(dtype)]}",
             f"-I{self.sources}",
             f"-DMINIGAN_HEADERS={self._headers}",  # CuPy's cache sees the source and options, no headers
         )

@@ -41,7 +41,7 @@ _SUM_ELEMENTS = 2048  # that a block of a sum has at least; a second launch adds
 _ADAM_TENSORS, _ADAM_ELEMENTS = 64, 4096  # of a table, and of a block: as in adam.cu
 _RUNNING_GROUPS = 16  # of a table, as in normalization.cu
 _CONCATENATED_PARTS = 64  # of a table, as in elementwise.cu
-_REALS = (np.dtype(np.float32), np.dtype(np.float64))
+REALS = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}  # as C++ names them
 
 
 @dataclass(frozen=True)
@@ -108,13 +108,6 @@ def _check_indices(kernel: str, array: Array) -> None:
         raise ValueError(f"{kernel}: an array of {array.size} elements is over the index range")
 
 
-def _is_aligned(array: Array) -> bool:
-    """Whether an array, NumPy's or CuPy's, begins at a multiple of 16 bytes, where 128-bit loads do."""
-    on_gpu = hasattr(array, "__cuda_array_interface__")
-    interface = array.__cuda_array_interface__ if on_gpu else array.__array_interface__
-    return int(interface["data"][0]) % 16 == 0
-
-
 def _splits(tiles: int, terms: int) -> int:
     """Into how many parts the sums of a product are divided so that its blocks fill a GPU (split-K).
 
@@ -149,12 +142,13 @@ class _Product:
         """The name of the kernel for these operands, in the precision that is set."""
         dtype = operands[0].dtype
         vector = 16 // dtype.itemsize
-        vectors = all(length % vector == 0 for length in self.contiguous)
+        whole = all(length % vector == 0 for length in self.contiguous)
+        vectors = whole and all(address(operand) % 16 == 0 for operand in operands)
         tf32 = dtype == np.float32 and float32_precision() == "tf32" and not self.narrow
         return (
             self.kernel
             + ("_narrow" if self.narrow else "")
-            + ("_vector" if vectors and all(map(_is_aligned, operands)) else "")
+            + ("_vector" if vectors else "")
             + ("_tf32" if tf32 else "")
         )
 
@@ -193,7 +187,7 @@ class KernelDevice(Device):
     # -- memory ---------------------------------------------------------------------------------
 
     def copy(self, array: Array) -> Array:
-        if array.dtype not in _REALS or not array.flags.c_contiguous:
+        if array.dtype not in REALS or not array.flags.c_contiguous:
             return super().copy(array)
         fresh = self.empty(array.shape, array.dtype)
         self._elementwise(
@@ -209,7 +203,7 @@ class KernelDevice(Device):
 
     def _filled(self, shape: Sequence[int], dtype: Any, value: float) -> Array:
         result = self.empty(shape, dtype)
-        if result.dtype not in _REALS:
+        if result.dtype not in REALS:
             result[...] = value
             return result
         self._elementwise(
@@ -235,7 +229,7 @@ class KernelDevice(Device):
         dtype = arrays[0].dtype
         for array in arrays:
             self._check_array(kernel, array, alignment)
-            if array.dtype != dtype or dtype not in (np.float32, np.float64):
+            if array.dtype != dtype or dtype not in REALS:
                 raise TypeError(
                     f"{kernel}: its arrays are {' and '.join(str(a.dtype) for a in arrays)}, not all float32 "
                     "or all float64"
@@ -248,8 +242,7 @@ class KernelDevice(Device):
                 f"{kernel}: an array is a {type(array).__module__}.{type(array).__name__}, not on device "
                 f"'{self.name}'; move it there with mg.tensor(array, device='{self.name}')"
             )
-        if array.size > _MOST_ELEMENTS:
-            raise ValueError(f"{kernel}: an array of {array.size} elements is over the index range")
+        _check_indices(kernel, array)
         if not array.flags.c_contiguous:
             raise ValueError(
                 f"{kernel}: an array of shape {array.shape} with strides {array.strides} is not contiguous; "

@@ -7,7 +7,6 @@ stands; a GPU's own compiler may merge or drop an access.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,10 +113,6 @@ def calls_of(kernel: str, settings: Settings) -> list[Call]:
     calls = training_calls(settings)
     chosen = [call for call in calls if call.kernel == kernel]
     if not chosen:
-        names = ", ".join(_distinct(call.kernel for call in calls))
+        names = ", ".join(dict.fromkeys(call.kernel for call in calls))
         raise SettingsError(f"no step of {settings.experiment} calls '{kernel}'; it calls {names}")
     return chosen
-
-
-def _distinct(names: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(names))

@@ -91,9 +91,9 @@ class CPU(Device):
         y = self.empty((n, *geometry.output_size, o), x.dtype)
         if winograd.pays(geometry, c, o):
             plan = winograd.make_plan(geometry, c, o, x.dtype)
-            winograd.conv2d(
+            winograd.filter_images(
                 gemm_address(x.dtype), x.reshape(-1), plan.side, plan.interpolate_transposed,
-                self._filter_values(plan, w, geometry), _bias(bias, x), y.reshape(-1),
+                self._filter_values(plan, w, geometry), False, _bias(bias, x), y.reshape(-1),
                 plan.output_side, plan.evaluate_transposed, plan.tiling, n, *self._image_tiles(n, plan, x.dtype),
             )  # fmt: skip
             return y
@@ -156,9 +156,9 @@ class CPU(Device):
         dx = self.empty((n, *geometry.input_size, c), dy.dtype)
         if winograd.pays(geometry, c, o):
             plan = winograd.make_plan(geometry, c, o, dy.dtype)
-            winograd.conv2d_data(
+            winograd.filter_images(
                 gemm_address(dy.dtype), dy.reshape(-1), plan.output_side, plan.evaluate,
-                self._filter_values(plan, w, geometry), _bias(bias, dy), dx.reshape(-1),
+                self._filter_values(plan, w, geometry), True, _bias(bias, dy), dx.reshape(-1),
                 plan.side, plan.interpolate, plan.tiling, n, *self._image_tiles(n, plan, dy.dtype),
             )  # fmt: skip
             return dx

@@ -294,11 +294,17 @@ def filter_gradient(matrix, partial, stride, dw):
 
 
 @parallel
-def conv2d(address, x, side, inputs, u, bias, y, y_side, outputs, tiling, batch, tile, work):
-    """y = Eᵀ(U ⊙ Pᵀ(x)) + bias, `tile` images at a time. `inputs` are the matrices Pᵀ, `outputs` Eᵀ."""
+def filter_images(
+    address, x, side, forth, u, transpose_u, bias, y, y_side, back, tiling, batch, tile, work
+):  # fmt: skip
+    """y = back(U ⊙ forth(x)) + bias, `tile` images at a time; each matrix of U is transposed if asked.
+
+    The convolution goes forth by the matrices Pᵀ and back by Eᵀ; its data gradient by E and P, with U transposed.
+    """
     rows, starts = tiling[0], tiling[1]
-    k, o = side[2] * side[3] * side[4], y_side[2]
-    image = y_side[0] * y_side[1] * o
+    k, o = side[2] * side[3] * side[4], y_side[2] * y_side[3] * y_side[4]
+    image = y_side[0] * y_side[1] * y_side[2]
+    u_columns = k if transpose_u else o
     threads = work.shape[0]
     for t in prange(threads):
         at = np.empty((2, POINTS), np.int64)
@@ -309,46 +315,16 @@ def conv2d(address, x, side, inputs, u, bias, y, y_side, outputs, tiling, batch,
         for n0 in range(batch * t // threads, end, tile):
             images = min(tile, end - n0)
             for n in range(images):
-                _to_values(x, n0 + n, side, inputs, tiling, n, images, k, row, at, values)
+                _to_values(x, n0 + n, side, forth, tiling, n, images, k, row, at, values)
             for p in range(POINTS * POINTS):
                 start = starts.flat[p] * images
                 gemm_tile(
-                    address, False, False, rows.flat[p] * images, o, k,
-                    values, start * k, k, u, p * k * o, o, 0, products, start * o, o,
+                    address, False, transpose_u, rows.flat[p] * images, o, k,
+                    values, start * k, k, u, p * k * o, u_columns, 0, products, start * o, o,
                 )  # fmt: skip
             _start_with_bias(y, n0 * image, images * image, bias)
             for n in range(images):
-                _add_from_values(
-                    products, n, images, o, y_side, outputs, tiling, row, at, y, n0 + n
-                )  # fmt: skip
-
-
-@parallel
-def conv2d_data(address, dy, y_side, outputs, u, bias, dx, side, inputs, tiling, batch, tile, work):
-    """dx = P(U ⊙ E(dy)) + bias. `outputs` are the matrices E, `inputs` P."""
-    rows, starts = tiling[0], tiling[1]
-    k, o = side[2] * side[3] * side[4], y_side[2]
-    image = side[0] * side[1] * side[2]
-    threads = work.shape[0]
-    for t in prange(threads):
-        at = np.empty((2, POINTS), np.int64)
-        values = work[t]
-        products = values[tile * rows.sum() * o :]
-        row = products[tile * rows.sum() * k :]
-        end = batch * (t + 1) // threads
-        for n0 in range(batch * t // threads, end, tile):
-            images = min(tile, end - n0)
-            for n in range(images):
-                _to_values(dy, n0 + n, y_side, outputs, tiling, n, images, o, row, at, values)
-            for p in range(POINTS * POINTS):
-                start = starts.flat[p] * images
-                gemm_tile(
-                    address, False, True, rows.flat[p] * images, k, o,
-                    values, start * o, o, u, p * k * o, o, 0, products, start * k, k,
-                )  # fmt: skip
-            _start_with_bias(dx, n0 * image, images * image, bias)
-            for n in range(images):
-                _add_from_values(products, n, images, k, side, inputs, tiling, row, at, dx, n0 + n)
+                _add_from_values(products, n, images, o, y_side, back, tiling, row, at, y, n0 + n)
 
 
 @parallel

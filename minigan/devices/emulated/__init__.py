@@ -21,15 +21,20 @@ from minigan.devices.emulated.arrays import EmulatedArray, kernels_only
 from minigan.devices.emulated.compile import Watch, compiler, kernel_library, load
 from minigan.devices.emulated.profiling import LaunchProfile, Recorder
 from minigan.devices.emulated.reports import explain
-from minigan.devices.emulated.strict import GuardedArrays
+from minigan.devices.emulated.strict import GuardedArrays, owner_of
 from minigan.devices.kernels import Result
-from minigan.devices.launch import Double, KernelDevice, Launch, PointerTable, kernel_sources
-from minigan.devices.memory import host_array
+from minigan.devices.launch import (
+    REALS,
+    Double,
+    KernelDevice,
+    Launch,
+    PointerTable,
+    kernel_sources,
+)
+from minigan.devices.memory import address, host_array
 from minigan.errors import DeviceError, KernelError
 
 Array = np.ndarray[Any, Any]
-
-_REALS = {"float32": "float", "float64": "double"}
 
 
 class LaunchSettings(ctypes.Structure):
@@ -156,10 +161,10 @@ class Emulated(KernelDevice):
             Watch.ACCESSES_AND_BLOCKS if recorder is not None
             else Watch.ACCESSES if self.strict else Watch.NOTHING
         )  # fmt: skip
-        library = kernel_library(path, _REALS[real.name], self.portable_switch, watch)
+        library = kernel_library(path, REALS[real], self.portable_switch, watch)
         guarded = self._guarded(arguments) if watch is not Watch.NOTHING else None
-        address = guarded.address if guarded is not None else _address
-        values = [_argument(value, real, address) for value in arguments]
+        place = guarded.address if guarded is not None else address
+        values = [_argument(value, real, place) for value in arguments]
         pointers = (ctypes.c_void_p * len(values))(*(ctypes.addressof(v) for v in values))
         structs = [value for value in values if isinstance(value, ctypes.Array)]
         buffers = guarded.buffers(structs) if guarded is not None else ()
@@ -199,9 +204,7 @@ class Emulated(KernelDevice):
         """All bits set is no result of computing with floats; an integer array may hold -1, unless it is as `empty` made it."""
         if array.dtype.kind == "f":
             return True
-        owner = array
-        while isinstance(owner.base, np.ndarray):
-            owner = owner.base
+        owner = owner_of(array)
         untouched = bool((array.reshape(-1).view(np.uint8) == 0xFF).all())
         return self._fresh.get(id(owner)) is owner and untouched
 
@@ -217,18 +220,14 @@ def dim3(sizes: tuple[int, ...]) -> Any:
     return (ctypes.c_uint * 3)(*sizes, *(1,) * (3 - len(sizes)))
 
 
-def _address(array: Array) -> int:
-    return int(array.ctypes.data)
-
-
-def _argument(value: Any, real: np.dtype[Any], address: Callable[[Array], int]) -> Any:
+def _argument(value: Any, real: np.dtype[Any], place: Callable[[Array], int]) -> Any:
     """A kernel argument as the C value that a pointer to it stands for; see `KernelDevice.launch`."""
     if value is None:
         return ctypes.c_void_p(0)
     if isinstance(value, np.ndarray):
-        return ctypes.c_void_p(address(value))
+        return ctypes.c_void_p(place(value))
     if isinstance(value, PointerTable):
-        return ctypes.create_string_buffer(value.to_bytes(address))
+        return ctypes.create_string_buffer(value.to_bytes(place))
     if isinstance(value, Double):
         return ctypes.c_double(value.value)
     if isinstance(value, (np.int64, np.uint64)):

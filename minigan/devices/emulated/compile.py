@@ -138,25 +138,26 @@ def kernel_library(
     flags = (*_watch_flags(watch), f"-DREAL={real}", f"-I{kernel_sources()}")
     depends = [path, *sorted(kernel_sources().glob("*.cuh")), *sorted(path.parent.glob("*.cuh"))]
     name = "-".join(filter(None, (path.stem, real, watch.value)))
-    return _build(name, text, flags, runtime_library(portable_switch), depends)
+    runtime = runtime_library(portable_switch)
+    calls = () if watch is Watch.NOTHING else _WATCHED_CALLS
+    linked = (str(runtime), f"-Wl,-rpath,{runtime.parent}", *(f"-Wl,--wrap={c}" for c in calls))
+    return _build(name, text, flags, linked, depends)
 
 
 def _build(
     name: str,
     text: str,
     flags: tuple[str, ...],
-    runtime: Path | None = None,
+    linked: tuple[str, ...] = (),
     depends: Sequence[Path] = (),
 ) -> Path:
-    """Compile `text` and link it with the runtime, unless the cache has it, under a hash of all that it depends on."""
-    digest = hashlib.sha256(" ".join([compiler(), *_FLAGS, *flags, str(runtime), text]).encode())
+    """Compile `text` and link it, unless the cache has it, under a hash of all that it depends on."""
+    digest = hashlib.sha256(" ".join([compiler(), *_FLAGS, *flags, *linked, text]).encode())
     for source in [*sorted(RUNTIME.iterdir()), *depends]:
         digest.update(source.read_bytes())
     target = cache_directory() / f"{name}-{digest.hexdigest()[:16]}.so"
     if target.exists():
         return target
-    linked = [str(runtime), f"-Wl,-rpath,{runtime.parent}"] if runtime else []
-    linked += [f"-Wl,--wrap={call}" for call in _WATCHED_CALLS if set(_WATCHED) <= set(flags)]
     with replacing(target) as temporary:
         compiled = temporary.with_suffix(".o")
         try:

@@ -17,11 +17,7 @@ Array = np.ndarray[Any, Any]
 
 _LEAST_GAP = 64 * 1024
 _ALIGNMENT = 256  # of memory that a GPU gives; what NumPy gives is aligned to 16
-
-
-PARAMETER = (
-    -1
-)  # in the place of an argument's number: memory of the launch itself, which is not watched
+PARAMETER = -1  # in the place of an argument's number: a struct by value, which is not watched
 
 
 class Buffer(ctypes.Structure):
@@ -105,11 +101,16 @@ def _extents(arrays: Iterable[tuple[int, Array]]) -> list[_Extent]:
     return extents
 
 
+def owner_of(array: Array) -> Array:
+    """The array whose memory this one is a view of, or it itself."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
 def _offset(array: Array) -> int:
     """Where the array begins, counted from the start of the memory that it is a view of, as if that were aligned."""
-    owner = array
-    while isinstance(owner.base, np.ndarray):
-        owner = owner.base
+    owner = owner_of(array)
     return array.ctypes.data - owner.ctypes.data + owner.ctypes.data % 16
 
 

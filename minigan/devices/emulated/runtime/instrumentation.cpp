@@ -15,6 +15,11 @@ inline void watch(void* address, size_t bytes, Kind kind, void* code) {
     note_access(address, bytes, kind, uintptr_t(code) - 1);
 }
 
+inline void watch_copy(void* to, const void* from, size_t bytes, void* code) {
+    watch(const_cast<void*>(from), bytes, Kind::read, code);
+    watch(to, bytes, Kind::write, code);
+}
+
 [[noreturn]] void refuse(const SourceLocation& at, const std::string& what) {
     const char* slash = std::strrchr(at.file, '/');
     fail((running_thread_name() + " " + what + " in " + (slash ? slash + 1 : at.file) + ":" + std::to_string(at.line)).c_str());
@@ -48,13 +53,11 @@ ENTRY __tsan_init() {}
 // What the compiler makes calls of the C library, and the linker calls of these (--wrap).
 #define ENTRY_POINTER extern "C" __attribute__((visibility("default"))) void*
 ENTRY_POINTER __wrap_memcpy(void* to, const void* from, size_t bytes) {
-    emulation::watch(const_cast<void*>(from), bytes, emulation::Kind::read, CALLER);
-    emulation::watch(to, bytes, emulation::Kind::write, CALLER);
+    emulation::watch_copy(to, from, bytes, CALLER);
     return std::memcpy(to, from, bytes);
 }
 ENTRY_POINTER __wrap_memmove(void* to, const void* from, size_t bytes) {
-    emulation::watch(const_cast<void*>(from), bytes, emulation::Kind::read, CALLER);
-    emulation::watch(to, bytes, emulation::Kind::write, CALLER);
+    emulation::watch_copy(to, from, bytes, CALLER);
     return std::memmove(to, from, bytes);
 }
 ENTRY_POINTER __wrap_memset(void* to, int value, size_t bytes) {
