@@ -76,6 +76,7 @@ _OPERATIONS = {
     "pad_rows": 0,
     "increment": 1,
     "gather_images": 2,
+    "warp_images": 27,
     "weighted_sum": 2,
     "weighted_sum_backward": 1,
     "column_sum_parts": 1,
@@ -88,6 +89,7 @@ _OPERATIONS = {
     "batch_norm_backward_data": 11,
     "binary_cross_entropy_with_logits": 11,
     "code_log_likelihood": 4,
+    "code_divergence": 9,
     "scale_code_gradient": 1,
     "encode_latents": 0,
     "random_uniform": 2,  # beside some 100 integer operations

@@ -94,3 +94,33 @@ KERNEL gather_images(const unsigned char* __restrict__ images, const long long* 
         result[i] = real(images[indices[row] * pixels + i % pixels]) * scale + low;
     }
 }
+
+// Each image under an affine map of its own, sampled bilinearly; outside the image its edge goes on. The map turns by
+// rotation·u₀, scales by 1 + scale·u₁, shears by shear·u₂ and shifts by shift·(u₃, u₄), u the image's five uniforms.
+//
+// Layout: images and result (n, height, width, channels), uniforms (n, 5). Launch: a thread an element. Neighbours read
+// neighbouring pixels, so the bound is memory: an image in, an image out.
+KERNEL warp_images(const real* __restrict__ images, const real* __restrict__ uniforms, real* __restrict__ result,
+                   real rotation, real scale, real shear, real shift, int height, int width, int channels,
+                   long long n) {
+    for (long long k = grid_index(); k < n; k += grid_stride()) {
+        const int c = int(k % channels), j = int(k / channels % width), i = int(k / channels / width % height);
+        const long long number = k / channels / width / height;
+        const real* u = uniforms + 5 * number;
+        const real middle_y = real(0.5) * real(height - 1), middle_x = real(0.5) * real(width - 1);
+        const real angle = rotation * u[0], size = real(1) + scale * u[1];
+        const real cosine = size * cos(angle), sine = size * sin(angle);
+        const real y = real(i) - middle_y, x = real(j) - middle_x + shear * u[2] * y;
+        const real at_y = min(max(cosine * y + sine * x + middle_y + shift * u[3], real(0)), real(height - 1));
+        const real at_x = min(max(cosine * x - sine * y + middle_x + shift * u[4], real(0)), real(width - 1));
+        const int top = int(at_y), left = int(at_x);
+        const int bottom = min(top + 1, height - 1), right = min(left + 1, width - 1);
+        const real down = at_y - real(top), along = at_x - real(left);
+        const real* image = images + number * height * width * channels + c;
+        const real above = image[(top * width + left) * channels] * (real(1) - along) +
+                           image[(top * width + right) * channels] * along;
+        const real below = image[(bottom * width + left) * channels] * (real(1) - along) +
+                           image[(bottom * width + right) * channels] * along;
+        result[k] = above * (real(1) - down) + below * down;
+    }
+}

@@ -49,6 +49,50 @@ KERNEL code_log_likelihood(const real* __restrict__ parameters, const real* __re
     }
 }
 
+// KL(Q_target ‖ Q) of every code and its derivative by the parameters of Q; `kind` as in CodeTable.
+//
+// Layout: parameters, target and derivative (batch, columns), values (batch, codes). Launch: a thread a (row, code).
+KERNEL code_divergence(const real* __restrict__ parameters, const real* __restrict__ target,
+                       const int* __restrict__ kind, const int* __restrict__ offset, const int* __restrict__ width,
+                       const real* __restrict__ log_std, real* __restrict__ values, real* __restrict__ derivative,
+                       int code_count, int columns, long long n) {
+    for (long long i = grid_index(); i < n; i += grid_stride()) {
+        const long long row = i / code_count;
+        const int code = int(i % code_count);
+        const real* p = parameters + row * columns + offset[code];
+        const real* t = target + row * columns + offset[code];
+        real* d = derivative + row * columns + offset[code];
+        if (kind[code] == 0) {
+            real largest = p[0], target_largest = t[0], total = 0, target_total = 0;
+            for (int k = 1; k < width[code]; ++k) {
+                largest = p[k] > largest ? p[k] : largest;
+                target_largest = t[k] > target_largest ? t[k] : target_largest;
+            }
+            for (int k = 0; k < width[code]; ++k) {
+                total += exp(p[k] - largest);
+                target_total += exp(t[k] - target_largest);
+            }
+            const real shift = (largest + log(total)) - (target_largest + log(target_total));
+            real divergence = 0;
+            for (int k = 0; k < width[code]; ++k) {
+                const real q = exp(t[k] - target_largest) / target_total;
+                d[k] = exp(p[k] - largest) / total - q;
+                divergence += q * (t[k] - p[k] + shift);
+            }
+            values[i] = divergence;
+        } else {
+            const bool predicted = kind[code] == 2;
+            const real log_sigma = predicted ? p[1] : log_std[code];
+            const real difference = log_sigma - (predicted ? t[1] : log_std[code]);
+            const real inverse = exp(-log_sigma), z = (p[0] - t[0]) * inverse;
+            const real spread = exp(-(difference + difference)) + z * z;
+            values[i] = difference + real(0.5) * (spread - real(1));
+            d[0] = z * inverse;
+            if (predicted) d[1] = real(1) - spread;
+        }
+    }
+}
+
 // Each code's columns of `gradient` times dy of that code. Launch: a thread a (row, code).
 KERNEL scale_code_gradient(const real* __restrict__ gradient, const real* __restrict__ dy,
                            const int* __restrict__ offset, const int* __restrict__ width, real* __restrict__ result,

@@ -35,6 +35,8 @@ class Stream(enum.IntEnum):
     EVALUATION_NOISE = 7
     EVALUATION_CODES = 8
     SCENES = 9
+    WARPS = 10
+    EVALUATION_WARPS = 11
 
 
 def uniform(

@@ -291,6 +291,29 @@ def code_log_likelihood(parameters: Array, codes: Array, layout: Sequence[Any]) 
     return values
 
 
+def code_divergence(parameters: Array, target: Array, layout: Sequence[Any]) -> Array:
+    """Relative entropies by SciPy; of Gaussians, E[log q − log p] by Gauss and Hermite's quadrature."""
+    values = np.empty((len(parameters), len(layout)))
+    nodes, weights = np.polynomial.hermite_e.hermegauss(7)
+    at = 0
+    for i, density in enumerate(layout):
+        own, other = (a[:, at : at + density.columns] for a in (parameters, target))
+        at += density.columns
+        if isinstance(density, mg.Categorical):
+            p, q = scipy.special.softmax(own, axis=1), scipy.special.softmax(other, axis=1)
+            values[:, i] = scipy.special.rel_entr(q, p).sum(axis=1)
+            continue
+        log_std, other_log_std = (
+            a[:, 1] if density.std is None else np.full(len(a), np.log(density.std))
+            for a in (own, other)
+        )
+        samples = other[:, :1] + np.exp(other_log_std)[:, None] * nodes
+        difference = gaussian_log_likelihood(samples, other[:, :1], other_log_std[:, None])
+        difference -= gaussian_log_likelihood(samples, own[:, :1], log_std[:, None])
+        values[:, i] = difference @ weights / weights.sum()
+    return values
+
+
 # -- arrays to try ------------------------------------------------------------------------------------
 
 

@@ -93,6 +93,16 @@ class CodeTable:
 
 
 @dataclass(frozen=True)
+class WarpRanges:
+    """How far `warp_images` may go: rotation in radians, relative scale, shear, and shift in pixels; each ± its value."""
+
+    rotation: float
+    scale: float
+    shear: float
+    shift: float
+
+
+@dataclass(frozen=True)
 class AdamSettings:
     """Learning rate α, β₁, β₂ and ε of Kingma & Ba (2015), algorithm 1."""
 
@@ -354,6 +364,16 @@ class Device:
     def scale_code_gradient(self, gradient: Array, dy: Array, table: CodeTable) -> Array:
         """Each code's columns of `gradient` (batch, columns) times dy (batch, codes) of that code."""
 
+    @kernel
+    def code_divergence(
+        self, parameters: Array, target: Array, table: CodeTable
+    ) -> tuple[Array, Array]:
+        """KL(Q_target ‖ Q) of every code, (batch, codes), and its derivative by `parameters`, in one pass.
+
+        parameters and target are (batch, table.columns). With p and q the softmax of a categorical code's logits (q of
+        the target's), Σ q·log(q/p), with the derivative p − q; of Gaussians log(σ/σ_q) + (σ_q² + (μ_q − μ)²)/(2σ²) − ½.
+        """
+
     # -- optimizer ------------------------------------------------------------------------------
 
     @kernel
@@ -421,6 +441,14 @@ class Device:
         self, images: Array, indices: Array, low: float, high: float, dtype: Any
     ) -> Array:
         """The uint8 images at those indices, as low + (high − low)·pixel/255."""
+
+    @kernel
+    def warp_images(self, images: Array, uniforms: Array, ranges: WarpRanges) -> Array:
+        """Each image (height, width, channels) under an affine map of its own, sampled bilinearly.
+
+        `uniforms` is (n, 5), in [−1, 1): with u a row of it, the pixel at p, seen from the image's centre, is read at
+        (1 + scale·u₁)·R(rotation·u₀)·(p + shear·u₂·(p_y along x)) + shift·(u₃, u₄). Outside the image its edge goes on.
+        """
 
     @kernel
     def concatenate_rows(self, arrays: Sequence[Array]) -> Array:

@@ -22,6 +22,7 @@ from minigan.devices.kernels import (
     Device,
     Key,
     Step,
+    WarpRanges,
 )
 from minigan.devices.memory import address
 from minigan.devices.precision import float32_precision
@@ -676,6 +677,21 @@ class KernelDevice(Device):
             self.host_constant(table.width, np.int32),
         )
 
+    def code_divergence(
+        self, parameters: Array, target: Array, table: CodeTable
+    ) -> tuple[Array, Array]:
+        parameters, target = self._checked("code_divergence", parameters, target)
+        values = self.empty((parameters.shape[0], len(table.kind)), parameters.dtype)
+        derivative = self.empty(parameters.shape, parameters.dtype)
+        kind, offset, width = self._table(table)
+        log_std = self.host_constant(table.log_std, parameters.dtype)
+        self._elementwise(
+            "likelihood", "code_divergence", values.size, parameters.dtype,
+            parameters, target, kind, offset, width, log_std, values, derivative,
+            values.shape[1], parameters.shape[1], np.int64(values.size),
+        )  # fmt: skip
+        return values, derivative
+
     # -- optimizer ------------------------------------------------------------------------------
 
     def adam(
@@ -774,6 +790,16 @@ class KernelDevice(Device):
         self._elementwise(
             "elementwise", "gather_images", result.size, result.dtype, images, indices, result,
             (high - low) / 255, low, pixels, np.int64(result.size),
+        )  # fmt: skip
+        return result
+
+    def warp_images(self, images: Array, uniforms: Array, ranges: WarpRanges) -> Array:
+        images, uniforms = self._checked("warp_images", images, uniforms)
+        result = self.empty(images.shape, images.dtype)
+        self._elementwise(
+            "elementwise", "warp_images", result.size, result.dtype, images, uniforms, result,
+            float(ranges.rotation), float(ranges.scale), float(ranges.shear), float(ranges.shift),
+            *images.shape[1:], np.int64(result.size),
         )  # fmt: skip
         return result
 

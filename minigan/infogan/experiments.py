@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import re
 import tomllib
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from minigan.datasets.catalogue import CATALOGUE, SCENES
+from minigan.devices.kernels import WarpRanges
 from minigan.devices.precision import FLOAT32_PRECISIONS
 from minigan.errors import SettingsError
 from minigan.infogan.codes import CodeLayout
@@ -29,6 +31,12 @@ _RANGES = (
     ("noise", 0, 10**6),
     ("lambda_categorical", 0, 1e30),
     ("lambda_continuous", 0, 1e30),
+    ("lambda_consistency", 0, 1e30),
+    ("consistency_start", 1, _MOST_STEPS),
+    ("warp_rotation", 0, 180),
+    ("warp_scale", 0, 0.9),
+    ("warp_shear", 0, 10),
+    ("warp_shift", 0, 1e6),
     ("learning_rate_discriminator", 1e-12, 1e30),
     ("learning_rate_generator", 1e-12, 1e30),
     ("beta1", 0, 1 - 1e-9),
@@ -67,6 +75,12 @@ class Settings:
     beta2: float = 0.999
     lambda_categorical: float = 1.0
     lambda_continuous: float = 1.0
+    lambda_consistency: float = 0.0
+    consistency_start: int = 500
+    warp_rotation: float = 15.0
+    warp_scale: float = 0.1
+    warp_shear: float = 0.2
+    warp_shift: float = 2.0
     batch_size: int = 128
     iterations: int = 5000
     seed: int = 0
@@ -99,6 +113,12 @@ class Settings:
                 raise SettingsError(f"{name} must be at most {high:,}, not {value}")
         if not 0 <= self.seed < 2**64:
             raise SettingsError(f"seed must be in 0 … 2⁶⁴ − 1, not {self.seed}")
+
+    @property
+    def warp_ranges(self) -> WarpRanges:
+        """How far a copy of an image may be warped."""
+        rotation = math.radians(self.warp_rotation)
+        return WarpRanges(rotation, self.warp_scale, self.warp_shear, self.warp_shift)
 
     @property
     def layout(self) -> CodeLayout:

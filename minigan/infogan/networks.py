@@ -39,7 +39,8 @@ from minigan.ops.convolution import Padding
 from minigan.random import Stream, normal
 from minigan.tensor import Tensor
 
-REAL, GENERATED = "real", "generated"  # the groups of every batch norm in D and Q
+# The groups of every batch norm in D and Q. What is warped is a group where D's half of a step reads it.
+REAL, GENERATED, WARPED = "real", "generated", "warped"
 
 _LAYER = re.compile(
     r"(?P<kind>conv|up|fc) (?P<shape>[1-9]\d*(?:x[1-9]\d*x[1-9]\d*)?)(?P<s1> s1)?(?P<bn> bn)?"
@@ -159,15 +160,12 @@ class Generator(Module):
 class Discriminator(Module):
     """D: images to features (batch, features), by the trunk; and features to one logit, real or not."""
 
-    def __init__(
-        self, text: str, image_shape: tuple[int, int, int], slope: float, dtype: Any, device: Device
-    ) -> None:
-        build = Builder(dtype, device, (REAL, GENERATED), slope)
+    def __init__(self, text: str, image_shape: tuple[int, int, int], build: Builder) -> None:
         self.trunk, shape = build.network(text, image_shape)
         self.features = int(np.prod(shape))
         self.head = Sequential(
             *([Flatten()] if len(shape) > 1 else []),
-            Linear(self.features, 1, dtype=dtype, device=device),
+            Linear(self.features, 1, dtype=build.dtype, device=build.device),
         )
 
     def forward(self, features: Tensor) -> Tensor:
@@ -181,10 +179,9 @@ class Recognition(Module):
     """
 
     def __init__(
-        self, discriminator: Discriminator, columns: int, slope: float, dtype: Any, device: Device,
+        self, discriminator: Discriminator, columns: int, build: Builder,
         trunk: Sequential | None = None,
     ) -> None:  # fmt: skip
-        build = Builder(dtype, device, (REAL, GENERATED), slope)
         self.trunk = trunk
         features = (discriminator.features,)
         self.head, _ = build.network(f"fc 128 bn | fc {columns} linear", features)

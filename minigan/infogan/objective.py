@@ -7,7 +7,11 @@ All are in nats, averaged over the batch.
 from __future__ import annotations
 
 from minigan.infogan.codes import CodeLayout
-from minigan.ops.likelihood import binary_cross_entropy_with_logits, code_log_likelihood
+from minigan.ops.likelihood import (
+    binary_cross_entropy_with_logits,
+    code_divergence,
+    code_log_likelihood,
+)
 from minigan.ops.reduction import weighted_sum
 from minigan.tensor import Tensor
 
@@ -30,3 +34,15 @@ def log_likelihood(parameters: Tensor, codes: Tensor, layout: CodeLayout) -> Ten
 def weighted_information(log_likelihoods: Tensor, weights: Tensor) -> Tensor:
     """Σᵢ λᵢ·E[log Q(c_i|x)]: L_I without the constant H(c)."""
     return weighted_sum(log_likelihoods, weights, divisor=log_likelihoods.shape[0])
+
+
+def code_consistency(
+    warped: Tensor, parameters: Tensor, weights: Tensor, layout: CodeLayout
+) -> Tensor:
+    """Σᵢ wᵢ·E[KL(Q(c_i|x) ‖ Q(c_i|x̃))]: what Q reads in images x, held fixed, against its reading of warped copies x̃.
+
+    It is no part of the paper's objective. Images that differ by a slight warp shall be read as one code; where Q
+    draws the line between two codes, it shall do so between kinds of images (as in Hu et al. 2017, IMSAT, eq. 6).
+    """
+    divergences = code_divergence(warped, parameters.detach(), layout.densities)
+    return weighted_sum(divergences, weights, divisor=warped.shape[0])

@@ -21,6 +21,7 @@ from minigan.infogan.experiments import Settings
 from minigan.infogan.networks import (
     GENERATED,
     REAL,
+    WARPED,
     Builder,
     Discriminator,
     Generator,
@@ -28,6 +29,7 @@ from minigan.infogan.networks import (
     initialize,
 )
 from minigan.infogan.objective import (
+    code_consistency,
     discriminator_loss,
     generator_loss,
     log_likelihood,
@@ -59,7 +61,7 @@ class Networks:
 
     def __init__(self, settings: Settings) -> None:
         device, layout = get_device(settings.device), settings.layout
-        slope, dtype = settings.negative_slope, np.dtype(settings.dtype)
+        dtype = np.dtype(settings.dtype)
         self.generator = Generator(
             settings.generator, settings.noise + layout.encoded_columns, dtype, device
         )
@@ -68,16 +70,13 @@ class Networks:
                 f"the generator makes images of {self.generator.image_shape}, and the data are "
                 f"{settings.image_shape}"
             )
-        self.discriminator = Discriminator(
-            settings.trunk, settings.image_shape, slope, dtype, device
-        )
+        groups = (REAL, GENERATED, WARPED) if settings.lambda_consistency else (REAL, GENERATED)
+        build = Builder(dtype, device, groups, settings.negative_slope)
+        self.discriminator = Discriminator(settings.trunk, settings.image_shape, build)
         trunk = None
         if settings.objective == "gan":
-            build = Builder(dtype, device, (REAL, GENERATED), slope)
             trunk, _ = build.network(settings.trunk, settings.image_shape)
-        self.recognition = Recognition(
-            self.discriminator, layout.parameter_columns, slope, dtype, device, trunk
-        )
+        self.recognition = Recognition(self.discriminator, layout.parameter_columns, build, trunk)
         step = 0
         for _, module in self.named():
             step = initialize(module, settings.seed, step)
@@ -160,7 +159,8 @@ class Trainer:
         self.step_count = 0
         self.capture = capture
         self._plain_steps = 0
-        self._captured: tuple[Any, Callable[[], Array]] | None = None
+        self._constants: list[Any] = []  # of the plain steps, and of the one that is captured
+        self._captured: Callable[[], Array] | None = None
         self._counter = Tensor(
             self.device.copy(self.device.asarray(np.zeros(1, np.int64))), self.device
         )
@@ -169,6 +169,9 @@ class Trainer:
         self._ones = self._constant(np.ones((half, 1)))
         self._weights = self._constant(
             self.layout.weights(settings.lambda_categorical, settings.lambda_continuous)
+        )
+        self._consistency_weights = self._constant(
+            self.layout.weights(settings.lambda_consistency, 0.0)
         )
 
     @property
@@ -199,20 +202,27 @@ class Trainer:
 
     def _take_step(self) -> Array:
         """Launch a step, kernel by kernel or captured; see `launch_step` for what it returns."""
-        if not self.capture or self._plain_steps < _PLAIN_STEPS:
-            self._plain_steps += 1
-            return self.launch_step()
         constants = [
+            self._is_consistent(),
             *(optimizer.settings for _, optimizer in self._optimizers()),
             *(module.training for _, module in self.networks.named()),
         ]
-        if self._captured is None or self._captured[0] != constants:
-            self._captured = None  # its memory serves the next one
-            self._captured = constants, self.device.capture(self.launch_step)
-        metrics = self._captured[1]()
+        if constants != self._constants:
+            self._constants, self._plain_steps, self._captured = constants, 0, None
+        if not self.capture or self._plain_steps < _PLAIN_STEPS:
+            self._plain_steps += 1
+            return self.launch_step()
+        if self._captured is None:
+            self._captured = self.device.capture(self.launch_step)
+        metrics = self._captured()
         for _, value in self.networks.named_tensors():
             value.mark_changed()  # which a replay does not say
         return metrics
+
+    def _is_consistent(self) -> bool:
+        """Whether the step that comes next holds Q to one reading of an image and of its warped copy."""
+        s = self.settings
+        return s.lambda_consistency > 0 and self.step_count + 1 >= s.consistency_start
 
     def launch_step(self) -> Array:
         """Launch the kernels of a step. D's loss, G's, and Σ log Q(c_i|x) of each code over the batch, in one array."""
@@ -234,6 +244,13 @@ class Trainer:
         images = self.device.gather_images(self.images, indices, s.image_low, 1.0, self.dtype)
         return Tensor(images, self.device)
 
+    def warp(self, images: Tensor, step: Step) -> Tensor:
+        """Each image slightly turned, scaled, sheared and shifted, at random."""
+        s = self.settings
+        key = (s.seed, Stream.WARPS, step)
+        uniforms = uniform((len(images), 5), -1.0, 1.0, key, self.device, self.dtype)
+        return Tensor(self.device.warp_images(images.data, uniforms, s.warp_ranges), self.device)
+
     def latents(self, step: Step) -> tuple[Tensor, Tensor]:
         """G's input and the codes of a step: (batch, noise + encoded codes) and (batch, codes)."""
         s = self.settings
@@ -243,15 +260,23 @@ class Trainer:
         self, real: Tensor, fake: Tensor, codes: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Update D and Q; return D's loss, and log Q(c|x) of the generated images, (batch, codes)."""
-        groups = (REAL, GENERATED)
-        images = concatenate([real, fake])
+        n, consistent = real.shape[0], self._is_consistent()
+        groups = (REAL, GENERATED, WARPED) if consistent else (REAL, GENERATED)
+        warped = [self.warp(real, self._counter.data)] if consistent else []
+        images = concatenate([real, fake, *warped])
         features = self.discriminator.trunk(images, groups)
-        loss = discriminator_loss(self.discriminator(features), self._targets)
-        # Q's head sees both halves so that its norms know real images too; only the generated half counts.
+        logits = self.discriminator(features)
+        loss = discriminator_loss(logits[: 2 * n] if consistent else logits, self._targets)
+        # Q's head sees real images too, so that its norms know them; of L_I only the generated ones are part.
         own_trunk = self.recognition.trunk is not None
         parameters = self.recognition(images if own_trunk else features, groups)
-        log_likelihoods = log_likelihood(parameters[real.shape[0] :], codes, self.layout)
+        read = parameters[n : 2 * n]
+        log_likelihoods = log_likelihood(read, codes, self.layout)
         total = loss - weighted_information(log_likelihoods, self._weights)
+        if consistent:
+            total = total + code_consistency(
+                parameters[2 * n :], parameters[:n], self._consistency_weights, self.layout
+            )
         self._update(self.discriminator_optimizer, total)
         return loss, log_likelihoods
 

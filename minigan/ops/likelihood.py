@@ -21,6 +21,7 @@ __all__ = [
     "Gaussian",
     "binary_cross_entropy_with_logits",
     "categorical_log_likelihood",
+    "code_divergence",
     "code_log_likelihood",
     "cross_entropy",
     "gaussian_log_likelihood",
@@ -123,6 +124,38 @@ def code_log_likelihood(
     return _code_log_likelihood(
         parameters, values.astype(parameters.dtype, copy=False), table=table
     )
+
+
+@differentiable
+def _code_divergence(device: Device, parameters: Array, target: Array, table: CodeTable) -> Result:
+    check_one_float_dtype(parameters, target)
+    values, derivative = device.code_divergence(
+        device.contiguous(parameters), device.contiguous(target), table
+    )
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        return device.scale_code_gradient(derivative, device.contiguous(dy), table), None
+
+    return values, vjp
+
+
+def code_divergence(parameters: Tensor, target: Tensor | Any, layout: Sequence[Density]) -> Tensor:
+    """KL(Q_target(cᵢ) ‖ Q(cᵢ)) of every code of a layout, (batch, codes), in one pass; nats.
+
+    `parameters` and `target`, (batch, columns), are two outputs of Q, as in `code_log_likelihood`. The target is data:
+    no gradient reaches it.
+    """
+    table = code_table(layout)
+    common_device("code_divergence", [parameters, target])
+    if isinstance(target, Tensor) and target.requires_grad:
+        raise ValueError("code_divergence: the target is data; pass it detached")
+    shape = tuple(target.shape) if hasattr(target, "shape") else np.shape(target)
+    if parameters.ndim != 2 or parameters.shape[1] != table.columns or shape != parameters.shape:
+        raise ValueError(
+            f"code_divergence: parameters and target are (batch, {table.columns}) for this layout; got "
+            f"{parameters.shape} and {shape}"
+        )
+    return _code_divergence(parameters, target, table=table)
 
 
 def _check_categories(codes: Array, layout: Sequence[Density]) -> None:

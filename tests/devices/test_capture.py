@@ -33,7 +33,13 @@ GAN = dataclasses.replace(SMALL, objective="gan")
 TANH = dataclasses.replace(
     SMALL, generator="fc 9 bn | fc 2x3x5 bn | up 3 s1 tanh | up 3 bn | up 1 tanh", image_low=-1.0, dtype="float64"
 )  # fmt: skip
-VARIANTS = {"infogan": SMALL, "gan": GAN, "tanh": TANH}
+CONSISTENT = dataclasses.replace(SMALL, lambda_consistency=0.7, consistency_start=4)
+VARIANTS = {
+    "infogan": SMALL,
+    "gan": GAN,
+    "tanh": TANH,
+    "consistent": dataclasses.replace(CONSISTENT, consistency_start=1),
+}
 
 
 @pytest.fixture(scope="module")
@@ -269,9 +275,22 @@ def test_another_learning_rate_is_captured_anew(monkeypatch: pytest.MonkeyPatch)
         steps(trainer, 4)
         optimizer = trainer.generator_optimizer
         optimizer.settings = dataclasses.replace(optimizer.settings, learning_rate=0.1)
-        found.append(steps(trainer, 2))
+        found.append(steps(trainer, 4))
     assert found[0] == found[1] and same_state(*trainers)
     assert len(functions) == 2
+
+
+@pytest.mark.parametrize("start", [2, 3, 4, 6])
+def test_a_step_that_becomes_consistent_is_captured_anew(
+    start: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After plain steps of the new kind: what it needs on the device cannot be brought there in a capture."""
+    settings = dataclasses.replace(CONSISTENT, consistency_start=start)
+    captured, plain = make(settings), make(settings, capture=False)
+    functions = captures(captured, monkeypatch)
+    assert steps(captured, 9) == steps(plain, 9)
+    assert same_state(captured, plain)
+    assert len(functions) == (1 if start <= 3 else 2)
 
 
 def test_networks_in_inference_do_not_train_on_from_a_capture() -> None:

@@ -15,7 +15,7 @@ import minigan as mg
 from minigan.datasets import mnist
 from minigan.devices.emulated import Emulated
 from minigan.devices.emulated.compile import kernel_names
-from minigan.devices.kernels import KERNELS, AdamSettings, ConvolutionGeometry
+from minigan.devices.kernels import KERNELS, AdamSettings, ConvolutionGeometry, WarpRanges
 from minigan.devices.launch import kernel_sources
 from minigan.errors import DeviceError, KernelError
 from minigan.infogan.experiments import MNIST
@@ -379,6 +379,7 @@ def kernel_calls(dtype: Any) -> dict[str, tuple[Any, ...]]:
         "pad_rows, no rows": (normal(0, 3), 2, 1),
         "binary_cross_entropy_with_logits": (10 * normal(300), np.abs(normal(300)) % 1),
         "code_log_likelihood": (normal(6, 10), codes, table),
+        "code_divergence": (3 * normal(6, 10), 3 * normal(6, 10), table),
         "scale_code_gradient": (normal(6, 10), normal(6, 4), table),
         "adam": ([normal(300)], [normal(300)], [moments[0]], [moments[1]], 3, AdamSettings(1e-3, 0.5, 0.9, 1e-8)),
         "adam, in vectors and beside them": adam_of([1, 4095, 4096, 4097, 0, 20000]),
@@ -391,6 +392,8 @@ def kernel_calls(dtype: Any) -> dict[str, tuple[Any, ...]]:
         "sample_codes": (9, table, dtype, key),
         "encode_latents": (normal(6, 5), codes, table),
         "gather_images": (images, np.array([3, 1, 19]), -1.0, 1.0, dtype),
+        "warp_images": (normal(5, 7, 4, 3), np.sin(normal(5, 5)), WarpRanges(0.5, 0.2, 0.3, 2.5)),
+        "warp_images, of one pixel": (normal(2, 1, 1, 1), np.sin(normal(2, 5)), WarpRanges(0.5, 0.2, 0.3, 2.5)),
         "concatenate_rows": ([normal(2, 3), normal(4, 3)],),
         "concatenate_rows, empty parts": ([normal(0, 3), normal(4, 3), normal(0, 3), normal(0, 3), normal(1, 3)],),
         "concatenate_rows, more parts than a table holds": ([normal(i % 3, 5) for i in range(131)],),

@@ -1,10 +1,11 @@
 """The training step: whole networks by directional derivatives, who is updated by what, and going on from a state."""
 
 import ast
+import contextlib
 import dataclasses
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import resources
 from typing import Any
 from unittest import mock
@@ -15,9 +16,10 @@ import scipy.special
 
 import minigan as mg
 from minigan.errors import SettingsError, TrainingError
+from minigan.infogan import training
 from minigan.infogan.experiments import MNIST, Settings
-from minigan.infogan.networks import GENERATED, REAL, Generator
-from minigan.infogan.objective import log_likelihood
+from minigan.infogan.networks import GENERATED, REAL, WARPED, Generator
+from minigan.infogan.objective import code_consistency, log_likelihood
 from minigan.infogan.training import StepMetrics, Trainer
 from minigan.optim import Adam
 from minigan.tensor import Tensor
@@ -40,6 +42,9 @@ ODD = dataclasses.replace(
     dtype="float64",
 )
 GAN = dataclasses.replace(ODD, objective="gan")
+CONSISTENT = dataclasses.replace(
+    ODD, lambda_consistency=1.3, consistency_start=3, warp_rotation=20.0, warp_shift=1.5
+)
 # The paper's MNIST networks, with fewer channels.
 TINY = dataclasses.replace(
     MNIST,
@@ -122,6 +127,20 @@ def gradients(objective: Tensor, parameters: list[Tensor]) -> list[np.ndarray]:
     return found
 
 
+@contextlib.contextmanager
+def fixed_targets() -> Iterator[None]:
+    """Q's first reading of real images stays the one that warped copies are held to, whatever Q reads later."""
+    first: list[Tensor] = []
+
+    def held(warped: Tensor, parameters: Tensor, *others: Any) -> Tensor:
+        if not first:
+            first.append(mg.tensor(parameters.numpy().copy()))
+        return code_consistency(warped, first[0], *others)
+
+    with mock.patch.object(training, "code_consistency", held):
+        yield
+
+
 def directional_difference(
     objective: Half, trainer: Trainer, parameters: list[Tensor], direction: list[np.ndarray]
 ) -> float:
@@ -140,7 +159,11 @@ def directional_difference(
 
 
 @pytest.mark.parametrize("objective", ["infogan", "gan"])
-@pytest.mark.parametrize("settings", [ODD, TINY], ids=["odd", "mnist"])
+@pytest.mark.parametrize(
+    "settings",
+    [ODD, TINY, dataclasses.replace(CONSISTENT, consistency_start=1)],
+    ids=["odd", "mnist", "consistent"],
+)
 @pytest.mark.parametrize(
     ("half", "parameters_of_half"),
     [
@@ -158,19 +181,63 @@ def test_directional_derivatives(
     """⟨∇f, v⟩ along random v, of all parameters jointly and of each tensor alone."""
     trainer = lively(dataclasses.replace(settings, objective=objective))
     parameters = parameters_of_half(trainer)
-    gradient = gradients(half(trainer), parameters)
     rng = np.random.default_rng(2)
     everyone = set(range(len(parameters)))
-    for movers in (everyone, everyone, *({i} for i in everyone)):
-        direction = [
-            rng.normal(size=p.shape) if i in movers else np.zeros(p.shape)
-            for i, p in enumerate(parameters)
-        ]
-        found = sum(float((g * v).sum()) for g, v in zip(gradient, direction, strict=True))
-        expected = directional_difference(half, trainer, parameters, direction)
+    with fixed_targets():
+        gradient = gradients(half(trainer), parameters)
+        differences = []
+        for movers in (everyone, everyone, *({i} for i in everyone)):
+            direction = [
+                rng.normal(size=p.shape) if i in movers else np.zeros(p.shape)
+                for i, p in enumerate(parameters)
+            ]
+            found = sum(float((g * v).sum()) for g, v in zip(gradient, direction, strict=True))
+            expected = directional_difference(half, trainer, parameters, direction)
+            differences.append((movers, found, expected))
+    for movers, found, expected in differences:
         assert abs(expected) > 1e-4
         # f is some 10 nats, so the difference has lost 10 · 2⁻⁵³ / h ≈ 10⁻⁹ times a few roundings.
         assert found == pytest.approx(expected, rel=1e-6, abs=1e-8), movers
+
+
+def test_a_consistent_step_adds_the_divergence_of_warped_copies() -> None:
+    """From `consistency_start` on: w·Σ KL over the categorical codes, of batch norms that know three groups."""
+    trainer, plain = lively(CONSISTENT), lively(ODD)
+    trainer.step_count = 1
+    assert discriminator_objective(trainer).item() == discriminator_objective(plain).item()
+    trainer.step_count = 2
+    objective = discriminator_objective(trainer)
+
+    latents, _ = trainer.latents(1)
+    with mg.no_grad():
+        real = trainer.real_images(1)
+        warped = trainer.warp(real, 0)  # of the step that the counter on the device says
+        images = mg.concatenate([real, trainer.generator(latents), warped])
+        groups = (REAL, GENERATED, WARPED)
+        features = trainer.discriminator.trunk(images, groups)
+        read = trainer.recognition(features, groups).numpy()
+    expected = discriminator_objective(plain).item()
+    for columns in (slice(0, 3), slice(5, 7)):
+        p, q = (
+            scipy.special.softmax(read[rows, columns], axis=1)
+            for rows in (slice(10, 15), slice(0, 5))
+        )
+        expected += 1.3 * scipy.special.rel_entr(q, p).sum() / 5
+    assert objective.item() == pytest.approx(expected, rel=1e-9)
+    assert expected > discriminator_objective(plain).item() + 1e-3
+
+
+def test_warps_are_slight_random_and_new_at_each_step() -> None:
+    trainer = make(CONSISTENT)
+    image = np.zeros((4, 6, 10, 3))
+    image[:, 3, 5] = 1
+    first, again, next_one = (trainer.warp(mg.tensor(image), step).numpy() for step in (1, 1, 2))
+    assert first.tobytes() == again.tobytes() != next_one.tobytes()
+    assert len({one.tobytes() for one in (*first, *next_one)}) == 8
+    rows, columns = np.indices((6, 10))
+    for ink in (*first[..., 0], *next_one[..., 0]):
+        assert abs((rows * ink).sum() / ink.sum() - 3) < 2.5  # the shift, and what the rest adds
+        assert abs((columns * ink).sum() / ink.sum() - 5) < 2.5
 
 
 @pytest.mark.parametrize("settings", [ODD, GAN], ids=["infogan", "gan"])

@@ -27,6 +27,7 @@ from minigan.devices.kernels import (
     Device,
     Key,
     Step,
+    WarpRanges,
 )
 from minigan.devices.memory import host_array
 
@@ -360,6 +361,18 @@ class CPU(Device):
         )
         return result
 
+    def code_divergence(
+        self, parameters: Array, target: Array, table: CodeTable
+    ) -> tuple[Array, Array]:
+        parameters, target = _contiguous(parameters, target)
+        values = self.empty((parameters.shape[0], len(table.kind)), parameters.dtype)
+        derivative = self.empty(parameters.shape, parameters.dtype)
+        likelihood.code_divergence(
+            parameters, target, np.array(table.kind), np.array(table.offset),
+            np.array(table.width), np.array(table.log_std), values, derivative,
+        )  # fmt: skip
+        return values, derivative
+
     # -- optimizer ------------------------------------------------------------------------------
 
     def adam(
@@ -436,6 +449,14 @@ class CPU(Device):
         elementwise.gather_images(
             images.reshape(-1, pixels), indices, (high - low) / 255, low, result.reshape(-1, pixels)
         )  # fmt: skip
+        return result
+
+    def warp_images(self, images: Array, uniforms: Array, ranges: WarpRanges) -> Array:
+        images, uniforms = _contiguous(images, uniforms)
+        result = self.empty(images.shape, images.dtype)
+        elementwise.warp_images(
+            images, uniforms, ranges.rotation, ranges.scale, ranges.shear, ranges.shift, result
+        )
         return result
 
     def concatenate_rows(self, arrays: Sequence[Array]) -> Array:

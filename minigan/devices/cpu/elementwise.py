@@ -61,3 +61,34 @@ def gather_images(images, indices, scale, low, result):
         source = images[indices[row]]
         for i in range(source.size):
             result[row, i] = real(source[i]) * real(scale) + real(low)
+
+
+@parallel
+def warp_images(images, uniforms, rotation, scale, shear, shift, result):
+    """An image after another, under the affine map that its five uniforms choose."""
+    real = result.dtype.type
+    height, width = images.shape[1], images.shape[2]
+    half, one = real(0.5), real(1)
+    middle_y, middle_x = half * real(height - 1), half * real(width - 1)
+    for n in prange(images.shape[0]):
+        u = uniforms[n]
+        angle, size = real(rotation) * u[0], one + real(scale) * u[1]
+        cosine, sine, slant = size * np.cos(angle), size * np.sin(angle), real(shear) * u[2]
+        for i in range(height):
+            for j in range(width):
+                y = real(i) - middle_y
+                x = real(j) - middle_x + slant * y
+                at_y = cosine * y + sine * x + middle_y + real(shift) * u[3]
+                at_x = cosine * x - sine * y + middle_x + real(shift) * u[4]
+                at_y = min(max(at_y, real(0)), real(height - 1))
+                at_x = min(max(at_x, real(0)), real(width - 1))
+                top, left = int(at_y), int(at_x)
+                bottom, right = min(top + 1, height - 1), min(left + 1, width - 1)
+                down, along = at_y - real(top), at_x - real(left)
+                for c in range(images.shape[3]):
+                    above = (
+                        images[n, top, left, c] * (one - along) + images[n, top, right, c] * along
+                    )
+                    below = images[n, bottom, left, c] * (one - along)
+                    below += images[n, bottom, right, c] * along
+                    result[n, i, j, c] = above * (one - down) + below * down

@@ -62,6 +62,50 @@ def _categorical(logits, index, derivative, value):
 
 
 @compiled
+def code_divergence(parameters, target, kind, offset, width, log_std, values, derivative):
+    """KL of each code's density from the target's; `kind` as in `CodeTable`."""
+    real = parameters.dtype.type
+    half, one = real(0.5), real(1)
+    for row in range(values.shape[0]):
+        for code in range(kind.size):
+            at = offset[code]
+            if kind[code] == 0:
+                columns = slice(at, at + width[code])
+                _categorical_divergence(
+                    parameters[row, columns], target[row, columns], derivative[row, columns],
+                    values[row, code : code + 1],
+                )  # fmt: skip
+                continue
+            predicted = kind[code] == 2
+            log_sigma = parameters[row, at + 1] if predicted else real(log_std[code])
+            difference = log_sigma - (target[row, at + 1] if predicted else real(log_std[code]))
+            inverse = np.exp(-log_sigma)
+            z = (parameters[row, at] - target[row, at]) * inverse
+            spread = np.exp(-(difference + difference)) + z * z
+            values[row, code] = difference + half * (spread - one)
+            derivative[row, at] = z * inverse
+            if predicted:
+                derivative[row, at + 1] = one - spread
+
+
+@compiled
+def _categorical_divergence(logits, target, derivative, value):
+    """Σ q·log(q/p), and its derivative p − q: p and q are the softmax of `logits` and `target`."""
+    zero = logits.dtype.type(0)
+    largest, target_largest = logits.max(), target.max()
+    total, target_total = zero, zero
+    for k in range(logits.size):
+        total += np.exp(logits[k] - largest)
+        target_total += np.exp(target[k] - target_largest)
+    shift = (largest + np.log(total)) - (target_largest + np.log(target_total))
+    value[0] = zero
+    for k in range(logits.size):
+        q = np.exp(target[k] - target_largest) / target_total
+        derivative[k] = np.exp(logits[k] - largest) / total - q
+        value[0] += q * (target[k] - logits[k] + shift)
+
+
+@compiled
 def scale_code_gradient(gradient, dy, offset, width, result):
     for row in range(gradient.shape[0]):
         for code in range(offset.size):
