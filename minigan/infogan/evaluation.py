@@ -36,7 +36,7 @@ from minigan.infogan.strokes import (
     measure_strokes,
     spearman_correlation,
 )
-from minigan.infogan.training import Networks, draw_latents, inference
+from minigan.infogan.training import Networks, draw_latents, inference, warp
 from minigan.ops.likelihood import code_table
 from minigan.random import Stream
 from minigan.tensor import Tensor, no_grad, tensor
@@ -49,6 +49,7 @@ _PAPER_ERRORS = {"mnist": "5 % (paper)"}
 _UNREAD_RMSE = 1 / math.sqrt(3)
 # Random digits, and values of a continuous code, for its effect on strokes with all else held.
 _HELD_DIGITS, _HELD_VALUES = 100, 9
+_COMPARED_VIEWS = 10_000  # training images whose warped copies are read as well
 
 
 # -- categories against classes -----------------------------------------------------------------
@@ -190,6 +191,33 @@ def pearson_correlation(x: np.ndarray, y: np.ndarray) -> float:
     return float(x @ y / (np.linalg.norm(x) * np.linalg.norm(y)))
 
 
+# -- two views of an image ---------------------------------------------------------------------
+
+
+def agreement(
+    networks: Networks, settings: Settings, images: np.ndarray, batch_size: int = 500
+) -> float | None:
+    """Of how many images, as a share, Q finds the first categorical code again in a slightly warped copy.
+
+    It needs no labels, so a run may be chosen by it. None without a categorical code.
+    """
+    dividing = _first_categorical(settings.layout)
+    if dividing is None:
+        return None
+    _, size, offset = dividing
+
+    def categories(batch: Tensor) -> np.ndarray:
+        read: np.ndarray = networks.read(batch, REAL).numpy()
+        return np.asarray(read[:, offset : offset + size].argmax(axis=1))
+
+    same = 0
+    with no_grad(), inference(networks):
+        for i, batch in enumerate(_real_batches(images, settings, batch_size)):
+            copies = warp(settings, batch, Stream.EVALUATION_WARPS, i)
+            same += int((categories(batch) == categories(copies)).sum())
+    return same / len(images)
+
+
 # -- codes against factors ----------------------------------------------------------------------
 
 
@@ -263,7 +291,7 @@ class Evaluation:
     """All that is measured of trained networks.
 
     `codes` are read in `samples` fresh images. `train` and `test` are None without those images, or
-    without a categorical code to divide them. `strokes` are of MNIST's digits alone, `disentanglement` of images
+    without a categorical code to divide them, as is `agreement`, of the first 10,000 training images. `strokes` are of MNIST's digits alone, `disentanglement` of images
     with known factors.
     """
 
@@ -274,6 +302,7 @@ class Evaluation:
     test: Clustering | None
     strokes: tuple[StrokeRelation, ...] = ()
     disentanglement: Disentanglement | None = None
+    agreement: float | None = None
 
     @property
     def entropy(self) -> float:
@@ -312,6 +341,8 @@ class Evaluation:
         for name, clustering in (("test", self.test), ("training", self.train)):
             if clustering is not None:
                 rows += self._error_rows(clustering, f"{clustering.images:,} {name} images")
+        if self.agreement is not None:
+            rows.append(("images read as their warped copies", f"{100 * self.agreement:.2f} %", ""))
         rows += [
             ("H(c)", f"{self.entropy:.3f}", ""),
             ("L_I", f"{self.information:.3f}", f"at most {self.attainable:.3f}"),
@@ -336,7 +367,7 @@ class Evaluation:
         return rows + (self.disentanglement.rows() if self.disentanglement else [])
 
     def _error_rows(self, clustering: Clustering, images: str) -> list[tuple[str, str, str]]:
-        paper = _PAPER_ERRORS.get(self.experiment, "")
+        paper = _PAPER_ERRORS.get(self.experiment.partition("-")[0], "")
         errors = (
             ("one-to-one matching", clustering.one_to_one_error, paper),
             ("the training images' matching", clustering.training_matching_error, ""),
@@ -446,7 +477,10 @@ def evaluate(
         relations: tuple[StrokeRelation, ...] = ()
         if strokes:
             relations = stroke_relations(networks, settings, codes.numpy(), np.concatenate(strokes))
-    return Evaluation(settings.title, samples, readings, trained, tested, relations, scores)
+    return Evaluation(
+        settings.title, samples, readings, trained, tested, relations, scores,
+        agreement(networks, settings, train.images[:_COMPARED_VIEWS], batch_size) if train else None,
+    )  # fmt: skip
 
 
 def _first_categorical(layout: CodeLayout) -> tuple[str, int, int] | None:

@@ -244,13 +244,6 @@ class Trainer:
         images = self.device.gather_images(self.images, indices, s.image_low, 1.0, self.dtype)
         return Tensor(images, self.device)
 
-    def warp(self, images: Tensor, step: Step) -> Tensor:
-        """Each image slightly turned, scaled, sheared and shifted, at random."""
-        s = self.settings
-        key = (s.seed, Stream.WARPS, step)
-        uniforms = uniform((len(images), 5), -1.0, 1.0, key, self.device, self.dtype)
-        return Tensor(self.device.warp_images(images.data, uniforms, s.warp_ranges), self.device)
-
     def latents(self, step: Step) -> tuple[Tensor, Tensor]:
         """G's input and the codes of a step: (batch, noise + encoded codes) and (batch, codes)."""
         s = self.settings
@@ -262,7 +255,7 @@ class Trainer:
         """Update D and Q; return D's loss, and log Q(c|x) of the generated images, (batch, codes)."""
         n, consistent = real.shape[0], self._is_consistent()
         groups = (REAL, GENERATED, WARPED) if consistent else (REAL, GENERATED)
-        warped = [self.warp(real, self._counter.data)] if consistent else []
+        warped = [warp(self.settings, real, Stream.WARPS, self._counter.data)] if consistent else []
         images = concatenate([real, fake, *warped])
         features = self.discriminator.trunk(images, groups)
         logits = self.discriminator(features)
@@ -350,6 +343,14 @@ class Trainer:
             ("discriminator_optimizer", self.discriminator_optimizer),
             ("generator_optimizer", self.generator_optimizer),
         ]
+
+
+def warp(settings: Settings, images: Tensor, stream: int, step: Step) -> Tensor:
+    """Each image slightly rotated, scaled, sheared and shifted, at random, for a place in a stream."""
+    device = images.device
+    key = (settings.seed, stream, step)
+    uniforms = uniform((images.shape[0], 5), -1.0, 1.0, key, device, images.dtype)
+    return Tensor(device.warp_images(images.data, uniforms, settings.warp_ranges), device)
 
 
 def draw_latents(

@@ -23,6 +23,7 @@ from minigan.infogan.evaluation import (
     UNMATCHED,
     Clustering,
     Evaluation,
+    agreement,
     code_readings,
     contingency,
     evaluate,
@@ -36,7 +37,7 @@ from minigan.infogan.evaluation import (
 from minigan.infogan.experiments import MNIST, Settings
 from minigan.infogan.networks import GENERATED, REAL
 from minigan.infogan.objective import log_likelihood
-from minigan.infogan.training import Networks, draw_latents, inference
+from minigan.infogan.training import Networks, draw_latents, inference, warp
 from minigan.random import Stream
 from minigan.tensor import Tensor
 
@@ -408,7 +409,34 @@ def test_nothing_is_recorded_and_batches_are_small(
     monkeypatch.setattr(networks, "read", spy)
     evaluate(networks, TINY, TRAIN, TEST, samples=25, batch_size=20)
     real = [(REAL, 20), (REAL, 13), (REAL, 20), (REAL, 1)]
-    assert calls == [*real, (GENERATED, 20), (GENERATED, 5)]
+    views = [(REAL, 20), (REAL, 20), (REAL, 13), (REAL, 13)]
+    assert calls == [*real, (GENERATED, 20), (GENERATED, 5), *views]
+
+
+def test_agreement_is_the_share_of_images_read_as_their_warped_copies() -> None:
+    settings = dataclasses.replace(
+        TINY, codes="Uniform + Cat(4)", warp_rotation=90.0, warp_shift=9.0
+    )
+    networks = Networks(settings)
+    rng = np.random.default_rng(0)
+    for name, value in networks.named_tensors():
+        moved = value.numpy() + rng.normal(size=value.shape)
+        value.copy_(np.abs(moved) if "variance" in name else moved)
+    found = agreement(networks, settings, TRAIN.images, batch_size=20)
+    same = []
+    with mg.no_grad(), inference(networks):
+        for i, start in enumerate((0, 20)):
+            pixels = TRAIN.images[start : start + 20].astype(np.float64) / 255
+            copies = warp(settings, mg.tensor(pixels), Stream.EVALUATION_WARPS, i)
+            read, again = (
+                networks.read(images, REAL).numpy()[:, 1:].argmax(axis=1)
+                for images in (mg.tensor(pixels), copies)
+            )
+            same += (read == again).tolist()
+    assert found == sum(same) / 33
+    assert 0 < sum(same) < 33
+    without = dataclasses.replace(TINY, codes="2*Uniform")
+    assert agreement(Networks(without), without, TRAIN.images) is None
 
 
 def test_progress_counts_images(networks: Networks) -> None:
@@ -545,6 +573,7 @@ def test_rows() -> None:
         ("error by majority vote, 8 test images", "12.50 %", ""),
         ("error by one-to-one matching, 8 training images", "37.50 %", "5 % (paper)"),
         ("error by majority vote, 8 training images", "12.50 %", ""),
+        ("images read as their warped copies", "100.00 %", ""),  # of one pixel
         ("H(c)", "2.996", ""),
         ("L_I", "2.077", "at most 2.077"),
         ("L_I(c1), Uniform", "-0.226", "at most -0.226"),

@@ -18,6 +18,8 @@ from minigan.infogan.experiments import (
     CHAIRS,
     EXPERIMENTS,
     FACES,
+    MNIST,
+    PRESETS,
     SVHN,
     Settings,
     get_experiment,
@@ -128,6 +130,36 @@ def test_steps_at_the_papers_shapes_on_files_in_the_official_format(
     first, second = trainer.step(), trainer.step()
     assert np.isfinite([*first[1:3], *first.information, *second.information]).all()
     assert len(first.information) == len(settings.layout)
+
+
+@pytest.mark.parametrize("preset", ["stable", "quick"])
+def test_presets_keep_the_papers_codes_and_rates(preset: str) -> None:
+    settings = get_experiment("mnist", preset)
+    assert settings == get_experiment(f"mnist-{preset}") == PRESETS[f"mnist-{preset}"]
+    changed = {k for k, v in settings.to_json().items() if v != MNIST.to_json()[k]}
+    allowed = {
+        "experiment",
+        "trunk",
+        "generator",
+        "lambda_consistency",
+        "consistency_start",
+        "iterations",
+    }
+    assert changed <= allowed
+    assert settings.lambda_consistency > MNIST.lambda_consistency == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "preset", "message"),
+    [
+        ("mnist", "moose", "mnist has no preset 'moose'; it has stable and quick"),
+        ("svhn", "quick", "svhn has no preset 'quick'; it has none"),
+        ("my.toml", "quick", "my.toml has no preset 'quick'; it has none"),
+    ],
+)
+def test_presets_that_are_not_there(name: str, preset: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{message}$"):
+        get_experiment(name, preset)
 
 
 # -- users' own -----------------------------------------------------------------------------------

@@ -20,8 +20,9 @@ from minigan.infogan import training
 from minigan.infogan.experiments import MNIST, Settings
 from minigan.infogan.networks import GENERATED, REAL, WARPED, Generator
 from minigan.infogan.objective import code_consistency, log_likelihood
-from minigan.infogan.training import StepMetrics, Trainer
+from minigan.infogan.training import StepMetrics, Trainer, warp
 from minigan.optim import Adam
+from minigan.random import Stream
 from minigan.tensor import Tensor
 
 # Odd in all that may be odd, and every setting another than the default.
@@ -211,7 +212,9 @@ def test_a_consistent_step_adds_the_divergence_of_warped_copies() -> None:
     latents, _ = trainer.latents(1)
     with mg.no_grad():
         real = trainer.real_images(1)
-        warped = trainer.warp(real, 0)  # of the step that the counter on the device says
+        warped = warp(
+            CONSISTENT, real, Stream.WARPS, 0
+        )  # of the step that the counter on the device says
         images = mg.concatenate([real, trainer.generator(latents), warped])
         groups = (REAL, GENERATED, WARPED)
         features = trainer.discriminator.trunk(images, groups)
@@ -228,10 +231,11 @@ def test_a_consistent_step_adds_the_divergence_of_warped_copies() -> None:
 
 
 def test_warps_are_slight_random_and_new_at_each_step() -> None:
-    trainer = make(CONSISTENT)
     image = np.zeros((4, 6, 10, 3))
     image[:, 3, 5] = 1
-    first, again, next_one = (trainer.warp(mg.tensor(image), step).numpy() for step in (1, 1, 2))
+    first, again, next_one = (
+        warp(CONSISTENT, mg.tensor(image), Stream.WARPS, step).numpy() for step in (1, 1, 2)
+    )
     assert first.tobytes() == again.tobytes() != next_one.tobytes()
     assert len({one.tobytes() for one in (*first, *next_one)}) == 8
     rows, columns = np.indices((6, 10))
