@@ -249,11 +249,12 @@ class CPU(Device):
         dy, x = _contiguous(dy, x)
         tasks, channels = mean.shape[0] * thread_count(), x.shape[1]
         part_sums, work = self.empty((2, tasks, 2, channels), x.dtype)
+        group_sums = self.empty((mean.shape[0], 2, channels), x.dtype)
         dx = self.empty(x.shape if needs_data else (0, channels), x.dtype)
         dweight, dbias = self.empty((2, channels), x.dtype)
         normalization.backward(
             dy, x, mean, variance, weight, bias, epsilon, negative_slope,
-            batch_statistics, needs_data, part_sums, work, dx, dweight, dbias,
+            batch_statistics, needs_data, part_sums, work, group_sums, dx, dweight, dbias,
         )  # fmt: skip
         return dx if needs_data else None, dweight, dbias
 

@@ -61,7 +61,10 @@ def column_sum(x, partial, work, result):
     for t in prange(threads):
         partial[t] = 0
         add_column_sums(x, rows * t // threads, rows * (t + 1) // threads, partial[t], work[t])
-    result[:] = 0
-    for t in range(threads):
-        for column in range(columns):
-            result[column] += partial[t, column]
+    for column in range(
+        columns
+    ):  # no expression of arrays, which would be a parallel region of its own
+        total = result.dtype.type(0)
+        for t in range(threads):
+            total += partial[t, column]
+        result[column] = total

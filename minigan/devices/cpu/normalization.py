@@ -3,6 +3,9 @@
 The bound is memory: the forward pass reads x twice and writes y, the backward one reads x and dy twice
 and writes dx. Statistics are exact: blocks that fit the cache are reduced in two passes there, and blocks
 are merged by Chan's formula in a fixed order.
+
+What is done once a call is done by serial helpers: in a parallel kernel Numba makes of each expression of arrays, however
+small, a parallel region of its own, and to wake and await the threads takes longer than the work.
 """
 
 from __future__ import annotations
@@ -59,9 +62,15 @@ def statistics(x, groups, part_mean, part_m2, work, mean, variance):
         r0 = group * rows + rows * part // parts
         r1 = group * rows + rows * (part + 1) // parts
         _statistics(x, r0, r1, part_mean[t], part_m2[t], work[t])
-    for group in range(groups):
-        mean[group] = 0
-        variance[group] = 0
+    _merge_parts(part_mean, part_m2, parts, rows, mean, variance)
+
+
+@compiled
+def _merge_parts(part_mean, part_m2, parts, rows, mean, variance):
+    """Of each group the statistics of its parts, in order."""
+    mean[:] = 0
+    variance[:] = 0
+    for group in range(mean.shape[0]):
         count = 0
         for part in range(parts):
             t = group * parts + part
@@ -69,14 +78,13 @@ def statistics(x, groups, part_mean, part_m2, work, mean, variance):
             if size:
                 _merge(mean[group], variance[group], count, part_mean[t], part_m2[t], size)
                 count += size
-        for c in range(x.shape[1]):
-            variance[group, c] /= rows
+    variance /= mean.dtype.type(rows)
 
 
 @compiled
-def _scale(variance, weight, epsilon):
-    one = variance.dtype.type(1)
-    return weight * (one / np.sqrt(variance + variance.dtype.type(epsilon)))
+def _inverse_deviation(variance, epsilon):
+    """1/√(variance + ε)."""
+    return variance.dtype.type(1) / np.sqrt(variance + variance.dtype.type(epsilon))
 
 
 @parallel
@@ -87,7 +95,7 @@ def normalize(x, mean, variance, weight, bias, epsilon, slope, parts, y):
     negative = x.dtype.type(slope)
     for t in prange(groups * parts):
         group, part = t // parts, t % parts
-        scale = _scale(variance[group], weight, epsilon)
+        scale = weight * _inverse_deviation(variance[group], epsilon)
         r0 = group * rows + rows * part // parts
         for row in range(r0, group * rows + rows * (part + 1) // parts):
             for c in range(channels):
@@ -114,42 +122,45 @@ def _gradient_sums(dy, x, mean, inverse, scale, bias, negative, r0, r1, sums, wo
             sums[1, c] += work[1, c]
 
 
+@compiled
+def _merge_gradient_sums(part_sums, parts, group_sums, dweight, dbias):
+    """The sums of each group over its parts, and of all groups, in order."""
+    group_sums[:] = 0
+    dweight[:] = 0
+    dbias[:] = 0
+    for group in range(group_sums.shape[0]):
+        for part in range(parts):
+            group_sums[group] += part_sums[group * parts + part]
+        dbias += group_sums[group, 0]
+        dweight += group_sums[group, 1]
+
+
 @parallel
 def backward(
     dy, x, mean, variance, weight, bias, epsilon, slope, batch_statistics, needs_data,
-    part_sums, work, dx, dweight, dbias,
+    part_sums, work, group_sums, dx, dweight, dbias,
 ):  # fmt: skip
     """Sums by part, merged in order; then dx in a second pass, unless it is not needed."""
     groups, channels = mean.shape
     parts = part_sums.shape[0] // groups
     rows = x.shape[0] // groups
     negative = x.dtype.type(slope)
-    ones = np.ones_like(weight)
     for t in prange(groups * parts):
         group, part = t // parts, t % parts
+        inverse = _inverse_deviation(variance[group], epsilon)
         _gradient_sums(
-            dy, x, mean[group], _scale(variance[group], ones, epsilon),
-            _scale(variance[group], weight, epsilon), bias, negative,
+            dy, x, mean[group], inverse, weight * inverse, bias, negative,
             group * rows + rows * part // parts, group * rows + rows * (part + 1) // parts,
             part_sums[t], work[t],
         )  # fmt: skip
-    group_sums = np.zeros((groups, 2, channels), x.dtype)
-    dweight[:] = 0
-    dbias[:] = 0
-    for group in range(groups):
-        for part in range(parts):
-            group_sums[group] += part_sums[group * parts + part]
-        dbias += group_sums[group, 0]
-        dweight += group_sums[group, 1]
-    if not batch_statistics:
-        group_sums[:] = 0
+    _merge_gradient_sums(part_sums, parts, group_sums, dweight, dbias)
+    share = x.dtype.type(1 / rows if batch_statistics else 0)
     if needs_data:
         for t in prange(groups * parts):
             group, part = t // parts, t % parts
-            inverse = _scale(variance[group], ones, epsilon)
-            scale = _scale(variance[group], weight, epsilon)
-            mean_g = group_sums[group, 0] / x.dtype.type(rows)
-            mean_gx = group_sums[group, 1] / x.dtype.type(rows)
+            inverse = _inverse_deviation(variance[group], epsilon)
+            scale = weight * inverse
+            mean_g, mean_gx = share * group_sums[group, 0], share * group_sums[group, 1]
             r0 = group * rows + rows * part // parts
             for row in range(r0, group * rows + rows * (part + 1) // parts):
                 for c in range(channels):
