@@ -5,7 +5,7 @@ and writes dx. Statistics are exact: blocks that fit the cache are reduced in tw
 are merged by Chan's formula in a fixed order.
 
 What is done once a call is done by serial helpers: in a parallel kernel Numba makes of each expression of arrays, however
-small, a parallel region of its own, and to wake and await the threads takes longer than the work.
+small, a parallel region of its own, and to enter and leave it takes longer than the work.
 """
 
 from __future__ import annotations
