@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -239,6 +241,8 @@ class OnRay:
             ) from error
         self._ray = ray
         with _as_one_sentence(address):
+            if found := re.fullmatch(r"([\w.-]+):(\d+)", address):  # Ray would try it for minutes
+                socket.create_connection((found[1], int(found[2])), timeout=10).close()
             ray.init(
                 address=address, log_to_driver=False, logging_level="ERROR",
                 runtime_env={"env_vars": environment(plan.threads)},
@@ -289,7 +293,7 @@ class OnRay:
 def _as_one_sentence(address: str) -> Iterator[None]:
     try:
         yield
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise SettingsError(
             f"there is no Ray cluster at '{address}'; start one with 'ray start --head', or give --ray-address local: "
             f"{error}"

@@ -1,0 +1,336 @@
+"""Runs whose processes are killed go on from their checkpoints: nothing is run twice, and no result is lost."""
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tiny_sweep import (
+    CHECKPOINTS,
+    Tree,
+    command,
+    declare,
+    is_gone,
+    tiny_plan,
+    trained_stretches,
+    trainer_of,
+    tree,
+    wait_until,
+)
+
+from minigan.datasets.cache import Preparation
+from minigan.errors import DeviceError, RunError, SettingsError
+from minigan.infogan.engines import (
+    Ending,
+    Engine,
+    Processes,
+    carry_out,
+    default_jobs,
+    environment,
+    make_engine,
+)
+from minigan.infogan.experiments import MNIST
+from minigan.infogan.sweep import Plan, Sweep, bring_to_end, reached
+
+SEEDS = (0, 1)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return declare(tmp_path_factory.mktemp("declared") / "experiment").parent
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> Tree:
+    """The files of a sweep that was never stopped."""
+    directory = tmp_path_factory.mktemp("unbroken") / "sweep"
+    plan = tiny_plan(folder, *SEEDS)
+    sweep = Sweep.create(directory, plan)
+    with make_engine("processes", plan) as engine:
+        carry_out(sweep, engine)
+    assert sweep.waiting() == []
+    return tree(directory)
+
+
+@pytest.fixture
+def sweep(tmp_path: Path, folder: Path) -> Sweep:
+    return Sweep.create(tmp_path / "sweep", tiny_plan(folder, *SEEDS))
+
+
+def assert_whole(sweep: Sweep, unbroken: Tree) -> None:
+    """The same files as if nothing had happened, and each stretch between two checkpoints trained once."""
+    assert tree(sweep.directory) == unbroken
+    for name in sweep.settings:
+        stretches = trained_stretches(sweep.directory / name)
+        assert sorted(set(stretches)) == stretches
+        assert set(CHECKPOINTS) <= set(stretches)
+
+
+def is_in_the_middle(sweep: Sweep, name: str) -> bool:
+    """Whether the run is past its first checkpoint and has a while to go."""
+    return sweep.is_made(name) and 25 <= reached(sweep.run(name)) < 100
+
+
+def kill_in_the_middle(sweep: Sweep, name: str, how: int = signal.SIGKILL) -> threading.Thread:
+    """Wait in a thread for that moment, and kill the process that trains the run."""
+
+    def kill() -> None:
+        wait_until(lambda: is_in_the_middle(sweep, name))
+        process = trainer_of(sweep.directory / name)
+        assert process is not None
+        os.kill(process, how)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    return thread
+
+
+# -- what is started, and when again --------------------------------------------------------------
+
+
+class Scripted:
+    """An engine whose runs end as `script` says: at each call for a run, the next thing that happens to it."""
+
+    def __init__(self, room: int, script: dict[str, list[Callable[[Sweep, str], Ending]]]) -> None:
+        self.room, self.script = room, script
+        self.started: list[str] = []
+        self.running: list[str] = []
+        self.most = 0
+
+    def use(self, sweep: Sweep) -> Engine:
+        self.sweep = sweep
+        return self
+
+    def has_room(self) -> bool:
+        return len(self.running) < self.room
+
+    def start(self, directory: Path, name: str) -> None:
+        assert directory == self.sweep.directory.resolve()
+        self.started.append(name)
+        self.running.append(name)
+        self.most = max(self.most, len(self.running))
+
+    def busy(self) -> bool:
+        return bool(self.running)
+
+    def endings(self, seconds: float) -> list[Ending]:
+        name = self.running.pop(0)
+        return [self.script[name].pop(0)(self.sweep, name)]
+
+    def stop(self) -> None:
+        raise AssertionError("whoever made the engine stops it")
+
+
+def ends(sweep: Sweep, name: str) -> Ending:
+    return Ending(name)
+
+
+def dies(sweep: Sweep, name: str) -> Ending:
+    return Ending(name, death="SIGKILL")
+
+
+def dies_further(sweep: Sweep, name: str) -> Ending:
+    """With a checkpoint more than before."""
+    run = sweep.run(name)
+    folder = run.directory / "checkpoints"
+    folder.mkdir(exist_ok=True)
+    (folder / f"step-{run.newest_step() + 1:08d}.safetensors").touch()
+    return Ending(name, death="SIGKILL")
+
+
+@pytest.fixture
+def three(tmp_path: Path, folder: Path) -> Sweep:
+    return Sweep.create(tmp_path / "three", tiny_plan(folder, 0, 1, 2))
+
+
+def test_all_runs_are_started_once_and_no_more_at_a_time_than_there_is_room(three: Sweep) -> None:
+    engine = Scripted(2, {f"seed{seed}": [ends] for seed in range(3)})
+    heard: list[int] = []
+    carry_out(three, engine.use(three), heard.append)
+    assert engine.started == ["seed0", "seed1", "seed2"]
+    assert engine.most == 2
+    assert heard == [1, 2, 3]
+
+
+def test_a_run_that_died_is_started_again_as_long_as_it_gets_further(three: Sweep) -> None:
+    often = [dies, dies_further, dies, dies_further, dies, dies_further, dies, ends]
+    engine = Scripted(1, {"seed0": [*often], "seed1": [dies, ends], "seed2": [ends]})
+    carry_out(three, engine.use(three))
+    assert engine.started == ["seed0"] * len(often) + ["seed1", "seed1", "seed2"]
+
+
+def test_a_run_that_gets_no_further_is_given_up_and_the_others_go_on(three: Sweep) -> None:
+    engine = Scripted(
+        1, {"seed0": [dies, dies_further, dies, dies, ends], "seed1": [ends], "seed2": [ends]}
+    )
+    with pytest.raises(
+        RunError, match=r"1 of 3 runs died 3 times without getting further: seed0 \(SIGKILL\); the"
+    ):
+        carry_out(three, engine.use(three))
+    assert engine.started == ["seed0"] * 4 + ["seed1", "seed2"]
+
+
+def test_a_mistake_that_holds_for_all_runs_ends_the_sweep(three: Sweep) -> None:
+    engine = Scripted(1, {"seed0": [lambda sweep, name: Ending(name, error="the data are gone")]})
+    with pytest.raises(RunError, match="seed0: the data are gone"):
+        carry_out(three, engine.use(three))
+    assert engine.started == ["seed0"]
+
+
+def test_a_sweep_that_another_process_carries_out_is_left_to_it(three: Sweep) -> None:
+    engine = Scripted(1, {})
+    with three.to_itself(), pytest.raises(RunError, match="is being swept by another process"):
+        carry_out(three, engine.use(three))
+    assert list(three.directory.iterdir()) == [three.directory / "sweep.json"]
+
+
+def test_engines_that_are_not_there(folder: Path) -> None:
+    with (
+        pytest.raises(SettingsError, match="no engine 'slurm'; there is processes, ray"),
+        make_engine("slurm", Plan(MNIST, (0,))),
+    ):
+        pass
+    with (
+        pytest.raises(DeviceError, match="there is no device 'abacus'"),
+        make_engine("processes", tiny_plan(folder, 0, device="abacus")),
+    ):
+        pass
+
+
+def test_jobs_and_threads_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)), raising=False)
+    assert [default_jobs(Plan(MNIST, (0,), threads=n)) for n in (1, 2, 3, 16)] == [8, 4, 2, 1]
+    assert default_jobs(Plan(replace(MNIST, device="cuda"), (0,))) == 1
+    assert environment(3)["NUMBA_NUM_THREADS"] == "3"
+
+
+# -- processes ------------------------------------------------------------------------------------
+
+
+def test_a_worker_that_is_killed_goes_on_from_its_checkpoint(sweep: Sweep, unbroken: Tree) -> None:
+    killing = kill_in_the_middle(sweep, "seed0")
+    with make_engine("processes", sweep.plan, jobs=1) as engine:
+        carry_out(sweep, engine)
+    killing.join()
+    assert_whole(sweep, unbroken)
+
+
+def test_what_is_stopped_saves_its_state(sweep: Sweep, unbroken: Tree) -> None:
+    sweep.make_runs()
+    engine = Processes(sweep.plan, jobs=1)
+    engine.start(sweep.directory, "seed0")
+    wait_until(lambda: is_in_the_middle(sweep, "seed0"))
+    process = trainer_of(sweep.directory / "seed0")
+    engine.stop()
+    assert process is not None
+    assert is_gone(process)
+    run = sweep.run("seed0")
+    assert run.newest_step() == reached(run) > 25  # not a step is lost
+    with make_engine("processes", sweep.plan) as other:
+        carry_out(sweep, other)
+    assert_whole(sweep, unbroken)
+
+
+def test_a_worker_without_its_parent_saves_its_state_and_ends(sweep: Sweep) -> None:
+    """The system closes the pipe, however the parent went."""
+    sweep.make_runs()
+    worker = subprocess.Popen(
+        command("work", sweep.directory, "seed0"),
+        stdin=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, **environment(1)},
+    )  # fmt: skip
+    wait_until(lambda: is_in_the_middle(sweep, "seed0"))
+    assert worker.stdin is not None
+    worker.stdin.close()
+    assert worker.wait(60) == 130
+    run = sweep.run("seed0")
+    assert run.newest_step() == reached(run) > 25
+    assert worker.stderr is not None
+    assert worker.stderr.read() == b""
+    worker.stderr.close()
+
+
+def test_a_run_that_an_orphan_still_has_is_waited_for(tmp_path: Path, folder: Path) -> None:
+    short = Sweep.create(tmp_path / "short", tiny_plan(folder, 0, iterations=5))
+    short.make_runs()
+    run = short.run("seed0")
+    work = (short.directory, "seed0", Preparation())
+    with run.to_itself():
+        second = threading.Thread(target=bring_to_end, args=work)
+        second.start()
+        second.join(0.5)
+        assert second.is_alive()
+        assert reached(run) == 0
+    second.join()
+    assert short.waiting() == []
+
+
+def test_what_a_worker_says_of_a_mistake_is_passed_on(
+    sweep: Sweep, folder: Path, tmp_path: Path
+) -> None:
+    sweep.make_runs()
+    plan = sweep.directory / "sweep.json"
+    content = plan.read_bytes()
+    with make_engine("processes", sweep.plan) as engine:
+        plan.write_bytes(b"{")
+        engine.start(sweep.directory, "seed0")
+        (ending,) = engine.endings(120)
+    plan.write_bytes(content)
+    assert ending.name == "seed0"
+    assert ending.error.startswith(f"{plan} is damaged: ")
+
+
+# -- Ray ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def ray() -> object:
+    return pytest.importorskip("ray", reason="needs Ray: pip install 'minigan[ray]'")
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("ray")
+def test_on_ray_a_worker_that_is_killed_goes_on_from_its_checkpoint(
+    sweep: Sweep, unbroken: Tree
+) -> None:
+    """A real Ray, with its scheduler and workers; the same files as from processes."""
+    killing = kill_in_the_middle(sweep, "seed0")
+    with make_engine("ray", sweep.plan, address="local") as engine:
+        carry_out(sweep, engine)
+    killing.join()
+    assert_whole(sweep, unbroken)
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("ray")
+def test_on_ray_what_is_stopped_saves_its_state(sweep: Sweep, unbroken: Tree) -> None:
+    sweep.make_runs()
+    with make_engine("ray", sweep.plan, address="local") as engine:
+        engine.start(sweep.directory, "seed0")
+        wait_until(lambda: is_in_the_middle(sweep, "seed0"))
+        process = trainer_of(sweep.directory / "seed0")
+    assert process is not None
+    run = sweep.run("seed0")
+    assert run.newest_step() == reached(run) > 25
+    with make_engine("processes", sweep.plan) as other:  # another engine goes on with it
+        carry_out(sweep, other)
+    assert_whole(sweep, unbroken)
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("ray")
+def test_on_ray_a_mistake_is_one_sentence(sweep: Sweep) -> None:
+    sweep.make_runs()
+    (sweep.directory / "seed0/experiment.json").write_bytes(b"{")
+    with make_engine("ray", sweep.plan, address="local") as engine:
+        engine.start(sweep.directory, "seed0")
+        (ending,) = engine.endings(120)
+    assert ending.error.startswith(f"{sweep.directory / 'seed0/experiment.json'} is damaged: ")
+    with (
+        pytest.raises(SettingsError, match=r"no Ray cluster at '127\.0\.0\.1:1'; start one with"),
+        make_engine("ray", sweep.plan, address="127.0.0.1:1"),
+    ):
+        pass
