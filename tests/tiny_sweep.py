@@ -117,6 +117,6 @@ def is_gone(process: int) -> bool:
     return state == "Z"
 
 
-def environment() -> dict[str, str]:
+def environment_in_a_pipe() -> dict[str, str]:
     """That of this process, without what asks for colours in a pipe."""
     return {k: v for k, v in os.environ.items() if k not in ("FORCE_COLOR", "TTY_COMPATIBLE")}

@@ -14,7 +14,9 @@ from tiny_sweep import (
     Tree,
     command,
     declare,
+    environment_in_a_pipe,
     is_gone,
+    times,
     tiny_plan,
     trained_stretches,
     trainer_of,
@@ -27,14 +29,13 @@ from minigan.errors import DeviceError, RunError, SettingsError
 from minigan.infogan.engines import (
     Ending,
     Engine,
-    Processes,
     carry_out,
     default_jobs,
     environment,
     make_engine,
 )
 from minigan.infogan.experiments import MNIST
-from minigan.infogan.sweep import Plan, Sweep, bring_to_end, reached
+from minigan.infogan.sweep import Plan, Sweep, bring_to_end, reached, rows
 
 SEEDS = (0, 1)
 
@@ -219,38 +220,71 @@ def test_a_worker_that_is_killed_goes_on_from_its_checkpoint(sweep: Sweep, unbro
     assert_whole(sweep, unbroken)
 
 
-def test_what_is_stopped_saves_its_state(sweep: Sweep, unbroken: Tree) -> None:
-    sweep.make_runs()
-    engine = Processes(sweep.plan, jobs=1)
-    engine.start(sweep.directory, "seed0")
-    wait_until(lambda: is_in_the_middle(sweep, "seed0"))
-    process = trainer_of(sweep.directory / "seed0")
-    engine.stop()
-    assert process is not None
-    assert is_gone(process)
-    run = sweep.run("seed0")
-    assert run.newest_step() == reached(run) > 25  # not a step is lost
-    with make_engine("processes", sweep.plan) as other:
-        carry_out(sweep, other)
-    assert_whole(sweep, unbroken)
-
-
-def test_a_worker_without_its_parent_saves_its_state_and_ends(sweep: Sweep) -> None:
-    """The system closes the pipe, however the parent went."""
-    sweep.make_runs()
-    worker = subprocess.Popen(
-        command("work", sweep.directory, "seed0"),
-        stdin=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, **environment(1)},
+def begin(sweep: Sweep, folder: Path) -> subprocess.Popen[str]:
+    """The sweep from the command line, one run at a time."""
+    options = ("--seeds", len(SEEDS), "--jobs", 1, "--device", "cpu", "--out", sweep.directory)
+    return subprocess.Popen(
+        command(folder / "tiny.toml", *options),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment_in_a_pipe(),
     )  # fmt: skip
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.communicate()
+
+
+def test_a_sweep_that_is_killed_goes_on_where_it_was(
+    sweep: Sweep, folder: Path, unbroken: Tree
+) -> None:
+    first, second = (sweep.directory / name for name in sweep.settings)
+
+    # kill -9 of the sweep alone: the run that it had in work saves its state and ends by itself
+    process = begin(sweep, folder)
     wait_until(lambda: is_in_the_middle(sweep, "seed0"))
-    assert worker.stdin is not None
-    worker.stdin.close()
-    assert worker.wait(60) == 130
-    run = sweep.run("seed0")
-    assert run.newest_step() == reached(run) > 25
-    assert worker.stderr is not None
-    assert worker.stderr.read() == b""
-    worker.stderr.close()
+    worker = trainer_of(first)
+    assert worker is not None
+    kill(process)
+    wait_until(lambda: is_gone(worker))
+    step = sweep.run("seed0").newest_step()
+    assert step == reached(sweep.run("seed0")) > 25
+
+    # kill -9 of the sweep and its worker, in the second run
+    process = begin(sweep, folder)
+    wait_until(lambda: is_in_the_middle(sweep, "seed1"))
+    worker = trainer_of(second)
+    assert worker is not None
+    os.kill(worker, signal.SIGKILL)
+    kill(process)
+    states = {row.name: (row.state, row.step) for row in rows(sweep)}
+    assert states == {"seed0": ("done", 120), "seed1": ("stopped", states["seed1"][1])}
+    before = times(first)
+
+    process = begin(sweep, folder)
+    output, error = process.communicate()
+    assert (process.returncode, error) == (0, "")
+    assert "120/120" in output
+    assert times(first) == before  # nobody has touched it
+    assert_whole(sweep, unbroken)
+    assert step in trained_stretches(first)
+
+
+def test_ctrl_c_saves_all_states_and_says_how_to_go_on(
+    sweep: Sweep, folder: Path, unbroken: Tree
+) -> None:
+    process = begin(sweep, folder)
+    wait_until(lambda: is_in_the_middle(sweep, "seed0"))
+    worker = trainer_of(sweep.directory / "seed0")
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate()
+    assert process.returncode == 130
+    assert error == "stopped, with 2 of 2 runs left; the same command goes on\n"
+    assert worker is not None
+    assert is_gone(worker)
+    assert sweep.run("seed0").newest_step() == reached(sweep.run("seed0")) > 25  # no step is lost
+    with make_engine("processes", sweep.plan) as engine:
+        carry_out(sweep, engine)
+    assert_whole(sweep, unbroken)
 
 
 def test_a_run_that_an_orphan_still_has_is_waited_for(tmp_path: Path, folder: Path) -> None:
