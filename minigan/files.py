@@ -67,8 +67,8 @@ def locked(path: Path, wait: bool = True) -> Iterator[BinaryIO]:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a process holds that file by `locked`; nothing is made."""
-    if not path.exists():
+    """Whether a process holds that file by `locked`; False too where one may not ask. Nothing is made."""
+    if not os.access(path, os.W_OK):
         return False
     try:
         with locked(path, wait=False):

@@ -262,7 +262,10 @@ class Sweep:
             f", {short_name(name)} {', '.join(map(shown, values))}"
             for name, values in self.plan.grid
         )
-        return f"{self.plan.settings.title}: {len(self.settings)} runs of {len(self.plan.seeds)} seeds{grid}"
+        runs = _counted(len(self.settings), "run")
+        return (
+            f"{self.plan.settings.title}: {runs} of {_counted(len(self.plan.seeds), 'seed')}{grid}"
+        )
 
     @contextlib.contextmanager
     def to_itself(self) -> Iterator[None]:
@@ -307,6 +310,10 @@ class Sweep:
         return {
             name: reached(Run(self.directory / name, own)) for name, own in self.settings.items()
         }
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def sweeps_in(directory: Path) -> list[Path]:

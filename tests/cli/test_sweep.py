@@ -66,7 +66,7 @@ def test_a_sweep_ends_with_its_table(
     assert run(*command) == 0
     output = capsys.readouterr()
     directory = Path("runs/tiny-infogan-sweep")
-    title = "tiny on data: 1 runs of 1 seeds, lambda 0.5"
+    title = "tiny on data: 1 run of 1 seed, lambda 0.5"
     assert output.out.startswith(f"{title}, in {directory}\n")
     assert output.err == ""
     settings = Sweep.open(directory).run("lambda=0.5-seed0").settings
