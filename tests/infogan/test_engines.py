@@ -7,10 +7,12 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tiny_sweep import (
     CHECKPOINTS,
+    STEPS,
     Tree,
     command,
     declare,
@@ -36,6 +38,7 @@ from minigan.infogan.engines import (
 )
 from minigan.infogan.experiments import MNIST
 from minigan.infogan.sweep import Plan, Sweep, bring_to_end, reached, rows
+from minigan.infogan.training import Trainer
 
 SEEDS = (0, 1)
 
@@ -71,23 +74,28 @@ def assert_whole(sweep: Sweep, unbroken: Tree) -> None:
         assert set(CHECKPOINTS) <= set(stretches)
 
 
-def is_in_the_middle(sweep: Sweep, name: str) -> bool:
-    """Whether the run is past its first checkpoint and has a while to go."""
-    return sweep.is_made(name) and 25 <= reached(sweep.run(name)) < 100
+def in_the_middle(sweep: Sweep, name: str) -> int:
+    """Wait until the run is past its first checkpoint, with a while to go; the process that trains it."""
+    wait_until(lambda: trainer_of(sweep.directory / name))
+    process = trainer_of(sweep.directory / name)
+    assert process is not None
+    wait_until(lambda: reached(sweep.run(name)) >= 25)
+    return process
 
 
-def kill_in_the_middle(sweep: Sweep, name: str, how: int = signal.SIGKILL) -> threading.Thread:
-    """Wait in a thread for that moment, and kill the process that trains the run."""
-
-    def kill() -> None:
-        wait_until(lambda: is_in_the_middle(sweep, name))
-        process = trainer_of(sweep.directory / name)
-        assert process is not None
-        os.kill(process, how)
-
-    thread = threading.Thread(target=kill)
+def kill_in_the_middle(sweep: Sweep, name: str) -> threading.Thread:
+    """Do so in a thread."""
+    thread = threading.Thread(target=lambda: os.kill(in_the_middle(sweep, name), signal.SIGKILL))
     thread.start()
     return thread
+
+
+def assert_saved_where_it_was(sweep: Sweep, name: str) -> int:
+    """That the run was stopped, and not a step was lost; its step."""
+    run = sweep.run(name)
+    step = run.newest_step()
+    assert 25 <= step == reached(run) < STEPS
+    return step
 
 
 # -- what is started, and when again --------------------------------------------------------------
@@ -237,33 +245,27 @@ def kill(process: subprocess.Popen[str]) -> None:
 def test_a_sweep_that_is_killed_goes_on_where_it_was(
     sweep: Sweep, folder: Path, unbroken: Tree
 ) -> None:
-    first, second = (sweep.directory / name for name in sweep.settings)
+    first = sweep.directory / "seed0"
 
     # kill -9 of the sweep alone: the run that it had in work saves its state and ends by itself
     process = begin(sweep, folder)
-    wait_until(lambda: is_in_the_middle(sweep, "seed0"))
-    worker = trainer_of(first)
-    assert worker is not None
+    worker = in_the_middle(sweep, "seed0")
     kill(process)
     wait_until(lambda: is_gone(worker))
-    step = sweep.run("seed0").newest_step()
-    assert step == reached(sweep.run("seed0")) > 25
+    step = assert_saved_where_it_was(sweep, "seed0")
 
     # kill -9 of the sweep and its worker, in the second run
     process = begin(sweep, folder)
-    wait_until(lambda: is_in_the_middle(sweep, "seed1"))
-    worker = trainer_of(second)
-    assert worker is not None
-    os.kill(worker, signal.SIGKILL)
+    os.kill(in_the_middle(sweep, "seed1"), signal.SIGKILL)
     kill(process)
     states = {row.name: (row.state, row.step) for row in rows(sweep)}
-    assert states == {"seed0": ("done", 120), "seed1": ("stopped", states["seed1"][1])}
+    assert states == {"seed0": ("done", STEPS), "seed1": ("stopped", states["seed1"][1])}
     before = times(first)
 
     process = begin(sweep, folder)
     output, error = process.communicate()
     assert (process.returncode, error) == (0, "")
-    assert "120/120" in output
+    assert f"{STEPS}/{STEPS}" in output
     assert times(first) == before  # nobody has touched it
     assert_whole(sweep, unbroken)
     assert step in trained_stretches(first)
@@ -273,32 +275,38 @@ def test_ctrl_c_saves_all_states_and_says_how_to_go_on(
     sweep: Sweep, folder: Path, unbroken: Tree
 ) -> None:
     process = begin(sweep, folder)
-    wait_until(lambda: is_in_the_middle(sweep, "seed0"))
-    worker = trainer_of(sweep.directory / "seed0")
+    worker = in_the_middle(sweep, "seed0")
     process.send_signal(signal.SIGINT)
     _, error = process.communicate()
     assert process.returncode == 130
     assert error == "stopped, with 2 of 2 runs left; the same command goes on\n"
-    assert worker is not None
     assert is_gone(worker)
-    assert sweep.run("seed0").newest_step() == reached(sweep.run("seed0")) > 25  # no step is lost
+    assert_saved_where_it_was(sweep, "seed0")
     with make_engine("processes", sweep.plan) as engine:
         carry_out(sweep, engine)
     assert_whole(sweep, unbroken)
 
 
-def test_a_run_that_an_orphan_still_has_is_waited_for(tmp_path: Path, folder: Path) -> None:
+def test_a_run_that_an_orphan_still_has_is_waited_for(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = threading.Event()
+
+    class Seen(Trainer):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            begun.set()
+            super().__init__(*arguments, **options)
+
+    monkeypatch.setattr("minigan.infogan.sweep.Trainer", Seen)
     short = Sweep.create(tmp_path / "short", tiny_plan(folder, 0, iterations=5))
     short.make_runs()
-    run = short.run("seed0")
     work = (short.directory, "seed0", Preparation())
-    with run.to_itself():
+    with short.run("seed0").to_itself():
         second = threading.Thread(target=bring_to_end, args=work)
         second.start()
-        second.join(0.5)
-        assert second.is_alive()
-        assert reached(run) == 0
+        assert not begun.wait(1)
     second.join()
+    assert begun.is_set()
     assert short.waiting() == []
 
 
@@ -344,11 +352,8 @@ def test_on_ray_what_is_stopped_saves_its_state(sweep: Sweep, unbroken: Tree) ->
     sweep.make_runs()
     with make_engine("ray", sweep.plan, address="local") as engine:
         engine.start(sweep.directory, "seed0")
-        wait_until(lambda: is_in_the_middle(sweep, "seed0"))
-        process = trainer_of(sweep.directory / "seed0")
-    assert process is not None
-    run = sweep.run("seed0")
-    assert run.newest_step() == reached(run) > 25
+        in_the_middle(sweep, "seed0")
+    assert_saved_where_it_was(sweep, "seed0")
     with make_engine("processes", sweep.plan) as other:  # another engine goes on with it
         carry_out(sweep, other)
     assert_whole(sweep, unbroken)
