@@ -4,7 +4,9 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -83,11 +85,13 @@ def in_the_middle(sweep: Sweep, name: str) -> int:
     return process
 
 
-def kill_in_the_middle(sweep: Sweep, name: str) -> threading.Thread:
-    """Do so in a thread."""
-    thread = threading.Thread(target=lambda: os.kill(in_the_middle(sweep, name), signal.SIGKILL))
-    thread.start()
-    return thread
+@contextmanager
+def killed_in_the_middle(sweep: Sweep, name: str) -> Iterator[None]:
+    """While the block runs, kill -9 of the process that trains the run, once, and on the way."""
+    with ThreadPoolExecutor() as pool:
+        killing = pool.submit(lambda: os.kill(in_the_middle(sweep, name), signal.SIGKILL))
+        yield
+        killing.result()  # raises what kept it from that
 
 
 def assert_saved_where_it_was(sweep: Sweep, name: str) -> int:
@@ -221,10 +225,11 @@ def test_jobs_and_threads_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_worker_that_is_killed_goes_on_from_its_checkpoint(sweep: Sweep, unbroken: Tree) -> None:
-    killing = kill_in_the_middle(sweep, "seed0")
-    with make_engine("processes", sweep.plan, jobs=1) as engine:
+    with (
+        make_engine("processes", sweep.plan, jobs=1) as engine,
+        killed_in_the_middle(sweep, "seed0"),
+    ):
         carry_out(sweep, engine)
-    killing.join()
     assert_whole(sweep, unbroken)
 
 
@@ -339,10 +344,11 @@ def test_on_ray_a_worker_that_is_killed_goes_on_from_its_checkpoint(
     sweep: Sweep, unbroken: Tree
 ) -> None:
     """A real Ray, with its scheduler and workers; the same files as from processes."""
-    killing = kill_in_the_middle(sweep, "seed0")
-    with make_engine("ray", sweep.plan, address="local") as engine:
+    with (
+        make_engine("ray", sweep.plan, address="local") as engine,
+        killed_in_the_middle(sweep, "seed0"),
+    ):
         carry_out(sweep, engine)
-    killing.join()
     assert_whole(sweep, unbroken)
 
 
