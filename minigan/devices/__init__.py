@@ -59,7 +59,7 @@ def resolve_device_name(name: str) -> str:
 
 
 def uses_gpu(name: str) -> bool:
-    """Whether the device of that name is a GPU, which is not asked for."""
+    """Whether the device of that name is a GPU; it is not opened."""
     return name == "cuda"
 
 
