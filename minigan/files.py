@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 
 @contextlib.contextmanager
@@ -44,6 +45,36 @@ def write_json(path: Path, value: Any) -> None:
     with replacing(path) as temporary:
         text = json.dumps(value, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False)
         temporary.write_text(text + "\n", encoding="utf-8")
+
+
+@contextlib.contextmanager
+def locked(path: Path, wait: bool = True) -> Iterator[BinaryIO]:
+    """The file at `path`, made if need be, to this process alone, where the system knows how.
+
+    Others wait, or without `wait` get BlockingIOError. A lock dies with its process.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    with os.fdopen(descriptor, "r+b") as file:
+        with contextlib.suppress(ImportError):  # Windows has none
+            import fcntl
+
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except OSError as error:
+                if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
+                    raise  # those three are a file system that has none
+        yield file
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process holds that file by `locked`; False too where one may not ask. Nothing is made."""
+    if not os.access(path, os.W_OK):
+        return False
+    try:
+        with locked(path, wait=False):
+            return False
+    except BlockingIOError:
+        return True
 
 
 def cache_folder(name: str) -> Path | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from minigan.files import leftovers, replacing, write_json
+from minigan.files import is_locked, leftovers, locked, replacing, write_json
 
 
 def tree(directory: Path) -> dict[str, bytes]:
@@ -133,3 +133,36 @@ def test_json_has_no_nan(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="nan"):
         write_json(path, {"a": float("nan")})
     assert tree(tmp_path) == {"file.json": b"old"}
+
+
+# -- locks ----------------------------------------------------------------------------------------
+
+HOLD = """
+import sys
+from pathlib import Path
+from minigan.files import locked
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_lock_keeps_others_out_and_dies_with_its_process(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    assert not is_locked(path)
+    assert not path.exists()
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == b"held\n"
+    assert is_locked(path)
+    with pytest.raises(BlockingIOError), locked(path, wait=False):
+        pass
+    holder.kill()
+    with locked(path) as file:  # waits for the kill to have had its effect
+        file.write(b"mine")
+        assert is_locked(path)
+    holder.communicate()
+    assert not is_locked(path)
+    assert path.read_bytes() == b"mine"

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from minigan.cli import data, inspection, profiling, training
+from minigan.cli import data, inspection, profiling, sweep, training
 from minigan.errors import MiniganError
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app = typer.Typer(
 )
 app.command("train")(training.train)
 app.command("resume")(training.resume)
+app.add_typer(sweep.app, name="sweep")
 app.command("evaluate")(inspection.evaluate)
 app.command("figures")(inspection.figures)
 app.command("sample")(inspection.sample)

@@ -19,13 +19,23 @@ from minigan.devices import device_names, get_device, resolve_device_name
 from minigan.devices.kernels import KERNELS
 from minigan.errors import DeviceError, SettingsError, TrainingError
 from minigan.files import replacing, write_json
+from minigan.infogan.engines import Engine, carry_out
 from minigan.infogan.evaluation import evaluate as evaluate_networks
 from minigan.infogan.evaluation import evaluation_images
 from minigan.infogan.experiments import get_experiment
-from minigan.infogan.runs import Interrupted, Run, versions
+from minigan.infogan.runs import INTERRUPTED, Interrupted, Run, versions
+from minigan.infogan.sweep import (
+    Measures,
+    Row,
+    Sweep,
+    add_test_errors,
+    rows,
+    short_name,
+    shown,
+    summaries,
+    to_csv,
+)
 from minigan.infogan.training import Networks, StepMetrics, Trainer
-
-_INTERRUPTED = 130  # the shell's code for a process that Ctrl-C ended
 
 
 class _NotedProgress(Progress):
@@ -113,7 +123,7 @@ def run_and_report(run: Run, trainer: Trainer, evaluate: bool, cache: Path | Non
         typer.echo(
             f"stopped at step {stopped.step}; go on with: minigan resume {run.directory}", err=True
         )
-        raise typer.Exit(_INTERRUPTED) from None
+        raise typer.Exit(INTERRUPTED) from None
     except TrainingError as error:
         kept = run.checkpoints()
         place = (
@@ -140,6 +150,91 @@ def evaluate_and_report(run: Run, networks: Networks, step: int, cache: Path | N
     for row in evaluation.rows():
         table.add_row(*row)
     Console().print(table)
+
+
+def sweep_and_report(sweep: Sweep, engine: Engine) -> None:
+    """Carry out a sweep, and print its table."""
+    of = {name: settings.iterations for name, settings in sweep.settings.items()}
+    typer.echo(f"{sweep.title}, in {sweep.directory}")
+
+    def note(ended: int, steps: dict[str, int]) -> str:
+        going = [f"{name} {step}/{of[name]}" for name, step in steps.items() if 0 < step < of[name]]
+        return "  ".join([f"{ended} of {len(of)} runs have ended", *going])
+
+    try:
+        with _progress("sweep", sum(of.values()), sum(sweep.reached().values())) as show:
+
+            def report(ended: int) -> None:
+                steps = sweep.reached()
+                show(sum(steps.values()), note(ended, steps))
+
+            carry_out(sweep, engine, report)
+    except KeyboardInterrupt:
+        engine.stop()
+        left = len(sweep.waiting())
+        typer.echo(f"stopped, with {left} of {len(of)} runs left; the same command goes on", err=True)  # fmt: skip
+        raise typer.Exit(INTERRUPTED) from None
+    show_sweep(sweep)
+
+
+def show_sweep(
+    sweep: Sweep, test: bool = False, csv: bool = False, cache: Path | None = None
+) -> None:
+    """Print the runs of a sweep and a summary of each setting; with `test`, measure first what is missing."""
+    if test:
+        with preparation(cache) as how, _progress("evaluate", len(sweep.settings)) as show:
+            for done, name in enumerate(add_test_errors(sweep, how)):
+                show(done, name)
+    table = rows(sweep)
+    if csv:
+        typer.echo(to_csv(table), nl=False)
+        return
+    console = Console()
+    if not console.is_terminal:
+        console.width = 160  # nobody's window: room for all columns
+    names = [short_name(name) for name, _ in sweep.plan.grid]
+    console.print(_table_of_runs(sweep.title, names, table))
+    console.print(_table_of_settings(names, table))
+
+
+_MEASURES = ("L_I", "training error", "test error")
+
+
+def _measures(values: Measures) -> tuple[str, str, str]:
+    """As the table shows them, under those names."""
+
+    def percent(error: float | None) -> str:
+        return "–" if error is None else f"{100 * error:.2f} %"
+
+    information = "–" if values.information is None else f"{values.information:.3f}"
+    return information, percent(values.train_error), percent(values.test_error)
+
+
+def _table_of_runs(title: str, names: list[str], table: list[Row]) -> Table:
+    result = Table(title=title)
+    for column in (*names, "seed", "state", "step", "time", *_MEASURES, "L_I of each code"):
+        result.add_column(column)
+    for row in table:
+        minutes, seconds = divmod(round(row.seconds), 60)
+        result.add_row(
+            *map(shown, row.point.values()), str(row.seed),
+            f"{row.state}: {row.reason}" if row.reason else row.state,
+            f"{row.step}/{row.steps}", f"{minutes}:{seconds:02}", *_measures(row.measures),
+            "  ".join(f"{value:.3f}" for value in row.codes),
+        )  # fmt: skip
+    return result
+
+
+def _table_of_settings(names: list[str], table: list[Row]) -> Table:
+    result = Table(title="by L_I, for which no label is read")
+    for column in (*names, "done", "", "seed", *_MEASURES):
+        result.add_column(column)
+    for summary in summaries(table):
+        setting = (*map(shown, summary.point.values()), f"{summary.done} of {summary.runs}")
+        for which, seed, measures in summary.lines():
+            result.add_row(*setting, which, seed, *_measures(measures))
+        result.add_section()
+    return result
 
 
 def print_info() -> None:

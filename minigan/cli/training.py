@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import inspect
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,7 +29,7 @@ Capture = Annotated[
 Evaluate = Annotated[bool, typer.Option(help="At the end, measure the paper's numbers.")]
 
 
-def train(
+def chosen_settings(
     experiment: Annotated[
         str,
         typer.Argument(
@@ -44,10 +47,6 @@ def train(
         typer.Option(
             help="Where the images are, or scenes: faces or chairs that minigan draws. See: minigan data."
         ),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(help="The run's directory; runs/EXPERIMENT-OBJECTIVE-seedN if not given."),
     ] = None,
     device: Device = "auto",
     seed: Annotated[
@@ -93,19 +92,10 @@ def train(
     lr_generator: Annotated[float | None, typer.Option(help="Adam's, for G.")] = None,
     checkpoint_every: Annotated[int | None, typer.Option(help="Steps between checkpoints.")] = None,
     sample_every: Annotated[int | None, typer.Option(help="Steps between sample grids.")] = None,
-    capture: Capture = True,
-    evaluate: Evaluate = True,
-    cache: Cache = None,
-) -> None:
-    """Train InfoGAN, with samples as it goes and the paper's numbers at the end.
-
-    Ctrl-C saves the state; `minigan resume` goes on as if nothing had happened.
-    """
-    from minigan.cli.progress import preparation, run_and_report
+) -> Any:
+    """The `Settings` of an experiment, with what the options change in them."""
     from minigan.devices import resolve_device_name
     from minigan.infogan.experiments import absolute_data, get_experiment
-    from minigan.infogan.runs import Run, images_of
-    from minigan.infogan.training import Trainer
 
     given: dict[str, Any] = {
         "data": None if data is None else absolute_data(data, Path.cwd()),
@@ -119,14 +109,61 @@ def train(
         "checkpoint_every": checkpoint_every, "sample_every": sample_every,
     }  # fmt: skip
     base = get_experiment(experiment, preset)
-    settings = dataclasses.replace(base, **{k: v for k, v in given.items() if v is not None})
+    return dataclasses.replace(base, **{k: v for k, v in given.items() if v is not None})
+
+
+def with_settings(*left_out: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Makes `command(settings, ...)` a command that has the options of `chosen_settings`, but for some, in its place."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
+        chosen = [
+            parameter
+            for parameter in inspect.signature(chosen_settings, eval_str=True).parameters.values()
+            if parameter.name not in left_out
+        ]
+
+        @functools.wraps(command)
+        def run(**given: Any) -> None:
+            settings = chosen_settings(**{p.name: given.pop(p.name) for p in chosen})
+            command(settings, **given)
+
+        # what typer makes options of
+        run.__signature__ = inspect.Signature([*chosen, *own])  # type: ignore[attr-defined]
+        run.__annotations__ = {p.name: p.annotation for p in (*chosen, *own)}
+        return run
+
+    return decorate
+
+
+@with_settings()
+def train(
+    settings: Any,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The run's directory; runs/EXPERIMENT-OBJECTIVE-seedN if not given."),
+    ] = None,
+    capture: Capture = True,
+    evaluate: Evaluate = True,
+    cache: Cache = None,
+) -> None:
+    """Train InfoGAN, with samples as it goes and the paper's numbers at the end.
+
+    Ctrl-C saves the state; `minigan resume` goes on as if nothing had happened.
+    """
+    from minigan.cli.progress import preparation, run_and_report
+    from minigan.infogan.runs import Run, images_of
+    from minigan.infogan.training import Trainer
+
     directory = (
         out or Path("runs") / f"{settings.experiment}-{settings.objective}-seed{settings.seed}"
     )
     Run.check_free(directory)
     with preparation(cache) as how:
         trainer = Trainer(settings, images_of(settings, how), capture=capture)
-    run_and_report(Run.create(directory, settings), trainer, evaluate, cache)
+    run = Run.create(directory, settings)
+    with run.to_itself():
+        run_and_report(run, trainer, evaluate, cache)
 
 
 def resume(
@@ -146,7 +183,8 @@ def resume(
     run = Run.open(directory)
     with preparation(cache) as how:
         trainer = Trainer(run.settings, images_of(run.settings, how), capture=capture)
-    run.restore(trainer)
-    if iterations is not None:
-        run.extend(iterations, trainer.step_count)
-    run_and_report(run, trainer, evaluate, cache)
+    with run.to_itself():
+        run.restore(trainer)
+        if iterations is not None:
+            run.extend(iterations, trainer.step_count)
+        run_and_report(run, trainer, evaluate, cache)

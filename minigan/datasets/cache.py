@@ -15,7 +15,7 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigan.errors import DatasetError
-from minigan.files import cache_folder, write_json
+from minigan.files import cache_folder, locked, write_json
 
 _FORMAT = 1
 _HEADER_BYTES = (
@@ -153,7 +153,7 @@ class _Building:
         self.partial = path.with_suffix(".partial")
 
     def run(self) -> None:
-        with _locked(self.partial) as file:
+        with locked(self.partial) as file:
             if self.path.exists():  # another process was at it, and has finished
                 with contextlib.suppress(FileNotFoundError):
                     self.partial.unlink()
@@ -224,18 +224,6 @@ class _Building:
         state.modified = self.partial.stat().st_mtime_ns
         state.write(self.notes)
         self.partial.replace(self.path)
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[BinaryIO]:
-    """The file at `path`, made if need be, to this process alone: others wait (where the system knows how)."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    with os.fdopen(descriptor, "r+b") as file:
-        with contextlib.suppress(ImportError):  # Windows has none: there, prepare in one process
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield file
 
 
 def _sha256(path: Path) -> str:

@@ -58,6 +58,11 @@ def resolve_device_name(name: str) -> str:
     return "cuda"
 
 
+def uses_gpu(name: str) -> bool:
+    """Whether the device of that name is a GPU; it is not opened."""
+    return name == "cuda"
+
+
 def set_default_device(name: str) -> None:
     """Where tensors and layers are made that name no device; "cpu" at first."""
     global _default
@@ -65,4 +70,11 @@ def set_default_device(name: str) -> None:
     _default = name
 
 
-__all__ = ["Device", "device_names", "get_device", "resolve_device_name", "set_default_device"]
+__all__ = [
+    "Device",
+    "device_names",
+    "get_device",
+    "resolve_device_name",
+    "set_default_device",
+    "uses_gpu",
+]

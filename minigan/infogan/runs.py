@@ -4,7 +4,7 @@ experiment.json     everything that was set, and the versions that ran it
 metrics.jsonl       a line a step: losses, and L_I of each code
 samples/            a grid of samples as training goes
 checkpoints/        the newest states, for `minigan resume`
-timing.jsonl        how fast it went: the only file that differs between two runs of one seed
+timing.jsonl        how fast it went: the only file that differs between two runs of one seed; locked by who trains
 evaluation.json     the paper's numbers
 """
 
@@ -28,7 +28,7 @@ import minigan
 from minigan.datasets.cache import Preparation
 from minigan.datasets.catalogue import open_images
 from minigan.errors import RunError, SettingsError, TrainingError
-from minigan.files import leftovers, replacing, write_json
+from minigan.files import is_locked, leftovers, locked, replacing, write_json
 from minigan.infogan.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from minigan.infogan.experiments import Settings, check_types
 from minigan.infogan.figures import save_grid, traversal
@@ -38,6 +38,7 @@ from minigan.tensor import load_all
 FOLDERS = (".", "samples", "checkpoints")
 KEPT_CHECKPOINTS = 2
 SAMPLE_ROWS = 10
+INTERRUPTED = 130  # the shell's code for a process that Ctrl-C ended
 
 # Settings that do not change what a step computes: a checkpoint may differ in them from its run.
 _FREE = ("iterations", "checkpoint_every", "sample_every")
@@ -174,6 +175,20 @@ class Run:
 
     # -- training -----------------------------------------------------------------------------------
 
+    @contextlib.contextmanager
+    def to_itself(self, wait: bool = False) -> Iterator[None]:
+        """The run to this process alone; while another trains it, RunError, or with `wait` a pause."""
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(locked(self.directory / "timing.jsonl", wait))
+            except BlockingIOError as error:
+                raise RunError(f"{self.directory} is being trained by another process") from error
+            yield
+
+    def is_trained_now(self) -> bool:
+        """Whether a process has the run to itself."""
+        return is_locked(self.directory / "timing.jsonl")
+
     def train(
         self,
         trainer: Trainer,
@@ -186,7 +201,7 @@ class Run:
                 leftover.unlink()
         with replacing(self.directory / "metrics.jsonl") as temporary:
             temporary.write_bytes(b"".join(self._lines_until(trainer.step_count)))
-        settings, started, first = self.settings, time.perf_counter(), trainer.step_count
+        settings, noted = self.settings, (trainer.step_count, time.perf_counter())
         with (
             _stop_requests() as stop,
             (self.directory / "metrics.jsonl").open(
@@ -205,7 +220,7 @@ class Run:
                 if step % settings.checkpoint_every == 0 or last or stopping:
                     os.fsync(metrics_file.fileno())  # a checkpoint never outlives its steps' lines
                     self.save(trainer)
-                    self._note_timing(step, (step - first) / (time.perf_counter() - started))
+                    noted = self._note_timing(step, *noted)
                 if stopping:
                     raise Interrupted(step)
 
@@ -256,9 +271,26 @@ class Run:
             )
         return lines[:step]
 
-    def _note_timing(self, step: int, steps_per_second: float) -> None:
+    def _note_timing(self, step: int, before: int, then: float) -> tuple[int, float]:
+        """Note how long it took from step `before`, at the time `then`; and give this step and its time."""
+        now = time.perf_counter()
+        line = {
+            "step": step,
+            "seconds": now - then,
+            "steps_per_second": (step - before) / (now - then),
+        }
         with (self.directory / "timing.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": step, "steps_per_second": steps_per_second}) + "\n")
+            file.write(json.dumps(line) + "\n")
+        return step, now
+
+    def seconds(self) -> float:
+        """How long it took to train to the newest checkpoint: what a kill lost is not in it."""
+        path = self.directory / "timing.jsonl"
+        seconds = 0.0
+        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+            with contextlib.suppress(json.JSONDecodeError):  # what a full disk left of one
+                seconds += json.loads(line).get("seconds", 0.0)
+        return seconds
 
 
 def versions() -> dict[str, str]:

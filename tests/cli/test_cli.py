@@ -27,6 +27,7 @@ from minigan.datasets import LabeledImages, mnist
 from minigan.devices.cuda import CUDA
 from minigan.devices.kernels import KERNELS
 from minigan.infogan.checkpoints import load_checkpoint
+from minigan.infogan.runs import Run
 from minigan.infogan.training import Trainer
 
 TINY = (
@@ -271,14 +272,14 @@ def test_help_loads_nothing_heavy() -> None:
     script = (
         "import sys\n"
         "from minigan import cli\n"
-        "codes = [cli._run(arguments) for arguments in (['--help'], ['train', '--help'], [])]\n"
+        "codes = [cli._run(arguments) for arguments in (['--help'], ['train', '--help'], ['sweep', '--help'], [])]\n"
         "print(codes, *sorted(sys.modules), sep='\\n', file=sys.stderr)\n"
     )
     process = subprocess.run(
         [sys.executable, "-c", script], check=True, capture_output=True, text=True
     )
     codes, *modules = process.stderr.splitlines()
-    assert codes == "[0, 0, 0]"
+    assert codes == "[0, 0, 0, 0]"
     heavy = {
         "numba", "llvmlite", "scipy", "safetensors", "PIL", "matplotlib", "threadpoolctl",
         "rich.progress", "rich.live", "minigan.devices.cpu", "minigan.infogan.training",
@@ -655,6 +656,14 @@ def test_a_checkpoint_of_another_run(
 def test_no_checkpoint_yet(run: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
     shutil.rmtree(run / "checkpoints")
     assert_refused(capsys, run, (command, run), "no checkpoint yet", f"minigan resume {run}")
+
+
+def test_a_run_that_another_process_trains(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Run.open(run).to_itself():
+        assert_refused(
+            capsys, run, ("resume", run, "--iterations", 9, "--no-evaluate"),
+            f"{run} is being trained by another process",
+        )  # fmt: skip
 
 
 def test_resume_to_where_it_has_been(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,381 @@
+"""Runs whose processes are killed go on from their checkpoints: nothing is run twice, and no result is lost."""
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_sweep import (
+    CHECKPOINTS,
+    STEPS,
+    Tree,
+    command,
+    declare,
+    environment_in_a_pipe,
+    is_gone,
+    times,
+    tiny_plan,
+    trained_stretches,
+    trainer_of,
+    tree,
+    wait_until,
+)
+
+from minigan.datasets.cache import Preparation
+from minigan.errors import DeviceError, RunError, SettingsError
+from minigan.infogan.engines import (
+    Ending,
+    Engine,
+    carry_out,
+    default_jobs,
+    environment,
+    make_engine,
+)
+from minigan.infogan.experiments import MNIST
+from minigan.infogan.sweep import Plan, Sweep, bring_to_end, reached, rows
+from minigan.infogan.training import Trainer
+
+SEEDS = (0, 1)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return declare(tmp_path_factory.mktemp("declared") / "experiment").parent
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> Tree:
+    """The files of a sweep that was never stopped."""
+    directory = tmp_path_factory.mktemp("unbroken") / "sweep"
+    plan = tiny_plan(folder, *SEEDS)
+    sweep = Sweep.create(directory, plan)
+    with make_engine("processes", plan) as engine:
+        carry_out(sweep, engine)
+    assert sweep.waiting() == []
+    return tree(directory)
+
+
+@pytest.fixture
+def sweep(tmp_path: Path, folder: Path) -> Sweep:
+    return Sweep.create(tmp_path / "sweep", tiny_plan(folder, *SEEDS))
+
+
+def assert_whole(sweep: Sweep, unbroken: Tree) -> None:
+    """The same files as if nothing had happened, and each stretch between two checkpoints trained once."""
+    assert tree(sweep.directory) == unbroken
+    for name in sweep.settings:
+        stretches = trained_stretches(sweep.directory / name)
+        assert sorted(set(stretches)) == stretches
+        assert set(CHECKPOINTS) <= set(stretches)
+
+
+def in_the_middle(sweep: Sweep, name: str) -> int:
+    """Wait until the run is past its first checkpoint, with a while to go; the process that trains it."""
+    wait_until(lambda: trainer_of(sweep.directory / name))
+    process = trainer_of(sweep.directory / name)
+    assert process is not None
+    wait_until(lambda: reached(sweep.run(name)) >= 25)
+    return process
+
+
+@contextmanager
+def killed_in_the_middle(sweep: Sweep, name: str) -> Iterator[None]:
+    """While the block runs, kill -9 of the process that trains the run, once, and on the way."""
+    with ThreadPoolExecutor() as pool:
+        killing = pool.submit(lambda: os.kill(in_the_middle(sweep, name), signal.SIGKILL))
+        yield
+        killing.result()  # raises what kept it from that
+
+
+def assert_saved_where_it_was(sweep: Sweep, name: str) -> int:
+    """That the run was stopped, and not a step was lost; its step."""
+    run = sweep.run(name)
+    step = run.newest_step()
+    assert 25 <= step == reached(run) < STEPS
+    return step
+
+
+# -- what is started, and when again --------------------------------------------------------------
+
+
+class Scripted:
+    """An engine whose runs end as `script` says: at each call for a run, the next thing that happens to it."""
+
+    def __init__(self, room: int, script: dict[str, list[Callable[[Sweep, str], Ending]]]) -> None:
+        self.room, self.script = room, script
+        self.started: list[str] = []
+        self.running: list[str] = []
+        self.most = 0
+
+    def use(self, sweep: Sweep) -> Engine:
+        self.sweep = sweep
+        return self
+
+    def has_room(self) -> bool:
+        return len(self.running) < self.room
+
+    def start(self, directory: Path, name: str) -> None:
+        assert directory == self.sweep.directory.resolve()
+        self.started.append(name)
+        self.running.append(name)
+        self.most = max(self.most, len(self.running))
+
+    def busy(self) -> bool:
+        return bool(self.running)
+
+    def endings(self, seconds: float) -> list[Ending]:
+        name = self.running.pop(0)
+        return [self.script[name].pop(0)(self.sweep, name)]
+
+    def stop(self) -> None:
+        raise AssertionError("whoever made the engine stops it")
+
+
+def ends(sweep: Sweep, name: str) -> Ending:
+    return Ending(name)
+
+
+def dies(sweep: Sweep, name: str) -> Ending:
+    return Ending(name, death="SIGKILL")
+
+
+def dies_further(sweep: Sweep, name: str) -> Ending:
+    """With a checkpoint more than before."""
+    run = sweep.run(name)
+    folder = run.directory / "checkpoints"
+    folder.mkdir(exist_ok=True)
+    (folder / f"step-{run.newest_step() + 1:08d}.safetensors").touch()
+    return Ending(name, death="SIGKILL")
+
+
+@pytest.fixture
+def three(tmp_path: Path, folder: Path) -> Sweep:
+    return Sweep.create(tmp_path / "three", tiny_plan(folder, 0, 1, 2))
+
+
+def test_all_runs_are_started_once_and_no_more_at_a_time_than_there_is_room(three: Sweep) -> None:
+    engine = Scripted(2, {f"seed{seed}": [ends] for seed in range(3)})
+    heard: list[int] = []
+    carry_out(three, engine.use(three), heard.append)
+    assert engine.started == ["seed0", "seed1", "seed2"]
+    assert engine.most == 2
+    assert heard == [1, 2, 3]
+
+
+def test_a_run_that_died_is_started_again_as_long_as_it_gets_further(three: Sweep) -> None:
+    often = [dies, dies_further, dies, dies_further, dies, dies_further, dies, ends]
+    engine = Scripted(1, {"seed0": [*often], "seed1": [dies, ends], "seed2": [ends]})
+    carry_out(three, engine.use(three))
+    assert engine.started == ["seed0"] * len(often) + ["seed1", "seed1", "seed2"]
+
+
+def test_a_run_that_gets_no_further_is_given_up_and_the_others_go_on(three: Sweep) -> None:
+    engine = Scripted(
+        1, {"seed0": [dies, dies_further, dies, dies, ends], "seed1": [ends], "seed2": [ends]}
+    )
+    with pytest.raises(
+        RunError, match=r"1 of 3 runs died 3 times without getting further: seed0 \(SIGKILL\); the"
+    ):
+        carry_out(three, engine.use(three))
+    assert engine.started == ["seed0"] * 4 + ["seed1", "seed2"]
+
+
+def test_a_mistake_that_holds_for_all_runs_ends_the_sweep(three: Sweep) -> None:
+    engine = Scripted(1, {"seed0": [lambda sweep, name: Ending(name, error="the data are gone")]})
+    with pytest.raises(RunError, match="seed0: the data are gone"):
+        carry_out(three, engine.use(three))
+    assert engine.started == ["seed0"]
+
+
+def test_a_sweep_that_another_process_carries_out_is_left_to_it(three: Sweep) -> None:
+    engine = Scripted(1, {})
+    with three.to_itself(), pytest.raises(RunError, match="is being swept by another process"):
+        carry_out(three, engine.use(three))
+    assert list(three.directory.iterdir()) == [three.directory / "sweep.json"]
+
+
+def test_engines_that_are_not_there(folder: Path) -> None:
+    with (
+        pytest.raises(SettingsError, match="no engine 'slurm'; there is processes, ray"),
+        make_engine("slurm", Plan(MNIST, (0,))),
+    ):
+        pass
+    with (
+        pytest.raises(DeviceError, match="there is no device 'abacus'"),
+        make_engine("processes", tiny_plan(folder, 0, device="abacus")),
+    ):
+        pass
+
+
+def test_jobs_and_threads_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)), raising=False)
+    assert [default_jobs(Plan(MNIST, (0,), threads=n)) for n in (1, 2, 3, 16)] == [8, 4, 2, 1]
+    assert default_jobs(Plan(replace(MNIST, device="cuda"), (0,))) == 1
+    assert environment(3)["NUMBA_NUM_THREADS"] == "3"
+
+
+# -- processes ------------------------------------------------------------------------------------
+
+
+def test_a_worker_that_is_killed_goes_on_from_its_checkpoint(sweep: Sweep, unbroken: Tree) -> None:
+    with (
+        make_engine("processes", sweep.plan, jobs=1) as engine,
+        killed_in_the_middle(sweep, "seed0"),
+    ):
+        carry_out(sweep, engine)
+    assert_whole(sweep, unbroken)
+
+
+def begin(sweep: Sweep, folder: Path) -> subprocess.Popen[str]:
+    """The sweep from the command line, one run at a time."""
+    options = ("--seeds", len(SEEDS), "--jobs", 1, "--device", "cpu", "--out", sweep.directory)
+    return subprocess.Popen(
+        command(folder / "tiny.toml", *options),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment_in_a_pipe(),
+    )  # fmt: skip
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.communicate()
+
+
+def test_a_sweep_that_is_killed_goes_on_where_it_was(
+    sweep: Sweep, folder: Path, unbroken: Tree
+) -> None:
+    first = sweep.directory / "seed0"
+
+    # kill -9 of the sweep alone: the run that it had in work saves its state and ends by itself
+    process = begin(sweep, folder)
+    worker = in_the_middle(sweep, "seed0")
+    kill(process)
+    wait_until(lambda: is_gone(worker))
+    step = assert_saved_where_it_was(sweep, "seed0")
+
+    # kill -9 of the sweep and its worker, in the second run
+    process = begin(sweep, folder)
+    os.kill(in_the_middle(sweep, "seed1"), signal.SIGKILL)
+    kill(process)
+    states = {row.name: (row.state, row.step) for row in rows(sweep)}
+    assert states == {"seed0": ("done", STEPS), "seed1": ("stopped", states["seed1"][1])}
+    before = times(first)
+
+    process = begin(sweep, folder)
+    output, error = process.communicate()
+    assert (process.returncode, error) == (0, "")
+    assert f"{STEPS}/{STEPS}" in output
+    assert times(first) == before  # nobody has touched it
+    assert_whole(sweep, unbroken)
+    assert step in trained_stretches(first)
+
+
+def test_ctrl_c_saves_all_states_and_says_how_to_go_on(
+    sweep: Sweep, folder: Path, unbroken: Tree
+) -> None:
+    process = begin(sweep, folder)
+    worker = in_the_middle(sweep, "seed0")
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate()
+    assert process.returncode == 130
+    assert error == "stopped, with 2 of 2 runs left; the same command goes on\n"
+    assert is_gone(worker)
+    assert_saved_where_it_was(sweep, "seed0")
+    with make_engine("processes", sweep.plan) as engine:
+        carry_out(sweep, engine)
+    assert_whole(sweep, unbroken)
+
+
+def test_a_run_that_an_orphan_still_has_is_waited_for(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = threading.Event()
+
+    class Seen(Trainer):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            begun.set()
+            super().__init__(*arguments, **options)
+
+    monkeypatch.setattr("minigan.infogan.sweep.Trainer", Seen)
+    short = Sweep.create(tmp_path / "short", tiny_plan(folder, 0, iterations=5))
+    short.make_runs()
+    work = (short.directory, "seed0", Preparation())
+    with short.run("seed0").to_itself():
+        second = threading.Thread(target=bring_to_end, args=work)
+        second.start()
+        assert not begun.wait(1)
+    second.join()
+    assert begun.is_set()
+    assert short.waiting() == []
+
+
+def test_what_a_worker_says_of_a_mistake_is_passed_on(
+    sweep: Sweep, folder: Path, tmp_path: Path
+) -> None:
+    sweep.make_runs()
+    plan = sweep.directory / "sweep.json"
+    content = plan.read_bytes()
+    with make_engine("processes", sweep.plan) as engine:
+        plan.write_bytes(b"{")
+        engine.start(sweep.directory, "seed0")
+        (ending,) = engine.endings(120)
+    plan.write_bytes(content)
+    assert ending.name == "seed0"
+    assert ending.error.startswith(f"{plan} is damaged: ")
+
+
+# -- Ray ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def ray() -> object:
+    return pytest.importorskip("ray", reason="needs Ray: pip install 'minigan[ray]'")
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("ray")
+def test_on_ray_a_worker_that_is_killed_goes_on_from_its_checkpoint(
+    sweep: Sweep, unbroken: Tree
+) -> None:
+    """A real Ray, with its scheduler and workers; the same files as from processes."""
+    with (
+        make_engine("ray", sweep.plan, address="local") as engine,
+        killed_in_the_middle(sweep, "seed0"),
+    ):
+        carry_out(sweep, engine)
+    assert_whole(sweep, unbroken)
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("ray")
+def test_on_ray_what_is_stopped_saves_its_state(sweep: Sweep, unbroken: Tree) -> None:
+    sweep.make_runs()
+    with make_engine("ray", sweep.plan, address="local") as engine:
+        engine.start(sweep.directory, "seed0")
+        in_the_middle(sweep, "seed0")
+    assert_saved_where_it_was(sweep, "seed0")
+    with make_engine("processes", sweep.plan) as other:  # another engine goes on with it
+        carry_out(sweep, other)
+    assert_whole(sweep, unbroken)
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("ray")
+def test_on_ray_a_mistake_is_one_sentence(sweep: Sweep) -> None:
+    sweep.make_runs()
+    (sweep.directory / "seed0/experiment.json").write_bytes(b"{")
+    with make_engine("ray", sweep.plan, address="local") as engine:
+        engine.start(sweep.directory, "seed0")
+        (ending,) = engine.endings(120)
+    assert ending.error.startswith(f"{sweep.directory / 'seed0/experiment.json'} is damaged: ")
+    with (
+        pytest.raises(SettingsError, match=r"no Ray cluster at '127\.0\.0\.1:1'; start one with"),
+        make_engine("ray", sweep.plan, address="127.0.0.1:1"),
+    ):
+        pass
