@@ -174,33 +174,33 @@ __device__ __forceinline__ void backward_weight(const real* x, const real* dy, r
                                          g.windows());
 }
 
-#define FORWARD const real *x, const real *w, EPILOGUE_PARAMETERS, real *y, GEOMETRY_PARAMETERS
+#define FORWARD const real *x, const real *w, const real *bias, real slope, real *moments, real *y, GEOMETRY_PARAMETERS
 
-KERNEL conv2d(FORWARD) { forward<IeeeProduct, kElement, false>(x, w, EPILOGUE, y, GEOMETRY); }
-KERNEL conv2d_vector(FORWARD) { forward<IeeeProduct, kVector, false>(x, w, EPILOGUE, y, GEOMETRY); }
-KERNEL conv2d_tf32(FORWARD) { forward<Tf32Product, kElement, false>(x, w, EPILOGUE, y, GEOMETRY); }
-KERNEL conv2d_vector_tf32(FORWARD) { forward<Tf32Product, kVector, false>(x, w, EPILOGUE, y, GEOMETRY); }
-KERNEL conv2d_swapped(FORWARD) { forward<IeeeProduct, kElement, true>(x, w, EPILOGUE, y, GEOMETRY); }
-KERNEL conv2d_swapped_vector(FORWARD) { forward<IeeeProduct, kVector, true>(x, w, EPILOGUE, y, GEOMETRY); }
-KERNEL conv2d_swapped_tf32(FORWARD) { forward<Tf32Product, kElement, true>(x, w, EPILOGUE, y, GEOMETRY); }
-KERNEL conv2d_swapped_vector_tf32(FORWARD) { forward<Tf32Product, kVector, true>(x, w, EPILOGUE, y, GEOMETRY); }
+KERNEL conv2d(FORWARD) { forward<IeeeProduct, kElement, false>(x, w, {bias, slope, moments}, y, GEOMETRY); }
+KERNEL conv2d_vector(FORWARD) { forward<IeeeProduct, kVector, false>(x, w, {bias, slope, moments}, y, GEOMETRY); }
+KERNEL conv2d_tf32(FORWARD) { forward<Tf32Product, kElement, false>(x, w, {bias, slope, moments}, y, GEOMETRY); }
+KERNEL conv2d_vector_tf32(FORWARD) { forward<Tf32Product, kVector, false>(x, w, {bias, slope, moments}, y, GEOMETRY); }
+KERNEL conv2d_swapped(FORWARD) { forward<IeeeProduct, kElement, true>(x, w, {bias, slope, moments}, y, GEOMETRY); }
+KERNEL conv2d_swapped_vector(FORWARD) { forward<IeeeProduct, kVector, true>(x, w, {bias, slope, moments}, y, GEOMETRY); }
+KERNEL conv2d_swapped_tf32(FORWARD) { forward<Tf32Product, kElement, true>(x, w, {bias, slope, moments}, y, GEOMETRY); }
+KERNEL conv2d_swapped_vector_tf32(FORWARD) { forward<Tf32Product, kVector, true>(x, w, {bias, slope, moments}, y, GEOMETRY); }
 
-#define BACKWARD_DATA const real *dy, const real *w, EPILOGUE_PARAMETERS, real *dx, GEOMETRY_PARAMETERS
+#define BACKWARD_DATA const real *dy, const real *w, const real *bias, real slope, real *moments, real *dx, GEOMETRY_PARAMETERS
 
-KERNEL conv2d_backward_data(BACKWARD_DATA) { backward_data<IeeeProduct, kElement, kElement, false>(dy, w, EPILOGUE, dx, GEOMETRY); }
-KERNEL conv2d_backward_data_vector(BACKWARD_DATA) { backward_data<IeeeProduct, kVector, kVector, false>(dy, w, EPILOGUE, dx, GEOMETRY); }
-KERNEL conv2d_backward_data_tf32(BACKWARD_DATA) { backward_data<Tf32Product, kElement, kElement, false>(dy, w, EPILOGUE, dx, GEOMETRY); }
-KERNEL conv2d_backward_data_vector_tf32(BACKWARD_DATA) { backward_data<Tf32Product, kVector, kVector, false>(dy, w, EPILOGUE, dx, GEOMETRY); }
-KERNEL conv2d_backward_data_swapped(BACKWARD_DATA) { backward_data<IeeeProduct, kElement, kElement, true>(dy, w, EPILOGUE, dx, GEOMETRY); }
-KERNEL conv2d_backward_data_swapped_vector(BACKWARD_DATA) { backward_data<IeeeProduct, kVector, kVector, true>(dy, w, EPILOGUE, dx, GEOMETRY); }
-KERNEL conv2d_backward_data_swapped_tf32(BACKWARD_DATA) { backward_data<Tf32Product, kElement, kElement, true>(dy, w, EPILOGUE, dx, GEOMETRY); }
-KERNEL conv2d_backward_data_swapped_vector_tf32(BACKWARD_DATA) { backward_data<Tf32Product, kVector, kVector, true>(dy, w, EPILOGUE, dx, GEOMETRY); }
+KERNEL conv2d_backward_data(BACKWARD_DATA) { backward_data<IeeeProduct, kElement, kElement, false>(dy, w, {bias, slope, moments}, dx, GEOMETRY); }
+KERNEL conv2d_backward_data_vector(BACKWARD_DATA) { backward_data<IeeeProduct, kVector, kVector, false>(dy, w, {bias, slope, moments}, dx, GEOMETRY); }
+KERNEL conv2d_backward_data_tf32(BACKWARD_DATA) { backward_data<Tf32Product, kElement, kElement, false>(dy, w, {bias, slope, moments}, dx, GEOMETRY); }
+KERNEL conv2d_backward_data_vector_tf32(BACKWARD_DATA) { backward_data<Tf32Product, kVector, kVector, false>(dy, w, {bias, slope, moments}, dx, GEOMETRY); }
+KERNEL conv2d_backward_data_swapped(BACKWARD_DATA) { backward_data<IeeeProduct, kElement, kElement, true>(dy, w, {bias, slope, moments}, dx, GEOMETRY); }
+KERNEL conv2d_backward_data_swapped_vector(BACKWARD_DATA) { backward_data<IeeeProduct, kVector, kVector, true>(dy, w, {bias, slope, moments}, dx, GEOMETRY); }
+KERNEL conv2d_backward_data_swapped_tf32(BACKWARD_DATA) { backward_data<Tf32Product, kElement, kElement, true>(dy, w, {bias, slope, moments}, dx, GEOMETRY); }
+KERNEL conv2d_backward_data_swapped_vector_tf32(BACKWARD_DATA) { backward_data<Tf32Product, kVector, kVector, true>(dy, w, {bias, slope, moments}, dx, GEOMETRY); }
 
 // For few channels c.
-KERNEL conv2d_backward_data_narrow(BACKWARD_DATA) { backward_data<NarrowProduct, kElement, kElement, false>(dy, w, EPILOGUE, dx, GEOMETRY); }
-KERNEL conv2d_backward_data_narrow_vector(BACKWARD_DATA) { backward_data<NarrowProduct, kVector, kElement, false>(dy, w, EPILOGUE, dx, GEOMETRY); }
-KERNEL conv2d_backward_data_swapped_narrow(BACKWARD_DATA) { backward_data<NarrowProduct, kElement, kElement, true>(dy, w, EPILOGUE, dx, GEOMETRY); }
-KERNEL conv2d_backward_data_swapped_narrow_vector(BACKWARD_DATA) { backward_data<NarrowProduct, kVector, kElement, true>(dy, w, EPILOGUE, dx, GEOMETRY); }
+KERNEL conv2d_backward_data_narrow(BACKWARD_DATA) { backward_data<NarrowProduct, kElement, kElement, false>(dy, w, {bias, slope, moments}, dx, GEOMETRY); }
+KERNEL conv2d_backward_data_narrow_vector(BACKWARD_DATA) { backward_data<NarrowProduct, kVector, kElement, false>(dy, w, {bias, slope, moments}, dx, GEOMETRY); }
+KERNEL conv2d_backward_data_swapped_narrow(BACKWARD_DATA) { backward_data<NarrowProduct, kElement, kElement, true>(dy, w, {bias, slope, moments}, dx, GEOMETRY); }
+KERNEL conv2d_backward_data_swapped_narrow_vector(BACKWARD_DATA) { backward_data<NarrowProduct, kVector, kElement, true>(dy, w, {bias, slope, moments}, dx, GEOMETRY); }
 
 #define BACKWARD_WEIGHT const real *x, const real *dy, real *dw, GEOMETRY_PARAMETERS, int swapped
 

@@ -15,27 +15,27 @@ __device__ __forceinline__ void gemm(const real* a, const real* b, const Epilogu
     tiled_product<Product, width, width>(A{{a}, a_pitch}, B{{b}, b_pitch}, store, epilogue, m, n, k);
 }
 
-#define GEMM const real *a, const real *b, EPILOGUE_PARAMETERS, real *c, int m, int n, int k
+#define GEMM const real *a, const real *b, const real *bias, real slope, real *moments, real *c, int m, int n, int k
 
-KERNEL gemm_nn(GEMM) { gemm<IeeeProduct, kElement, Rows, Columns>(a, b, EPILOGUE, c, m, n, k); }
-KERNEL gemm_nn_vector(GEMM) { gemm<IeeeProduct, kVector, Rows, Columns>(a, b, EPILOGUE, c, m, n, k); }
-KERNEL gemm_nn_tf32(GEMM) { gemm<Tf32Product, kElement, Rows, Columns>(a, b, EPILOGUE, c, m, n, k); }
-KERNEL gemm_nn_vector_tf32(GEMM) { gemm<Tf32Product, kVector, Rows, Columns>(a, b, EPILOGUE, c, m, n, k); }
+KERNEL gemm_nn(GEMM) { gemm<IeeeProduct, kElement, Rows, Columns>(a, b, {bias, slope, moments}, c, m, n, k); }
+KERNEL gemm_nn_vector(GEMM) { gemm<IeeeProduct, kVector, Rows, Columns>(a, b, {bias, slope, moments}, c, m, n, k); }
+KERNEL gemm_nn_tf32(GEMM) { gemm<Tf32Product, kElement, Rows, Columns>(a, b, {bias, slope, moments}, c, m, n, k); }
+KERNEL gemm_nn_vector_tf32(GEMM) { gemm<Tf32Product, kVector, Rows, Columns>(a, b, {bias, slope, moments}, c, m, n, k); }
 
-KERNEL gemm_nt(GEMM) { gemm<IeeeProduct, kElement, Rows, Rows>(a, b, EPILOGUE, c, m, n, k); }
-KERNEL gemm_nt_vector(GEMM) { gemm<IeeeProduct, kVector, Rows, Rows>(a, b, EPILOGUE, c, m, n, k); }
-KERNEL gemm_nt_tf32(GEMM) { gemm<Tf32Product, kElement, Rows, Rows>(a, b, EPILOGUE, c, m, n, k); }
-KERNEL gemm_nt_vector_tf32(GEMM) { gemm<Tf32Product, kVector, Rows, Rows>(a, b, EPILOGUE, c, m, n, k); }
+KERNEL gemm_nt(GEMM) { gemm<IeeeProduct, kElement, Rows, Rows>(a, b, {bias, slope, moments}, c, m, n, k); }
+KERNEL gemm_nt_vector(GEMM) { gemm<IeeeProduct, kVector, Rows, Rows>(a, b, {bias, slope, moments}, c, m, n, k); }
+KERNEL gemm_nt_tf32(GEMM) { gemm<Tf32Product, kElement, Rows, Rows>(a, b, {bias, slope, moments}, c, m, n, k); }
+KERNEL gemm_nt_vector_tf32(GEMM) { gemm<Tf32Product, kVector, Rows, Rows>(a, b, {bias, slope, moments}, c, m, n, k); }
 
-KERNEL gemm_tn(GEMM) { gemm<IeeeProduct, kElement, Columns, Columns>(a, b, EPILOGUE, c, m, n, k); }
-KERNEL gemm_tn_vector(GEMM) { gemm<IeeeProduct, kVector, Columns, Columns>(a, b, EPILOGUE, c, m, n, k); }
-KERNEL gemm_tn_tf32(GEMM) { gemm<Tf32Product, kElement, Columns, Columns>(a, b, EPILOGUE, c, m, n, k); }
-KERNEL gemm_tn_vector_tf32(GEMM) { gemm<Tf32Product, kVector, Columns, Columns>(a, b, EPILOGUE, c, m, n, k); }
+KERNEL gemm_tn(GEMM) { gemm<IeeeProduct, kElement, Columns, Columns>(a, b, {bias, slope, moments}, c, m, n, k); }
+KERNEL gemm_tn_vector(GEMM) { gemm<IeeeProduct, kVector, Columns, Columns>(a, b, {bias, slope, moments}, c, m, n, k); }
+KERNEL gemm_tn_tf32(GEMM) { gemm<Tf32Product, kElement, Columns, Columns>(a, b, {bias, slope, moments}, c, m, n, k); }
+KERNEL gemm_tn_vector_tf32(GEMM) { gemm<Tf32Product, kVector, Columns, Columns>(a, b, {bias, slope, moments}, c, m, n, k); }
 
-KERNEL gemm_tt(GEMM) { gemm<IeeeProduct, kElement, Columns, Rows>(a, b, EPILOGUE, c, m, n, k); }
-KERNEL gemm_tt_vector(GEMM) { gemm<IeeeProduct, kVector, Columns, Rows>(a, b, EPILOGUE, c, m, n, k); }
-KERNEL gemm_tt_tf32(GEMM) { gemm<Tf32Product, kElement, Columns, Rows>(a, b, EPILOGUE, c, m, n, k); }
-KERNEL gemm_tt_vector_tf32(GEMM) { gemm<Tf32Product, kVector, Columns, Rows>(a, b, EPILOGUE, c, m, n, k); }
+KERNEL gemm_tt(GEMM) { gemm<IeeeProduct, kElement, Columns, Rows>(a, b, {bias, slope, moments}, c, m, n, k); }
+KERNEL gemm_tt_vector(GEMM) { gemm<IeeeProduct, kVector, Columns, Rows>(a, b, {bias, slope, moments}, c, m, n, k); }
+KERNEL gemm_tt_tf32(GEMM) { gemm<Tf32Product, kElement, Columns, Rows>(a, b, {bias, slope, moments}, c, m, n, k); }
+KERNEL gemm_tt_vector_tf32(GEMM) { gemm<Tf32Product, kVector, Columns, Rows>(a, b, {bias, slope, moments}, c, m, n, k); }
 
 // Σ over the rows of x (rows, columns): each part of the rows into partial (parts, columns).
 //

@@ -26,8 +26,6 @@ struct Epilogue {
         return leaky(bias != nullptr ? sum + bias[column] : sum, slope);
     }
 };
-#define EPILOGUE_PARAMETERS const real *bias, real slope, real *moments
-#define EPILOGUE Epilogue{bias, slope, moments}
 
 // Σ of the parts (parts, size) of element i, in order.
 __device__ __forceinline__ real sum_of_parts(const real* partial, int parts, long long size, long long i) {
