@@ -317,7 +317,7 @@ class Sequential(Module):
 
     def forward(self, x: Tensor, groups: Sequence[str] | None = None) -> Tensor:
         statistics = None
-        for module, after in zip(self.modules, (*self.modules[1:], None), strict=True):
+        for module, after in zip(self.modules, (*self.modules[1:], None), strict=False):
             if isinstance(module, BatchNorm):
                 x = module(x, groups, statistics)
                 statistics = None

@@ -21,7 +21,7 @@ from minigan.devices.precision import using_float32_precision
 
 Array = np.ndarray[Any, Any]
 
-EVEN = ConvolutionGeometry((8, 6), (4, 6), (4, 3), (2, 1), ((1, 1), (1, 1)))
+EVEN = ConvolutionGeometry((8, 4), (4, 4), (4, 3), (2, 1), ((1, 1), (1, 1)))
 ODD = ConvolutionGeometry(
     (9, 7), (4, 6), (4, 3), (2, 1), ((1, 2), (0, 1))
 )  # phases of 5 and of 4 rows

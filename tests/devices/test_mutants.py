@@ -87,7 +87,7 @@ MUTANTS = {
     "a row too many read": Mutant(
         "normalization.cu", "row < end; row += kRowThreads) {\n            const real x", "row <= end; row += kRowThreads) {\n            const real x",
         lambda d: d.batch_norm_statistics(ROWS, 2),
-        r"batch_norm_parts: thread .* reads 4 bytes in normalization.cu:\d+, \d+ bytes past the end of 'x'",
+        r"batch_norm_parts: thread .* reads 4 bytes in normalization.cu:\d+.*, \d+ bytes past the end of 'x'",
     ),
     "a sum of warps that were not waited for": Mutant(
         "reduction.cu", "warps[threadIdx.x / kWarp] = sum;\n    __syncthreads();", "warps[threadIdx.x / kWarp] = sum;", lambda d: d.weighted_sum(ROWS, None, 1.0),
