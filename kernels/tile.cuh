@@ -222,15 +222,14 @@ using Tf32Product = ProductOnTensorCores<kTensorCores>;
 template <int tile_rows, int tile_columns, class Part>
 __device__ __forceinline__ void store_moments(Part& part, real* moments, int column0, int n) {
     constexpr int kDown = tile_rows / Part::kRows;
-    __shared__ real sums[kDown][tile_columns];
-    const int own = threadIdx.x, column = column0 + own;
-    const bool has_column = own < tile_columns && column < n;
+    __shared__ real sums[kDown][tile_columns], means[tile_columns];
+    const int own = threadIdx.x;
     const auto sum_columns = [&](const auto& term) {  // of all rows, into sums[0]
 #pragma unroll
         for (int j = 0; j < Part::kColumns; ++j) {
             real sum = 0;
 #pragma unroll
-            for (int i = 0; i < Part::kRows; ++i) sum += term(i, j);
+            for (int i = 0; i < Part::kRows; ++i) sum += term(part.at(i, j), j);
             sums[part.down()][part.column(j)] = sum;
         }
         __syncthreads();
@@ -241,17 +240,17 @@ __device__ __forceinline__ void store_moments(Part& part, real* moments, int col
         }
         __syncthreads();
     };
-    sum_columns([&](int i, int j) { return part.at(i, j); });
-    real mean[Part::kColumns];
-#pragma unroll
-    for (int j = 0; j < Part::kColumns; ++j) mean[j] = sums[0][part.column(j)] / real(tile_rows);
-    if (has_column) moments[column] = sums[0][own] / real(tile_rows);
-    __syncthreads();  // everybody has the means
-    sum_columns([&](int i, int j) {
-        const real difference = part.at(i, j) - mean[j];
+    sum_columns([](real value, int) { return value; });
+    if (own < tile_columns) means[own] = sums[0][own] / real(tile_rows);
+    __syncthreads();
+    sum_columns([&](real value, int j) {
+        const real difference = value - means[part.column(j)];
         return difference * difference;
     });
-    if (has_column) moments[n + column] = sums[0][own];
+    if (own < tile_columns && column0 + own < n) {
+        moments[column0 + own] = means[own];
+        moments[n + column0 + own] = sums[0][own];
+    }
 }
 
 template <class Product, int a_width, int b_width, class A, class B, class Store>
@@ -283,20 +282,21 @@ __device__ __forceinline__ void tiled_product(const A& a, const B& b, const Stor
         start_copies(slice + 1);
         part.add(tile_a[slice % kStages], tile_b[slice % kStages]);
     }
+    const auto for_each = [&](const auto& function) {
 #pragma unroll
-    for (int i = 0; i < part.kRows; ++i)
+        for (int i = 0; i < part.kRows; ++i)
 #pragma unroll
-        for (int j = 0; j < part.kColumns; ++j) {
-            const int row = row0 + part.row(i), column = column0 + part.column(j);
-            if (row < m && column < n) {
-                part.at(i, j) = epilogue.finish(part.at(i, j), column);
-                store(row, column, part.at(i, j));
+            for (int j = 0; j < part.kColumns; ++j) {
+                const int row = row0 + part.row(i), column = column0 + part.column(j);
+                if (row < m && column < n) function(row, column, part.at(i, j));
             }
-        }
+    };
+    for_each([&](int, int column, real& value) { value = epilogue.finish(value, column); });
     if (epilogue.moments != nullptr) {
         const long long tile = (long long)blockIdx.z * (m / rows) + row0 / rows;
         store_moments<rows, columns>(part, epilogue.moments + tile * 2 * n, column0, n);
     }
+    for_each(store);
 }
 
 // An operand that is a matrix, or any array of which places and terms each add an offset to the address. Arrays have
