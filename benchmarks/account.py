@@ -81,6 +81,7 @@ _OPERATIONS = {
     "weighted_sum_backward": 1,
     "column_sum_parts": 1,
     "sum_parts": 1,
+    "sum_parts_moments": 8,
     "batch_norm_parts": 7,  # Welford: count, two differences, a quotient, a product, two sums
     "batch_norm_merge": 8,
     "batch_norm": 4,

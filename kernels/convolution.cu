@@ -3,7 +3,8 @@
 // Layout: images NHWC, filters (kernel height, kernel width, c, o). The convolution takes x (n, height, width, c) to
 // y (n, out_height, out_width, o): y[n,i,j,o] = Σ x[n, i·sh+u−top, j·sw+v−left, c]·w[u,v,c,o]. The transposed convolution
 // is its adjoint, and its filter lies with the last two axes swapped, (…, o, c): the `swapped` kernels read that.
-// With several splits a result is (splits, …), and `sum_parts` of gemm.cu adds them and the bias.
+// What goes forward has an epilogue, bias, activation and moments; with several splits a result is (splits, …), and what adds
+// them has it. The moments' tiles count within each phase.
 // `vector` kernels copy 128 bits at once: c and o, where the operands are contiguous along them, are of whole vectors. (A `narrow`
 // one copies dy so, and the few elements of w one by one.)
 //
@@ -138,67 +139,68 @@ struct PhaseFilter : Offsets {  // places are input channels, terms count (tap, 
 };
 struct StorePixels {
     real* dx;
-    const real* bias;
     Phase p;
     __device__ __forceinline__ void operator()(int pixel, int channel, real value) const {
         int row, column;
         const long long image = p.by_rows.divide(p.by_columns.divide(pixel, column), row);
         const long long y = p.first_y + row * p.g.sh, x = p.first_x + column * p.g.sw;
-        dx[((image * p.g.height + y) * p.g.width + x) * p.g.c + channel] = value + (bias != nullptr ? bias[channel] : real(0));
+        dx[((image * p.g.height + y) * p.g.width + x) * p.g.c + channel] = value;
     }
 };
 
-// y = windows(x)·w + bias: rows are the windows.
+// y = activation(windows(x)·w + bias): rows are the windows.
 template <class Product, int width, bool swapped>
-__device__ __forceinline__ void forward(const real* x, const real* w, const real* bias, real* y, const Geometry& g) {
+__device__ __forceinline__ void forward(const real* x, const real* w, const Epilogue& epilogue, real* y, const Geometry& g) {
     const Windows windows(x, g);
-    const StoreRows store{result_of_split(y, (long long)g.windows() * g.o), bias, g.o};
-    if constexpr (swapped) tiled_product<Product, width, width>(windows, SwappedFilter{{w}, g}, store, g.windows(), g.o, g.taps());
-    else tiled_product<Product, width, width>(windows, Columns{{w}, unsigned(g.o)}, store, g.windows(), g.o, g.taps());
+    const StoreRows store{result_of_split(y, (long long)g.windows() * g.o), g.o};
+    if constexpr (swapped) tiled_product<Product, width, width>(windows, SwappedFilter{{w}, g}, store, epilogue, g.windows(), g.o, g.taps());
+    else tiled_product<Product, width, width>(windows, Columns{{w}, unsigned(g.o)}, store, epilogue, g.windows(), g.o, g.taps());
 }
 
-// dx = the adjoint of the convolution, of dy, plus a bias: rows are the pixels of one phase, blockIdx.z the phase.
+// dx = the activation of the convolution's adjoint, of dy, plus a bias: rows are the pixels of one phase, blockIdx.z the phase.
 template <class Product, int dy_width, int w_width, bool swapped>
-__device__ __forceinline__ void backward_data(const real* dy, const real* w, const real* bias, real* dx, const Geometry& g) {
+__device__ __forceinline__ void backward_data(const real* dy, const real* w, const Epilogue& epilogue, real* dx, const Geometry& g) {
     const Phase p{g};
-    const StorePixels store{result_of_split(dx, (long long)g.n * g.height * g.width * g.c), bias, p};
-    tiled_product<Product, dy_width, w_width>(Gradients(dy, p), PhaseFilter<swapped>{{w}, p}, store, p.pixels(), g.c, p.terms());
+    const StorePixels store{result_of_split(dx, (long long)g.n * g.height * g.width * g.c), p};
+    tiled_product<Product, dy_width, w_width>(Gradients(dy, p), PhaseFilter<swapped>{{w}, p}, store, epilogue, p.pixels(), g.c,
+                                              p.terms());
 }
 
 // dw = windows(x)ᵀ·dy: rows are the taps, k the windows.
 template <class Product, int width>
 __device__ __forceinline__ void backward_weight(const real* x, const real* dy, real* dw, const Geometry& g, int swapped) {
     const StoreFilter store{result_of_split(dw, (long long)g.taps() * g.o), g, swapped};
-    tiled_product<Product, width, width>(WindowsTransposed(x, g), Columns{{dy}, unsigned(g.o)}, store, g.taps(), g.o, g.windows());
+    tiled_product<Product, width, width>(WindowsTransposed(x, g), Columns{{dy}, unsigned(g.o)}, store, Epilogue{}, g.taps(), g.o,
+                                         g.windows());
 }
 
-#define FORWARD const real *x, const real *w, const real *bias, real *y, GEOMETRY_PARAMETERS
+#define FORWARD const real *x, const real *w, const real *bias, real slope, real *moments, real *y, GEOMETRY_PARAMETERS
 
-KERNEL conv2d(FORWARD) { forward<IeeeProduct, kElement, false>(x, w, bias, y, GEOMETRY); }
-KERNEL conv2d_vector(FORWARD) { forward<IeeeProduct, kVector, false>(x, w, bias, y, GEOMETRY); }
-KERNEL conv2d_tf32(FORWARD) { forward<Tf32Product, kElement, false>(x, w, bias, y, GEOMETRY); }
-KERNEL conv2d_vector_tf32(FORWARD) { forward<Tf32Product, kVector, false>(x, w, bias, y, GEOMETRY); }
-KERNEL conv2d_swapped(FORWARD) { forward<IeeeProduct, kElement, true>(x, w, bias, y, GEOMETRY); }
-KERNEL conv2d_swapped_vector(FORWARD) { forward<IeeeProduct, kVector, true>(x, w, bias, y, GEOMETRY); }
-KERNEL conv2d_swapped_tf32(FORWARD) { forward<Tf32Product, kElement, true>(x, w, bias, y, GEOMETRY); }
-KERNEL conv2d_swapped_vector_tf32(FORWARD) { forward<Tf32Product, kVector, true>(x, w, bias, y, GEOMETRY); }
+KERNEL conv2d(FORWARD) { forward<IeeeProduct, kElement, false>(x, w, {bias, slope, moments}, y, GEOMETRY); }
+KERNEL conv2d_vector(FORWARD) { forward<IeeeProduct, kVector, false>(x, w, {bias, slope, moments}, y, GEOMETRY); }
+KERNEL conv2d_tf32(FORWARD) { forward<Tf32Product, kElement, false>(x, w, {bias, slope, moments}, y, GEOMETRY); }
+KERNEL conv2d_vector_tf32(FORWARD) { forward<Tf32Product, kVector, false>(x, w, {bias, slope, moments}, y, GEOMETRY); }
+KERNEL conv2d_swapped(FORWARD) { forward<IeeeProduct, kElement, true>(x, w, {bias, slope, moments}, y, GEOMETRY); }
+KERNEL conv2d_swapped_vector(FORWARD) { forward<IeeeProduct, kVector, true>(x, w, {bias, slope, moments}, y, GEOMETRY); }
+KERNEL conv2d_swapped_tf32(FORWARD) { forward<Tf32Product, kElement, true>(x, w, {bias, slope, moments}, y, GEOMETRY); }
+KERNEL conv2d_swapped_vector_tf32(FORWARD) { forward<Tf32Product, kVector, true>(x, w, {bias, slope, moments}, y, GEOMETRY); }
 
-#define BACKWARD_DATA const real *dy, const real *w, const real *bias, real *dx, GEOMETRY_PARAMETERS
+#define BACKWARD_DATA const real *dy, const real *w, const real *bias, real slope, real *moments, real *dx, GEOMETRY_PARAMETERS
 
-KERNEL conv2d_backward_data(BACKWARD_DATA) { backward_data<IeeeProduct, kElement, kElement, false>(dy, w, bias, dx, GEOMETRY); }
-KERNEL conv2d_backward_data_vector(BACKWARD_DATA) { backward_data<IeeeProduct, kVector, kVector, false>(dy, w, bias, dx, GEOMETRY); }
-KERNEL conv2d_backward_data_tf32(BACKWARD_DATA) { backward_data<Tf32Product, kElement, kElement, false>(dy, w, bias, dx, GEOMETRY); }
-KERNEL conv2d_backward_data_vector_tf32(BACKWARD_DATA) { backward_data<Tf32Product, kVector, kVector, false>(dy, w, bias, dx, GEOMETRY); }
-KERNEL conv2d_backward_data_swapped(BACKWARD_DATA) { backward_data<IeeeProduct, kElement, kElement, true>(dy, w, bias, dx, GEOMETRY); }
-KERNEL conv2d_backward_data_swapped_vector(BACKWARD_DATA) { backward_data<IeeeProduct, kVector, kVector, true>(dy, w, bias, dx, GEOMETRY); }
-KERNEL conv2d_backward_data_swapped_tf32(BACKWARD_DATA) { backward_data<Tf32Product, kElement, kElement, true>(dy, w, bias, dx, GEOMETRY); }
-KERNEL conv2d_backward_data_swapped_vector_tf32(BACKWARD_DATA) { backward_data<Tf32Product, kVector, kVector, true>(dy, w, bias, dx, GEOMETRY); }
+KERNEL conv2d_backward_data(BACKWARD_DATA) { backward_data<IeeeProduct, kElement, kElement, false>(dy, w, {bias, slope, moments}, dx, GEOMETRY); }
+KERNEL conv2d_backward_data_vector(BACKWARD_DATA) { backward_data<IeeeProduct, kVector, kVector, false>(dy, w, {bias, slope, moments}, dx, GEOMETRY); }
+KERNEL conv2d_backward_data_tf32(BACKWARD_DATA) { backward_data<Tf32Product, kElement, kElement, false>(dy, w, {bias, slope, moments}, dx, GEOMETRY); }
+KERNEL conv2d_backward_data_vector_tf32(BACKWARD_DATA) { backward_data<Tf32Product, kVector, kVector, false>(dy, w, {bias, slope, moments}, dx, GEOMETRY); }
+KERNEL conv2d_backward_data_swapped(BACKWARD_DATA) { backward_data<IeeeProduct, kElement, kElement, true>(dy, w, {bias, slope, moments}, dx, GEOMETRY); }
+KERNEL conv2d_backward_data_swapped_vector(BACKWARD_DATA) { backward_data<IeeeProduct, kVector, kVector, true>(dy, w, {bias, slope, moments}, dx, GEOMETRY); }
+KERNEL conv2d_backward_data_swapped_tf32(BACKWARD_DATA) { backward_data<Tf32Product, kElement, kElement, true>(dy, w, {bias, slope, moments}, dx, GEOMETRY); }
+KERNEL conv2d_backward_data_swapped_vector_tf32(BACKWARD_DATA) { backward_data<Tf32Product, kVector, kVector, true>(dy, w, {bias, slope, moments}, dx, GEOMETRY); }
 
 // For few channels c.
-KERNEL conv2d_backward_data_narrow(BACKWARD_DATA) { backward_data<NarrowProduct, kElement, kElement, false>(dy, w, bias, dx, GEOMETRY); }
-KERNEL conv2d_backward_data_narrow_vector(BACKWARD_DATA) { backward_data<NarrowProduct, kVector, kElement, false>(dy, w, bias, dx, GEOMETRY); }
-KERNEL conv2d_backward_data_swapped_narrow(BACKWARD_DATA) { backward_data<NarrowProduct, kElement, kElement, true>(dy, w, bias, dx, GEOMETRY); }
-KERNEL conv2d_backward_data_swapped_narrow_vector(BACKWARD_DATA) { backward_data<NarrowProduct, kVector, kElement, true>(dy, w, bias, dx, GEOMETRY); }
+KERNEL conv2d_backward_data_narrow(BACKWARD_DATA) { backward_data<NarrowProduct, kElement, kElement, false>(dy, w, {bias, slope, moments}, dx, GEOMETRY); }
+KERNEL conv2d_backward_data_narrow_vector(BACKWARD_DATA) { backward_data<NarrowProduct, kVector, kElement, false>(dy, w, {bias, slope, moments}, dx, GEOMETRY); }
+KERNEL conv2d_backward_data_swapped_narrow(BACKWARD_DATA) { backward_data<NarrowProduct, kElement, kElement, true>(dy, w, {bias, slope, moments}, dx, GEOMETRY); }
+KERNEL conv2d_backward_data_swapped_narrow_vector(BACKWARD_DATA) { backward_data<NarrowProduct, kVector, kElement, true>(dy, w, {bias, slope, moments}, dx, GEOMETRY); }
 
 #define BACKWARD_WEIGHT const real *x, const real *dy, real *dw, GEOMETRY_PARAMETERS, int swapped
 

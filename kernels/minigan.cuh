@@ -17,6 +17,23 @@ constexpr unsigned kAllLanes = 0xffffffffu;
 __device__ __forceinline__ real leaky(real x, real slope) { return x > real(0) ? x : slope * x; }
 __device__ __forceinline__ real leaky_gradient(real dy, real x, real slope) { return x > real(0) ? dy : slope * dy; }
 
+// What is done to a product's sums before they are stored.
+struct Epilogue {
+    const real* bias = nullptr;  // of each column, or null for none
+    real slope = 1;              // of the activation
+    real* moments = nullptr;     // where the moments of each tile go, (phases, tiles down, 2, columns), or null
+    __device__ __forceinline__ real finish(real sum, int column) const {
+        return leaky(bias != nullptr ? sum + bias[column] : sum, slope);
+    }
+};
+
+// Σ of the parts (parts, size) of element i, in order.
+__device__ __forceinline__ real sum_of_parts(const real* partial, int parts, long long size, long long i) {
+    real sum = 0;
+    for (int part = 0; part < parts; ++part) sum += partial[part * size + i];
+    return sum;
+}
+
 // Σ over the lanes of a warp, in a fixed order; every lane gets the sum.
 __device__ __forceinline__ real warp_sum(real value) {
     for (int step = kWarp / 2; step > 0; step /= 2) value += __shfl_xor_sync(kAllLanes, value, step);

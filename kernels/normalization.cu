@@ -3,7 +3,8 @@
 // Layout: x (groups·rows, channels), the rows of a group side by side; mean and variance (groups, channels).
 // Reductions run over parts of a group's rows, 32 channels side by side and 8 rows at a time (block (32, 8), grid
 // (⌈channels/32⌉, parts, groups)); the parts are merged in order by a second kernel. Bound: memory. Forward reads x
-// twice and writes y; backward reads x and dy twice and writes dx.
+// twice and writes y, or once, where the product that made x left the moments of its tiles (tile.cuh); backward reads x and
+// dy twice and writes dx.
 
 #include "minigan.cuh"
 
@@ -20,30 +21,46 @@ __device__ __forceinline__ Moments merge(const Moments& a, const Moments& b) {
 
 __device__ __forceinline__ int part_begin(int rows, int part, int parts) { return int((long long)rows * part / parts); }
 
-// Mean and Σ(x − mean)² of each channel over one part: Welford (1962) in each thread, then merged across threads.
-KERNEL batch_norm_parts(const real* __restrict__ x, real* __restrict__ part_mean, real* __restrict__ part_m2, int rows,
-                        int channels) {
+// Mean and Σ(value − mean)² of each channel over one part, (groups, parts, 2, channels): Welford (1962) in each thread, then
+// merged across threads. `value(i, channel)` is element i.
+template <class Value>
+__device__ __forceinline__ void moments_of_part(const Value& value, real* __restrict__ moments, int rows, int channels) {
     __shared__ Moments shared[kRowThreads][kWarp];
     const int channel = blockIdx.x * kWarp + threadIdx.x, part = blockIdx.y, parts = gridDim.y, group = blockIdx.z;
     const int begin = part_begin(rows, part, parts), end = part_begin(rows, part + 1, parts);
     Moments own = {0, 0, 0};
     if (channel < channels) {
         for (int row = begin + threadIdx.y; row < end; row += kRowThreads) {
-            const real value = x[((long long)group * rows + row) * channels + channel];
+            const real x = value(((long long)group * rows + row) * channels + channel, channel);
             own.count += real(1);
-            const real difference = value - own.mean;
+            const real difference = x - own.mean;
             own.mean += difference / own.count;
-            own.m2 += difference * (value - own.mean);
+            own.m2 += difference * (x - own.mean);
         }
     }
     shared[threadIdx.y][threadIdx.x] = own;
     __syncthreads();
     if (threadIdx.y == 0 && channel < channels) {
         for (int i = 1; i < kRowThreads; ++i) own = merge(own, shared[i][threadIdx.x]);
-        const long long at = ((long long)group * parts + part) * channels + channel;
-        part_mean[at] = own.mean;
-        part_m2[at] = own.m2;
+        real* of_part = moments + ((long long)group * parts + part) * 2 * channels + channel;
+        of_part[0] = own.mean;
+        of_part[channels] = own.m2;
     }
+}
+
+KERNEL batch_norm_parts(const real* __restrict__ x, real* __restrict__ moments, int rows, int channels) {
+    moments_of_part([&](long long i, int) { return x[i]; }, moments, rows, channels);
+}
+
+// The same, of a product whose sums were divided among splits (splits, size), and the product, which `sum_parts` would store.
+KERNEL sum_parts_moments(const real* __restrict__ partial, const real* __restrict__ bias, real slope,
+                         real* __restrict__ moments, real* __restrict__ result, int splits, int rows, int channels,
+                         long long size) {
+    const Epilogue epilogue{bias, slope};
+    const auto value = [&](long long i, int channel) {
+        return result[i] = epilogue.finish(sum_of_parts(partial, splits, size, i), channel);
+    };
+    moments_of_part(value, moments, rows, channels);
 }
 
 constexpr int kGroups = 16;
@@ -52,26 +69,37 @@ struct Running {  // by group; null where there are none
     real* variance[kGroups];
 };
 
-// The parts of each group merged in order, of up to 16 groups; and running ← momentum·running + (1 − momentum)·batch,
-// the variance unbiased. Launch: a thread a channel, which takes the groups in order: one may be named twice.
-KERNEL batch_norm_merge(const real* __restrict__ part_mean, const real* __restrict__ part_m2, real* __restrict__ mean,
-                        real* __restrict__ variance, const Running running, real momentum, int rows, int channels,
-                        int parts, int groups) {
-    const int channel = int(grid_index());
-    if (channel >= channels) return;
-    for (int group = 0; group < groups; ++group) {
-        Moments total = {0, 0, 0};
-        for (int part = 0; part < parts; ++part) {
-            const long long at = ((long long)group * parts + part) * channels + channel;
+// The parts of up to 16 groups, from `first` on, merged in order; and running ← momentum·running + (1 − momentum)·batch,
+// the variance unbiased. The moments are (phases, groups, parts, 2, channels), of `rows` rows of a group in each phase: a
+// product's tiles, or with one phase what `batch_norm_parts` leaves.
+//
+// Launch: grid ⌈channels/32⌉, block (32, 8): 32 channels side by side, whose parts 8 threads share. Groups are taken in
+// order, since one may be named twice.
+KERNEL batch_norm_merge(const real* __restrict__ moments, real* __restrict__ mean, real* __restrict__ variance,
+                        const Running running, real momentum, int rows, int channels, int phases, int parts, int groups,
+                        int first) {
+    __shared__ Moments shared[kRowThreads][kWarp];
+    const int channel = blockIdx.x * kWarp + threadIdx.x;
+    for (int i = 0; i < min(kGroups, groups - first); ++i) {
+        const int group = first + i;
+        Moments own = {0, 0, 0};
+        for (int p = threadIdx.y; p < phases * parts && channel < channels; p += kRowThreads) {
+            const int phase = p / parts, part = p % parts;
             const int count = part_begin(rows, part + 1, parts) - part_begin(rows, part, parts);
-            total = merge(total, {part_mean[at], part_m2[at], real(count)});
+            const real* of_part = moments + (((long long)phase * groups + group) * parts + part) * 2 * channels + channel;
+            own = merge(own, {of_part[0], of_part[channels], real(count)});
         }
-        mean[group * channels + channel] = total.mean;
-        variance[group * channels + channel] = total.m2 / real(rows);
-        if (running.mean[group] == nullptr) continue;
-        real &m = running.mean[group][channel], &v = running.variance[group][channel];
-        m = momentum * m + (real(1) - momentum) * total.mean;
-        v = momentum * v + (real(1) - momentum) * (total.m2 / real(rows - 1));
+        __syncthreads();  // the group before has been read
+        shared[threadIdx.y][threadIdx.x] = own;
+        __syncthreads();
+        if (threadIdx.y > 0 || channel >= channels) continue;
+        for (int t = 1; t < kRowThreads; ++t) own = merge(own, shared[t][threadIdx.x]);
+        mean[group * channels + channel] = own.mean;
+        variance[group * channels + channel] = own.m2 / own.count;
+        if (running.mean[i] == nullptr) continue;
+        real &m = running.mean[i][channel], &v = running.variance[i][channel];
+        m = momentum * m + (real(1) - momentum) * own.mean;
+        v = momentum * v + (real(1) - momentum) * (own.m2 / (own.count - real(1)));
     }
 }
 

@@ -16,8 +16,12 @@
 // (`k_is_contiguous`) or along places. If all runs of kVector of them are whole and aligned, `width` may be kVector, and
 // a copy moves 16 bytes; else it is 1. Both give the same bits.
 //
-// The grid's y divides k (split-K): its blocks compute partial sums of the same C, and `store(row, column, value)`
-// must keep those apart.
+// The epilogue is what is done to the sums while they are in registers: a bias for each column, the activation, and the
+// mean and Σ(value − mean)² of each column of the tile, parts of batch norm's statistics. `store(row, column, value)` keeps
+// what comes of it.
+//
+// The grid's y divides k (split-K): its blocks compute partial sums of the same C, which `store` must keep apart, and
+// what adds them has the epilogue (`sum_parts` of gemm.cu, `sum_parts_moments` of normalization.cu).
 //
 // Launch: grid (tiles, splits, …), block 128. Bound: arithmetic, 2·m·n·k FLOPs.
 #pragma once
@@ -120,13 +124,18 @@ public:
     }
 };
 
-// A thread's part of C, rows × columns, in the arithmetic of `real`; `across` threads share a row of the tile.
+// A thread's part of C, kRows × kColumns elements of which `at(i, j)` is in the row `row(i)` and the column `column(j)` of
+// the tile; `down()` counts the threads that share these columns.
+
+// In the arithmetic of `real`; `across` threads share a row of the tile.
 template <class TileA, class TileB, int rows, int columns, int across>
 class Ieee {
     static constexpr int kDown = kThreads / across;
     real sum[rows][columns] = {};
 
 public:
+    static constexpr int kRows = rows, kColumns = columns;
+
     __device__ __forceinline__ void add(const TileA& a, const TileB& b) {
         real slice[rows][columns] = {};
 #pragma unroll 1  // unrolled, a thread takes up to 40 registers more
@@ -148,18 +157,13 @@ public:
             for (int j = 0; j < columns; ++j) sum[i][j] += slice[i][j];
     }
 
-    template <class Store>
-    __device__ __forceinline__ void store(const Store& store) const {
-#pragma unroll
-        for (int i = 0; i < rows; ++i)
-#pragma unroll
-            for (int j = 0; j < columns; ++j)
-                store(TileA::template place<kDown>(threadIdx.x / across, i),
-                      TileB::template place<across>(threadIdx.x % across, j), sum[i][j]);
-    }
+    __device__ __forceinline__ static int down() { return threadIdx.x / across; }
+    __device__ __forceinline__ static int row(int i) { return TileA::template place<kDown>(down(), i); }
+    __device__ __forceinline__ static int column(int j) { return TileB::template place<across>(threadIdx.x % across, j); }
+    __device__ __forceinline__ real& at(int i, int j) { return sum[i][j]; }
 };
 
-// A warp's part of C on the tensor cores.
+// On the tensor cores, of which a warp has 32×32 elements.
 template <class TileA, class TileB>
 class TensorCore {
     static constexpr int kPart = 32, kDown = kPart / 16, kAcross = kPart / 8;
@@ -169,6 +173,8 @@ class TensorCore {
     __device__ __forceinline__ static int column0() { return threadIdx.x / kWarp % 2 * kPart; }
 
 public:
+    static constexpr int kRows = 2 * kDown, kColumns = 2 * kAcross;
+
     __device__ __forceinline__ void add(const TileA& a, const TileB& b) {
 #pragma unroll
         for (int k0 = 0; k0 < kSlice; k0 += 8) {
@@ -189,17 +195,10 @@ public:
         }
     }
 
-    template <class Store>
-    __device__ __forceinline__ void store(const Store& store) const {
-        const int lane = threadIdx.x % kWarp;
-#pragma unroll
-        for (int i = 0; i < kDown; ++i)
-#pragma unroll
-            for (int j = 0; j < kAcross; ++j)
-#pragma unroll
-                for (int e = 0; e < 4; ++e)
-                    store(row0() + 16 * i + e / 2 * 8 + lane / 4, column0() + 8 * j + lane % 4 * 2 + e % 2, sum[i][j][e]);
-    }
+    __device__ __forceinline__ static int down() { return threadIdx.x / kWarp / 2 * 8 + threadIdx.x % kWarp / 4; }
+    __device__ __forceinline__ static int row(int i) { return row0() + 8 * i + threadIdx.x % kWarp / 4; }
+    __device__ __forceinline__ static int column(int j) { return column0() + j / 2 * 8 + threadIdx.x % 4 * 2 + j % 2; }
+    __device__ __forceinline__ float& at(int i, int j) { return sum[i / 2][j / 2][i % 2 * 2 + j % 2]; }
 };
 
 // How a kernel computes its product: the tile, and a thread's part of it.
@@ -218,8 +217,45 @@ template <> struct ProductOnTensorCores<true> {
 };
 using Tf32Product = ProductOnTensorCores<kTensorCores>;
 
+// The moments of each column of a tile that has all its rows: two passes over the values in registers, each thread's own
+// and then those of the threads down the tile, in order. `moments` are this tile's, (2, n): means, and Σ(value − mean)².
+template <int tile_rows, int tile_columns, class Part>
+__device__ __forceinline__ void store_moments(Part& part, real* moments, int column0, int n) {
+    constexpr int kDown = tile_rows / Part::kRows;
+    __shared__ real sums[kDown][tile_columns], means[tile_columns];
+    const int own = threadIdx.x;
+    const auto sum_columns = [&](const auto& term) {  // of all rows, into sums[0]
+#pragma unroll
+        for (int j = 0; j < Part::kColumns; ++j) {
+            real sum = 0;
+#pragma unroll
+            for (int i = 0; i < Part::kRows; ++i) sum += term(part.at(i, j), j);
+            sums[part.down()][part.column(j)] = sum;
+        }
+        __syncthreads();
+        if (own < tile_columns) {
+            real sum = 0;
+            for (int i = 0; i < kDown; ++i) sum += sums[i][own];
+            sums[0][own] = sum;
+        }
+        __syncthreads();
+    };
+    sum_columns([](real value, int) { return value; });
+    if (own < tile_columns) means[own] = sums[0][own] / real(tile_rows);
+    __syncthreads();
+    sum_columns([&](real value, int j) {
+        const real difference = value - means[part.column(j)];
+        return difference * difference;
+    });
+    if (own < tile_columns && column0 + own < n) {
+        moments[column0 + own] = means[own];
+        moments[n + column0 + own] = sums[0][own];
+    }
+}
+
 template <class Product, int a_width, int b_width, class A, class B, class Store>
-__device__ __forceinline__ void tiled_product(const A& a, const B& b, const Store& store, int m, int n, int k) {
+__device__ __forceinline__ void tiled_product(const A& a, const B& b, const Store& store, const Epilogue& epilogue, int m,
+                                              int n, int k) {
     constexpr int rows = Product::kRows, columns = Product::kColumns;
     using TileA = Tile<A::k_is_contiguous, rows>;
     using TileB = Tile<B::k_is_contiguous, columns>;
@@ -246,9 +282,21 @@ __device__ __forceinline__ void tiled_product(const A& a, const B& b, const Stor
         start_copies(slice + 1);
         part.add(tile_a[slice % kStages], tile_b[slice % kStages]);
     }
-    part.store([&](int row, int column, real value) {
-        if (row0 + row < m && column0 + column < n) store(row0 + row, column0 + column, value);
-    });
+    const auto for_each = [&](const auto& function) {
+#pragma unroll
+        for (int i = 0; i < part.kRows; ++i)
+#pragma unroll
+            for (int j = 0; j < part.kColumns; ++j) {
+                const int row = row0 + part.row(i), column = column0 + part.column(j);
+                if (row < m && column < n) function(row, column, part.at(i, j));
+            }
+    };
+    for_each([&](int, int column, real& value) { value = epilogue.finish(value, column); });
+    if (epilogue.moments != nullptr) {
+        const long long tile = (long long)blockIdx.z * (m / rows) + row0 / rows;
+        store_moments<rows, columns>(part, epilogue.moments + tile * 2 * n, column0, n);
+    }
+    for_each(store);
 }
 
 // An operand that is a matrix, or any array of which places and terms each add an offset to the address. Arrays have
@@ -277,12 +325,10 @@ struct Columns : Offsets {
 // Where a split stores its sums: the result, or for several splits its part of (splits, size) partial sums.
 __device__ __forceinline__ real* result_of_split(real* results, long long size) { return results + blockIdx.y * size; }
 
-// C in memory, plus a bias for each column (or none, for a null pointer).
 struct StoreRows {
     real* data;
-    const real* bias;
     int pitch;
     __device__ __forceinline__ void operator()(int row, int column, real value) const {
-        data[(long long)row * pitch + column] = value + (bias != nullptr ? bias[column] : real(0));
+        data[(long long)row * pitch + column] = value;
     }
 };

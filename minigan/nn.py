@@ -16,7 +16,12 @@ from minigan.devices import Device, get_device
 from minigan.ops.convolution import Padding, Pair, conv2d, conv_transpose2d
 from minigan.ops.elementwise import leaky_relu, sigmoid
 from minigan.ops.linear import linear
-from minigan.ops.normalization import RunningStatistics, batch_norm
+from minigan.ops.normalization import (
+    BatchStatistics,
+    RunningStatistics,
+    batch_norm,
+    room_for_statistics,
+)
 from minigan.random import Generator, default_generator
 from minigan.tensor import Tensor, load_all
 
@@ -95,24 +100,33 @@ class Module:
 
 
 class Linear(Module):
-    """y = x·weight + bias; weight is (features in, features out)."""
+    """y = activation(x·weight + bias); weight is (features in, features out).
+
+    `negative_slope` fuses the activation that follows, here and in the convolutions: 1 is none, 0 ReLU. With
+    `statistics` the layer finds those of its result, for the batch norm that follows; `Sequential` asks for them.
+    """
 
     def __init__(
         self,
         in_features: int,
         out_features: int,
         bias: bool = True,
+        negative_slope: float = 1.0,
         *,
         dtype: DTypeLike = np.float32,
         device: str | Device | None = None,
         generator: Generator | None = None,
     ) -> None:
+        self.negative_slope = negative_slope
         make = _Initializer(in_features, dtype, device, generator)
         self.weight = make((in_features, out_features))
         self.bias = make((out_features,)) if bias else None
 
-    def forward(self, x: Tensor) -> Tensor:
-        return linear(x, self.weight, self.bias)
+    def forward(self, x: Tensor, statistics: BatchStatistics | None = None) -> Tensor:
+        return linear(
+            x, self.weight, self.bias,
+            negative_slope=self.negative_slope, statistics=statistics,
+        )  # fmt: skip
 
 
 class Conv2d(Module):
@@ -126,19 +140,23 @@ class Conv2d(Module):
         stride: Pair = 1,
         padding: Padding = 0,
         bias: bool = True,
+        negative_slope: float = 1.0,
         *,
         dtype: DTypeLike = np.float32,
         device: str | Device | None = None,
         generator: Generator | None = None,
     ) -> None:
         kernel = (kernel_size, kernel_size) if isinstance(kernel_size, int) else tuple(kernel_size)
-        self.stride, self.padding = stride, padding
+        self.stride, self.padding, self.negative_slope = stride, padding, negative_slope
         make = _Initializer(math.prod(kernel) * in_channels, dtype, device, generator)
         self.weight = make((*kernel, in_channels, out_channels))
         self.bias = make((out_channels,)) if bias else None
 
-    def forward(self, x: Tensor) -> Tensor:
-        return conv2d(x, self.weight, self.bias, self.stride, self.padding)
+    def forward(self, x: Tensor, statistics: BatchStatistics | None = None) -> Tensor:
+        return conv2d(
+            x, self.weight, self.bias, self.stride, self.padding,
+            negative_slope=self.negative_slope, statistics=statistics,
+        )  # fmt: skip
 
 
 class ConvTranspose2d(Module):
@@ -153,6 +171,7 @@ class ConvTranspose2d(Module):
         padding: Padding = 0,
         output_padding: Pair = 0,
         bias: bool = True,
+        negative_slope: float = 1.0,
         *,
         dtype: DTypeLike = np.float32,
         device: str | Device | None = None,
@@ -160,14 +179,16 @@ class ConvTranspose2d(Module):
     ) -> None:
         kernel = (kernel_size, kernel_size) if isinstance(kernel_size, int) else tuple(kernel_size)
         self.stride, self.padding, self.output_padding = stride, padding, output_padding
+        self.negative_slope = negative_slope
         make = _Initializer(math.prod(kernel) * in_channels, dtype, device, generator)
         self.weight = make((*kernel, in_channels, out_channels))
         self.bias = make((out_channels,)) if bias else None
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, statistics: BatchStatistics | None = None) -> Tensor:
         return conv_transpose2d(
-            x, self.weight, self.bias, self.stride, self.padding, self.output_padding
-        )
+            x, self.weight, self.bias, self.stride, self.padding, self.output_padding,
+            negative_slope=self.negative_slope, statistics=statistics,
+        )  # fmt: skip
 
 
 class BatchNorm(Module):
@@ -205,16 +226,33 @@ class BatchNorm(Module):
             yield f"running_mean.{group}", statistics.mean
             yield f"running_variance.{group}", statistics.variance
 
-    def forward(self, x: Tensor, groups: Sequence[str] | None = None) -> Tensor:
-        """`groups` names the equal runs of the batch; a layer with one group needs no name."""
+    def forward(
+        self,
+        x: Tensor,
+        groups: Sequence[str] | None = None,
+        statistics: BatchStatistics | None = None,
+    ) -> Tensor:
+        """`groups` names the equal runs of the batch; a layer with one group needs no name.
+
+        `statistics` are those that the layer before filled; see `room_for_statistics`.
+        """
+        return batch_norm(
+            x, self.weight, self.bias, self.running, self._named(groups), self.training,
+            self.momentum, self.epsilon, self.negative_slope, statistics,
+        )  # fmt: skip
+
+    def room_for_statistics(self, groups: Sequence[str] | None = None) -> BatchStatistics | None:
+        """What the layer before is to fill, where its result's statistics are wanted: in training."""
+        if not self.training:
+            return None
+        return room_for_statistics(self.weight, self.running, self._named(groups), self.momentum)
+
+    def _named(self, groups: Sequence[str] | None) -> Sequence[str]:
         if groups is None:
             if len(self.running) != 1:
                 raise ValueError(f"BatchNorm: say which of its groups, {', '.join(self.running)}")
             groups = tuple(self.running)
-        return batch_norm(
-            x, self.weight, self.bias, self.running, groups, self.training,
-            self.momentum, self.epsilon, self.negative_slope,
-        )  # fmt: skip
+        return groups
 
 
 class LeakyReLU(Module):
@@ -266,7 +304,10 @@ class Reshape(Module):
 
 
 class Sequential(Module):
-    """Modules one after another; `groups` reaches the batch norms among them."""
+    """Modules one after another; `groups` reaches the batch norms among them.
+
+    A linear layer or convolution that stands before a batch norm finds the statistics for it.
+    """
 
     def __init__(self, *modules: Module) -> None:
         self.modules = modules
@@ -275,10 +316,26 @@ class Sequential(Module):
         return ((str(i), module) for i, module in enumerate(self.modules))
 
     def forward(self, x: Tensor, groups: Sequence[str] | None = None) -> Tensor:
-        for module in self.modules:
-            by_group = isinstance(module, (BatchNorm, Sequential))
-            x = module(x, groups=groups) if by_group else module(x)
+        statistics = None
+        for module, after in zip(self.modules, (*self.modules[1:], None), strict=False):
+            if isinstance(module, BatchNorm):
+                x = module(x, groups, statistics)
+                statistics = None
+            elif isinstance(module, Sequential):
+                x = module(x, groups)
+            elif type(module) in _PRODUCTS and isinstance(after, BatchNorm):
+                statistics = after.room_for_statistics(groups)
+                x = module(x, statistics)
+            else:
+                x = module(x)
         return x
+
+
+_PRODUCTS = (
+    Linear,
+    Conv2d,
+    ConvTranspose2d,
+)  # not what derives from them, whose forward may take less
 
 
 class _Initializer:

@@ -100,6 +100,72 @@ def test_sequential_is_one_after_another() -> None:
     np.testing.assert_array_equal(nn.Sequential()(x).numpy(), x.numpy())
 
 
+@pytest.mark.parametrize("slope", [0.2, 0.0])
+def test_a_layer_has_the_activation_in_it(slope: float) -> None:
+    shared = {"negative_slope": slope, "dtype": np.float64}
+    for layer, x in (
+        (nn.Linear(3, 4, **shared), values(5, 3)),
+        (nn.Conv2d(3, 4, 2, **shared), values(2, 3, 3, 3)),
+        (nn.ConvTranspose2d(3, 4, 2, **shared), values(2, 3, 3, 3)),
+    ):
+        result = layer(x).numpy()
+        layer.negative_slope = 1.0
+        expected = layer(x).numpy()
+        assert (expected < 0).any()
+        np.testing.assert_array_equal(result, np.where(expected > 0, expected, slope * expected))
+
+
+def test_in_a_sequential_a_product_finds_the_statistics_for_the_norm_behind_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """So the device is not asked for them; two norms in a row, or one behind another layer, ask for their own."""
+    device = mg.get_device("cpu")
+    asked: list[tuple[int, ...]] = []
+    own = device.batch_norm_statistics
+
+    def spy(x: Any, *rest: Any) -> Any:
+        asked.append(x.shape)
+        return own(x, *rest)
+
+    monkeypatch.setattr(device, "batch_norm_statistics", spy)
+    layers = [
+        nn.Conv2d(1, 3, 2, dtype=np.float64), nn.BatchNorm(3, dtype=np.float64),
+        nn.ConvTranspose2d(3, 4, 2, dtype=np.float64), nn.BatchNorm(4, dtype=np.float64),
+        nn.Linear(4, 5, dtype=np.float64), nn.BatchNorm(5, dtype=np.float64),
+        nn.BatchNorm(5, dtype=np.float64), nn.Linear(5, 6, dtype=np.float64), nn.Sigmoid(),
+        nn.BatchNorm(6, dtype=np.float64),
+    ]  # fmt: skip
+    model, x = nn.Sequential(*layers), values(4, 3, 3, 1)
+    together = model(x).numpy()
+    assert asked == [(4 * 3 * 3, 5), (4 * 3 * 3, 6)]
+    moved = [a.numpy() for layer in layers if isinstance(layer, nn.BatchNorm) for a in layer.running["default"]]  # fmt: skip
+    for layer in layers:
+        if isinstance(layer, nn.BatchNorm):
+            layer.running["default"].mean.zero_()
+            layer.running["default"].variance.copy_(np.ones(layer.weight.shape))
+    y = x
+    for layer in layers:
+        y = layer(y)
+    np.testing.assert_allclose(together, y.numpy(), rtol=1e-11, atol=1e-11)
+    apart = [a.numpy() for layer in layers if isinstance(layer, nn.BatchNorm) for a in layer.running["default"]]  # fmt: skip
+    for one, other in zip(moved, apart, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-12)
+    model.eval()
+    asked.clear()
+    model(x)
+    assert not asked
+
+
+def test_a_layer_of_one_s_own_in_front_of_a_norm() -> None:
+    class Doubled(nn.Linear):
+        def forward(self, x: Tensor) -> Tensor:
+            return 2 * super().forward(x)
+
+    layer, norm = Doubled(3, 4, dtype=np.float64), nn.BatchNorm(4, dtype=np.float64)
+    x = values(5, 3)
+    np.testing.assert_array_equal(nn.Sequential(layer, norm)(x).numpy(), norm(layer(x)).numpy())
+
+
 def test_gradients_reach_every_parameter() -> None:
     model = network()
     parameters = model.parameters()

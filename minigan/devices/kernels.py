@@ -8,7 +8,8 @@ calls a kernel) and of one dtype, float32 or float64, unless said otherwise; wha
 (kernel height, kernel width, channels in, channels out), so that a filter is the matrix of its GEMM
 as it lies. Sums are taken in a fixed order: the same inputs on the same machine and the same number of
 threads give the same bits. A ``negative_slope`` s stands for the activation y = x if x > 0 else s·x:
-1 is the identity, 0 is ReLU, 0.1 the paper's leaky ReLU. How float32 products (`gemm`, the convolutions) are
+1 is the identity, 0 is ReLU, 0.1 the paper's leaky ReLU; of a product it is fused with s ≥ 0, since the gradient reads off y
+on which side x was. How float32 products (`gemm`, the convolutions) are
 rounded is set in ``precision.py``.
 """
 
@@ -112,6 +113,26 @@ class AdamSettings:
     epsilon: float
 
 
+@dataclass
+class BatchStatistics:
+    """Room for the statistics of a product's result, which the product fills: what the batch norm that follows needs.
+
+    The batch (the first axis) is equal runs, the groups; ``mean`` and ``variance`` (biased) are (groups, channels), as
+    `Device.batch_norm_statistics` computes them, and ``running`` and ``momentum`` are what it takes: (mean, variance)
+    of each group, changed in place, or nothing. ``of`` is the array that they are of, once they are computed.
+    """
+
+    mean: Array
+    variance: Array
+    running: Sequence[tuple[Array, Array]] = ()
+    momentum: float = 0.0
+    of: Array | None = None
+
+    @property
+    def groups(self) -> int:
+        return int(self.mean.shape[0])
+
+
 # (seed, stream, step) of random numbers. The step is an int, or an array of one int64 on the device: a captured step
 # reads the count as it then is.
 Step = int | Array
@@ -190,11 +211,13 @@ class Device:
         bias: Array | None = None,
         transpose_a: bool = False,
         transpose_b: bool = False,
+        negative_slope: float = 1.0,
+        statistics: BatchStatistics | None = None,
     ) -> Array:
-        """C = op(A)·op(B) + bias.
+        """C = activation(op(A)·op(B) + bias).
 
         op(A) is (m, k), op(B) (k, n), where op transposes if asked; bias is (n,) or None; C is (m, n).
-        2mnk FLOPs.
+        `statistics`, where given, are filled with those of C. 2mnk FLOPs.
         """
 
     @kernel
@@ -203,12 +226,18 @@ class Device:
 
     @kernel
     def conv2d(
-        self, x: Array, w: Array, bias: Array | None, geometry: ConvolutionGeometry
+        self,
+        x: Array,
+        w: Array,
+        bias: Array | None,
+        geometry: ConvolutionGeometry,
+        negative_slope: float = 1.0,
+        statistics: BatchStatistics | None = None,
     ) -> Array:
-        """Convolution (cross-correlation): y[n,i,j,o] = bias[o] + Σ x[n, i·s+u−t, j·s+v−l, c]·w[u,v,c,o].
+        """Convolution (cross-correlation): y[n,i,j,o] = activation(bias[o] + Σ x[n, i·s+u−t, j·s+v−l, c]·w[u,v,c,o]).
 
         x is (n, *input_size, c), w (*kernel_size, c, o), bias (o,) or None, y (n, *output_size, o). Pixels
-        outside x are 0. 2·n·|output|·|kernel|·c·o FLOPs.
+        outside x are 0. `statistics`, where given, are filled with those of y. 2·n·|output|·|kernel|·c·o FLOPs.
         """
 
     @kernel
@@ -221,12 +250,18 @@ class Device:
 
     @kernel
     def conv_transpose2d(
-        self, x: Array, w: Array, bias: Array | None, geometry: ConvolutionGeometry
+        self,
+        x: Array,
+        w: Array,
+        bias: Array | None,
+        geometry: ConvolutionGeometry,
+        negative_slope: float = 1.0,
+        statistics: BatchStatistics | None = None,
     ) -> Array:
-        """Transposed convolution: y[n, i·s+u−t, j·s+v−l, o] += x[n,i,j,c]·w[u,v,c,o], plus bias[o].
+        """Transposed convolution: y[n, i·s+u−t, j·s+v−l, o] += x[n,i,j,c]·w[u,v,c,o], plus bias[o]; then the activation.
 
         `geometry` is that of the convolution of which this is the adjoint: x is (n, *output_size, c), w
-        (*kernel_size, c, o), y (n, *input_size, o).
+        (*kernel_size, c, o), y (n, *input_size, o). `statistics`, where given, are filled with those of y.
         """
 
     @kernel

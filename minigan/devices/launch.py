@@ -17,6 +17,7 @@ import numpy as np
 
 from minigan.devices.kernels import (
     AdamSettings,
+    BatchStatistics,
     CodeTable,
     ConvolutionGeometry,
     Device,
@@ -118,11 +119,24 @@ def _splits(tiles: int, terms: int) -> int:
 
 
 @dataclass(frozen=True)
+class _Epilogue:
+    """What is done to a product's sums: a bias for each column, the activation, and statistics of the result."""
+
+    bias: Array | None = None
+    negative_slope: float = 1.0
+    statistics: BatchStatistics | None = None
+
+
+_NO_EPILOGUE = _Epilogue()
+
+
+@dataclass(frozen=True)
 class _Product:
     """A matrix product of `size` (m, n, k) and the kernel for it, or as many of them as there are phases.
 
     128-bit copies serve if they divide the lengths along which the operands are `contiguous`. `numbers` are the
-    kernel's last arguments. If `narrow`, its kernel has the tile for few columns, and no form for tensor cores.
+    kernel's last arguments. If `narrow`, its kernel has the tile for few columns, and no form for tensor cores. A kernel
+    that `has_epilogue` takes one.
     """
 
     source: str
@@ -132,12 +146,22 @@ class _Product:
     numbers: tuple[int, ...]
     phases: int = 1
     narrow: bool = False
-    has_bias: bool = True
+    has_epilogue: bool = True
+
+    def tile(self) -> tuple[int, int]:
+        """Rows and columns of a tile of the result."""
+        return _NARROW_TILE if self.narrow else _TILE
 
     def tiles(self) -> int:
         """How many tiles of the result there are in a phase."""
-        rows, columns = _NARROW_TILE if self.narrow else _TILE
+        rows, columns = self.tile()
         return -(-self.size[0] // rows) * -(-self.size[1] // columns)
+
+    def tiles_of_a_group(self, groups: int, result: Array) -> int:
+        """How many tiles down a phase have the rows of a group of `result`, no row missing and none of another's; else 0."""
+        m, n, _ = self.size
+        whole = m * n * self.phases == result.size and m % (groups * self.tile()[0]) == 0
+        return m // groups // self.tile()[0] if whole else 0
 
     def kernel_for(self, *operands: Array) -> str:
         """The name of the kernel for these operands, in the precision that is set."""
@@ -294,6 +318,8 @@ class KernelDevice(Device):
         bias: Array | None = None,
         transpose_a: bool = False,
         transpose_b: bool = False,
+        negative_slope: float = 1.0,
+        statistics: BatchStatistics | None = None,
     ) -> Array:
         a, b, bias = self._checked("gemm", a, b, bias)
         m, k = (a.shape[1], a.shape[0]) if transpose_a else a.shape
@@ -301,32 +327,58 @@ class KernelDevice(Device):
         c = self.empty((m, n), a.dtype)
         kernel = f"gemm_{'t' if transpose_a else 'n'}{'t' if transpose_b else 'n'}"
         product = _Product("gemm", kernel, (m, n, k), (a.shape[1], b.shape[1]), (m, n, k))
-        self._multiply(product, a, b, bias, c)
+        self._multiply(product, a, b, c, _Epilogue(bias, negative_slope, statistics))
         return c
 
     def _multiply(
-        self, product: _Product, a: Array, b: Array, bias: Array | None, result: Array
+        self,
+        product: _Product,
+        a: Array,
+        b: Array,
+        result: Array,
+        epilogue: _Epilogue = _NO_EPILOGUE,
     ) -> None:
-        """Launch a product; where a sum is divided, its parts are added in order."""
+        """Launch a product; where a sum is divided, its parts are added in order, and the epilogue is theirs."""
         _check_indices(product.kernel, result)
         if not result.size:
             return
-        kernel, tiles = product.kernel_for(a, b), product.tiles()
+        kernel, tiles, statistics = product.kernel_for(a, b), product.tiles(), epilogue.statistics
         splits = _splits(tiles * product.phases, product.size[2])
         partial = self.empty((splits, *result.shape), a.dtype) if splits > 1 else result
-        epilogue = (bias if splits == 1 else None,) if product.has_bias else ()
+        moments = self._room_for_moments(product, statistics, result) if splits == 1 else None
+        own = (
+            (epilogue.bias, epilogue.negative_slope, moments) if splits == 1 else (None, 1.0, None)
+        )
         self.launch(
             product.source, kernel, a.dtype, (tiles, splits, product.phases), _PRODUCT_BLOCK,
-            a, b, *epilogue, partial, *product.numbers,
+            a, b, *(own if product.has_epilogue else ()), partial, *product.numbers,
         )  # fmt: skip
-        if splits > 1:
-            self._sum_parts(partial, bias, result)
+        sums = (partial, epilogue) if splits > 1 else None
+        if statistics is not None:
+            rows = result.reshape(-1, result.shape[-1])
+            if moments is None:
+                moments = self._moments(rows, statistics.groups, sums)
+            self._merge_moments(moments, len(rows), statistics)
+            statistics.of = result
+        elif sums is not None:
+            self._sum_parts(*sums, result)
 
-    def _sum_parts(self, partial: Array, bias: Array | None, result: Array) -> None:
-        """Σ over the first axis, in order, plus a bias along the last."""
+    def _room_for_moments(
+        self, product: _Product, statistics: BatchStatistics | None, result: Array
+    ) -> Array | None:
+        """For those of each tile, where statistics are asked for and a group's rows are whole tiles; else None."""
+        tiles = product.tiles_of_a_group(statistics.groups, result) if statistics else 0
+        if statistics is None or not tiles:
+            return None
+        return self.empty(
+            (product.phases, statistics.groups, tiles, 2, product.size[1]), result.dtype
+        )
+
+    def _sum_parts(self, partial: Array, epilogue: _Epilogue, result: Array) -> None:
+        """Σ over the first axis, in order, a bias along the last, and the activation."""
         self._elementwise(
-            "gemm", "sum_parts", result.size, result.dtype, partial, bias, result,
-            partial.shape[0], result.shape[-1], np.int64(result.size),
+            "gemm", "sum_parts", result.size, result.dtype, partial, epilogue.bias,
+            epilogue.negative_slope, result, partial.shape[0], result.shape[-1], np.int64(result.size),
         )  # fmt: skip
 
     def column_sum(self, x: Array) -> Array:
@@ -340,7 +392,7 @@ class KernelDevice(Device):
                 "gemm", "column_sum_parts", x.dtype, (-(-columns // 32), _PARTS), _REDUCTION_BLOCK,
                 x, partial, rows, columns,
             )  # fmt: skip
-            self._sum_parts(partial, None, result)
+            self._sum_parts(partial, _NO_EPILOGUE, result)
         return result
 
     @staticmethod
@@ -356,9 +408,14 @@ class KernelDevice(Device):
     # in memory as (…, c, o) does.
 
     def _forward(
-        self, x: Array, w: Array, bias: Array | None, g: ConvolutionGeometry, swapped: bool
+        self,
+        x: Array,
+        w: Array,
+        g: ConvolutionGeometry,
+        swapped: bool,
+        epilogue: _Epilogue = _NO_EPILOGUE,
     ) -> Array:
-        x, w, bias = self._checked("conv2d", x, w, bias)
+        x, w, _ = self._checked("conv2d", x, w, epilogue.bias)
         n, c, o = x.shape[0], x.shape[3], w.shape[2] if swapped else w.shape[3]
         swapped = swapped and c > 1 and o > 1
         y = self.empty((n, *g.output_size, o), x.dtype)
@@ -367,13 +424,18 @@ class KernelDevice(Device):
             (n * math.prod(g.output_size), o, math.prod(g.kernel_size) * c),
             (c, c if swapped else o), self._numbers(n, g, c, o),
         )  # fmt: skip
-        self._multiply(product, x, w, bias, y)
+        self._multiply(product, x, w, y, epilogue)
         return y
 
     def _adjoint(
-        self, dy: Array, w: Array, bias: Array | None, g: ConvolutionGeometry, swapped: bool
+        self,
+        dy: Array,
+        w: Array,
+        g: ConvolutionGeometry,
+        swapped: bool,
+        epilogue: _Epilogue = _NO_EPILOGUE,
     ) -> Array:
-        dy, w, bias = self._checked("conv2d_backward_data", dy, w, bias)
+        dy, w, _ = self._checked("conv2d_backward_data", dy, w, epilogue.bias)
         n, o, c = dy.shape[0], dy.shape[3], w.shape[3] if swapped else w.shape[2]
         swapped = swapped and c > 1 and o > 1
         dx = self.empty((n, *g.input_size, c), dy.dtype)
@@ -388,7 +450,7 @@ class KernelDevice(Device):
             (o,) if narrow or not swapped else (o, c), self._numbers(n, g, c, o),
             phases=math.prod(g.stride), narrow=narrow,
         )  # fmt: skip
-        self._multiply(product, dy, w, bias, dx)
+        self._multiply(product, dy, w, dx, epilogue)
         return dx
 
     def _weight(self, x: Array, dy: Array, g: ConvolutionGeometry, swapped: bool) -> Array:
@@ -398,31 +460,45 @@ class KernelDevice(Device):
         product = _Product(
             "convolution", "conv2d_backward_weight",
             (math.prod(g.kernel_size) * c, o, n * math.prod(g.output_size)),
-            (c, o), (*self._numbers(n, g, c, o), int(swapped)), has_bias=False,
+            (c, o), (*self._numbers(n, g, c, o), int(swapped)), has_epilogue=False,
         )  # fmt: skip
-        self._multiply(product, x, dy, None, dw)
+        self._multiply(product, x, dy, dw)
         return dw
 
     def conv2d(
-        self, x: Array, w: Array, bias: Array | None, geometry: ConvolutionGeometry
+        self,
+        x: Array,
+        w: Array,
+        bias: Array | None,
+        geometry: ConvolutionGeometry,
+        negative_slope: float = 1.0,
+        statistics: BatchStatistics | None = None,
     ) -> Array:
-        return self._forward(x, w, bias, geometry, swapped=False)
+        epilogue = _Epilogue(bias, negative_slope, statistics)
+        return self._forward(x, w, geometry, swapped=False, epilogue=epilogue)
 
     def conv2d_backward_data(self, dy: Array, w: Array, geometry: ConvolutionGeometry) -> Array:
-        return self._adjoint(dy, w, None, geometry, swapped=False)
+        return self._adjoint(dy, w, geometry, swapped=False)
 
     def conv2d_backward_weight(self, x: Array, dy: Array, geometry: ConvolutionGeometry) -> Array:
         return self._weight(x, dy, geometry, swapped=False)
 
     def conv_transpose2d(
-        self, x: Array, w: Array, bias: Array | None, geometry: ConvolutionGeometry
+        self,
+        x: Array,
+        w: Array,
+        bias: Array | None,
+        geometry: ConvolutionGeometry,
+        negative_slope: float = 1.0,
+        statistics: BatchStatistics | None = None,
     ) -> Array:
-        return self._adjoint(x, w, bias, geometry, swapped=True)
+        epilogue = _Epilogue(bias, negative_slope, statistics)
+        return self._adjoint(x, w, geometry, swapped=True, epilogue=epilogue)
 
     def conv_transpose2d_backward_data(
         self, dy: Array, w: Array, geometry: ConvolutionGeometry
     ) -> Array:
-        return self._forward(dy, w, None, geometry, swapped=True)
+        return self._forward(dy, w, geometry, swapped=True)
 
     def conv_transpose2d_backward_weight(
         self, x: Array, dy: Array, geometry: ConvolutionGeometry
@@ -440,24 +516,43 @@ class KernelDevice(Device):
     ) -> tuple[Array, Array]:
         averages = [array for pair in running for array in pair]
         x, *_ = self._checked("batch_norm_statistics", x, *averages)
-        rows, channels = x.shape[0] // groups, x.shape[1]
-        part_mean, part_m2 = self.empty((2, groups, _PARTS, channels), x.dtype)
-        mean, variance = self.empty((2, groups, channels), x.dtype)
-        grid = (-(-channels // 32), _PARTS, groups)
-        self.launch(
-            "normalization", "batch_norm_parts", x.dtype, grid, _REDUCTION_BLOCK,
-            x, part_mean, part_m2, rows, channels,
-        )  # fmt: skip
-        for first in range(0, groups, _RUNNING_GROUPS):
-            part = slice(first, first + _RUNNING_GROUPS)
-            columns = tuple(zip(*running[part], strict=True)) or ((), ())
-            self._elementwise(
-                "normalization", "batch_norm_merge", channels, x.dtype,
-                part_mean[part], part_m2[part], mean[part], variance[part],
-                PointerTable(columns, _RUNNING_GROUPS), momentum, rows, channels, _PARTS,
-                len(mean[part]),
-            )  # fmt: skip
+        mean, variance = self.empty((2, groups, x.shape[1]), x.dtype)
+        statistics = BatchStatistics(mean, variance, running, momentum)
+        self._merge_moments(self._moments(x, groups), len(x), statistics)
         return mean, variance
+
+    def _moments(self, x: Array, groups: int, sums: tuple[Array, _Epilogue] | None = None) -> Array:
+        """Mean and Σ(x − mean)² of parts of the rows of each group, as of one phase of a product.
+
+        With `sums`, x is still to be made of them: the parts that a product's splits left, and its epilogue.
+        """
+        rows, channels = x.shape[0] // groups, x.shape[1]
+        moments = self.empty((1, groups, _PARTS, 2, channels), x.dtype)
+        grid = (-(-channels // 32), _PARTS, groups)
+        if sums is None:
+            self.launch(
+                "normalization", "batch_norm_parts", x.dtype, grid, _REDUCTION_BLOCK,
+                x, moments, rows, channels,
+            )  # fmt: skip
+            return moments
+        partial, epilogue = sums
+        self.launch(
+            "normalization", "sum_parts_moments", x.dtype, grid, _REDUCTION_BLOCK, partial, epilogue.bias,
+            epilogue.negative_slope, moments, x, partial.shape[0], rows, channels, np.int64(x.size),
+        )  # fmt: skip
+        return moments
+
+    def _merge_moments(self, moments: Array, rows: int, statistics: BatchStatistics) -> None:
+        """Fill the statistics of `rows` rows from the moments of their parts, (phases, groups, parts, 2, channels)."""
+        phases, groups, parts, _, channels = moments.shape
+        columns = tuple(zip(*statistics.running, strict=True)) or ((), ())
+        for first in range(0, groups, _RUNNING_GROUPS):
+            table = [column[first : first + _RUNNING_GROUPS] for column in columns]
+            self.launch(
+                "normalization", "batch_norm_merge", moments.dtype, (-(-channels // 32),), _REDUCTION_BLOCK,
+                moments, statistics.mean, statistics.variance, PointerTable(tuple(table), _RUNNING_GROUPS),
+                statistics.momentum, rows // groups // phases, channels, phases, parts, groups, first,
+            )  # fmt: skip
 
     def batch_norm(
         self,

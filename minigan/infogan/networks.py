@@ -27,7 +27,6 @@ from minigan.nn import (
     Conv2d,
     ConvTranspose2d,
     Flatten,
-    LeakyReLU,
     Linear,
     Module,
     Reshape,
@@ -87,20 +86,19 @@ class Builder:
     ) -> tuple[list[Module], tuple[int, ...]]:
         sizes = tuple(int(n) for n in match["shape"].split("x"))
         normalized = match["bn"] is not None
-        if match["kind"] == "fc":
-            modules, shape = self._dense(sizes, shape, not normalized)
-        else:
-            modules, shape = self._convolution(match, sizes[0], shape, not normalized)
         activation = match["activation"]
         slope = 1.0 if activation else self.negative_slope
+        own = 1.0 if normalized else slope  # the activation is the layer's, or the norm's behind it
+        if match["kind"] == "fc":
+            modules, shape = self._dense(sizes, shape, not normalized, own)
+        else:
+            modules, shape = self._convolution(match, sizes[0], shape, not normalized, own)
         if normalized:
             norm = BatchNorm(
                 sizes[-1] if match["kind"] != "fc" else int(np.prod(sizes)), self.groups,
                 negative_slope=slope, dtype=self.dtype, device=self.device,
             )  # fmt: skip
             modules.append(norm)
-        elif not activation:
-            modules.append(LeakyReLU(slope))
         if activation in ("sigmoid", "tanh"):
             modules.append(Sigmoid() if activation == "sigmoid" else Tanh())
         if len(shape) == 3 and match["kind"] == "fc":
@@ -108,16 +106,22 @@ class Builder:
         return modules, shape
 
     def _dense(
-        self, sizes: tuple[int, ...], shape: tuple[int, ...], bias: bool
+        self, sizes: tuple[int, ...], shape: tuple[int, ...], bias: bool, slope: float
     ) -> tuple[list[Module], tuple[int, ...]]:
         flatten: list[Module] = [Flatten()] if len(shape) > 1 else []
         linear = Linear(
-            int(np.prod(shape)), int(np.prod(sizes)), bias, dtype=self.dtype, device=self.device
-        )
+            int(np.prod(shape)), int(np.prod(sizes)), bias, slope,
+            dtype=self.dtype, device=self.device,
+        )  # fmt: skip
         return [*flatten, linear], sizes
 
     def _convolution(
-        self, match: re.Match[str], channels: int, shape: tuple[int, ...], bias: bool
+        self,
+        match: re.Match[str],
+        channels: int,
+        shape: tuple[int, ...],
+        bias: bool,
+        slope: float,
     ) -> tuple[list[Module], tuple[int, ...]]:
         height, width, before = shape
         one = match["s1"] is not None
@@ -129,20 +133,15 @@ class Builder:
                 )
             size = (height, width) if one else (height // 2, width // 2)
             layer: Module = Conv2d(
-                before, channels, 4, stride, padding, bias, dtype=self.dtype, device=self.device
-            )
+                before, channels, 4, stride, padding, bias, slope,
+                dtype=self.dtype, device=self.device,
+            )  # fmt: skip
         else:
             size = (height, width) if one else (height * 2, width * 2)
             layer = ConvTranspose2d(
-                before,
-                channels,
-                4,
-                stride,
-                padding,
-                bias=bias,
-                dtype=self.dtype,
-                device=self.device,
-            )
+                before, channels, 4, stride, padding, bias=bias, negative_slope=slope,
+                dtype=self.dtype, device=self.device,
+            )  # fmt: skip
         return [layer], (*size, channels)
 
 

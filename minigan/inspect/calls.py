@@ -101,6 +101,11 @@ def _mapped(value: Any, of_array: Callable[[Any], Any]) -> Any:
         return type(value)(_mapped(item, of_array) for item in value)
     if isinstance(value, dict):
         return {name: _mapped(item, of_array) for name, item in value.items()}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {
+            f.name: _mapped(getattr(value, f.name), of_array) for f in dataclasses.fields(value)
+        }
+        return dataclasses.replace(value, **fields)
     return copy.copy(value)
 
 

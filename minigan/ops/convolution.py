@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from numbers import Integral
 
 from minigan.devices import Device
-from minigan.devices.kernels import ConvolutionGeometry
+from minigan.devices.kernels import BatchStatistics, ConvolutionGeometry
 from minigan.graph import VJP, Array
-from minigan.ops.elementwise import check_one_float_dtype
+from minigan.ops.elementwise import behind_activation, check_fused_slope, check_one_float_dtype
+from minigan.ops.normalization import check_room
 from minigan.tensor import differentiable
 
 __all__ = [
@@ -29,15 +30,19 @@ def conv2d(
     b: Array | None = None,
     stride: Pair = 1,
     padding: Padding = 0,
+    negative_slope: float = 1.0,
+    statistics: BatchStatistics | None = None,
 ) -> Result:
-    """Convolution (cross-correlation, as in every deep-learning library).
+    """Convolution (cross-correlation, as in every deep-learning library), and the activation that follows it.
 
     x is (batch, height, width, channels in), w (kernel height, kernel width, channels in, channels out), b (channels
     out,) or None; the result is (batch, (height + top + bottom − kernel height) // stride + 1, …, channels
     out). `stride` is an int or (vertical, horizontal); `padding` an int, (vertical, horizontal) or
-    ((top, bottom), (left, right)), filled with zeros.
+    ((top, bottom), (left, right)), filled with zeros. `negative_slope` fuses the activation y if y > 0 else
+    negative_slope·y: 1 is none, 0 ReLU. `statistics`, from `room_for_statistics`, are filled for the `batch_norm` of the
+    result.
     """
-    _check(x, w, b)
+    _check(x, w, b, negative_slope)
     if x.shape[3] != w.shape[2]:
         raise ValueError("x has other channels (its last axis) than w takes (its third axis)")
     kernel, strides, pads = w.shape[:2], _pair(stride, "stride", 1), _padding(padding)
@@ -49,16 +54,19 @@ def conv2d(
         raise ValueError(f"the kernel {kernel} is larger than the image with its padding {pads}")
     geometry = ConvolutionGeometry(x.shape[1:3], size, kernel, strides, pads)
     x, w, b = _contiguous(device, x, w, b)
+    check_room(statistics, (x.shape[0], *size, w.shape[3]), x.dtype)
+    y = device.conv2d(x, w, b, geometry, negative_slope, statistics)
+    gradient = behind_activation(device, y, negative_slope)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        dy = device.contiguous(dy)
+        dy = gradient(dy)
         return (
             device.conv2d_backward_data(dy, w, geometry) if needs[0] else None,
             device.conv2d_backward_weight(x, dy, geometry) if needs[1] else None,
             device.column_sum(dy) if len(needs) > 2 and needs[2] else None,
         )
 
-    return device.conv2d(x, w, b, geometry), vjp
+    return y, vjp
 
 
 @differentiable
@@ -70,16 +78,18 @@ def conv_transpose2d(
     stride: Pair = 1,
     padding: Padding = 0,
     output_padding: Pair = 0,
+    negative_slope: float = 1.0,
+    statistics: BatchStatistics | None = None,
 ) -> Result:
-    """Transposed convolution: the adjoint of `conv2d`.
+    """Transposed convolution: the adjoint of `conv2d`, and the activation that follows it.
 
     x is (batch, height, width, channels in), w (kernel height, kernel width, channels in, channels out), b
     (channels out,) or None; the result is (batch, (height − 1)·stride + kernel height − top − bottom +
     output_padding, …, channels out). `output_padding`, less than the stride, adds rows at the bottom
     and columns at the right: with (H + top + bottom − kernel) mod stride it gives back the size H
-    that a convolution came from.
+    that a convolution came from. `negative_slope` and `statistics` are as in `conv2d`.
     """
-    _check(x, w, b)
+    _check(x, w, b, negative_slope)
     if x.shape[3] != w.shape[2]:
         raise ValueError("x has other channels (its last axis) than w takes (its third axis)")
     kernel, strides, pads = w.shape[:2], _pair(stride, "stride", 1), _padding(padding)
@@ -94,19 +104,22 @@ def conv_transpose2d(
         raise ValueError(f"the padding {pads} leaves nothing of the result")
     geometry = ConvolutionGeometry(size, x.shape[1:3], kernel, strides, pads)
     x, w, b = _contiguous(device, x, w, b)
+    check_room(statistics, (x.shape[0], *size, w.shape[3]), x.dtype)
+    y = device.conv_transpose2d(x, w, b, geometry, negative_slope, statistics)
+    gradient = behind_activation(device, y, negative_slope)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        dy = device.contiguous(dy)
+        dy = gradient(dy)
         return (
             device.conv_transpose2d_backward_data(dy, w, geometry) if needs[0] else None,
             device.conv_transpose2d_backward_weight(x, dy, geometry) if needs[1] else None,
             device.column_sum(dy) if len(needs) > 2 and needs[2] else None,
         )
 
-    return device.conv_transpose2d(x, w, b, geometry), vjp
+    return y, vjp
 
 
-def _check(x: Array, w: Array, b: Array | None) -> None:
+def _check(x: Array, w: Array, b: Array | None, negative_slope: float) -> None:
     if x.ndim != 4 or w.ndim != 4:
         raise ValueError(
             "x is (batch, height, width, channels) and w (kernel height, kernel width, channels in, out)"
@@ -114,6 +127,7 @@ def _check(x: Array, w: Array, b: Array | None) -> None:
     if b is not None and b.shape != (w.shape[3],):
         raise ValueError("b has one element for each channel out (the last axis of w)")
     check_one_float_dtype(x, w, b)
+    check_fused_slope(negative_slope)
 
 
 def _contiguous(device: Device, *arrays: Array | None) -> tuple[Array | None, ...]:

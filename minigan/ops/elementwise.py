@@ -7,6 +7,7 @@ the docstring.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -435,6 +436,19 @@ def leaky_relu(device: Device, x: Array, negative_slope: float = 0.1) -> Result:
         return (device.leaky_relu_backward(device.contiguous(dy), x, negative_slope),)
 
     return y, vjp
+
+
+def check_fused_slope(negative_slope: float) -> None:
+    """An activation whose input is not kept must have an output of the input's sign: ValueError for a negative slope."""
+    if not negative_slope >= 0:
+        raise ValueError(f"negative_slope is at least 0; not {negative_slope}")
+
+
+def behind_activation(device: Device, y: Array, negative_slope: float) -> Callable[[Array], Array]:
+    """From the gradient of y = activation(x) to that of x, contiguous: y > 0 where x > 0. Slope 1 needs no y, and keeps none."""
+    if negative_slope == 1:
+        return device.contiguous
+    return lambda dy: device.leaky_relu_backward(device.contiguous(dy), y, negative_slope)
 
 
 def relu(x: Tensor) -> Tensor:

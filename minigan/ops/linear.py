@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from minigan.devices import Device
+from minigan.devices.kernels import BatchStatistics
 from minigan.graph import VJP, Array
-from minigan.ops.elementwise import check_one_float_dtype, unbroadcast
+from minigan.ops.elementwise import (
+    behind_activation,
+    check_fused_slope,
+    check_one_float_dtype,
+    unbroadcast,
+)
+from minigan.ops.normalization import check_room
 from minigan.tensor import differentiable
 
 __all__ = [
@@ -53,23 +60,38 @@ def _matrix_product(device: Device, a: Array, b: Array) -> Result:
 
 
 @differentiable
-def linear(device: Device, x: Array, w: Array, b: Array | None = None) -> Result:
-    """x·w + b: x is (…, features in), w (features in, features out), b (features out,) or None."""
+def linear(
+    device: Device,
+    x: Array,
+    w: Array,
+    b: Array | None = None,
+    negative_slope: float = 1.0,
+    statistics: BatchStatistics | None = None,
+) -> Result:
+    """activation(x·w + b): x is (…, features in), w (features in, features out), b (features out,) or None.
+
+    `negative_slope` fuses the activation y if y > 0 else negative_slope·y: 1 is none, 0 ReLU. `statistics`, from
+    `room_for_statistics`, are filled for the `batch_norm` of the result.
+    """
     if x.ndim < 2 or w.ndim != 2 or x.shape[-1] != w.shape[0]:
         raise ValueError("x is (…, features in) and w (features in, features out)")
     if b is not None and b.shape != (w.shape[1],):
         raise ValueError("b has one element for each column of w")
     check_one_float_dtype(x, w, b)
+    check_fused_slope(negative_slope)
+    check_room(statistics, (*x.shape[:-1], w.shape[1]), x.dtype)
 
     rows, w = device.contiguous(x.reshape(-1, x.shape[-1])), device.contiguous(w)
     b = None if b is None else device.contiguous(b)
+    y = device.gemm(rows, w, b, negative_slope=negative_slope, statistics=statistics)
+    gradient = behind_activation(device, y, negative_slope)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        dy = device.contiguous(dy.reshape(-1, dy.shape[-1]))
+        dy = gradient(dy.reshape(-1, dy.shape[-1]))
         return (
             device.gemm(dy, w, transpose_b=True).reshape(x.shape) if needs[0] else None,
             device.gemm(rows, dy, transpose_a=True) if needs[1] else None,
             device.column_sum(dy) if len(needs) > 2 and needs[2] else None,
         )
 
-    return device.gemm(rows, w, b).reshape(*x.shape[:-1], w.shape[1]), vjp
+    return y.reshape(*x.shape[:-1], w.shape[1]), vjp

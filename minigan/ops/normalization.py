@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from minigan.devices import Device
+from minigan.devices.kernels import BatchStatistics
+from minigan.devices.memory import share_memory
 from minigan.graph import VJP, Array
 from minigan.ops.elementwise import check_one_float_dtype
 from minigan.tensor import Tensor, common_device, differentiable
 
 __all__ = [
+    "BatchStatistics",
     "RunningStatistics",
     "batch_norm",
+    "room_for_statistics",
 ]
 
 Result = tuple[Array, VJP]
@@ -61,6 +66,7 @@ def batch_norm(
     momentum: float = 0.9,
     epsilon: float = 1e-5,
     negative_slope: float = 1.0,
+    statistics: BatchStatistics | None = None,
 ) -> Tensor:
     """activation(weight·(x − mean)/√(variance + ε) + bias), by channel (the last axis).
 
@@ -68,29 +74,79 @@ def batch_norm(
     biased variance, so real and generated images can share one call; `running[group]`, where given,
     moves to momentum·running + (1 − momentum)·batch, with the unbiased variance. In inference the one
     group named is normalized by its running statistics. `negative_slope` fuses the activation
-    y if y > 0 else negative_slope·y: 1 is none, 0 ReLU.
+    y if y > 0 else negative_slope·y: 1 is none, 0 ReLU. `statistics`, where given, were filled by the operation that made
+    x, which then need not be read for them; they have moved the running ones already.
     """
     common_device("batch_norm", [x, weight, bias])
     _check(x, weight, bias, groups)
     device, channels = x.device, x.shape[-1]
     if not training:
         return _inference(x, weight, bias, running, groups, epsilon, negative_slope)
-    rows = device.contiguous(x.data.reshape(-1, channels))
-    count = rows.shape[0] // len(groups)
-    if count < 2:
-        raise ValueError(
-            f"batch_norm: a group of {x.shape} has {count} value a channel; a variance needs two"
+    _check_count(x.shape, len(groups))
+    moving = _moving(running, groups)
+    if statistics is not None:
+        _check_filled(statistics, x, len(groups))
+        mean, variance = statistics.mean, statistics.variance
+    else:
+        rows = device.contiguous(x.data.reshape(-1, channels))
+        mean, variance = device.batch_norm_statistics(
+            rows, len(groups), [_arrays(averages) for averages in moving], momentum
         )
-    moving = [_of_group(running, group) for group in groups] if running is not None else []
-    averages = [(statistics.mean.data, statistics.variance.data) for statistics in moving]
-    mean, variance = device.batch_norm_statistics(rows, len(groups), averages, momentum)
-    for statistics in moving:
-        for average in statistics:
+    for averages in moving:
+        for average in averages:
             average.mark_changed()
     return _normalize_batch(
         x, weight, bias, statistics=(mean, variance), batch_statistics=True,
         epsilon=epsilon, negative_slope=negative_slope,
     )  # fmt: skip
+
+
+def room_for_statistics(
+    weight: Tensor,
+    running: Mapping[str, RunningStatistics] | None = None,
+    groups: Sequence[str] = ("default",),
+    momentum: float = 0.9,
+) -> BatchStatistics:
+    """Room for the statistics of a batch that is about to be computed: for the operation that computes it, then `batch_norm`.
+
+    A convolution or linear layer finds them while its result is still in registers::
+
+        statistics = mg.room_for_statistics(weight, running)
+        y = mg.conv2d(x, w, statistics=statistics)
+        y = mg.batch_norm(y, weight, bias, running, statistics=statistics)
+
+    `weight`, `running`, `groups` and `momentum` are those of the `batch_norm`.
+    """
+    mean, variance = weight.device.empty((2, len(groups), weight.shape[0]), weight.dtype)
+    averages = [_arrays(averages) for averages in _moving(running, groups)]
+    return BatchStatistics(mean, variance, averages, momentum)
+
+
+def check_room(statistics: BatchStatistics | None, shape: Sequence[int], dtype: Any) -> None:
+    """ValueError where an operation could not fill these with the statistics of a result of that shape."""
+    if statistics is None:
+        return
+    room, groups = statistics.mean, statistics.groups
+    if room.shape[1] != shape[-1] or room.dtype != dtype:
+        raise ValueError(
+            f"there is room for statistics of {room.shape[1]} channels of {room.dtype}, and the result has {shape[-1]} of "
+            f"{dtype}; room_for_statistics takes the weight of the batch norm that follows"
+        )
+    try:
+        _check_groups(shape, groups)
+        _check_count(shape, groups)
+    except ValueError as error:
+        raise ValueError(str(error).removeprefix("batch_norm: ")) from error
+
+
+def _check_filled(statistics: BatchStatistics, x: Tensor, groups: int) -> None:
+    of = statistics.of
+    same = of is not None and of.size == x.size and share_memory(of, x.data)
+    if not same or x._version.count or statistics.groups != groups:
+        raise ValueError(
+            "batch_norm: these statistics are not those of x as it is; pass the same `statistics` to the operation that makes x, "
+            "and change nothing between"
+        )
 
 
 def _inference(
@@ -124,10 +180,30 @@ def _check(x: Tensor, weight: Tensor, bias: Tensor, groups: Sequence[str]) -> No
         check_one_float_dtype(x, weight, bias)
     except ValueError as error:
         raise ValueError(f"batch_norm: {error}") from error
-    if not groups or x.shape[0] % len(groups):
+    _check_groups(x.shape, len(groups))
+
+
+def _check_groups(shape: Sequence[int], groups: int) -> None:
+    if not groups or shape[0] % groups:
+        raise ValueError(f"batch_norm: a batch of {shape[0]} does not divide into {groups} groups")
+
+
+def _check_count(shape: Sequence[int], groups: int) -> None:
+    count = math.prod(shape[:-1]) // groups
+    if count < 2:
         raise ValueError(
-            f"batch_norm: a batch of {x.shape[0]} does not divide into {len(groups)} groups"
+            f"batch_norm: a group of {tuple(shape)} has {count} value a channel; a variance needs two"
         )
+
+
+def _moving(
+    running: Mapping[str, RunningStatistics] | None, groups: Sequence[str]
+) -> list[RunningStatistics]:
+    return [_of_group(running, group) for group in groups] if running is not None else []
+
+
+def _arrays(averages: RunningStatistics) -> tuple[Array, Array]:
+    return averages.mean.data, averages.variance.data
 
 
 def _of_group(running: Mapping[str, RunningStatistics], group: str) -> RunningStatistics:

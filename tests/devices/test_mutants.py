@@ -61,7 +61,7 @@ MUTANTS = {
         r"copies 16 bytes asynchronously between addresses that are no multiples of 16",
     ),
     "a row too many stored": Mutant(
-        "tile.cuh", "if (row0 + row < m &&", "if (row0 + row <= m &&", product,
+        "tile.cuh", "if (row < m &&", "if (row <= m &&", product,
         r"gemm_nn\w*: thread .* writes 4 bytes in tile.cuh:\d+.*, \d+ bytes past the end of 'c'",
     ),
     "a barrier in divergent code": Mutant(
@@ -85,9 +85,9 @@ MUTANTS = {
         r"column_sum_parts: a race: thread .* shared 'sums' in gemm.cu:\d+, which thread .* with no barrier between",
     ),
     "a row too many read": Mutant(
-        "normalization.cu", "row < end; row += kRowThreads) {\n            const real value", "row <= end; row += kRowThreads) {\n            const real value",
+        "normalization.cu", "row < end; row += kRowThreads) {\n            const real x", "row <= end; row += kRowThreads) {\n            const real x",
         lambda d: d.batch_norm_statistics(ROWS, 2),
-        r"batch_norm_parts: thread .* reads 4 bytes in normalization.cu:\d+, \d+ bytes past the end of 'x'",
+        r"batch_norm_parts: thread .* reads 4 bytes in normalization.cu:\d+.*, \d+ bytes past the end of 'x'",
     ),
     "a sum of warps that were not waited for": Mutant(
         "reduction.cu", "warps[threadIdx.x / kWarp] = sum;\n    __syncthreads();", "warps[threadIdx.x / kWarp] = sum;", lambda d: d.weighted_sum(ROWS, None, 1.0),

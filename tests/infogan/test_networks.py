@@ -15,7 +15,7 @@ from minigan.errors import SettingsError
 from minigan.infogan.experiments import MNIST
 from minigan.infogan.networks import GENERATED, REAL, Builder
 from minigan.infogan.training import Networks
-from minigan.nn import BatchNorm, Conv2d, ConvTranspose2d, Linear, Module, Sequential
+from minigan.nn import BatchNorm, Conv2d, ConvTranspose2d, LeakyReLU, Linear, Module, Sequential
 
 TINY = dataclasses.replace(
     MNIST,
@@ -221,6 +221,14 @@ def test_slopes() -> None:
         assert all(norm.negative_slope == slope for norm in norms)
 
 
+def test_a_layer_without_a_norm_has_the_activation_in_it() -> None:
+    text = "conv 4 | conv 4 bn | up 4 s1 | up 2 tanh | fc 8 | fc 8 linear"
+    network, _ = build(text, (4, 4, 1), slope=0.3)
+    layers = [m for m in network.modules if isinstance(m, (Conv2d, ConvTranspose2d, Linear))]
+    assert [layer.negative_slope for layer in layers] == [0.3, 1.0, 0.3, 1.0, 0.3, 1.0]
+    assert not any(isinstance(m, LeakyReLU) for m in network.modules)
+
+
 @pytest.fixture(scope="module")
 def mnist_networks() -> Networks:
     return Networks(MNIST)
@@ -250,7 +258,7 @@ def test_names() -> None:
     assert tensors["generator.layers.0.weight"].shape == (62 + 10 + 2, 16)
     assert tensors["discriminator.trunk.0.weight"].shape == (4, 4, 1, 4)
     assert tensors["discriminator.trunk.0.bias"].shape == (4,)
-    assert tensors["discriminator.trunk.3.running_mean.real"].shape == (8,)
+    assert tensors["discriminator.trunk.2.running_mean.real"].shape == (8,)
     assert tensors["discriminator.head.0.weight"].shape == (16, 1)
     assert tensors["recognition.head.0.weight"].shape == (16, 128)
     assert tensors["recognition.head.2.weight"].shape == (128, 12)

@@ -74,16 +74,19 @@ def transposed_geometries(draw: st.DrawFn) -> Geometry:
 
 @st.composite
 def convolutions(draw: st.DrawFn, name: str, fill: oracles.Fill = oracles.normal) -> Example:
-    """With a bias or without."""
+    """With a bias or without, and an activation or none."""
     geometry = draw({"conv2d": geometries(), "conv_transpose2d": transposed_geometries()}[name])
     operation, reference = getattr(mg, name), getattr(oracles, name)
     inputs = [draw(arrays(geometry.image, fill)), draw(arrays(geometry.kernel, fill))]
-    if draw(st.booleans()):
+    slope = draw(st.sampled_from([1.0, 0.5, 0.0]))
+    if slope != 1 and fill is oracles.normal:
+        inputs.append(oracles.off_the_kink(reference(*inputs, **geometry.settings)))
+    elif draw(st.booleans()):
         inputs.append(draw(arrays(geometry.kernel[-1:], fill)))
     return Example(
-        lambda *inputs: operation(*inputs, **geometry.settings),
+        lambda *inputs: operation(*inputs, **geometry.settings, negative_slope=slope),
         tuple(inputs),
-        lambda *inputs: reference(*inputs, **geometry.settings),
+        lambda *inputs: oracles.leaky_relu(reference(*inputs, **geometry.settings), slope),
     )
 
 
@@ -316,6 +319,8 @@ IMAGE, FILTER = np.zeros((2, 5, 5, 3)), np.zeros((4, 4, 3, 6))
         ((IMAGE, FILTER), {"padding": -1}, "padding .*none negative; not -1"),
         ((IMAGE, FILTER), {"padding": (1, 2, 3, 4)}, r"padding .*not \(1, 2, 3, 4\)"),
         ((IMAGE, FILTER), {"padding": ((1, 2, 3), 1)}, r"padding .*not \(\(1, 2, 3\), 1\)"),
+        ((IMAGE, FILTER), {"negative_slope": -0.1}, "negative_slope is at least 0; not -0.1"),
+        ((IMAGE, FILTER), {"negative_slope": np.nan}, "negative_slope is at least 0; not nan"),
         ((IMAGE, FILTER), {"padding": "same"}, "padding .*not 'same'"),
     ],
 )  # fmt: skip

@@ -38,12 +38,19 @@ def matmul(draw: st.DrawFn, fill: oracles.Fill = oracles.normal) -> Example:
 
 @st.composite
 def dense(draw: st.DrawFn, fill: oracles.Fill = oracles.normal) -> Example:
-    """`linear` of one axis of rows or more, or of no rows, with a bias or without."""
+    """`linear` of one axis of rows or more, or of no rows, with a bias or without, and an activation or none."""
     rows = draw(hnp.array_shapes(max_dims=3, min_side=0, max_side=3))
     k, n = draw(SIDE), draw(SIDE)
     x, w = draw(arrays((*rows, k), fill)), draw(arrays((k, n), fill))
     if draw(st.booleans()):
         return Example(mg.linear, (x, w), lambda x, w: x @ w)
+    slope = draw(st.sampled_from([1.0, 0.5, 0.0]))
+    if slope != 1:
+        bias = oracles.off_the_kink(x @ w) if fill is oracles.normal else draw(arrays((n,), fill))
+        return Example(
+            lambda *inputs: mg.linear(*inputs, negative_slope=slope), (x, w, bias),
+            lambda x, w, b: oracles.leaky_relu(x @ w + b, slope),
+        )  # fmt: skip
     return Example(mg.linear, (x, w, draw(arrays((n,), fill))), lambda x, w, b: x @ w + b)
 
 

@@ -22,6 +22,7 @@ from minigan.devices.cpu.compile import thread_count, use_own_pool
 from minigan.devices.cpu.memory import Pool
 from minigan.devices.kernels import (
     AdamSettings,
+    BatchStatistics,
     CodeTable,
     ConvolutionGeometry,
     Device,
@@ -68,14 +69,18 @@ class CPU(Device):
         bias: Array | None = None,
         transpose_a: bool = False,
         transpose_b: bool = False,
+        negative_slope: float = 1.0,
+        statistics: BatchStatistics | None = None,
     ) -> Array:
         a, b = _contiguous(a, b)
         m = a.shape[1] if transpose_a else a.shape[0]
         n = b.shape[0] if transpose_b else b.shape[1]
         c = self.empty((m, n), a.dtype)
         grid = linear.thread_grid(m, n, thread_count())
-        linear.gemm(gemm_address(a.dtype), transpose_a, transpose_b, a, b, _bias(bias, a), c, *grid)
-        return c
+        linear.gemm(
+            gemm_address(a.dtype), transpose_a, transpose_b, a, b, _bias(bias, a), negative_slope, c, *grid
+        )  # fmt: skip
+        return self._with_statistics(c, statistics)
 
     def column_sum(self, x: Array) -> Array:
         (x,) = _contiguous(x.reshape(-1, x.shape[-1]))
@@ -85,7 +90,13 @@ class CPU(Device):
         return result
 
     def conv2d(
-        self, x: Array, w: Array, bias: Array | None, geometry: ConvolutionGeometry
+        self,
+        x: Array,
+        w: Array,
+        bias: Array | None,
+        geometry: ConvolutionGeometry,
+        negative_slope: float = 1.0,
+        statistics: BatchStatistics | None = None,
     ) -> Array:
         x, w = _contiguous(x, w)
         n, c, o = x.shape[0], x.shape[3], w.shape[3]
@@ -94,20 +105,21 @@ class CPU(Device):
             plan = winograd.make_plan(geometry, c, o, x.dtype)
             winograd.filter_images(
                 gemm_address(x.dtype), x.reshape(-1), plan.side, plan.interpolate_transposed,
-                self._filter_values(plan, w, geometry), False, _bias(bias, x), y.reshape(-1),
-                plan.output_side, plan.evaluate_transposed, plan.tiling, n, *self._image_tiles(n, plan, x.dtype),
+                self._filter_values(plan, w, geometry), False, _bias(bias, x), negative_slope,
+                y.reshape(-1), plan.output_side, plan.evaluate_transposed, plan.tiling, n,
+                *self._image_tiles(n, plan, x.dtype),
             )  # fmt: skip
-            return y
+            return self._with_statistics(y, statistics)
         tile_rows, work = self._row_tiles(n, c, geometry, x.dtype)
         matrix = w.reshape(-1, o)
         convolution.conv2d(
-            gemm_address(x.dtype), _image_rows(x), matrix, _bias(bias, x),
+            gemm_address(x.dtype), _image_rows(x), matrix, _bias(bias, x), negative_slope,
             _flat(geometry), tile_rows, work, y.reshape(-1, o),
         )  # fmt: skip
-        return y
+        return self._with_statistics(y, statistics)
 
     def conv2d_backward_data(self, dy: Array, w: Array, geometry: ConvolutionGeometry) -> Array:
-        return self._fold_product(dy, w, None, geometry)
+        return self._fold_product(dy, w, None, geometry, 1.0)
 
     def conv2d_backward_weight(self, x: Array, dy: Array, geometry: ConvolutionGeometry) -> Array:
         x, dy = _contiguous(x, dy)
@@ -133,9 +145,16 @@ class CPU(Device):
         return dw
 
     def conv_transpose2d(
-        self, x: Array, w: Array, bias: Array | None, geometry: ConvolutionGeometry
+        self,
+        x: Array,
+        w: Array,
+        bias: Array | None,
+        geometry: ConvolutionGeometry,
+        negative_slope: float = 1.0,
+        statistics: BatchStatistics | None = None,
     ) -> Array:
-        return self._fold_product(x, w.swapaxes(2, 3), bias, geometry)
+        y = self._fold_product(x, w.swapaxes(2, 3), bias, geometry, negative_slope)
+        return self._with_statistics(y, statistics)
 
     def conv_transpose2d_backward_data(
         self, dy: Array, w: Array, geometry: ConvolutionGeometry
@@ -149,9 +168,9 @@ class CPU(Device):
         return dw
 
     def _fold_product(
-        self, dy: Array, w: Array, bias: Array | None, geometry: ConvolutionGeometry
+        self, dy: Array, w: Array, bias: Array | None, geometry: ConvolutionGeometry, slope: float
     ) -> Array:
-        """The adjoint of a convolution; w is the convolution's filter (kernel, c, o)."""
+        """The adjoint of a convolution, and an activation; w is the convolution's filter (kernel, c, o)."""
         dy, w = _contiguous(dy, w)
         n, c, o = dy.shape[0], w.shape[2], w.shape[3]
         dx = self.empty((n, *geometry.input_size, c), dy.dtype)
@@ -159,8 +178,8 @@ class CPU(Device):
             plan = winograd.make_plan(geometry, c, o, dy.dtype)
             winograd.filter_images(
                 gemm_address(dy.dtype), dy.reshape(-1), plan.output_side, plan.evaluate,
-                self._filter_values(plan, w, geometry), True, _bias(bias, dy), dx.reshape(-1),
-                plan.side, plan.interpolate, plan.tiling, n, *self._image_tiles(n, plan, dy.dtype),
+                self._filter_values(plan, w, geometry), True, _bias(bias, dy), slope,
+                dx.reshape(-1), plan.side, plan.interpolate, plan.tiling, n, *self._image_tiles(n, plan, dy.dtype),
             )  # fmt: skip
             return dx
         matrix = w.reshape(-1, o)
@@ -169,10 +188,18 @@ class CPU(Device):
         tile_images = _tile(image * dy.itemsize, -(-n // threads))
         work = self.empty((threads, tile_images * image), dy.dtype)
         convolution.conv2d_data(
-            gemm_address(dy.dtype), dy.reshape(-1, o), matrix, _bias(bias, dy),
+            gemm_address(dy.dtype), dy.reshape(-1, o), matrix, _bias(bias, dy), slope,
             _flat(geometry), tile_images, work, _image_rows(dx),
         )  # fmt: skip
         return dx
+
+    def _with_statistics(self, y: Array, statistics: BatchStatistics | None) -> Array:
+        """y, and the statistics of it where they are asked for."""
+        if statistics is not None:
+            rows = y.reshape(-1, y.shape[-1])
+            self._fill_statistics(rows, statistics)
+            statistics.of = y
+        return y
 
     def _filter_values(self, plan: winograd.Plan, w: Array, geometry: ConvolutionGeometry) -> Array:
         values = self.empty((plan.filter_size,), w.dtype)
@@ -204,17 +231,21 @@ class CPU(Device):
         momentum: float = 0.0,
     ) -> tuple[Array, Array]:
         (x,) = _contiguous(x)
-        channels, tasks = x.shape[1], groups * thread_count()
+        mean, variance = self.empty((2, groups, x.shape[1]), x.dtype)
+        self._fill_statistics(x, BatchStatistics(mean, variance, running, momentum))
+        return mean, variance
+
+    def _fill_statistics(self, x: Array, statistics: BatchStatistics) -> None:
+        mean, variance, momentum = statistics.mean, statistics.variance, statistics.momentum
+        groups, channels = mean.shape
+        tasks, rows = groups * thread_count(), x.shape[0] // groups
         parts = self.empty((4, tasks, channels), x.dtype)
         work = parts[2:].reshape(tasks, 2, channels)
-        mean, variance = self.empty((2, groups, channels), x.dtype)
         normalization.statistics(x, groups, parts[0], parts[1], work, mean, variance)
-        rows = x.shape[0] // groups
-        for i, (running_mean, running_variance) in enumerate(running):
+        for i, (running_mean, running_variance) in enumerate(statistics.running):
             self.accumulate(running_mean, mean[i], momentum, 1 - momentum)
             unbiased = (1 - momentum) * rows / (rows - 1)
             self.accumulate(running_variance, variance[i], momentum, unbiased)
-        return mean, variance
 
     def batch_norm(
         self,

@@ -18,6 +18,7 @@ from numba import prange
 from minigan.devices.cpu.blas import gemm_tile
 from minigan.devices.cpu.compile import compiled, parallel
 from minigan.devices.cpu.copying import clear_elements, copy_elements
+from minigan.devices.cpu.elementwise import activate
 
 
 @compiled
@@ -84,8 +85,8 @@ def _fold(columns, c, g, image, bias, dx):
 
 
 @parallel
-def conv2d(address, x, w, bias, g, tile_rows, work, y):
-    """y = unfold(x)·w + bias; y is (windows, channels out)."""
+def conv2d(address, x, w, bias, slope, g, tile_rows, work, y):
+    """y = activation(unfold(x)·w + bias); y is (windows, channels out)."""
     out_width, kh, kw = g[3], g[4], g[5]
     k, o = w.shape
     c = k // (kh * kw)
@@ -105,11 +106,12 @@ def conv2d(address, x, w, bias, g, tile_rows, work, y):
                 for row in range(start, start + m):
                     for i in range(o):
                         y[row, i] += bias[i]
+            activate(y.reshape(-1), start * o, m * o, slope)
 
 
 @parallel
-def conv2d_data(address, dy, w, bias, g, tile_images, work, dx):
-    """dx = fold(dy·wᵀ) + bias; dy is (windows, channels out)."""
+def conv2d_data(address, dy, w, bias, slope, g, tile_images, work, dx):
+    """dx = activation(fold(dy·wᵀ) + bias); dy is (windows, channels out)."""
     height, out_height, out_width, kh, kw = g[0], g[2], g[3], g[4], g[5]
     k, o = w.shape
     c = k // (kh * kw)
@@ -126,6 +128,8 @@ def conv2d_data(address, dy, w, bias, g, tile_images, work, dx):
             )  # fmt: skip
             for n in range(n0, n1):
                 _fold(work[t, (n - n0) * windows * k :], c, g, n, bias, dx)
+                image = height * dx.shape[1]
+                activate(dx.reshape(-1), n * image, image, slope)
 
 
 @parallel

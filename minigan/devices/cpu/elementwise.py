@@ -15,6 +15,18 @@ def leaky_relu(x, slope, y):
         y[i] = x[i] if x[i] > 0 else negative * x[i]
 
 
+@compiled
+def activate(y, at, count, slope):
+    """y ← the activation of y, of `count` elements from `at` on; `y` is flat."""
+    if slope == 1:
+        return
+    negative = y.dtype.type(slope)
+    run = y[at : at + count]
+    for i in range(count):
+        value = run[i]
+        run[i] = value if value > 0 else negative * value
+
+
 @parallel
 def leaky_relu_backward(dy, x, slope, dx):
     negative = x.dtype.type(slope)

@@ -6,6 +6,7 @@ from numba import prange
 
 from minigan.devices.cpu.blas import gemm_tile
 from minigan.devices.cpu.compile import compiled, parallel
+from minigan.devices.cpu.elementwise import activate
 
 
 def thread_grid(m: int, n: int, threads: int) -> tuple[int, int]:
@@ -18,8 +19,8 @@ def thread_grid(m: int, n: int, threads: int) -> tuple[int, int]:
 
 
 @parallel
-def gemm(address, transpose_a, transpose_b, a, b, bias, c, grid_rows, grid_columns):
-    """C = op(A)·op(B) + bias; each thread computes one tile of C by one call of BLAS."""
+def gemm(address, transpose_a, transpose_b, a, b, bias, slope, c, grid_rows, grid_columns):
+    """C = activation(op(A)·op(B) + bias); each thread computes one tile of C by one call of BLAS."""
     m, n = c.shape
     k = a.shape[0] if transpose_a else a.shape[1]
     for t in prange(grid_rows * grid_columns):
@@ -34,10 +35,11 @@ def gemm(address, transpose_a, transpose_b, a, b, bias, c, grid_rows, grid_colum
             address, transpose_a, transpose_b, m1 - m0, n1 - n0, k,
             a, a0, lda, b, b0, ldb, 0, c, m0 * n + n0, n,
         )  # fmt: skip
-        if bias.size:
-            for row in range(m0, m1):
+        for row in range(m0, m1):
+            if bias.size:
                 for column in range(n0, n1):
                     c[row, column] += bias[column]
+            activate(c.reshape(-1), row * n + n0, n1 - n0, slope)
 
 
 @compiled

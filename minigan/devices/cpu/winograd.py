@@ -36,6 +36,7 @@ from numba import prange
 from minigan.devices.cpu.blas import gemm_tile
 from minigan.devices.cpu.compile import compiled, parallel
 from minigan.devices.cpu.copying import clear_elements
+from minigan.devices.cpu.elementwise import activate
 from minigan.devices.kernels import ConvolutionGeometry
 
 Array = np.ndarray[Any, Any]
@@ -295,9 +296,9 @@ def filter_gradient(matrix, partial, stride, dw):
 
 @parallel
 def filter_images(
-    address, x, side, forth, u, transpose_u, bias, y, y_side, back, tiling, batch, tile, work
+    address, x, side, forth, u, transpose_u, bias, slope, y, y_side, back, tiling, batch, tile, work
 ):  # fmt: skip
-    """y = back(U ⊙ forth(x)) + bias, `tile` images at a time; each matrix of U is transposed if asked.
+    """y = activation(back(U ⊙ forth(x)) + bias), `tile` images at a time; each matrix of U is transposed if asked.
 
     The convolution goes forth by the matrices Pᵀ and back by Eᵀ; its data gradient by E and P, with U transposed.
     """
@@ -325,6 +326,7 @@ def filter_images(
             _start_with_bias(y, n0 * image, images * image, bias)
             for n in range(images):
                 _add_from_values(products, n, images, o, y_side, back, tiling, row, at, y, n0 + n)
+                activate(y, (n0 + n) * image, image, slope)
 
 
 @parallel
