@@ -1,0 +1,251 @@
+"""Run a ladder: check every step, count what it does or time it, and make the table."""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmarks.ladder.steps import Ladder, Problem, Step, relative_error
+from benchmarks.report import Table
+from benchmarks.timing import interleave
+from minigan.devices import Device, get_device
+from minigan.devices.emulated import Emulated
+from minigan.errors import DeviceError, MiniganError
+from minigan.inspect.annotate import short
+from minigan.inspect.profile import SECTOR_BYTES, Counts, summarize
+
+DTYPE = "float32"
+GPU_CALLS, GPU_ROUNDS = 20, 7  # of which the fastest round counts
+
+
+class WrongResultError(MiniganError):
+    """A step that does not compute what its ladder is about."""
+
+
+def check(step: Step[Any], problem: Problem, dtype: str, found: Sequence[Any]) -> float:
+    """The relative error of a result; WrongResultError, naming the step, if rounding does not explain it."""
+    error, allowed = relative_error(found, problem.expected()), step.allowed_error(problem, dtype)
+    if not error <= allowed:  # NaN is wrong too
+        raise WrongResultError(
+            f"step '{step.name}' ({step.source}) is wrong: its result differs from NumPy's by {error:.1e} of its size, "
+            f"and rounding explains {allowed:.1e}"
+        )
+    return error
+
+
+# -- counts, on the emulated device ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Count:
+    """What the launches of a step did, all together; `counts` as `minigan profile` has them."""
+
+    launches: int
+    threads: int  # of the largest launch
+    counts: Counts
+    times_least: float  # bytes of the sectors that were moved, for each byte that must be
+
+    @property
+    def intensity(self) -> float:
+        """FLOPs for each byte moved."""
+        return self.counts.flops / (self.counts.sectors * SECTOR_BYTES)
+
+
+def count(step: Step[Any], problem: Problem, dtype: str = DTYPE) -> tuple[Count, float]:
+    """Run a step with every access watched; its counts, and the relative error of its result."""
+    device = Emulated(strict=True)
+    arguments = problem.on(device, dtype)
+    with device.profiling() as launches:
+        found = step.run(device, arguments)
+    profiles = [summarize(launch) for launch in launches]
+    total = Counts()
+    for profile in profiles:
+        for field in dataclasses.fields(Counts):
+            value = getattr(total, field.name) + getattr(profile.total, field.name)
+            setattr(total, field.name, value)
+    least = problem.least_elements * np.dtype(dtype).itemsize
+    threads = max(int(np.prod(p.launch.grid) * np.prod(p.launch.block)) for p in profiles)
+    result = Count(len(profiles), threads, total, total.sectors * SECTOR_BYTES / least)
+    return result, check(step, problem, dtype, found)
+
+
+# -- times ----------------------------------------------------------------------------------------------
+
+
+def gpu_seconds(device: Device, call: Callable[[], Any]) -> float:
+    """The time of one call on a device: of many recorded in one graph, so that launching is not in it; the fastest round."""
+    call()  # compiles, and brings constants to the device
+    graph = device.capture(lambda: [call() for _ in range(GPU_CALLS)])
+    return _fastest(graph, device.synchronize)
+
+
+def peer_seconds(torch: Any, call: Callable[[], Any]) -> float:
+    """As `gpu_seconds`, of a function of PyTorch's."""
+    for _ in range(3):  # cuDNN chooses among its algorithms meanwhile
+        call()
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        for _ in range(GPU_CALLS):
+            call()
+    return _fastest(graph.replay, torch.cuda.synchronize)
+
+
+def _fastest(graph: Callable[[], Any], wait: Callable[[], None]) -> float:
+    rounds = []
+    for _ in range(GPU_ROUNDS):
+        wait()
+        start = time.perf_counter()
+        graph()
+        wait()
+        rounds.append(time.perf_counter() - start)
+    return min(rounds) / GPU_CALLS
+
+
+def gpu_times(ladder: Ladder[Any]) -> dict[str, float] | None:
+    """Seconds of each step on the GPU, and of "PyTorch" if it is installed for it; None where there is no GPU."""
+    try:
+        device = get_device("cuda")
+    except DeviceError:
+        return None
+    problem = ladder.problem(ladder.timed_batch)
+    times = {}
+    for step in ladder.cuda:
+        arguments = problem.on(device, DTYPE)
+        found = [device.to_numpy(array) for array in step.run(device, arguments)]
+        check(step, problem, DTYPE, found)
+        arguments = problem.on(device, DTYPE)
+        times[step.name] = gpu_seconds(device, lambda s=step, a=arguments: s.run(device, a))
+    try:
+        import torch
+    except ImportError:
+        return times
+    if torch.cuda.is_available():
+        peer = ladder.peer(torch, problem, DTYPE, "cuda")
+        times["PyTorch"] = peer_seconds(torch, peer)
+    return times
+
+
+def cpu_times(ladder: Ladder[Any], rounds: int, pause: float) -> dict[str, list[float]]:
+    """Milliseconds of each step on the CPU, a call a round, in turns; every result is checked first."""
+    device = get_device("cpu")
+    problem = ladder.problem(ladder.timed_batch)
+    calls = {}
+    for step in ladder.cpu:
+        check(step, problem, DTYPE, step.run(device, problem.on(device, DTYPE)))
+        arguments = problem.on(device, DTYPE)
+        calls[step.name] = lambda s=step, a=arguments: s.run(device, a)
+    times = interleave(calls, rounds, 1, pause, warm_up=1)
+    return {name: [t for one in found for t in one] for name, found in times.items()}
+
+
+# -- results --------------------------------------------------------------------------------------------
+
+
+def measure_cuda(ladder: Ladder[Any]) -> dict[str, Any]:
+    """The counts of every step, and times where there is a GPU, as they are written."""
+    problem = ladder.problem(ladder.counted_batch)
+    found = {}
+    for step in ladder.cuda:
+        counted, error = count(step, problem)
+        found[step.name] = {
+            "launches": counted.launches,
+            "threads": counted.threads,
+            "times_least": counted.times_least,
+            "intensity": counted.intensity,
+            "active_lanes": counted.counts.active_lanes,
+            "error": error,
+            **asdict(counted.counts),
+        }
+    return {"batch": ladder.counted_batch, "steps": found, "gpu_seconds": gpu_times(ladder)}
+
+
+def measure_cpu(ladder: Ladder[Any], rounds: int = 9, pause: float = 0.1) -> dict[str, Any]:
+    """The times of every step, as they are written."""
+    times = cpu_times(ladder, rounds, pause)
+    own = times[next(step.name for step in ladder.cpu if step.in_use)]
+    found = {
+        name: {
+            "median_ms": statistics.median(found),
+            "times_in_use": statistics.median(a / b for a, b in zip(found, own, strict=True)),
+            "rounds_ms": [round(t, 4) for t in found],
+        }
+        for name, found in times.items()
+    }
+    return {"batch": ladder.timed_batch, "rounds": rounds, "steps": found}
+
+
+_CUDA_COLUMNS = (
+    "step", "launches", "threads", "global", "sectors", "bytes", "shared", "waves", "barriers", "lanes", "FLOPs", "FLOPs/byte",
+)  # fmt: skip
+
+
+def cuda_table(ladder: Ladder[Any], result: dict[str, Any]) -> Table:
+    """The counts, and times if there are any."""
+    columns, times = list(_CUDA_COLUMNS), result["gpu_seconds"]
+    if times:
+        columns += ["µs", *(["% of PyTorch"] if "PyTorch" in times else [])]
+    rows = [
+        [_name(step), *_cells(result["steps"][step.name]), *_time_cells(times, step.name)]
+        for step in ladder.cuda
+    ]
+    notes = [f"Batch {result['batch']}, {DTYPE}, every result checked."]
+    if times:
+        notes.append(
+            f"Times: batch {ladder.timed_batch}, many calls in one graph, on {result['gpu']}."
+        )
+    notes.append(f"Written by `python -m benchmarks ladder {ladder.name}`.")
+    links = [step.source.removeprefix("kernels/") for step in ladder.cuda]
+    return Table(ladder.title, columns, rows, (" ".join(notes),), links)
+
+
+def _name(step: Step[Any]) -> str:
+    return step.name + (" (in use)" if step.in_use else "")
+
+
+def _cells(values: dict[str, Any]) -> list[str]:
+    def each(what: str, accesses: str) -> str:
+        return f"{values[what] / values[accesses]:.1f}" if values[accesses] else ""
+
+    return [
+        str(values["launches"]), f"{values['threads']:,}",
+        short(values["global_requests"]), each("sectors", "global_requests"), f"{values['times_least']:.1f}×",
+        short(values["shared_requests"]), each("wavefronts", "shared_requests"), short(values["barriers"]),
+        f"{values['active_lanes']:.0%}", short(values["flops"]), f"{values['intensity']:.2g}",
+    ]  # fmt: skip
+
+
+def _time_cells(times: dict[str, float] | None, name: str) -> list[str]:
+    if not times:
+        return []
+    own = [f"{times[name] * 1e6:.1f}"]
+    return [*own, f"{times['PyTorch'] / times[name]:.0%}"] if "PyTorch" in times else own
+
+
+def cpu_table(ladder: Ladder[Any], result: dict[str, Any]) -> Table:
+    """The times: each step's own, and how many times as long as the one in use it takes."""
+    gflop = ladder.problem(result["batch"]).flops / 1e9
+    rows = [
+        [
+            _name(step), f"{values['median_ms']:.3g}", f"{gflop / values['median_ms'] * 1e3:.3g}",
+            f"{values['times_in_use']:.2f}",
+        ]
+        for step in ladder.cpu
+        for values in (result["steps"][step.name],)
+    ]  # fmt: skip
+    links = [f"../{step.source}" for step in ladder.cpu]
+    machine = result["machine"]
+    note = (
+        f"Batch {result['batch']}, {DTYPE}; the median of {result['rounds']} calls of each in turns, after a check of every result, and of "
+        f"the rounds' ratios. {machine['processor']}, {result['threads']} of {machine['cores']} cores, load {machine['load_average']} before, "
+        f"{result['date'][:10]}, commit {(result['commit'] or 'unknown')[:7]}. Written by "
+        f"`python -m benchmarks ladder {ladder.name} --device cpu`."
+    )
+    columns = ["step", "ms", "GFLOP/s", "× the time in use"]
+    return Table(f"{ladder.title}, on the CPU", columns, rows, (note,), links)
