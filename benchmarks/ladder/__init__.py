@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.ladder import conv2d
+from benchmarks.ladder import adam, batch_norm, code_log_likelihood, conv2d
 from benchmarks.ladder.steps import Ladder
 
-LADDERS: dict[str, Ladder[Any]] = {ladder.name: ladder for ladder in (conv2d.LADDER,)}
+LADDERS: dict[str, Ladder[Any]] = {
+    ladder.name: ladder
+    for ladder in (conv2d.LADDER, batch_norm.LADDER, code_log_likelihood.LADDER, adam.LADDER)
+}

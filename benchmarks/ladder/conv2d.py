@@ -61,7 +61,7 @@ class Convolution(Problem):
         return self.taps
 
     @property
-    def flops(self) -> float:
+    def flops(self) -> float | None:
         return 2 * self.windows * self.taps * self.w.shape[3]
 
 

@@ -114,7 +114,7 @@ def gpu_times(ladder: Ladder[Any]) -> dict[str, float] | None:
         device = get_device("cuda")
     except DeviceError:
         return None
-    problem = ladder.problem(ladder.timed_batch)
+    problem = ladder.problem(ladder.timed_size)
     times = {}
     for step in ladder.cuda:
         arguments = problem.on(device, DTYPE)
@@ -135,7 +135,7 @@ def gpu_times(ladder: Ladder[Any]) -> dict[str, float] | None:
 def cpu_times(ladder: Ladder[Any], rounds: int, pause: float) -> dict[str, list[float]]:
     """Milliseconds of each step on the CPU, a call a round, in turns; every result is checked first."""
     device = get_device("cpu")
-    problem = ladder.problem(ladder.timed_batch)
+    problem = ladder.problem(ladder.timed_size)
     calls = {}
     for step in ladder.cpu:
         check(step, problem, DTYPE, step.run(device, problem.on(device, DTYPE)))
@@ -150,7 +150,7 @@ def cpu_times(ladder: Ladder[Any], rounds: int, pause: float) -> dict[str, list[
 
 def measure_cuda(ladder: Ladder[Any]) -> dict[str, Any]:
     """The counts of every step, and times where there is a GPU, as they are written."""
-    problem = ladder.problem(ladder.counted_batch)
+    problem = ladder.problem(ladder.counted_size)
     found = {}
     for step in ladder.cuda:
         counted, error = count(step, problem)
@@ -163,7 +163,7 @@ def measure_cuda(ladder: Ladder[Any]) -> dict[str, Any]:
             "error": error,
             **asdict(counted.counts),
         }
-    return {"batch": ladder.counted_batch, "steps": found, "gpu_seconds": gpu_times(ladder)}
+    return {"size": ladder.counted_size, "steps": found, "gpu_seconds": gpu_times(ladder)}
 
 
 def measure_cpu(ladder: Ladder[Any], rounds: int = 9, pause: float = 0.1) -> dict[str, Any]:
@@ -178,7 +178,7 @@ def measure_cpu(ladder: Ladder[Any], rounds: int = 9, pause: float = 0.1) -> dic
         }
         for name, found in times.items()
     }
-    return {"batch": ladder.timed_batch, "rounds": rounds, "steps": found}
+    return {"size": ladder.timed_size, "rounds": rounds, "steps": found}
 
 
 _CUDA_COLUMNS = (
@@ -195,10 +195,10 @@ def cuda_table(ladder: Ladder[Any], result: dict[str, Any]) -> Table:
         [_name(step), *_cells(result["steps"][step.name]), *_time_cells(times, step.name)]
         for step in ladder.cuda
     ]
-    notes = [f"Batch {result['batch']}, {DTYPE}, every result checked."]
+    notes = [f"{result['size']} {ladder.unit}, {DTYPE}, every result checked."]
     if times:
         notes.append(
-            f"Times: batch {ladder.timed_batch}, many calls in one graph, on {result['gpu']}."
+            f"Times: {ladder.timed_size} {ladder.unit}, many calls in one graph, on {result['gpu']}."
         )
     notes.append(f"Written by `python -m benchmarks ladder {ladder.name}`.")
     links = [step.source.removeprefix("kernels/") for step in ladder.cuda]
@@ -230,10 +230,12 @@ def _time_cells(times: dict[str, float] | None, name: str) -> list[str]:
 
 def cpu_table(ladder: Ladder[Any], result: dict[str, Any]) -> Table:
     """The times: each step's own, and how many times as long as the one in use it takes."""
-    gflop = ladder.problem(result["batch"]).flops / 1e9
+    problem = ladder.problem(result["size"])
+    least_bytes = problem.least_elements * np.dtype(DTYPE).itemsize
+    giga, unit = (problem.flops or least_bytes) / 1e9, "GFLOP/s" if problem.flops else "GB/s"
     rows = [
         [
-            _name(step), f"{values['median_ms']:.3g}", f"{gflop / values['median_ms'] * 1e3:.3g}",
+            _name(step), f"{values['median_ms']:.3g}", f"{giga / values['median_ms'] * 1e3:.3g}",
             f"{values['times_in_use']:.2f}",
         ]
         for step in ladder.cpu
@@ -242,10 +244,10 @@ def cpu_table(ladder: Ladder[Any], result: dict[str, Any]) -> Table:
     links = [f"../{step.source}" for step in ladder.cpu]
     machine = result["machine"]
     note = (
-        f"Batch {result['batch']}, {DTYPE}; the median of {result['rounds']} calls of each in turns, after a check of every result, and of "
+        f"{result['size']} {ladder.unit}, {DTYPE}; the median of {result['rounds']} calls of each in turns, after a check of every result, and of "
         f"the rounds' ratios. {machine['processor']}, {result['threads']} of {machine['cores']} cores, load {machine['load_average']} before, "
         f"{result['date'][:10]}, commit {(result['commit'] or 'unknown')[:7]}. Written by "
         f"`python -m benchmarks ladder {ladder.name} --device cpu`."
     )
-    columns = ["step", "ms", "GFLOP/s", "× the time in use"]
+    columns = ["step", "ms", unit, "× the time in use"]
     return Table(f"{ladder.title}, on the CPU", columns, rows, (note,), links)

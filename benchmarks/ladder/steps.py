@@ -41,9 +41,9 @@ class Problem:
         raise NotImplementedError
 
     @property
-    def flops(self) -> float:
-        """Additions and multiplications that the formula takes, of those that are most."""
-        raise NotImplementedError
+    def flops(self) -> float | None:
+        """Operations of the formula, where it is they that bound it; None where it is memory."""
+        return None
 
 
 def _moved(value: Any, device: Device, dtype: Any) -> Any:
@@ -89,9 +89,9 @@ class Step(Generic[P]):
 
 @dataclass(frozen=True)
 class Ladder(Generic[P]):
-    """The steps of one kernel, on both devices; `problem` makes one of a batch size, with random numbers.
+    """The steps of one kernel, on both devices; `problem` makes one of a size (in `unit`), with random numbers.
 
-    `counted_batch` is small, since the emulated device counts every access; times are measured for `timed_batch`. `peer` is
+    `counted_size` is small, since the emulated device counts every access; times are measured for `timed_size`. `peer` is
     the same on the GPU by PyTorch: of (torch, problem on the host, dtype, its device), it gives what computes the result.
     """
 
@@ -101,8 +101,9 @@ class Ladder(Generic[P]):
     cuda: Sequence[Step[P]]
     cpu: Sequence[Step[P]]
     peer: Callable[[Any, P, str, str], Callable[[], Any]]
-    counted_batch: int = 4
-    timed_batch: int = 128
+    counted_size: int = 4
+    timed_size: int = 128
+    unit: str = "images"
 
 
 def relative_error(found: Sequence[Array], expected: Sequence[Array]) -> float:
