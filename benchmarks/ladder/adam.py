@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.ladder.cpu import adam as cpu
 from benchmarks.ladder.steps import Ladder, Problem, Step, ceil_divide
 from minigan.devices import Device
 from minigan.devices.kernels import AdamSettings
@@ -144,6 +145,29 @@ CUDA = (
 )
 
 
+# -- CPU ----------------------------------------------------------------------------------------------
+
+
+def _each_tensor(name: str, kernel: Callable[..., None]) -> Step[AdamStep]:
+    def run(device: Device, problem: AdamStep) -> tuple[Array, ...]:
+        rate, correction = scales()
+        s = SETTINGS
+        for tensors in problem.tensors:
+            flat = (array.reshape(-1) for array in tensors)
+            kernel(*flat, rate, s.beta1, s.beta2, correction, s.epsilon)
+        return _changed(problem)
+
+    return Step(name, "benchmarks/ladder/cpu/adam.py", run)
+
+
+CPU = (
+    _each_tensor("1 NumPy", cpu.expressions),
+    _each_tensor("2 NumPy in place", cpu.in_place),
+    _each_tensor("3 one pass", cpu.one_pass),
+    Step("4 all cores", "minigan/devices/cpu/elementwise.py", _in_use, in_use=True),
+)
+
+
 def peer(torch: Any, problem: AdamStep, dtype: str, device: str) -> Callable[[], Any]:
     """PyTorch's fused Adam, of the same settings, its moments those of the problem."""
     kind = {"dtype": getattr(torch, dtype), "device": device}
@@ -172,5 +196,5 @@ def peer(torch: Any, problem: AdamStep, dtype: str, device: str) -> Callable[[],
 
 LADDER = Ladder(
     "adam", "Adam on tensors of MNIST's discriminator",
-    problem, CUDA, (), peer, counted_size=5, timed_size=len(SHAPES), unit="tensors",
+    problem, CUDA, CPU, peer, counted_size=5, timed_size=len(SHAPES), unit="tensors",
 )  # fmt: skip

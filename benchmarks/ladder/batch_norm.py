@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.ladder.cpu import batch_norm as cpu
 from benchmarks.ladder.steps import Ladder, Problem, Step, ceil_divide
 from minigan.devices import Device
 from minigan.devices.launch import KernelDevice
@@ -114,6 +115,34 @@ CUDA = (
 )
 
 
+# -- CPU ----------------------------------------------------------------------------------------------
+
+CPU_STUDY = "benchmarks/ladder/cpu/batch_norm.py"
+CPU_IN_USE = "minigan/devices/cpu/normalization.py"
+
+
+def _expressions(device: Device, p: BatchNorm) -> tuple[Array, ...]:
+    return (cpu.expressions(p.x, p.weight, p.bias, p.epsilon, p.slope),)
+
+
+def _loops(name: str, kernel: Callable[..., None]) -> Step[BatchNorm]:
+    def run(device: Device, p: BatchNorm) -> tuple[Array, ...]:
+        y = device.empty(p.x.shape, p.x.dtype)
+        kernel(p.x, p.weight, p.bias, p.epsilon, p.slope, y)
+        return (y,)
+
+    return Step(name, CPU_STUDY, run)
+
+
+CPU = (
+    Step("1 NumPy", CPU_STUDY, _expressions),
+    _loops("2 channel by channel", cpu.channel_by_channel),
+    _loops("3 row by row", cpu.row_by_row),
+    Step("4 blocks in cache, all cores", CPU_IN_USE, _one_pass),
+    Step("5 activation inside", CPU_IN_USE, _fused, in_use=True),
+)
+
+
 def peer(torch: Any, p: BatchNorm, dtype: str, device: str) -> Callable[[], Any]:
     """PyTorch's batch norm, then its leaky ReLU in place."""
     x, weight, bias = (
@@ -130,5 +159,5 @@ def peer(torch: Any, p: BatchNorm, dtype: str, device: str) -> Callable[[], Any]
 
 LADDER = Ladder(
     "batch_norm", "Batch normalization and leaky ReLU of 49 rows of 128 channels an image",
-    problem, CUDA, (), peer, counted_size=16,
+    problem, CUDA, CPU, peer, counted_size=16,
 )  # fmt: skip

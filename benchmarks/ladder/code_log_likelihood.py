@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.ladder.cpu import code_log_likelihood as cpu
 from benchmarks.ladder.steps import Ladder, Problem, Step, ceil_divide
 from minigan.devices import Device
 from minigan.devices.kernels import CodeTable
@@ -125,6 +126,21 @@ CUDA = (
 )
 
 
+# -- CPU ----------------------------------------------------------------------------------------------
+
+
+def _expressions(device: Device, p: CodeLikelihood) -> tuple[Array, ...]:
+    values, derivative = _results(device, p)
+    cpu.expressions(p.parameters, p.codes, p.table, values, derivative)
+    return values, derivative
+
+
+CPU = (
+    Step("1 NumPy", "benchmarks/ladder/cpu/code_log_likelihood.py", _expressions),
+    Step("2 one compiled loop", "minigan/devices/cpu/likelihood.py", _in_use, in_use=True),
+)
+
+
 def peer(torch: Any, p: CodeLikelihood, dtype: str, device: str) -> Callable[[], Any]:
     """PyTorch's log-softmax and Gaussian densities, values only (its derivative would be another pass); codes of one width each."""
     parameters, codes = (
@@ -155,5 +171,5 @@ def peer(torch: Any, p: CodeLikelihood, dtype: str, device: str) -> Callable[[],
 
 LADDER = Ladder(
     "code_log_likelihood", "log Q(c|x) of Cat(10) + 2*Uniform, and its derivative",
-    problem, CUDA, (), peer, counted_size=128,
+    problem, CUDA, CPU, peer, counted_size=128,
 )  # fmt: skip

@@ -9,8 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.ladder.cpu import conv2d as cpu
 from benchmarks.ladder.steps import Ladder, Problem, Step, ceil_divide
+from benchmarks.ladder.windows import windows_of
 from minigan.devices import Device
+from minigan.devices.cpu import winograd
 from minigan.devices.kernels import ConvolutionGeometry
 from minigan.devices.launch import KernelDevice
 from minigan.devices.precision import using_float32_precision
@@ -63,15 +66,6 @@ class Convolution(Problem):
     @property
     def flops(self) -> float | None:
         return 2 * self.windows * self.taps * self.w.shape[3]
-
-
-def windows_of(x: Array, geometry: ConvolutionGeometry) -> Array:
-    """A view of all windows of padded images: (n, *output_size, *kernel_size, c)."""
-    padded = np.pad(x, ((0, 0), *geometry.padding, (0, 0)))
-    (kh, kw), (sh, sw) = geometry.kernel_size, geometry.stride
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (kh, kw), (1, 2))
-    (height, width) = geometry.output_size
-    return windows[:, ::sh, ::sw][:, :height, :width].transpose(0, 1, 2, 4, 5, 3)
 
 
 def problem(batch: int) -> Convolution:
@@ -133,6 +127,46 @@ CUDA = (
 )
 
 
+# -- CPU ----------------------------------------------------------------------------------------------
+
+
+def _loops(name: str, kernel: Callable[..., None]) -> Step[Convolution]:
+    def run(device: Device, p: Convolution) -> tuple[Array, ...]:
+        (top, _), (left, _) = p.geometry.padding
+        y = device.empty(p.shape, p.x.dtype)
+        kernel(p.x, p.w, (*p.geometry.stride, top, left), y)
+        return (y,)
+
+    return Step(name, "benchmarks/ladder/cpu/conv2d.py", run)
+
+
+def _unfolded(device: Device, p: Convolution) -> tuple[Array, ...]:
+    return (cpu.unfolded(p.x, p.w, p.geometry),)
+
+
+def _tiles_in_cache(device: Device, p: Convolution) -> tuple[Array, ...]:
+    """The device's convolution with Winograd's put out of reach."""
+    least, winograd.LEAST_CHANNELS = winograd.LEAST_CHANNELS, 2**31
+    try:
+        return (device.conv2d(p.x, p.w, None, p.geometry),)
+    finally:
+        winograd.LEAST_CHANNELS = least
+
+
+def _winograd(device: Device, p: Convolution) -> tuple[Array, ...]:
+    return (device.conv2d(p.x, p.w, None, p.geometry),)
+
+
+CPU = (
+    _loops("1 naive", cpu.naive),
+    _loops("2 channels innermost", cpu.channels_innermost),
+    _loops("3 all cores", cpu.all_cores),
+    Step("4 unfolded, one product", "benchmarks/ladder/cpu/conv2d.py", _unfolded),
+    Step("5 tiles in cache", "minigan/devices/cpu/convolution.py", _tiles_in_cache),
+    Step("6 Winograd", "minigan/devices/cpu/winograd.py", _winograd, in_use=True),
+)
+
+
 def peer(torch: Any, p: Convolution, dtype: str, device: str) -> Callable[[], Any]:
     """PyTorch's convolution (cuDNN's, on a GPU), channels last; TF32 as `torch.backends.cudnn.allow_tf32` says."""
     kind = getattr(torch, dtype)
@@ -146,5 +180,5 @@ def peer(torch: Any, p: Convolution, dtype: str, device: str) -> Callable[[], An
 
 
 LADDER = Ladder(
-    "conv2d", "Convolution: 4×4 with stride 2, 14×14×64 to 7×7×128", problem, CUDA, (), peer
+    "conv2d", "Convolution: 4×4 with stride 2, 14×14×64 to 7×7×128", problem, CUDA, CPU, peer
 )

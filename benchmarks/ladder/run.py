@@ -47,7 +47,7 @@ class Count:
     """What the launches of a step did, all together; `counts` as `minigan profile` has them."""
 
     launches: int
-    threads: int  # of the largest launch
+    threads: int  # of the launch that moves the most
     counts: Counts
     times_least: float  # bytes of the sectors that were moved, for each byte that must be
 
@@ -70,7 +70,8 @@ def count(step: Step[Any], problem: Problem, dtype: str = DTYPE) -> tuple[Count,
             value = getattr(total, field.name) + getattr(profile.total, field.name)
             setattr(total, field.name, value)
     least = problem.least_elements * np.dtype(dtype).itemsize
-    threads = max(int(np.prod(p.launch.grid) * np.prod(p.launch.block)) for p in profiles)
+    main = max(profiles, key=lambda profile: profile.total.sectors).launch
+    threads = int(np.prod(main.grid) * np.prod(main.block))
     result = Count(len(profiles), threads, total, total.sectors * SECTOR_BYTES / least)
     return result, check(step, problem, dtype, found)
 
@@ -168,6 +169,8 @@ def measure_cuda(ladder: Ladder[Any]) -> dict[str, Any]:
 
 def measure_cpu(ladder: Ladder[Any], rounds: int = 9, pause: float = 0.1) -> dict[str, Any]:
     """The times of every step, as they are written."""
+    import numba
+
     times = cpu_times(ladder, rounds, pause)
     own = times[next(step.name for step in ladder.cpu if step.in_use)]
     found = {
@@ -178,7 +181,8 @@ def measure_cpu(ladder: Ladder[Any], rounds: int = 9, pause: float = 0.1) -> dic
         }
         for name, found in times.items()
     }
-    return {"size": ladder.timed_size, "rounds": rounds, "steps": found}
+    threads = int(numba.get_num_threads())
+    return {"size": ladder.timed_size, "threads": threads, "rounds": rounds, "steps": found}
 
 
 _CUDA_COLUMNS = (

@@ -154,6 +154,11 @@ def test_cuda_steps(ladder: Ladder[Any], step: Step[Any], dtype: str) -> None:
     check_step(Emulated(strict=True), ladder, step, dtype)
 
 
+@pytest.mark.parametrize(("ladder", "step", "dtype"), steps("cpu", "float64", "float32"))
+def test_cpu_steps(ladder: Ladder[Any], step: Step[Any], dtype: str) -> None:
+    check_step(mg.get_device("cpu"), ladder, step, dtype)
+
+
 @pytest.mark.parametrize("ladder", LADDERS.values(), ids=LADDERS)
 def test_what_the_command_expects_is_what_the_oracles_say(ladder: Ladder[Any]) -> None:
     step = ladder.cuda[0]
@@ -259,7 +264,12 @@ def test_reductions() -> None:
     naive, block, shuffles, coalesced, parts, one_pass, fused = (
         counted("batch_norm", step.name) for step in batch_norm.CUDA
     )
-    assert (naive.threads, block.threads) == (256 * 64, 64 * 256)  # of leaky_relu, and of its own
+    assert [c.threads for c in (naive, block, coalesced, parts)] == [
+        64,
+        64 * 256,
+        2 * 256,
+        256 * 64,
+    ]
     assert sectors_an_access(naive) == sectors_an_access(coalesced) == 4
     assert sectors_an_access(block) == sectors_an_access(shuffles) > 12
     assert block.counts.barriers == 2 * 10 * 8 * 64
@@ -306,9 +316,11 @@ def test_every_study_kernel_is_a_step_and_says_its_idea() -> None:
 
 def test_steps_are_in_order_and_end_in_use() -> None:
     for ladder in LADDERS.values():
-        numbered = [int(step.name[0]) for step in ladder.cuda if step.name[0].isdigit()]
-        assert numbered == list(range(1, len(numbered) + 1))
-        assert ladder.cuda[-1].in_use
+        for steps in (ladder.cuda, ladder.cpu):
+            numbered = [int(step.name[0]) for step in steps if step.name[0].isdigit()]
+            assert numbered == list(range(1, len(numbered) + 1))
+            assert steps[-1].in_use
+            assert all((ROOT / step.source).exists() for step in steps)
 
 
 def test_the_table(monkeypatch: pytest.MonkeyPatch) -> None:

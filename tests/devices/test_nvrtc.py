@@ -23,10 +23,17 @@ except DeviceError as error:
 pytestmark = pytest.mark.skipif(bool(absent), reason=absent)
 
 
+SOURCES = [
+    *((source, a) for source in sorted(kernel_sources().glob("*.cu")) for a in nvrtc.ARCHITECTURES),
+    *(
+        (source, "sm_80") for source in sorted(kernel_sources().glob("study/*/*.cu"))
+    ),  # of the ladders
+]
+
+
 @pytest.mark.parametrize("real", ["float", "double"])
-@pytest.mark.parametrize("architecture", nvrtc.ARCHITECTURES)
 @pytest.mark.parametrize(
-    "source", sorted(kernel_sources().glob("*.cu")), ids=lambda path: path.stem
+    ("source", "architecture"), SOURCES, ids=lambda x: x.stem if isinstance(x, Path) else x
 )
 def test_kernels_compile_within_the_limits(source: Path, architecture: str, real: str) -> None:
     found = nvrtc.compile_kernels(source, real, architecture)
