@@ -4,39 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import statistics
-import time
-from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from benchmarks.ladder.steps import Ladder, Problem, Step, relative_error
+from benchmarks.ladder import gpu
+from benchmarks.ladder.steps import Ladder, Problem, Step, check
 from benchmarks.report import Table
 from benchmarks.timing import interleave
-from minigan.devices import Device, get_device
+from minigan.devices import get_device
 from minigan.devices.emulated import Emulated
-from minigan.errors import DeviceError, MiniganError
 from minigan.inspect.annotate import short
 from minigan.inspect.profile import SECTOR_BYTES, Counts, summarize
 
 DTYPE = "float32"
-GPU_CALLS, GPU_ROUNDS = 20, 7  # of which the fastest round counts
-
-
-class WrongResultError(MiniganError):
-    """A step that does not compute what its ladder is about."""
-
-
-def check(step: Step[Any], problem: Problem, dtype: str, found: Sequence[Any]) -> float:
-    """The relative error of a result; WrongResultError, naming the step, if rounding does not explain it."""
-    error, allowed = relative_error(found, problem.expected()), step.allowed_error(problem, dtype)
-    if not error <= allowed:  # NaN is wrong too
-        raise WrongResultError(
-            f"step '{step.name}' ({step.source}) is wrong: its result differs from NumPy's by {error:.1e} of its size, "
-            f"and rounding explains {allowed:.1e}"
-        )
-    return error
 
 
 # -- counts, on the emulated device ---------------------------------------------------------------------
@@ -79,60 +61,6 @@ def count(step: Step[Any], problem: Problem, dtype: str = DTYPE) -> tuple[Count,
 # -- times ----------------------------------------------------------------------------------------------
 
 
-def gpu_seconds(device: Device, call: Callable[[], Any]) -> float:
-    """The time of one call on a device: of many recorded in one graph, so that launching is not in it; the fastest round."""
-    call()  # compiles, and brings constants to the device
-    graph = device.capture(lambda: [call() for _ in range(GPU_CALLS)])
-    return _fastest(graph, device.synchronize)
-
-
-def peer_seconds(torch: Any, call: Callable[[], Any]) -> float:
-    """As `gpu_seconds`, of a function of PyTorch's."""
-    for _ in range(3):  # cuDNN chooses among its algorithms meanwhile
-        call()
-    torch.cuda.synchronize()
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        for _ in range(GPU_CALLS):
-            call()
-    return _fastest(graph.replay, torch.cuda.synchronize)
-
-
-def _fastest(graph: Callable[[], Any], wait: Callable[[], None]) -> float:
-    rounds = []
-    for _ in range(GPU_ROUNDS):
-        wait()
-        start = time.perf_counter()
-        graph()
-        wait()
-        rounds.append(time.perf_counter() - start)
-    return min(rounds) / GPU_CALLS
-
-
-def gpu_times(ladder: Ladder[Any]) -> dict[str, float] | None:
-    """Seconds of each step on the GPU, and of "PyTorch" if it is installed for it; None where there is no GPU."""
-    try:
-        device = get_device("cuda")
-    except DeviceError:
-        return None
-    problem = ladder.problem(ladder.timed_size)
-    times = {}
-    for step in ladder.cuda:
-        arguments = problem.on(device, DTYPE)
-        found = [device.to_numpy(array) for array in step.run(device, arguments)]
-        check(step, problem, DTYPE, found)
-        arguments = problem.on(device, DTYPE)
-        times[step.name] = gpu_seconds(device, lambda s=step, a=arguments: s.run(device, a))
-    try:
-        import torch
-    except ImportError:
-        return times
-    if torch.cuda.is_available():
-        peer = ladder.peer(torch, problem, DTYPE, "cuda")
-        times["PyTorch"] = peer_seconds(torch, peer)
-    return times
-
-
 def cpu_times(ladder: Ladder[Any], rounds: int, pause: float) -> dict[str, list[float]]:
     """Milliseconds of each step on the CPU, a call a round, in turns; every result is checked first."""
     device = get_device("cpu")
@@ -164,7 +92,7 @@ def measure_cuda(ladder: Ladder[Any]) -> dict[str, Any]:
             "error": error,
             **asdict(counted.counts),
         }
-    return {"size": ladder.counted_size, "steps": found, "gpu_seconds": gpu_times(ladder)}
+    return {"size": ladder.counted_size, "steps": found, "gpu": gpu.measure(ladder, DTYPE)}
 
 
 def measure_cpu(ladder: Ladder[Any], rounds: int = 9, pause: float = 0.1) -> dict[str, Any]:
@@ -192,17 +120,20 @@ _CUDA_COLUMNS = (
 
 def cuda_table(ladder: Ladder[Any], result: dict[str, Any]) -> Table:
     """The counts, and times if there are any."""
-    columns, times = list(_CUDA_COLUMNS), result["gpu_seconds"]
-    if times:
-        columns += ["µs", *(["% of PyTorch"] if "PyTorch" in times else [])]
+    timed = result["gpu"] or {"microseconds": {}, "of_peer": {}}
+    own, shares = timed["microseconds"], timed["of_peer"]
+    columns = [*_CUDA_COLUMNS, *(["µs"] if own else []), *(["% of PyTorch"] if shares else [])]
     rows = [
-        [_name(step), *_cells(result["steps"][step.name]), *_time_cells(times, step.name)]
+        [
+            _name(step), *_cells(result["steps"][step.name]),
+            *([f"{own[step.name]:.1f}"] if own else []), *([f"{shares[step.name]:.0%}"] if shares else []),
+        ]
         for step in ladder.cuda
-    ]
+    ]  # fmt: skip
     notes = [f"{result['size']} {ladder.unit}, {DTYPE}, every result checked."]
-    if times:
+    if own:
         notes.append(
-            f"Times: {ladder.timed_size} {ladder.unit}, many calls in one graph, on {result['gpu']}."
+            f"Times: {ladder.timed_size} {ladder.unit}, many calls in one graph, on {timed['name']}."
         )
     notes.append(f"Written by `python -m benchmarks ladder {ladder.name}`.")
     links = [step.source.removeprefix("kernels/") for step in ladder.cuda]
@@ -223,13 +154,6 @@ def _cells(values: dict[str, Any]) -> list[str]:
         short(values["shared_requests"]), each("wavefronts", "shared_requests"), short(values["barriers"]),
         f"{values['active_lanes']:.0%}", short(values["flops"]), f"{values['intensity']:.2g}",
     ]  # fmt: skip
-
-
-def _time_cells(times: dict[str, float] | None, name: str) -> list[str]:
-    if not times:
-        return []
-    own = [f"{times[name] * 1e6:.1f}"]
-    return [*own, f"{times['PyTorch'] / times[name]:.0%}"] if "PyTorch" in times else own
 
 
 def cpu_table(ladder: Ladder[Any], result: dict[str, Any]) -> Table:

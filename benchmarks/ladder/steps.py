@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from minigan.devices import Device
+from minigan.errors import MiniganError
 
 Array = Any
 
@@ -113,6 +114,21 @@ def relative_error(found: Sequence[Array], expected: Sequence[Array]) -> float:
         for a, b in zip(found, expected, strict=True)
     ]
     return math.nan if any(map(math.isnan, errors)) else max(errors)
+
+
+class WrongResultError(MiniganError):
+    """A step that does not compute what its ladder is about."""
+
+
+def check(step: Step[Any], problem: Problem, dtype: str, found: Sequence[Array]) -> float:
+    """The relative error of a result; WrongResultError, naming the step, if rounding does not explain it."""
+    error, allowed = relative_error(found, problem.expected()), step.allowed_error(problem, dtype)
+    if not error <= allowed:  # NaN is wrong too
+        raise WrongResultError(
+            f"step '{step.name}' ({step.source}) is wrong: its result differs from NumPy's by {error:.1e} of its size, "
+            f"and rounding explains {allowed:.1e}"
+        )
+    return error
 
 
 def ceil_divide(a: int, b: int) -> int:

@@ -3,19 +3,29 @@
 import dataclasses
 import functools
 import re
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import oracles
 import pytest
+from device_list import KERNEL_DEVICES
+from fake_cupy import Machine, make_cupy
 from oracles import assert_within, rounding
 
 import minigan as mg
-from benchmarks.ladder import LADDERS, adam, batch_norm, code_log_likelihood, conv2d, run
-from benchmarks.ladder.steps import Ladder, Problem, Step, relative_error
+from benchmarks.ladder import LADDERS, adam, batch_norm, code_log_likelihood, conv2d, gpu, run
+from benchmarks.ladder.steps import (
+    Ladder,
+    Problem,
+    Step,
+    WrongResultError,
+    check,
+    relative_error,
+)
 from benchmarks.report import ROOT
-from minigan.devices.emulated import Emulated
+from minigan.devices.cuda import CUDA
 from minigan.devices.kernels import CodeTable, ConvolutionGeometry
 
 STUDY = ROOT / "kernels" / "study"
@@ -149,9 +159,10 @@ def check_step(device: Any, ladder: Ladder[Any], step: Step[Any], dtype: str) ->
     CHECKS[ladder.name](problem, step, found, np.dtype(dtype).type)
 
 
+@pytest.mark.parametrize("device", KERNEL_DEVICES)
 @pytest.mark.parametrize(("ladder", "step", "dtype"), steps("cuda", "float64", "float32"))
-def test_cuda_steps(ladder: Ladder[Any], step: Step[Any], dtype: str) -> None:
-    check_step(Emulated(strict=True), ladder, step, dtype)
+def test_cuda_steps(device: str, ladder: Ladder[Any], step: Step[Any], dtype: str) -> None:
+    check_step(mg.get_device(device), ladder, step, dtype)
 
 
 @pytest.mark.parametrize(("ladder", "step", "dtype"), steps("cpu", "float64", "float32"))
@@ -169,14 +180,14 @@ def test_what_the_command_expects_is_what_the_oracles_say(ladder: Ladder[Any]) -
 def test_a_wrong_step_is_named() -> None:
     problem, step = ODD_CONVOLUTION, conv2d.CUDA[1]
     (right,) = problem.expected()
-    assert run.check(step, problem, "float32", (right,)) == 0
+    assert check(step, problem, "float32", (right,)) == 0
     wrong = right.copy()
     wrong[0, 0, 0, 0] += 1
-    with pytest.raises(run.WrongResultError, match=r"step '2 coalesced' .*2_coalesced\.cu.* wrong"):
-        run.check(step, problem, "float32", (wrong,))
+    with pytest.raises(WrongResultError, match=r"step '2 coalesced' .*2_coalesced\.cu.* wrong"):
+        check(step, problem, "float32", (wrong,))
     wrong[0, 0, 0, 0] = np.nan
-    with pytest.raises(run.WrongResultError, match="nan"):
-        run.check(step, problem, "float32", (wrong,))
+    with pytest.raises(WrongResultError, match="nan"):
+        check(step, problem, "float32", (wrong,))
 
 
 def test_relative_error() -> None:
@@ -325,7 +336,7 @@ def test_steps_are_in_order_and_end_in_use() -> None:
 
 def test_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
     ladder = dataclasses.replace(adam.LADDER, counted_size=2)
-    monkeypatch.setattr(run, "gpu_times", lambda ladder: None)
+    monkeypatch.setattr(gpu, "measure", lambda *arguments: None)
     result = run.measure_cuda(ladder)
     table = run.cuda_table(ladder, result)
     assert all(len(row) == len(table.columns) for row in table.rows)
@@ -333,18 +344,45 @@ def test_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "| [2 fused](study/adam/2_fused.cu) | 2 | 1,024 |" in text
     assert "| [vectors (in use)](adam.cu) |" in text
     assert "µs" not in text and "PyTorch" not in text
-    times = {step.name: 2e-6 * (i + 1) for i, step in enumerate(ladder.cuda)} | {"PyTorch": 3e-6}
-    text = run.cuda_table(ladder, result | {"gpu_seconds": times, "gpu": "a GPU"}).markdown()
-    assert "µs | % of PyTorch |" in text
+    times = {step.name: 4.0 for step in ladder.cuda}
+    timed = {"name": "a GPU", "microseconds": times, "of_peer": dict.fromkeys(times, 0.75)}
+    text = run.cuda_table(ladder, result | {"gpu": timed}).markdown()
+    assert "| µs | % of PyTorch |" in text
     assert "| 4.0 | 75% |" in text
+    timed["of_peer"] = {}
+    text = run.cuda_table(ladder, result | {"gpu": timed}).markdown()
+    assert "| µs |" in text and "PyTorch" not in text
+
+
+def test_the_table_of_times() -> None:
+    ladder = dataclasses.replace(adam.LADDER, timed_size=2)
+    machine = {"processor": "a processor", "cores": 2, "load_average": 0.1}
+    measured = run.measure_cpu(ladder, rounds=3, pause=0)
+    in_use = measured["steps"]["4 all cores"]
+    assert in_use["times_in_use"] == 1 and len(in_use["rounds_ms"]) == 3
+    table = run.cpu_table(
+        ladder, measured | {"machine": machine, "date": "2026-01-02T", "commit": None}
+    )
+    assert table.columns == ["step", "ms", "GB/s", "× the time in use"]
+    own = 7 * 4 * (4 * 4 * 64 + 64) / 1e6 / in_use["median_ms"]
+    assert float(table.rows[-1][2]) == pytest.approx(own, rel=0.01)
+    assert "[3 one pass](../benchmarks/ladder/cpu/adam.py)" in table.markdown()
 
 
 def test_calls_are_timed_in_one_graph() -> None:
     """On the emulated device, which captures as a GPU does; each call of the graph runs."""
     device: Any = mg.get_device("emulated")
     total, one = device.asarray(np.zeros(3, np.float32)), device.asarray(np.ones(3, np.float32))
-    assert run.gpu_seconds(device, lambda: device.accumulate(total, one)) > 0
-    assert total[0] == 1 + run.GPU_CALLS * run.GPU_ROUNDS
+    assert gpu.seconds_a_call(device, lambda: device.accumulate(total, one)) > 0
+    assert total[0] == 1 + gpu.CALLS * gpu.ROUNDS
+
+
+def test_times_on_a_stand_in_for_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", make_cupy(Machine()))
+    ladder = dataclasses.replace(adam.LADDER, timed_size=2)
+    times = gpu.times(CUDA(), ladder, "float32")
+    assert list(times) == [step.name for step in ladder.cuda]
+    assert all(seconds > 0 for seconds in times.values())
 
 
 @pytest.mark.parametrize("ladder", LADDERS.values(), ids=LADDERS)
