@@ -137,6 +137,10 @@ def cuda_table(ladder: Ladder[Any], result: dict[str, Any]) -> Table:
         )
     notes.append(f"Written by `python -m benchmarks ladder {ladder.name}`.")
     links = [step.source.removeprefix("kernels/") for step in ladder.cuda]
+    said = [
+        i for i in range(len(columns)) if any(row[i] for row in rows)
+    ]  # no shared memory, no column for it
+    columns, rows = [columns[i] for i in said], [[row[i] for i in said] for row in rows]
     return Table(ladder.title, columns, rows, (" ".join(notes),), links)
 
 
