@@ -104,6 +104,7 @@ def measure_cpu(ladder: Ladder[Any], rounds: int = 9, pause: float = 0.1) -> dic
     found = {
         name: {
             "median_ms": statistics.median(found),
+            "min_ms": min(found),
             "times_in_use": statistics.median(a / b for a, b in zip(found, own, strict=True)),
             "rounds_ms": [round(t, 4) for t in found],
         }
@@ -137,9 +138,8 @@ def cuda_table(ladder: Ladder[Any], result: dict[str, Any]) -> Table:
         )
     notes.append(f"Written by `python -m benchmarks ladder {ladder.name}`.")
     links = [step.source.removeprefix("kernels/") for step in ladder.cuda]
-    said = [
-        i for i in range(len(columns)) if any(row[i] for row in rows)
-    ]  # no shared memory, no column for it
+    # Where no step uses shared memory there is no column for it.
+    said = [i for i in range(len(columns)) if any(row[i] for row in rows)]
     columns, rows = [columns[i] for i in said], [[row[i] for i in said] for row in rows]
     return Table(ladder.title, columns, rows, (" ".join(notes),), links)
 
@@ -167,7 +167,7 @@ def cpu_table(ladder: Ladder[Any], result: dict[str, Any]) -> Table:
     giga, unit = (problem.flops or least_bytes) / 1e9, "GFLOP/s" if problem.flops else "GB/s"
     rows = [
         [
-            _name(step), f"{values['median_ms']:.3g}", f"{giga / values['median_ms'] * 1e3:.3g}",
+            _name(step), f"{values['median_ms']:.3g}", f"{values['min_ms']:.3g}", f"{giga / values['median_ms'] * 1e3:.3g}",
             f"{values['times_in_use']:.2f}",
         ]
         for step in ladder.cpu
@@ -181,5 +181,5 @@ def cpu_table(ladder: Ladder[Any], result: dict[str, Any]) -> Table:
         f"{result['date'][:10]}, commit {(result['commit'] or 'unknown')[:7]}. Written by "
         f"`python -m benchmarks ladder {ladder.name} --device cpu`."
     )
-    columns = ["step", "ms", unit, "× the time in use"]
+    columns = ["step", "ms", "fastest", unit, "× the time in use"]
     return Table(f"{ladder.title}, on the CPU", columns, rows, (note,), links)
