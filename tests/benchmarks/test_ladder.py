@@ -5,6 +5,7 @@ import functools
 import re
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,11 @@ import pytest
 from device_list import KERNEL_DEVICES
 from fake_cupy import Machine, make_cupy
 from oracles import assert_within, rounding
+from typer.testing import CliRunner
 
 import minigan as mg
+from benchmarks import report
+from benchmarks.__main__ import app
 from benchmarks.ladder import LADDERS, adam, batch_norm, code_log_likelihood, conv2d, gpu, run
 from benchmarks.ladder.steps import (
     Ladder,
@@ -367,6 +371,59 @@ def test_the_table_of_times() -> None:
     own = 7 * 4 * (4 * 4 * 64 + 64) / 1e6 / in_use["median_ms"]
     assert float(table.rows[-1][3]) == pytest.approx(own, rel=0.01)
     assert "[3 one pass](../benchmarks/ladder/cpu/adam.py)" in table.markdown()
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
+    """What the command writes, in place of the checkout's files; of Adam on two tensors, on a machine at rest."""
+    found: dict[str, Any] = {}
+
+    def keep(path: Path, name: str, text: str) -> bool:
+        found[f"{path.parent.name}/{path.name} {name}"] = text
+        return True
+
+    monkeypatch.setattr(report, "rewrite_section", keep)
+    monkeypatch.setattr(
+        report, "write_json", lambda path, values: found.update({path.name: values})
+    )
+    monkeypatch.setattr(report, "is_busy", lambda circumstances: False)
+    small = dataclasses.replace(adam.LADDER, counted_size=2, timed_size=2)
+    monkeypatch.setitem(LADDERS, "adam", small)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("device", "page", "results"),
+    [
+        ("cuda", "kernels/README.md ladder adam", "ladder-adam.json"),
+        ("cpu", "docs/performance.md ladder adam", "ladder-adam-cpu.json"),
+    ],
+)
+def test_the_command(written: dict[str, Any], device: str, page: str, results: str) -> None:
+    runner = CliRunner()
+    answer = runner.invoke(app, ["ladder", "adam", "--device", device, "--no-write"])
+    assert answer.exit_code == 0 and not written
+    runner.invoke(app, ["ladder", "adam", "--device", device])
+    assert set(written) == {page, results}
+    assert (
+        f"<!-- benchmarks {page.partition(' ')[2]} -->"
+        in (ROOT / page.split(maxsplit=1)[0]).read_text()
+    )
+    assert set(written[results]["steps"]) == {s.name for s in getattr(adam.LADDER, device)}
+
+
+def test_times_of_a_busy_machine_are_not_written(
+    written: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report, "is_busy", lambda circumstances: True)
+    answer = CliRunner().invoke(app, ["ladder", "adam", "--device", "cpu"])
+    assert "Not written" in answer.output and not written
+
+
+@pytest.mark.parametrize("arguments", [["nonsense"], ["adam", "--device", "emulated"]])
+def test_what_the_command_does_not_know(arguments: list[str]) -> None:
+    answer = CliRunner().invoke(app, ["ladder", *arguments])
+    assert answer.exit_code == 2 and f"'{arguments[-1]}' is n" in answer.output
 
 
 def test_calls_are_timed_in_one_graph() -> None:
