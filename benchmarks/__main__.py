@@ -10,6 +10,8 @@ import typer
 from rich.markup import escape
 
 from benchmarks import account, mnist, report, resources, step
+from benchmarks.ladder import LADDERS
+from benchmarks.ladder import run as ladder_run
 from minigan.devices.launch import kernel_sources
 from minigan.errors import MiniganError
 
@@ -88,6 +90,50 @@ def account_of_a_step(batch_size: BatchSize = 128) -> None:
     table = account.table(batch_size)
     rich.get_console().print(table.rich())
     report.rewrite_section(kernel_sources() / "README.md", "account", table.markdown())
+
+
+@app.command("ladder")
+def climb(
+    names: Annotated[
+        list[str] | None, typer.Argument(help=f"of {', '.join(LADDERS)}; none is all")
+    ] = None,
+    device: Annotated[str, typer.Option(help="whose kernels: cuda or cpu")] = "cuda",
+    write: Annotated[bool, typer.Option(help="write the results and the page's table")] = True,
+) -> None:
+    """A kernel's steps from the naive one to the one in use: what each costs. The CUDA kernels' need no GPU."""
+    if device not in ("cuda", "cpu"):
+        raise typer.BadParameter(f"'{device}' is neither cuda nor cpu")
+    for name in names or LADDERS:
+        if name not in LADDERS:
+            raise typer.BadParameter(f"'{name}' is not one of {', '.join(LADDERS)}")
+        (_climb_cuda if device == "cuda" else _climb_cpu)(name, write)
+
+
+def _climb_cuda(name: str, write: bool) -> None:
+    result = {**report.circumstances(), **ladder_run.measure_cuda(LADDERS[name])}
+    table = ladder_run.cuda_table(LADDERS[name], result)
+    rich.get_console().print(table.rich())
+    if write:
+        report.write_json(
+            report.RESULTS / f"ladder-{name}.json", {"benchmark": f"ladder {name}", **result}
+        )
+        report.rewrite_section(kernel_sources() / "README.md", f"ladder {name}", table.markdown())
+
+
+def _climb_cpu(name: str, write: bool) -> None:
+    circumstances = report.circumstances()
+    result = {**circumstances, **ladder_run.measure_cpu(LADDERS[name])}
+    table = ladder_run.cpu_table(LADDERS[name], result)
+    rich.get_console().print(table.rich())
+    if report.is_busy(circumstances):
+        rich.print("[yellow]Not written: other work slowed the steps, not equally.[/]")
+    elif write:
+        report.write_json(
+            report.RESULTS / f"ladder-{name}-cpu.json",
+            {"benchmark": f"ladder {name} cpu", **result},
+        )
+        page = report.ROOT / "docs" / "performance.md"
+        report.rewrite_section(page, f"ladder {name}", table.markdown())
 
 
 def main() -> None:

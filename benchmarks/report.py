@@ -29,12 +29,13 @@ PACKAGES = ("numpy", "numba", "scipy", "torch")
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text under a title, the first column of which names the row."""
+    """Rows of text under a title, the first column of which names the row, and may link to `links` on a page."""
 
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     notes: Sequence[str] = ()
+    links: Sequence[str] = ()
 
     def rich(self) -> rich.table.Table:
         """For the terminal. (Unescaped, the [bench] of an extra would be taken for a style.)"""
@@ -50,7 +51,11 @@ class Table:
     def markdown(self) -> str:
         """For a page: the title, the table, and each note as a paragraph."""
         rule = [":--", *["--:"] * (len(self.columns) - 1)]
-        lines = [f"| {' | '.join(row)} |" for row in (self.columns, rule, *self.rows)]
+        names = [row[0] for row in self.rows]
+        if self.links:
+            names = [f"[{n}]({to})" for n, to in zip(names, self.links, strict=True)]
+        rows = [[name, *row[1:]] for name, row in zip(names, self.rows, strict=True)]
+        lines = [f"| {' | '.join(row)} |" for row in (self.columns, rule, *rows)]
         return "\n\n".join([f"**{self.title}**", "\n".join(lines), *self.notes])
 
 

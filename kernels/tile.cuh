@@ -61,7 +61,7 @@ struct Tile {
 #pragma unroll
         for (int i = 0; i < count * kVector; i += kVector) {
             const int first = k_is_contiguous ? i / kVector : i % count, k = k_is_contiguous ? 0 : i / count;
-            const Vector& v = vector(place<threads>(thread, first), k0 + k);
+            const Vector v = vector(place<threads>(thread, first), k0 + k);
 #pragma unroll
             for (int j = 0; j < kVector; ++j)
                 (k_is_contiguous ? x[j][first] : x[k][first + j]) = v.value[j];

@@ -438,7 +438,7 @@ class RawKernel:
 def _path_of(module: RawModule) -> Path:
     """The file whose text was handed to the compiler, in the folder that it was to search."""
     (folder,) = (Path(o.removeprefix("-I")) for o in module.options if o.startswith("-I"))
-    (path,) = (p for p in folder.glob("*.cu") if p.read_text(encoding="utf-8") == module.code)
+    (path,) = (p for p in folder.rglob("*.cu") if p.read_text(encoding="utf-8") == module.code)
     return path
 
 

@@ -174,7 +174,7 @@ class CUDA(KernelDevice):
     def _headers(self) -> str:
         """A hash of the kernels' headers, as a number that the compiler can read."""
         digest = hashlib.sha256()
-        for path in sorted(self.sources.glob("*.cuh")):
+        for path in sorted(self.sources.rglob("*.cuh")):
             digest.update(path.read_bytes())
         return f"0x{digest.hexdigest()[:16]}"
 

@@ -194,7 +194,7 @@ class KernelDevice(Device):
         *arguments: Any,
         shared_bytes: int = 0,
     ) -> None:
-        """Run `kernel` of kernels/`source`.cu, compiled for `dtype`, on a grid of blocks.
+        """Run `kernel` of kernels/`source`.cu ("gemm", "study/adam/2_fused"), compiled for `dtype`, on a grid of blocks.
 
         An argument is an array, an int (32 bits), a `np.int64`/`np.uint64`, a float (of the kernel's dtype), a `Double`, a
         `PointerTable` (a struct by value), or None (a null pointer). `shared_bytes` is a block's dynamic shared memory. A

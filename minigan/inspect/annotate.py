@@ -29,13 +29,13 @@ class Column(NamedTuple):
 def columns(counts: Counts) -> list[Column]:
     """The counts of a line, as they are shown."""
     return [
-        Column("global", "accesses of global memory by a warp", 7, _number(counts.global_requests)),
+        Column("global", "accesses of global memory by a warp", 7, short(counts.global_requests)),
         Column(
             "sectors", "sectors of 32 bytes that such an access moves, of how many would do", 12,
             _of(counts.sectors, counts.least_sectors, counts.global_requests),
             _loss(counts.least_sectors, counts.sectors),
         ),
-        Column("shared", "accesses of shared memory by a warp", 7, _number(counts.shared_requests)),
+        Column("shared", "accesses of shared memory by a warp", 7, short(counts.shared_requests)),
         Column(
             "wavefronts", "turns of the banks that such an access takes, of how many would do", 12,
             _of(counts.wavefronts, counts.least_wavefronts, counts.shared_requests),
@@ -45,8 +45,8 @@ def columns(counts: Counts) -> list[Column]:
             "lanes", "the share of a warp's lanes that take part", 5,
             f"{counts.active_lanes:.0%}" if counts.steps else "", 1 - counts.active_lanes,
         ),
-        Column("FLOPs", "additions, multiplications, divisions and roots", 7, _number(counts.flops)),
-        Column("barriers", "block barriers, by warp", 8, _number(counts.barriers)),
+        Column("FLOPs", "additions, multiplications, divisions and roots", 7, short(counts.flops)),
+        Column("barriers", "block barriers, by warp", 8, short(counts.barriers)),
     ]  # fmt: skip
 
 
@@ -58,7 +58,7 @@ def _loss(least: int, actual: int) -> float:
     return 1 - least / actual if actual else 0.0
 
 
-def _number(value: float) -> str:
+def short(value: float) -> str:
     """Three digits and a unit; nothing for nothing."""
     if not value:
         return ""
@@ -75,14 +75,14 @@ def summary(profile: KernelProfile) -> list[tuple[str, str]]:
     moved, least = profile.moved_bytes, profile.least_bytes
     facts = [
         ("launch", f"grid {_sizes(launch.grid)}, blocks of {_sizes(launch.block)} threads"),
-        ("global memory", f"{_number(moved)}B in sectors; {_number(least)}B would do if a cache kept all"),
+        ("global memory", f"{short(moved)}B in sectors; {short(least)}B would do if a cache kept all"),
         ("coalescing", f"{_share(total.least_sectors, total.sectors)} of the sectors that its accesses move are needed by them"),
-        ("FLOPs", f"{_number(total.flops) or '0'}, {profile.intensity:.3g} for each of the bytes that would do"),
+        ("FLOPs", f"{short(total.flops) or '0'}, {profile.intensity:.3g} for each of the bytes that would do"),
         ("lanes", f"{total.active_lanes:.0%} of a warp take part"),
     ]  # fmt: skip
     if total.wavefronts:
         conflicts = total.wavefronts - total.least_wavefronts
-        facts.insert(3, ("shared memory", f"{_number(total.wavefronts)} wavefronts, {_number(conflicts) or 'none'} of them from bank conflicts"))  # fmt: skip
+        facts.insert(3, ("shared memory", f"{short(total.wavefronts)} wavefronts, {short(conflicts) or 'none'} of them from bank conflicts"))  # fmt: skip
     return [(what, " ".join(value.split())) for what, value in facts]
 
 

@@ -23,10 +23,17 @@ except DeviceError as error:
 pytestmark = pytest.mark.skipif(bool(absent), reason=absent)
 
 
+SOURCES = [
+    *((source, a) for source in sorted(kernel_sources().glob("*.cu")) for a in nvrtc.ARCHITECTURES),
+    *(
+        (source, "sm_80") for source in sorted(kernel_sources().glob("study/*/*.cu"))
+    ),  # of the ladders
+]
+
+
 @pytest.mark.parametrize("real", ["float", "double"])
-@pytest.mark.parametrize("architecture", nvrtc.ARCHITECTURES)
 @pytest.mark.parametrize(
-    "source", sorted(kernel_sources().glob("*.cu")), ids=lambda path: path.stem
+    ("source", "architecture"), SOURCES, ids=lambda x: x.stem if isinstance(x, Path) else x
 )
 def test_kernels_compile_within_the_limits(source: Path, architecture: str, real: str) -> None:
     found = nvrtc.compile_kernels(source, real, architecture)
@@ -61,6 +68,25 @@ def test_products_use_what_their_names_say(file: str, real: str, architecture: s
         if "narrow" in kernel:
             expected |= {str(size)}
         assert copies == (expected if asynchronous else set()), kernel
+
+
+@pytest.mark.parametrize(
+    ("step", "instructions"),
+    [
+        ("4_register_blocking", {"ld.global.nc.f32", "st.shared.f32", "ld.shared.f32"}),
+        ("5_vectors", {"ld.global.nc.v4.f32", "st.shared.v4.f32", "ld.shared.v4.f32"}),
+        ("6_asynchronous_copies", {"cp.async.cg.shared.global", "ld.shared.v4.f32"}),
+        ("7_tensor_cores", {"cp.async.cg.shared.global", "ldmatrix", "ld.shared.f32", "mma.sync"}),
+    ],
+)
+def test_steps_of_the_ladder_use_what_their_names_say(step: str, instructions: set[str]) -> None:
+    """To NVIDIA's compiler too a vector is one access, which the emulated device counts as one."""
+    source = kernel_sources() / "study" / "conv2d" / f"{step}.cu"
+    code = nvrtc.ptx(source, "float", "sm_80")["conv2d"]
+    pattern = (
+        r"\b(ld\.global[\w.]+|(?:ld|st)\.shared[\w.]+|cp\.async\.c[ag][\w.]+|ldmatrix|mma\.sync)"
+    )
+    assert set(re.findall(pattern, code)) == instructions
 
 
 def test_spills_and_shared_memory_are_seen(tmp_path: Path) -> None:

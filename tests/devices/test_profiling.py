@@ -135,3 +135,5 @@ def test_a_product_of_matrices() -> None:
     assert sum(x.operations for launch in launches for x in launch.arithmetic) >= 2 * 64 * 32 * 64
     read = {t.name: t.read for launch in launches for t in launch.arguments}
     assert read["a"] == a.nbytes and read["b"] == b.nbytes
+    sites = [s for launch in launches for s in launch.sites]
+    assert {s.bytes for s in sites if (s.kind, s.space) == ("read", "shared")} == {16}
