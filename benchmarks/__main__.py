@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from benchmarks import account, mnist, report, resources, step
-from minigan.devices.launch import kernel_sources
+from minigan.devices.sources import kernel_sources
 from minigan.errors import MiniganError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)

@@ -14,9 +14,8 @@ from device_list import KERNEL_DEVICES, moved_back, moved_to
 import minigan as mg
 from minigan.datasets import mnist
 from minigan.devices.emulated import Emulated
-from minigan.devices.emulated.compile import kernel_names
 from minigan.devices.kernels import KERNELS, AdamSettings, ConvolutionGeometry
-from minigan.devices.launch import kernel_sources
+from minigan.devices.sources import kernel_names, kernel_sources
 from minigan.errors import DeviceError, KernelError
 from minigan.infogan.experiments import MNIST
 from minigan.infogan.training import Trainer
