@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from minigan.cli import data, inspection, profiling, training
+from minigan.cli import data, inspection, kernels, profiling, training
 from minigan.errors import MiniganError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.command("sample")(inspection.sample)
 app.command("profile")(profiling.profile)
 app.command("info")(inspection.info)
 app.add_typer(data.app, name="data")
+app.add_typer(kernels.app, name="kernel")
 
 
 def main(arguments: list[str] | None = None) -> None:

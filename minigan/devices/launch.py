@@ -742,7 +742,7 @@ class KernelDevice(Device):
         seed, stream, step = key
         self._elementwise(
             "random", "random_uniform", result.size, result.dtype,
-            result, np.uint64(seed), stream, self._counter(step), low, high - low,
+            result, np.uint64(seed), stream, self._counter(step), float(low), float(high - low),
             np.int64(result.size),
         )  # fmt: skip
         return result
@@ -785,7 +785,7 @@ class KernelDevice(Device):
         pixels = math.prod(images.shape[1:])
         self._elementwise(
             "elementwise", "gather_images", result.size, result.dtype, images, indices, result,
-            (high - low) / 255, low, pixels, np.int64(result.size),
+            (high - low) / 255, float(low), pixels, np.int64(result.size),
         )  # fmt: skip
         return result
 
