@@ -250,8 +250,7 @@ def bench_and_show(path: Path, number: int, gpu: str) -> None:
             typer.echo(f"not timed: {problem}")
             continue
         for timing in timings(contract):
-            rate = f", {amount.bytes / timing.seconds / 1e9:.4g} GB/s" if amount else ""
-            typer.echo(f"{timing.what}: {1e6 * timing.seconds:.4g} µs{rate}")
+            typer.echo(timing.described(amount))
 
 
 def _counts_table(title: str, profiles: list[KernelProfile], machine: Machine) -> Table:

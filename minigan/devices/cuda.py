@@ -59,6 +59,11 @@ class CUDA(KernelDevice):
         self._memory = _Memory(self._from_pool)
         self._kernel = functools.cache(self._find_kernel)
 
+    @property
+    def model(self) -> str:
+        """The GPU's name, as its vendor gives it."""
+        return _model(self.array_module, self.gpu)
+
     # -- memory ---------------------------------------------------------------------------------
 
     def empty(self, shape: Sequence[int], dtype: Any) -> Array:
@@ -320,12 +325,16 @@ def _architecture(cupy: Any, gpu: Any) -> str:
     """The GPU's compute capability, "90"; DeviceError if the kernels do not know it."""
     capability: str = gpu.compute_capability
     if int(capability) < _OLDEST:
-        model = cupy.cuda.runtime.getDeviceProperties(gpu.id)["name"].decode()
         raise DeviceError(
-            f"the GPU ({model}) is of compute capability {capability[:-1]}.{capability[-1]}, and minigan's kernels need "
+            f"the GPU ({_model(cupy, gpu)}) is of compute capability {capability[:-1]}.{capability[-1]}, and minigan's kernels need "
             f"{_OLDEST // 10}.{_OLDEST % 10} (Turing, 2018) or newer; use --device cpu"
         )
     return capability
+
+
+def _model(cupy: Any, gpu: Any) -> str:
+    name: str = cupy.cuda.runtime.getDeviceProperties(gpu.id)["name"].decode()
+    return name
 
 
 def _check_compiler(cupy: Any) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from minigan.devices import Device, get_device
+from minigan.devices.cuda import CUDA
 from minigan.devices.emulated import Emulated
 from minigan.errors import DeviceError, SettingsError
 from minigan.inspect.contract import (
@@ -22,7 +23,7 @@ from minigan.inspect.contract import (
     shapes,
 )
 from minigan.inspect.profile import KernelProfile, summarize
-from minigan.inspect.roofline import Machine
+from minigan.inspect.roofline import MACHINES, Machine
 from minigan.tensor import Tensor, no_grad
 
 _DTYPE = "float32"
@@ -45,10 +46,20 @@ class Work:
 
 @dataclass(frozen=True)
 class Timing:
-    """The median time of a call on a GPU, in seconds."""
+    """The median time of a call on a GPU, in seconds; and the rates stated for that GPU, where they are known."""
 
     what: str
     seconds: float
+    machine: Machine | None
+
+    def described(self, amount: Work | None) -> str:
+        """The time, and the bandwidth that it comes to."""
+        text = f"{self.what}: {1e6 * self.seconds:.4g} µs"
+        if amount is None:
+            return text
+        rate = amount.bytes / self.seconds
+        share = f", {rate / self.machine.bandwidth:.0%} of what is stated" if self.machine else ""
+        return f"{text}, {rate / 1e9:.4g} GB/s{share}"
 
 
 def require_complete(contract: Contract) -> None:
@@ -90,6 +101,8 @@ def timings(contract: Contract) -> list[Timing]:
     that what Python does for each does not count.
     """
     device = get_device("cuda")
+    assert isinstance(device, CUDA)
+    machine = next((m for name, m in MACHINES.items() if name in device.model), None)
     arguments = contract.large_example() or max(contract.examples(), key=elements)
     arguments = of_dtype(arguments, _DTYPE)
     operation = contract.names["operation"]
@@ -100,11 +113,16 @@ def timings(contract: Contract) -> list[Timing]:
             return operation(*tensors).data
 
     _make(contract, forward)  # compiles, and brings constants
-    found = [Timing("operation", _median(device.capture(forward), device.synchronize))]
-    return found + _peer_timings(contract, arguments)
+    own = _median(device.capture(forward), device.synchronize)
+    return [
+        Timing(f"{device.model}, {contract.kernels.name}", own, machine),
+        *_peer_timings(contract, arguments, machine),
+    ]
 
 
-def _peer_timings(contract: Contract, arguments: Arguments) -> list[Timing]:
+def _peer_timings(
+    contract: Contract, arguments: Arguments, machine: Machine | None
+) -> list[Timing]:
     if not callable(contract.get("peer")):
         return []
     try:
@@ -119,7 +137,8 @@ def _peer_timings(contract: Contract, arguments: Arguments) -> list[Timing]:
         with torch.no_grad():
             return contract.call("peer", torch, *tensors)
 
-    return [Timing(f"PyTorch {torch.__version__}", _median(call, torch.cuda.synchronize))]
+    seconds = _median(call, torch.cuda.synchronize)
+    return [Timing(f"PyTorch {torch.__version__}", seconds, machine)]
 
 
 def _median(call: Callable[[], Any], wait: Callable[[], None]) -> float:

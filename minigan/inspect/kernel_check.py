@@ -47,11 +47,11 @@ class Check:
     detail: str
 
 
-class _Failure(Exception):
+class _Failure(Exception):  # noqa: N818  (its name says what was found)
     """A check that failed, and why."""
 
 
-class _NotChecked(Exception):
+class _NotChecked(Exception):  # noqa: N818  (as above)
     """A check that cannot be made here, and why."""
 
 
@@ -157,8 +157,6 @@ def _compared(
         raise _Failure(
             f"{where}: operation gives the shape {found.shape}, and the oracle {expected.shape}"
         )
-    if found.dtype.kind == "f" and found.dtype != dtype:
-        raise _Failure(f"{where}: operation gives {found.dtype} for arrays of {dtype}")
     error, tolerance = _errors(found, expected), contract.tolerance(dtype)
     if error.size and not (error <= tolerance).all():
         at = tuple(int(i) for i in np.unravel_index(int(np.argmax(error)), error.shape))
@@ -363,6 +361,10 @@ def _evaluated(
                 f"{where}: operation gives a {type(output).__name__} and no tensor; is it under @mg.differentiable?"
             )
         variables = [t for t in tensors if isinstance(t, Tensor) and t.requires_grad]
+        if output.dtype.kind == "f" and variables and output.dtype != variables[0].dtype:
+            raise _Failure(
+                f"{where}: operation gives {output.dtype} for arrays of {variables[0].dtype}"
+            )
         if not output.requires_grad:
             return [np.array(output.numpy())]
         weights = np.random.default_rng(1).uniform(0.5, 1.5, output.shape).astype(output.dtype)
@@ -388,4 +390,6 @@ def _guarded(contract: Contract, where: str, call: Callable[[], Any]) -> Any:
     except (MiniganError, GradientMismatch) as error:
         raise _Failure(f"{where}: {error}") from error
     except Exception as error:
-        raise _Failure(f"{where}: {contract.describe(error)}") from error
+        decorated = hasattr(contract.names["operation"], "__wrapped__")
+        hint = "" if decorated else " (operation is not under @mg.differentiable)"
+        raise _Failure(f"{where}: {contract.describe(error)}{hint}") from error
