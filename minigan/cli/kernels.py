@@ -10,12 +10,18 @@ import typer
 app = typer.Typer(
     help="A CUDA kernel of your own: a .cu file, and beside it a .py file of the same name that says what is right "
     "(docs/your_own_kernel.md).",
-    no_args_is_help=True,
+    invoke_without_command=True,
 )
 
 File = Annotated[
     Path, typer.Argument(help="The .cu file, its contract beside it; or a folder of such pairs.")
 ]
+
+
+@app.callback()
+def show(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 @app.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -97,8 +97,11 @@ def check_kernel(contract: Contract) -> Iterator[Check]:
     if compiles.verdict == PASSED:
         for name, check in _CHECKS.items():
             yield _checked(name, functools.partial(check, subject))
+    reported: dict[str, str] = {}  # what was said of an architecture, without its name
     for architecture in nvrtc.ARCHITECTURES:
-        yield _checked(architecture, functools.partial(_nvrtc, subject, architecture))
+        made = _checked(architecture, functools.partial(_nvrtc, subject, architecture))
+        first = reported.setdefault(made.detail.replace(architecture, ""), architecture)
+        yield made if first == architecture else replace(made, detail=f"as for {first}")
     if compiles.verdict == PASSED:
         yield _checked("cuda", lambda: _on_gpu(subject))
 
