@@ -87,7 +87,7 @@ def _compiled(source: Path, real: str, architecture: str) -> Iterator[ctypes.c_v
         array = (ctypes.c_char_p * len(options))(*(option.encode() for option in options))
         if nvrtc.nvrtcCompileProgram(program, len(options), array):
             raise KernelError(
-                f"{source.name} does not compile for {architecture}:\n{_log(nvrtc, program)}"
+                f"{source.name} does not compile for {architecture}:\n{_log(nvrtc, program).strip()}"
             )
         yield program
     finally:

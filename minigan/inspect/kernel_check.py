@@ -82,28 +82,39 @@ class _Subject:
 
 
 def check_kernel(contract: Contract) -> Iterator[Check]:
-    """What there is to check of a kernel, one after another.
+    """What there is to check of a kernel, one after another; what failed before for the same reason says so.
 
-    SettingsError where nothing can be: the examples fail, or there are none.
+    SettingsError where nothing can be checked: the examples or the oracle fail, or there are none.
     """
+    reported: dict[str, str] = {}  # why a check failed, without the check's own name -> its name
+    for check in _checks(contract):
+        reason = check.detail.replace(check.name, "")
+        first = reported.setdefault(reason, check.name) if check.verdict == FAILED else check.name
+        yield check if first == check.name else replace(check, detail=f"as for {first}")
+
+
+def _checks(contract: Contract) -> Iterator[Check]:
     if missing := contract.missing():
         yield Check("contract", FAILED, f"{contract.file.name} lacks {'; and '.join(missing)}")
         return
     subject = _Subject(contract, contract.examples(), _Noting(ORDERS[0], contract.kernels))
     extras = [name for name in OPTIONAL if contract.get(name) is not None]
-    yield Check("contract", PASSED, f"{len(subject.examples)} examples; {', '.join(['operation', 'oracle', *extras])}")  # fmt: skip
-    compiles = _checked("compiles", lambda: _compiles(contract))
-    yield compiles
-    if compiles.verdict == PASSED:
-        for name, check in _CHECKS.items():
-            yield _checked(name, functools.partial(check, subject))
-    reported: dict[str, str] = {}  # what was said of an architecture, without its name
+    found = ", ".join(["operation", "oracle", *extras])
+    yield Check("contract", PASSED, f"{len(subject.examples)} examples; {found}")
+    for i, group in enumerate(_GROUPS):
+        failed = False
+        for name, check in group.items():
+            made = _checked(name, functools.partial(check, subject))
+            failed = failed or made.verdict == FAILED
+            yield made
+        waiting = [name for later in _GROUPS[i + 1 :] for name in later]
+        if failed and waiting:
+            yield Check(
+                "later", NOT_CHECKED, f"{', '.join(waiting)}, which come once the above is right"
+            )
+            break
     for architecture in nvrtc.ARCHITECTURES:
-        made = _checked(architecture, functools.partial(_nvrtc, subject, architecture))
-        first = reported.setdefault(made.detail.replace(architecture, ""), architecture)
-        yield made if first == architecture else replace(made, detail=f"as for {first}")
-    if compiles.verdict == PASSED:
-        yield _checked("cuda", lambda: _on_gpu(subject))
+        yield _checked(architecture, functools.partial(_nvrtc, subject, architecture))
 
 
 def _checked(name: str, check: Callable[[], str]) -> Check:
@@ -118,9 +129,9 @@ def _checked(name: str, check: Callable[[], str]) -> Check:
 # -- the checks ---------------------------------------------------------------------------------------
 
 
-def _compiles(contract: Contract) -> str:
+def _compiles(subject: _Subject) -> str:
     """By the system's compiler, as strict mode needs it."""
-    source = contract.source
+    source = subject.contract.source
     if not source.kernels:
         raise _Failure(
             f"{source.name} defines no kernel: one begins with KERNEL, which minigan.cuh defines, or with "
@@ -323,15 +334,22 @@ def _on_gpu(subject: _Subject) -> str:
         return f"results on the GPU; gradients not checked: {reason}"
 
 
-_CHECKS: dict[str, Callable[[_Subject], str]] = {
-    "float32": lambda subject: _agrees_with_oracle(subject, "float32"),
-    "float64": lambda subject: _agrees_with_oracle(subject, "float64"),
-    "gradients": lambda subject: _gradients(subject, Emulated()),
-    "views": _views,
-    "orders": _orders,
-    "launched": _all_launched,
-    "peer": _peer,
-}
+# A group is checked once the one before it is right.
+_GROUPS: tuple[dict[str, Callable[[_Subject], str]], ...] = (
+    {"compiles": _compiles},
+    {
+        "float32": lambda subject: _agrees_with_oracle(subject, "float32"),
+        "float64": lambda subject: _agrees_with_oracle(subject, "float64"),
+    },
+    {
+        "gradients": lambda subject: _gradients(subject, Emulated()),
+        "views": _views,
+        "orders": _orders,
+        "launched": _all_launched,
+        "peer": _peer,
+        "cuda": _on_gpu,
+    },
+)
 
 
 # -- running an operation ------------------------------------------------------------------------------
