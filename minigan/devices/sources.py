@@ -29,20 +29,24 @@ def kernel_sources() -> Path:
 
 def kernel_names(text: str) -> list[str]:
     """The kernels that a .cu file's text defines."""
-    return [name for name, _ in _DEFINITION.findall(text.replace("\\\n", " "))]
+    return [name for name, _ in _DEFINITION.findall(_code(text))]
 
 
 def kernel_parameters(text: str, kernel: str) -> list[str]:
     """A kernel's parameters, as they are declared; macros of its file are expanded."""
-    text = text.replace("\\\n", " ")
+    text = _code(text)
     parameters = dict(_DEFINITION.findall(text)).get(kernel, "").strip()
-    if not parameters:
+    if parameters in ("", "void"):
         return []
-    parameters = re.sub(r"//[^\n]*|/\*.*?\*/", " ", parameters, flags=re.DOTALL)
     macros = dict(_MACRO.findall(text))
     while used := [word for word in re.findall(r"\w+", parameters) if word in macros]:
         parameters = re.sub(rf"\b{used[0]}\b", lambda _: macros[used[0]], parameters)
     return [" ".join(parameter.split()) for parameter in parameters.split(",")]
+
+
+def _code(text: str) -> str:
+    """The text without comments, and with lines that go on joined."""
+    return re.sub(r"//[^\n]*|/\*.*?\*/", " ", text.replace("\\\n", " "), flags=re.DOTALL)
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,7 @@ from minigan.datasets import mnist
 from minigan.devices.emulated import Emulated
 from minigan.devices.kernels import KERNELS, AdamSettings, ConvolutionGeometry
 from minigan.devices.sources import kernel_names, kernel_sources
-from minigan.errors import DeviceError, KernelError
+from minigan.errors import KernelError
 from minigan.infogan.experiments import MNIST
 from minigan.infogan.training import Trainer
 from minigan.ops.likelihood import code_table
@@ -190,7 +190,8 @@ def test_the_seed_decides_the_order() -> None:
 def test_a_file_that_does_not_compile_says_why(tmp_path: Path) -> None:
     path = tmp_path / "broken.cu"
     path.write_text('#include "minigan.cuh"\nKERNEL broken(real* y) { y[0] = nonsense; }\n')
-    with pytest.raises(DeviceError, match="nonsense"):
+    report = r"^broken\.cu does not compile for the emulated device:\n[^<]*broken\.cu:2:33: error: .*nonsense"
+    with pytest.raises(KernelError, match=report):
         launch(Emulated(), "broken", np.zeros(1, np.float32), path=path)
 
 
