@@ -133,3 +133,29 @@ def test_a_kernel_that_is_not_there(path: Path) -> None:
 
 def test_parameters_behind_a_macro_of_a_header_are_not_judged(path: Path) -> None:
     Emulated().launch(path, "by_macro", np.float32, (1,), (32,), A, B, 3)
+
+
+def test_a_local_array_too_large_for_a_thread(tmp_path: Path) -> None:
+    """Not a crash: a fiber's stack is small."""
+    path = tmp_path / "large.cu"
+    path.write_text(
+        '#include "minigan.cuh"\nKERNEL large(real* y, int n) {\n    real own[20000];\n'
+        "    for (int i = 0; i < n; ++i) own[i] = i;\n    for (int i = 1; i < n; ++i) *y += own[i];\n}\n"
+    )
+    for strict in (False, True):
+        with pytest.raises(KernelError, match=r"large\.cu:\d+:\d+: error: .*frame size"):
+            Emulated(strict=strict).launch(path, "large", np.float32, (1,), (1,), A, 20000)
+
+
+def test_printf_and_assert(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "said.cu"
+    path.write_text(
+        '#include "minigan.cuh"\nKERNEL said(const real* x, int n) {\n'
+        '    printf("x[%d] = %g\\n", int(threadIdx.x), double(x[threadIdx.x]));\n'
+        "    assert(int(threadIdx.x) < n);\n}\n"
+    )
+    Emulated(strict=True).launch(path, "said", np.float32, (1,), (3,), B, 3)
+    assert sorted(capfd.readouterr().out.splitlines()) == ["x[0] = 1", "x[1] = 1", "x[2] = 1"]
+    report = r"said: thread \(2,0,0\) of block \(0,0,0\) finds in said\.cu:4 that 'int\(threadIdx\.x\) < n' does not hold"
+    with pytest.raises(KernelError, match=report):
+        Emulated(strict=True).launch(path, "said", np.float32, (1,), (3,), B, 2)

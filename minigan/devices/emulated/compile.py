@@ -37,6 +37,9 @@ _WATCHED_GCC = ("-fno-tree-loop-im", "-fno-if-conversion", "-fno-if-conversion2"
 # Neither watches what it turns into calls of the C library.
 _WATCHED_CALLS = ("memcpy", "memmove", "memset")
 
+# A thread's stack is half of what scheduler.cpp gives a fiber at most: a local array beyond it is an error of the compiler's.
+_FRAME_LIMIT = "-Werror=frame-larger-than=65536"
+
 # What follows a kernel file: an address in its static shared memory, and a launcher with C linkage for each kernel.
 _WRAPPER = """
 #include "cuda_emulation.h"
@@ -118,7 +121,7 @@ def kernel_library(
 def _kernel_library(source: KernelSource, real: str, portable_switch: bool, watch: Watch) -> Path:
     launchers = "".join(_LAUNCHER.format(kernel=name) for name in source.kernels)
     text = _WRAPPER.format(source=source.path, launchers=launchers)
-    flags = (*_watch_flags(watch), f"-DREAL={real}", f"-I{kernel_sources()}")
+    flags = (*_watch_flags(watch), _FRAME_LIMIT, f"-DREAL={real}", f"-I{kernel_sources()}")
     name = "-".join(filter(None, (source.path.stem, real, watch.value)))
     runtime = runtime_library(portable_switch)
     calls = () if watch is Watch.NOTHING else _WATCHED_CALLS
