@@ -27,6 +27,7 @@ REQUIRED = {
 }
 OPTIONAL = {
     "tolerance": "how far a result may be from the oracle's, relative where that is over 1, {'float32': 1e-5, …}",
+    "no_gradient": "the places, from 0, of arguments that vjp gives no gradient, (1,)",
     "peer": "the same by PyTorch, peer(torch, *tensors)",
     "large_example": "a tuple of arguments to time, large_example(rng)",
     "least_bytes": "bytes that the forward pass must move, least_bytes(*arguments)",
@@ -61,7 +62,17 @@ class Contract:
     def tolerance(self, dtype: str) -> float:
         """How far a result of that dtype may be from the oracle's."""
         own = self.get("tolerance")
-        return float(own[dtype] if isinstance(own, dict) and dtype in own else TOLERANCE[dtype])
+        own = TOLERANCE if own is None else own
+        value = own.get(dtype, TOLERANCE[dtype]) if isinstance(own, dict) else own
+        if not isinstance(value, (int, float)) or not value >= 0:
+            raise SettingsError(
+                f"{self.file.name}: tolerance is {own!r}; it should be a number, or {{'float32': …, 'float64': …}}"
+            )
+        return float(value)
+
+    def has_gradient(self, place: int, value: Any) -> bool:
+        """Whether vjp gives the argument at that place a gradient: arrays of floats, but those of `no_gradient`."""
+        return _is_float(value) and place not in (self.get("no_gradient") or ())
 
     def examples(self) -> list[Arguments]:
         """The arguments to check with. SettingsError if there are none, or they hold no array."""
@@ -163,6 +174,11 @@ def of_dtype(arguments: Arguments, dtype: str) -> Arguments:
 def mapped_floats(arguments: Arguments, function: Callable[[Array], Any]) -> Arguments:
     """The arguments with `function` of each floating-point array."""
     return tuple(function(value) if _is_float(value) else value for value in arguments)
+
+
+def mapped_arrays(arguments: Arguments, function: Callable[[Array], Any]) -> Arguments:
+    """The arguments with `function` of each array."""
+    return tuple(function(value) if isinstance(value, np.ndarray) else value for value in arguments)
 
 
 def shapes(arguments: Arguments) -> str:

@@ -18,7 +18,7 @@ from minigan.inspect.contract import (
     Arguments,
     Contract,
     elements,
-    mapped_floats,
+    mapped_arrays,
     of_dtype,
     shapes,
 )
@@ -106,7 +106,7 @@ def timings(contract: Contract) -> list[Timing]:
     arguments = contract.large_example() or max(contract.examples(), key=elements)
     arguments = of_dtype(arguments, _DTYPE)
     operation = contract.names["operation"]
-    tensors = [Tensor(device.asarray(v), device) if isinstance(v, np.ndarray) else v for v in arguments]  # fmt: skip
+    tensors = mapped_arrays(arguments, lambda array: Tensor(device.asarray(array), device))
 
     def forward() -> Any:
         with no_grad():
@@ -131,7 +131,7 @@ def _peer_timings(
         return []
     if not torch.cuda.is_available():
         return []
-    tensors = mapped_floats(arguments, lambda array: torch.from_numpy(array).cuda())
+    tensors = mapped_arrays(arguments, lambda array: torch.from_numpy(array).cuda())
 
     def call() -> Any:
         with torch.no_grad():
@@ -157,9 +157,9 @@ def _median(call: Callable[[], Any], wait: Callable[[], None]) -> float:
 def _call(contract: Contract, device: Device, example: Arguments) -> Callable[[], None]:
     """What evaluates the operation and its gradients, once."""
     tensors = [
-        Tensor(device.copy(device.asarray(value)), device, requires_grad=value.dtype.kind == "f")
+        Tensor(device.copy(device.asarray(value)), device, contract.has_gradient(place, value))
         if isinstance(value, np.ndarray) else value
-        for value in of_dtype(example, _DTYPE)
+        for place, value in enumerate(of_dtype(example, _DTYPE))
     ]  # fmt: skip
 
     def call() -> None:

@@ -23,6 +23,7 @@ from minigan.inspect.contract import (
     Array,
     Contract,
     elements,
+    mapped_arrays,
     mapped_floats,
     of_dtype,
     shapes,
@@ -210,7 +211,7 @@ def _gradients(subject: _Subject, device: Device) -> str:
 
 def _check_gradients(subject: _Subject, device: Device, example: Arguments) -> bool:
     """Whether there are gradients; GradientMismatch if they are wrong."""
-    given = _tensors(device, of_dtype(example, "float64"))
+    given = _tensors(subject.contract, device, of_dtype(example, "float64"))
 
     def operation(*tensors: Tensor) -> Tensor:
         remaining = iter(tensors)
@@ -276,7 +277,7 @@ def _peer(subject: _Subject) -> str:
         raise _NotChecked("PyTorch is not installed") from None
     worst = 0.0
     for number, example in enumerate(subject.examples):
-        tensors = mapped_floats(of_dtype(example, "float64"), torch.from_numpy)
+        tensors = mapped_arrays(of_dtype(example, "float64"), torch.from_numpy)
         given = contract.call("peer", torch, *tensors).numpy()
         found = subject.results["float64", number][0]
         if given.shape != found.shape:
@@ -355,25 +356,29 @@ _GROUPS: tuple[dict[str, Callable[[_Subject], str]], ...] = (
 # -- running an operation ------------------------------------------------------------------------------
 
 
-def _tensors(device: Device, arguments: Arguments, gaps: bool = False) -> list[Any]:
-    """Arrays as tensors on the device, those of floats with a gradient."""
-    return [_tensor(device, value, gaps) for value in arguments]
+def _tensors(
+    contract: Contract, device: Device, arguments: Arguments, gaps: bool = False
+) -> list[Any]:
+    """Arrays as tensors on the device, those of floats with a gradient if the contract has one."""
+    return [
+        _tensor(device, value, contract.has_gradient(place, value), gaps)
+        if isinstance(value, np.ndarray) else value
+        for place, value in enumerate(arguments)
+    ]  # fmt: skip
 
 
-def _tensor(device: Device, value: Any, gaps: bool) -> Any:
-    if not isinstance(value, np.ndarray):
-        return value
+def _tensor(device: Device, value: Array, has_gradient: bool, gaps: bool) -> Tensor:
     array = device.copy(device.asarray(value))
     if gaps and array.ndim:
         array = device.asarray(np.repeat(value, 2, axis=-1))[..., ::2]
-    return Tensor(array, device, requires_grad=value.dtype.kind == "f")
+    return Tensor(array, device, requires_grad=has_gradient)
 
 
 def _evaluated(
     contract: Contract, device: Device, arguments: Arguments, where: str, gaps: bool = False
 ) -> list[Array]:
     """The result, and the gradient of each floating-point array for a fixed random gradient of the result."""
-    tensors = _tensors(device, arguments, gaps)
+    tensors = _tensors(contract, device, arguments, gaps)
 
     def evaluate() -> list[Array]:
         output = contract.names["operation"](*tensors)
@@ -389,7 +394,7 @@ def _evaluated(
         if not output.requires_grad:
             return [np.array(output.numpy())]
         weights = np.random.default_rng(1).uniform(0.5, 1.5, output.shape).astype(output.dtype)
-        output.backward(Tensor(_tensor(device, weights, gaps).data, device), inputs=variables)
+        output.backward(_tensor(device, weights, False, gaps), inputs=variables)
         return [
             np.array(output.numpy()),
             *(np.array(t.grad.numpy()) for t in variables if t.grad is not None),
