@@ -401,15 +401,13 @@ def test_a_template_works_as_it_is(tmp_path: Path) -> None:
     assert "cannot name a kernel" in refusal(lambda: write_template("2d", tmp_path))
 
 
-def test_a_file_is_compiled_anew_when_it_or_its_header_changes(tmp_path: Path) -> None:
+def test_a_file_is_compiled_anew_when_its_header_changes(tmp_path: Path) -> None:
     (tmp_path / "factor.h").write_text("#define FACTOR 1\n")
     file = broken(tmp_path, "swish", ('#include "minigan.cuh"', '#include "minigan.cuh"\n#include "factor.h"'), ("y[i] = x[i] *", "y[i] = FACTOR * x[i] *"))  # fmt: skip
     assert check_of(file, "float32").verdict == PASSED
     (tmp_path / "factor.h").write_text("#define FACTOR 2\n")
     check = check_of(file, "float32")
     assert check.verdict == FAILED and "and the oracle" in check.detail
-    file.write_text(replaced(file.read_text(encoding="utf-8"), ("FACTOR *", "FACTOR * real(0.5) *")), encoding="utf-8")  # fmt: skip
-    assert check_of(file, "float32").verdict == PASSED
 
 
 def test_the_cpu_has_no_cuda_kernels() -> None:
