@@ -12,7 +12,7 @@ from rich.markup import escape
 from benchmarks import account, mnist, report, resources, step
 from benchmarks.ladder import LADDERS
 from benchmarks.ladder import run as ladder_run
-from minigan.devices.launch import kernel_sources
+from minigan.devices.sources import kernel_sources
 from minigan.errors import MiniganError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)

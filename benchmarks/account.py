@@ -21,19 +21,7 @@ from minigan.devices import get_device
 from minigan.devices.emulated import Emulated
 from minigan.devices.launch import Launch, PointerTable
 from minigan.infogan.experiments import MNIST, Settings
-
-
-@dataclass(frozen=True)
-class Machine:
-    """Rates that a vendor states: bytes a second, and operations a second in float32 and in dense TF32."""
-
-    name: str
-    bandwidth: float
-    float32: float
-    tf32: float
-
-
-H200 = Machine("H200", 4.8e12, 67e12, 495e12)
+from minigan.inspect.roofline import H200, Machine
 
 
 @dataclass(frozen=True)
@@ -51,9 +39,7 @@ class Cost:
 
     def seconds(self, machine: Machine, tensor_cores: bool) -> float:
         """The longer of moving the bytes and doing the arithmetic."""
-        rate = machine.tf32 if tensor_cores else machine.float32
-        arithmetic = self.flops / machine.float32 + self.product_flops / rate
-        return max(self.bytes / machine.bandwidth, arithmetic)
+        return machine.seconds(self.bytes, self.flops, self.product_flops, tensor_cores)
 
 
 # -- what a launch costs ----------------------------------------------------------------------------

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from benchmarks.report import Table
-from minigan.devices.launch import kernel_sources
 from minigan.devices.nvrtc import compile_kernels
+from minigan.devices.sources import kernel_sources
 
 
 def table(architecture: str) -> Table:

@@ -23,7 +23,8 @@ from typing import Any
 import numpy as np
 
 from minigan.devices.emulated import LaunchSettings, call_launcher, dim3
-from minigan.devices.emulated.compile import kernel_library, kernel_names, kernel_parameters
+from minigan.devices.emulated.compile import kernel_library
+from minigan.devices.sources import kernel_names, kernel_parameters
 
 MIB = 2**20
 
@@ -436,9 +437,10 @@ class RawKernel:
 
 
 def _path_of(module: RawModule) -> Path:
-    """The file whose text was handed to the compiler, in the folder that it was to search."""
-    (folder,) = (Path(o.removeprefix("-I")) for o in module.options if o.startswith("-I"))
-    (path,) = (p for p in folder.rglob("*.cu") if p.read_text(encoding="utf-8") == module.code)
+    """The file whose text was handed to the compiler, in a folder that it was to search."""
+    folders = {Path(o.removeprefix("-I")) for o in module.options if o.startswith("-I")}
+    files = {path for folder in folders for path in folder.rglob("*.cu")}
+    (path,) = (p for p in files if p.read_text(encoding="utf-8") == module.code)
     return path
 
 

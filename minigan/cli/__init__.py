@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from minigan.cli import data, inspection, profiling, sweep, training
+from minigan.cli import data, inspection, kernels, profiling, sweep, training
 from minigan.errors import MiniganError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app.command("sample")(inspection.sample)
 app.command("profile")(profiling.profile)
 app.command("info")(inspection.info)
 app.add_typer(data.app, name="data")
+app.add_typer(kernels.app, name="kernel")
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -10,7 +10,11 @@ import typer
 
 def profile(
     kernel: Annotated[
-        str, typer.Argument(help="A kernel of the contract, as 'minigan info' lists them.")
+        str,
+        typer.Argument(
+            help="A kernel of the contract, as 'minigan info' lists them; or your own .cu file, its contract beside it, "
+            "whose largest example gives the shapes."
+        ),
     ],
     experiment: Annotated[
         str, typer.Option(help="The experiment whose training step gives the shapes.")
@@ -27,6 +31,8 @@ def profile(
 
     Counted on the emulated device: sectors of global memory, bank conflicts, divergence, barriers and FLOPs.
     """
-    from minigan.cli.progress import profile_and_show
+    from minigan.cli.progress import profile_and_show, profile_file_and_show
 
-    profile_and_show(kernel, experiment, batch_size, call, html)
+    if kernel.endswith(".cu"):
+        return profile_file_and_show(Path(kernel), call, html)
+    return profile_and_show(kernel, experiment, batch_size, call, html)

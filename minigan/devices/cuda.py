@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
 import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -19,8 +18,9 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from minigan.devices.launch import REALS, Double, KernelDevice, PointerTable, kernel_sources
+from minigan.devices.launch import REALS, Double, KernelDevice, PointerTable
 from minigan.devices.memory import address, is_on_gpu
+from minigan.devices.sources import KernelSource
 from minigan.errors import DeviceError, KernelError
 
 Array = Any
@@ -55,10 +55,14 @@ class CUDA(KernelDevice):
         self.gpu = cupy.cuda.Device(0)
         self.architecture = _architecture(cupy, self.gpu)
         _check_compiler(cupy)
-        self.sources: Path = kernel_sources()
         self.pool = cupy.cuda.MemoryPool()
         self._memory = _Memory(self._from_pool)
         self._kernel = functools.cache(self._find_kernel)
+
+    @property
+    def model(self) -> str:
+        """The GPU's name, as its vendor gives it."""
+        return _model(self.array_module, self.gpu)
 
     # -- memory ---------------------------------------------------------------------------------
 
@@ -125,7 +129,7 @@ class CUDA(KernelDevice):
 
     def launch(
         self,
-        source: str,
+        source: str | Path,
         kernel: str,
         dtype: Any,
         grid: tuple[int, ...],
@@ -133,50 +137,43 @@ class CUDA(KernelDevice):
         *arguments: Any,
         shared_bytes: int = 0,
     ) -> None:
-        self.check_launch(kernel, dtype, grid, block, arguments)
-        real = np.dtype(dtype)
+        file, real = self.source(source), np.dtype(dtype)
+        self.check_launch(file, kernel, dtype, grid, block, arguments)
         values = tuple(_argument(value, real) for value in arguments)
-        function = self._kernel(source, kernel, real.name)
+        function = self._kernel(file, kernel, real.name)
         try:
             if shared_bytes > _STATIC_SHARED_BYTES:
                 function.max_dynamic_shared_size_bytes = shared_bytes
             function(tuple(grid), tuple(block), values, shared_mem=shared_bytes)
         except self._cuda_errors as error:
             raise KernelError(
-                f"{source}.cu: {kernel} could not be launched with grid {grid}, block {block} and "
+                f"{file.name}: {kernel} could not be launched with grid {grid}, block {block} and "
                 f"{shared_bytes} bytes of shared memory: {error}"
             ) from error
 
-    def _find_kernel(self, source: str, kernel: str, dtype: str) -> Any:
-        """A kernel of kernels/`source`.cu. CuPy compiles the file once, and keeps the machine code on disk."""
-        cupy, path = self.array_module, self.sources / f"{source}.cu"
+    def _find_kernel(self, source: KernelSource, kernel: str, dtype: str) -> Any:
+        """A kernel of a .cu file. CuPy compiles the file once, and keeps the machine code on disk."""
+        cupy = self.array_module
         options = (
             "-std=c++17",
             f"-DREAL={REALS[np.dtype(dtype)]}",
-            f"-I{self.sources}",
-            f"-DMINIGAN_HEADERS={self._headers}",  # CuPy's cache sees the source and options, no headers
+            *(f"-I{folder}" for folder in source.include_folders),
+            # CuPy's cache sees the source and options, no headers: a number that the compiler can read.
+            f"-DMINIGAN_HEADERS=0x{source.headers_digest[:16]}",
         )
-        module = cupy.RawModule(code=path.read_text(encoding="utf-8"), options=options)
+        module = cupy.RawModule(code=source.text, options=options)
         try:
             return module.get_function(kernel)
         except cupy.cuda.compiler.CompileException as error:
             raise KernelError(
-                f"{path.name} does not compile for sm_{self.architecture}: {error}"
+                f"{source.name} does not compile for sm_{self.architecture}: {error}"
             ) from error
         except (
             RuntimeError
         ) as error:  # CUDA's are of this class, and what CuPy says where CUDA is not whole
             raise KernelError(
-                f"{path.name}: {kernel}, compiled for sm_{self.architecture}, could not be loaded: {error}"
+                f"{source.name}: {kernel}, compiled for sm_{self.architecture}, could not be loaded: {error}"
             ) from error
-
-    @functools.cached_property
-    def _headers(self) -> str:
-        """A hash of the kernels' headers, as a number that the compiler can read."""
-        digest = hashlib.sha256()
-        for path in sorted(self.sources.rglob("*.cuh")):
-            digest.update(path.read_bytes())
-        return f"0x{digest.hexdigest()[:16]}"
 
     # -- graphs ---------------------------------------------------------------------------------
 
@@ -328,12 +325,16 @@ def _architecture(cupy: Any, gpu: Any) -> str:
     """The GPU's compute capability, "90"; DeviceError if the kernels do not know it."""
     capability: str = gpu.compute_capability
     if int(capability) < _OLDEST:
-        model = cupy.cuda.runtime.getDeviceProperties(gpu.id)["name"].decode()
         raise DeviceError(
-            f"the GPU ({model}) is of compute capability {capability[:-1]}.{capability[-1]}, and minigan's kernels need "
+            f"the GPU ({_model(cupy, gpu)}) is of compute capability {capability[:-1]}.{capability[-1]}, and minigan's kernels need "
             f"{_OLDEST // 10}.{_OLDEST % 10} (Turing, 2018) or newer; use --device cpu"
         )
     return capability
+
+
+def _model(cupy: Any, gpu: Any) -> str:
+    name: str = cupy.cuda.runtime.getDeviceProperties(gpu.id)["name"].decode()
+    return name
 
 
 def _check_compiler(cupy: Any) -> None:

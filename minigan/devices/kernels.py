@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -196,6 +197,22 @@ class Device:
 
     def synchronize(self) -> None:
         """Wait until all that was asked for is computed; where calls compute before they return, nothing."""
+
+    def launch(
+        self,
+        source: str | Path,
+        kernel: str,
+        dtype: Any,
+        grid: tuple[int, ...],
+        block: tuple[int, ...],
+        *arguments: Any,
+        shared_bytes: int = 0,
+    ) -> None:
+        """Run a CUDA kernel, where the device runs any; see `KernelDevice.launch`."""
+        raise DeviceError(
+            f"{kernel}: device '{self.name}' runs no CUDA kernels; put the tensors on 'emulated', which needs no GPU, "
+            "or on 'cuda'"
+        )
 
     def kernels(self) -> list[str]:
         """The kernels of the contract that this device has."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from minigan.devices.kernels import (
 )
 from minigan.devices.memory import address
 from minigan.devices.precision import float32_precision
+from minigan.devices.sources import KernelSource, kernel_sources, read_source
 from minigan.errors import DeviceError
 
 Array = Any
@@ -83,7 +85,7 @@ class PointerTable:
 class Launch:
     """One launch, as a captured graph keeps it: the arrays among its arguments live as long as it does."""
 
-    source: str
+    source: str | Path
     kernel: str
     dtype: np.dtype[Any]
     grid: tuple[int, ...]
@@ -94,15 +96,6 @@ class Launch:
 
 _MOST_BLOCKS = (2**31 - 1, 65535, 65535)  # of a grid, and
 _MOST_THREADS = 1024  # of a block: CUDA's own bounds
-
-
-def kernel_sources() -> Path:
-    """The folder of the .cu files: beside the package in a checkout, inside it in an installed one."""
-    package = Path(__file__).parents[1]
-    for folder in (package.parent / "kernels", package / "kernels"):
-        if (folder / "minigan.cuh").exists():
-            return folder
-    raise DeviceError("the kernels' sources (kernels/*.cu) are missing; reinstall minigan")
 
 
 def _check_indices(kernel: str, array: Array) -> None:
@@ -179,14 +172,25 @@ class _Product:
 
 
 class KernelDevice(Device):
-    """A device whose kernels are kernels/*.cu."""
+    """A device that runs CUDA kernels: those of the contract, which are kernels/*.cu, and anybody's."""
 
     def __init__(self) -> None:
         self._constants: dict[tuple[Any, ...], Array] = {}
+        self._own_sources: dict[Path, KernelSource] = {}
+        self.sources: Path = kernel_sources()
+
+    def source(self, source: str | Path) -> KernelSource:
+        """A file of kernels/ by its name ("gemm"), which is read once; or the .cu file at a path, as it now is."""
+        if isinstance(source, Path):
+            return read_source(source)
+        path = self.sources / f"{source}.cu"
+        if path not in self._own_sources:
+            self._own_sources[path] = read_source(path)
+        return self._own_sources[path]
 
     def launch(
         self,
-        source: str,
+        source: str | Path,
         kernel: str,
         dtype: Any,
         grid: tuple[int, ...],
@@ -194,11 +198,12 @@ class KernelDevice(Device):
         *arguments: Any,
         shared_bytes: int = 0,
     ) -> None:
-        """Run `kernel` of kernels/`source`.cu ("gemm", "study/adam/2_fused"), compiled for `dtype`, on a grid of blocks.
+        """Run `kernel` of a .cu file, compiled for `dtype`, on a grid of blocks.
 
-        An argument is an array, an int (32 bits), a `np.int64`/`np.uint64`, a float (of the kernel's dtype), a `Double`, a
-        `PointerTable` (a struct by value), or None (a null pointer). `shared_bytes` is a block's dynamic shared memory. A
-        device's `launch` begins with `check_launch`.
+        `source` names a file of kernels/ ("gemm", "study/adam/2_fused"), or is the path of any other. An argument is an
+        array, an int (32 bits), a `np.int64`/`np.uint64`, a float (of the kernel's dtype), a `Double`, a `PointerTable` (a
+        struct by value), or None (a null pointer). `shared_bytes` is a block's dynamic shared memory. A device's `launch`
+        begins with `check_launch`.
         """
         raise DeviceError(f"device '{self.name}' cannot launch kernels")
 
@@ -282,6 +287,7 @@ class KernelDevice(Device):
 
     def check_launch(
         self,
+        source: KernelSource,
         kernel: str,
         dtype: Any,
         grid: tuple[int, ...],
@@ -300,6 +306,13 @@ class KernelDevice(Device):
                 raise TypeError(
                     f"{kernel}: an array is {argument.dtype}, and the kernel computes in {np.dtype(dtype)}"
                 )
+        if kernel in source.kernels:  # else the compiler knows it, or says so
+            _check_parameters(source, kernel, np.dtype(dtype), arguments)
+        if min(*grid, *block) < 1:
+            raise ValueError(
+                f"{kernel}: a grid of {grid} and blocks of {block} have no threads; where there is nothing to compute, "
+                "launch nothing"
+            )
         if any(n > most for n, most in zip(grid, _MOST_BLOCKS, strict=False)):
             raise ValueError(f"{kernel}: a grid of {grid} blocks is over CUDA's {_MOST_BLOCKS}")
         if math.prod(block) > _MOST_THREADS:
@@ -841,7 +854,7 @@ class KernelDevice(Device):
         seed, stream, step = key
         self._elementwise(
             "random", "random_uniform", result.size, result.dtype,
-            result, np.uint64(seed), stream, self._counter(step), low, high - low,
+            result, np.uint64(seed), stream, self._counter(step), float(low), float(high - low),
             np.int64(result.size),
         )  # fmt: skip
         return result
@@ -884,7 +897,7 @@ class KernelDevice(Device):
         pixels = math.prod(images.shape[1:])
         self._elementwise(
             "elementwise", "gather_images", result.size, result.dtype, images, indices, result,
-            (high - low) / 255, low, pixels, np.int64(result.size),
+            (high - low) / 255, float(low), pixels, np.int64(result.size),
         )  # fmt: skip
         return result
 
@@ -918,3 +931,66 @@ class KernelDevice(Device):
 def _columns(weights: Array | None) -> int:
     """How many weights there are; 1 stands for none."""
     return 1 if weights is None else int(weights.size)
+
+
+# -- the arguments of a launch, and the parameters that its kernel declares ---------------------------
+
+_INTEGERS = {"int": "i4", "unsigned": "u4", "unsigned int": "u4", "int32_t": "i4", "uint32_t": "u4"}
+_LONG_INTEGERS = {
+    "long long": "i8", "unsigned long long": "u8", "int64_t": "i8", "uint64_t": "u8", "size_t": "u8",
+}  # fmt: skip
+_REAL_TYPES = {"float": "f4", "double": "f8"}
+_ITEMS = {**_INTEGERS, **_LONG_INTEGERS, **_REAL_TYPES, "unsigned char": "u1", "uint8_t": "u1"}
+
+
+def _check_parameters(
+    source: KernelSource, kernel: str, dtype: np.dtype[Any], arguments: Sequence[Any]
+) -> None:
+    """Refuse arguments whose bytes are not what the kernel will read: neither compiler nor GPU would notice."""
+    parameters = source.kernels[kernel]
+    if any(len(re.findall(r"\w+", parameter)) < 2 for parameter in parameters):
+        return  # a macro of a header stands for some of them
+    if len(arguments) != len(parameters):
+        raise TypeError(
+            f"{kernel} of {source.name} takes {len(parameters)} arguments ({', '.join(parameters)}), and "
+            f"{len(arguments)} were given"
+        )
+    for argument, parameter in zip(arguments, parameters, strict=True):
+        needed = _what_it_needs(parameter, dtype, argument)
+        if needed:
+            raise TypeError(
+                f"{kernel} of {source.name}: '{parameter}' needs {needed}, and {_described(argument)} was given"
+            )
+
+
+def _what_it_needs(parameter: str, dtype: np.dtype[Any], argument: Any) -> str:
+    """What the parameter takes, if the argument is not that; types that are not known here take anything."""
+    name = re.findall(r"\w+", parameter)[-1]
+    words = re.sub(rf"\bconst\b|\b__restrict__\b|\b{name}\b", " ", parameter)
+    kind = " ".join(words.replace("*", " * ").split())
+    kind = re.sub(r"\breal\b", REALS[dtype], kind)
+    is_array = hasattr(argument, "flags") and not isinstance(argument, np.generic)
+    if kind.endswith("*"):
+        item = _ITEMS.get(kind.removesuffix("*").strip())
+        if argument is None or (is_array and item in (None, argument.dtype.str[1:])):
+            return ""
+        return f"an array of {np.dtype(item)}" if item else "an array"
+    is_long = isinstance(argument, (np.int64, np.uint64))
+    if kind in _LONG_INTEGERS:
+        return "" if is_long else "np.int64(…)"
+    if kind in _INTEGERS:
+        fits = isinstance(argument, (int, np.integer)) and not is_long
+        return "" if fits else "an int"
+    is_float = isinstance(argument, (float, np.floating))
+    if kind == "double":
+        fits = isinstance(argument, Double) or (is_float and dtype == np.float64)
+        return "" if fits else "Double(…)" if dtype == np.float32 else "a float"
+    if kind == "float" and dtype == np.float32:
+        return "" if is_float else "a float"
+    return ""
+
+
+def _described(argument: Any) -> str:
+    if hasattr(argument, "dtype") and not isinstance(argument, np.generic):
+        return f"an array of {argument.dtype}"
+    return f"{type(argument).__name__} {argument!r}"

@@ -1,4 +1,4 @@
-"""Compile kernels/*.cu for real GPUs with NVIDIA's runtime compiler: no GPU, no driver, no CUDA toolkit.
+"""Compile .cu files for real GPUs with NVIDIA's runtime compiler: no GPU, no driver, no CUDA toolkit.
 
 The compiler is one shared library, of the package nvidia-cuda-nvrtc (the ``nvrtc`` extra). What it reports of each kernel,
 registers, shared memory and spills, is known without running it.
@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from minigan.devices.launch import kernel_sources
+from minigan.devices.sources import read_source
 from minigan.errors import DeviceError, KernelError
 
 # Every GPU since 2018 runs code for one of these: Turing (T4), Ampere (A100), Hopper (H100, H200), Blackwell.
@@ -76,17 +76,18 @@ def ptx(source: Path, real: str, architecture: str) -> dict[str, str]:
 def _compiled(source: Path, real: str, architecture: str) -> Iterator[ctypes.c_void_p]:
     """The compiler's program, within this block; KernelError if it refuses."""
     nvrtc, program = library(), ctypes.c_void_p()
-    text = source.read_text(encoding="utf-8").encode()
+    read = read_source(source)
+    text = read.text.encode()
     options = [
-        f"--gpu-architecture={architecture}", f"-DREAL={real}", f"-I{kernel_sources()}",
-        "--std=c++17", "--ptxas-options=-v",
+        f"--gpu-architecture={architecture}", f"-DREAL={real}",
+        *(f"-I{folder}" for folder in read.include_folders), "--std=c++17", "--ptxas-options=-v",
     ]  # fmt: skip
     nvrtc.nvrtcCreateProgram(ctypes.byref(program), text, source.name.encode(), 0, None, None)
     try:
         array = (ctypes.c_char_p * len(options))(*(option.encode() for option in options))
         if nvrtc.nvrtcCompileProgram(program, len(options), array):
             raise KernelError(
-                f"{source.name} does not compile for {architecture}:\n{_log(nvrtc, program)}"
+                f"{source.name} does not compile for {architecture}:\n{_log(nvrtc, program).strip()}"
             )
         yield program
     finally:

@@ -10,9 +10,8 @@ import minigan as mg
 from benchmarks import account
 from benchmarks.account import Cost, Machine
 from benchmarks.step import GFLOP_AN_IMAGE
-from minigan.devices.emulated.compile import kernel_names
 from minigan.devices.kernels import AdamSettings, ConvolutionGeometry
-from minigan.devices.launch import kernel_sources
+from minigan.devices.sources import kernel_names, kernel_sources
 from minigan.infogan.experiments import MNIST
 
 DEVICE: Any = mg.get_device("emulated")

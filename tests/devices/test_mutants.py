@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from minigan.devices.emulated import Emulated
-from minigan.devices.launch import kernel_sources
 from minigan.devices.precision import using_float32_precision
+from minigan.devices.sources import kernel_sources
 from minigan.errors import KernelError
 
 RNG = np.random.default_rng(0)

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from minigan.devices import nvrtc
-from minigan.devices.emulated.compile import kernel_names
-from minigan.devices.launch import kernel_sources
+from minigan.devices.sources import kernel_names, kernel_sources
 from minigan.errors import DeviceError, KernelError
 
 THREADS = 256  # of the largest block that launch.py asks for

@@ -13,10 +13,9 @@ import pytest
 import minigan as mg
 from minigan.devices import launch
 from minigan.devices.emulated import Emulated
-from minigan.devices.emulated.compile import kernel_names
 from minigan.devices.kernels import ConvolutionGeometry
-from minigan.devices.launch import kernel_sources
 from minigan.devices.precision import using_float32_precision
+from minigan.devices.sources import kernel_names, kernel_sources
 from minigan.errors import SettingsError
 
 TENSOR_CORE = Path(__file__).parent / "kernels" / "tensor_core.cu"

@@ -80,7 +80,9 @@ def test_the_annotated_source_in_a_terminal(profiled: KernelProfile) -> None:
     console.print(terminal("a title", profiled))
     text = console.export_text()
     assert (
-        "a title" in text and "normalization.cu" in text and "KERNEL batch_norm_backward_data" not in text
+        "a title" in text
+        and "normalization.cu" in text
+        and "KERNEL batch_norm_backward_data" not in text
     )
     assert "own.mean += difference / own.count;" in text
     (line,) = (part for part in text.splitlines() if "return x[i];" in part)

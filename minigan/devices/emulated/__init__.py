@@ -29,9 +29,9 @@ from minigan.devices.launch import (
     KernelDevice,
     Launch,
     PointerTable,
-    kernel_sources,
 )
 from minigan.devices.memory import address, host_array
+from minigan.devices.sources import KernelSource, read_source
 from minigan.errors import DeviceError, KernelError
 
 Array = np.ndarray[Any, Any]
@@ -70,7 +70,8 @@ class Emulated(KernelDevice):
         self._graph: list[Launch] | None = None  # that is being captured
         self.order_seed, self.workers, self.portable_switch = order_seed, workers, portable_switch
         self.strict = strict
-        self.sources = sources or kernel_sources()
+        if sources is not None:
+            self.sources = sources
         self._profiles: list[LaunchProfile] | None = None
         self._fresh: weakref.WeakValueDictionary[int, Array] = weakref.WeakValueDictionary()
 
@@ -122,7 +123,7 @@ class Emulated(KernelDevice):
 
     def launch(
         self,
-        source: str,
+        source: str | Path,
         kernel: str,
         dtype: Any,
         grid: tuple[int, ...],
@@ -130,7 +131,7 @@ class Emulated(KernelDevice):
         *arguments: Any,
         shared_bytes: int = 0,
     ) -> None:
-        self.check_launch(kernel, dtype, grid, block, arguments)
+        self.check_launch(self.source(source), kernel, dtype, grid, block, arguments)
         launch = Launch(source, kernel, np.dtype(dtype), grid, block, arguments, shared_bytes)
         if self._graph is None:
             self._run(launch)
@@ -138,9 +139,8 @@ class Emulated(KernelDevice):
             self._graph.append(launch)
 
     def _run(self, launch: Launch) -> None:
-        path = self.sources / f"{launch.source}.cu"
         self.launch_file(
-            path, launch.kernel, launch.dtype, launch.grid, launch.block, launch.arguments,
+            self.source(launch.source).path, launch.kernel, launch.dtype, launch.grid, launch.block, launch.arguments,
             launch.shared_bytes,
         )  # fmt: skip
 
@@ -155,7 +155,9 @@ class Emulated(KernelDevice):
         shared_bytes: int = 0,
     ) -> None:
         """Run a kernel of any .cu file; KernelError says what it did that CUDA does not allow."""
-        real = np.dtype(dtype)
+        real, source = np.dtype(dtype), read_source(path)
+        if kernel not in source.kernels:
+            raise KernelError(_unknown_kernel(source, kernel))
         recorder = Recorder() if self._profiles is not None else None
         watch = (
             Watch.ACCESSES_AND_BLOCKS if recorder is not None
@@ -207,6 +209,15 @@ class Emulated(KernelDevice):
         owner = owner_of(array)
         untouched = bool((array.reshape(-1).view(np.uint8) == 0xFF).all())
         return self._fresh.get(id(owner)) is owner and untouched
+
+
+def _unknown_kernel(source: KernelSource, kernel: str) -> str:
+    if source.kernels:
+        return f"{source.name} has no kernel '{kernel}'; it has {', '.join(source.kernels)}"
+    return (
+        f"{source.name} defines no kernel '{kernel}': a kernel begins with KERNEL, which minigan.cuh defines, or with "
+        'extern "C" __global__ void'
+    )
 
 
 def call_launcher(library: Path, kernel: str, settings: LaunchSettings, pointers: Any) -> str:

@@ -1,4 +1,4 @@
-"""Compile kernels/*.cu with the system's C++ compiler, against the emulation in ``runtime/``; once, and cached."""
+"""Compile .cu files with the system's C++ compiler, against the emulation in ``runtime/``; once, and cached."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from minigan.devices.launch import kernel_sources
-from minigan.errors import DeviceError
+from minigan.devices.sources import KernelSource, kernel_sources, read_source
+from minigan.errors import DeviceError, KernelError
 from minigan.files import cache_folder, replacing
 
 RUNTIME = Path(__file__).parent / "runtime"
@@ -37,6 +37,9 @@ _WATCHED_GCC = ("-fno-tree-loop-im", "-fno-if-conversion", "-fno-if-conversion2"
 # Neither watches what it turns into calls of the C library.
 _WATCHED_CALLS = ("memcpy", "memmove", "memset")
 
+# A thread's stack is half of what scheduler.cpp gives a fiber at most: a local array beyond it is an error of the compiler's.
+_FRAME_LIMIT = "-Werror=frame-larger-than=65536"
+
 # What follows a kernel file: an address in its static shared memory, and a launcher with C linkage for each kernel.
 _WRAPPER = """
 #include "cuda_emulation.h"
@@ -54,25 +57,6 @@ void launch_{kernel}(const emulation::LaunchSettings* settings, void** arguments
     emulation::launch({kernel}, "{kernel}", settings, arguments, anchor, result);
 }}
 """
-
-
-def kernel_names(source: str) -> list[str]:
-    """The kernels that a .cu file defines."""
-    return re.findall(r"^(?:KERNEL|extern \"C\" __global__ void)\s+(\w+)\(", source, re.MULTILINE)
-
-
-def kernel_parameters(source: str, kernel: str) -> list[str]:
-    """A kernel's parameters, as they are declared; macros of its file are expanded."""
-    source = source.replace("\\\n", " ")
-    found = re.search(
-        rf"^(?:KERNEL|extern \"C\" __global__ void)\s+{kernel}\(([^)]*)\)", source, re.MULTILINE
-    )
-    if found is None:
-        return []
-    parameters, macros = found[1], dict(re.findall(r"^#define (\w+) +(.*)$", source, re.MULTILINE))
-    while used := [word for word in re.findall(r"\w+", parameters) if word in macros]:
-        parameters = re.sub(rf"\b{used[0]}\b", lambda _: macros[used[0]], parameters)
-    return [" ".join(parameter.split()) for parameter in parameters.split(",")]
 
 
 @functools.cache
@@ -123,25 +107,44 @@ def runtime_library(portable_switch: bool = False) -> Path:
     return _build("runtime", text, (*_FAST, *flags))
 
 
-@functools.cache
 def kernel_library(
     path: Path, real: str, portable_switch: bool = False, watch: Watch = Watch.NOTHING
 ) -> Path:
     """The kernels of a .cu file for REAL = `real`, as a shared library with launch_NAME for each.
 
-    Its sources are read once a process, not at each launch.
+    It is compiled anew when the file, or one that it includes, has changed. KernelError holds what the compiler says.
     """
-    launchers = "".join(
-        _LAUNCHER.format(kernel=name) for name in kernel_names(path.read_text(encoding="utf-8"))
-    )
-    text = _WRAPPER.format(source=path, launchers=launchers)
-    flags = (*_watch_flags(watch), f"-DREAL={real}", f"-I{kernel_sources()}")
-    depends = [path, *sorted(kernel_sources().glob("*.cuh")), *sorted(path.parent.glob("*.cuh"))]
-    name = "-".join(filter(None, (path.stem, real, watch.value)))
+    return _kernel_library(read_source(path), real, portable_switch, watch)
+
+
+@functools.cache
+def _kernel_library(source: KernelSource, real: str, portable_switch: bool, watch: Watch) -> Path:
+    launchers = "".join(_LAUNCHER.format(kernel=name) for name in source.kernels)
+    text = _WRAPPER.format(source=source.path, launchers=launchers)
+    flags = (*_watch_flags(watch), _FRAME_LIMIT, f"-DREAL={real}", f"-I{kernel_sources()}")
+    name = "-".join(filter(None, (source.path.stem, real, watch.value)))
     runtime = runtime_library(portable_switch)
     calls = () if watch is Watch.NOTHING else _WATCHED_CALLS
     linked = (str(runtime), f"-Wl,-rpath,{runtime.parent}", *(f"-Wl,--wrap={c}" for c in calls))
-    return _build(name, text, flags, linked, depends)
+    try:
+        return _build(name, text, flags, linked, (source.path, *source.headers))
+    except _CompilerError as error:
+        raise KernelError(
+            f"{source.name} does not compile for the emulated device:\n{_of_the_kernels(str(error))}"
+        ) from None
+
+
+class _CompilerError(Exception):
+    """What the compiler said of what it refused."""
+
+
+def _of_the_kernels(errors: str) -> str:
+    """A compiler's messages without those of how the file came to be included."""
+    lines = (
+        line for line in errors.splitlines()
+        if "<stdin>" not in line and not re.match(r" +from ", line)
+    )  # fmt: skip
+    return "\n".join(lines)
 
 
 def _build(
@@ -162,22 +165,20 @@ def _build(
         compiled = temporary.with_suffix(".o")
         try:
             _run(
-                name,
-                [*_FLAGS, *flags, f"-I{RUNTIME}", "-x", "c++", "-c", "-", "-o", str(compiled)],
-                text,
+                [*_FLAGS, *flags, f"-I{RUNTIME}", "-x", "c++", "-c", "-", "-o", str(compiled)], text
             )
             # Linked apart, without the flags: the sanitizers' own runtimes stay out.
-            _run(name, ["-shared", "-pthread", str(compiled), *linked, "-o", str(temporary)])
+            _run(["-shared", "-pthread", str(compiled), *linked, "-o", str(temporary)])
         finally:
             compiled.unlink(missing_ok=True)
     return target
 
 
-def _run(name: str, arguments: list[str], text: str = "") -> None:
+def _run(arguments: list[str], text: str = "") -> None:
     command = [compiler(), *arguments]
     result = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
     if result.returncode:
-        raise DeviceError(f"{name}: the C++ compiler failed:\n{result.stderr}")
+        raise _CompilerError(result.stderr)
 
 
 @functools.cache

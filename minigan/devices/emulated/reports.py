@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from minigan.devices.emulated.compile import RUNTIME, kernel_parameters
+from minigan.devices.emulated.compile import RUNTIME
+from minigan.devices.sources import kernel_parameters
 
 
 def explain(message: str, library: Path, source: Path, kernel: str) -> str:

@@ -10,6 +10,7 @@
 #include <math.h>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
 #include <tuple>
 #include <type_traits>
@@ -80,6 +81,7 @@ bool compare_exchange(void* target, void* expected, const void* desired, size_t 
 
 // Stop the whole launch with a message; it becomes a Python exception.
 [[noreturn]] void fail(const char* message);
+[[noreturn]] void fail_assertion(const char* condition, SourceLine line = SourceLine::here());
 
 // Run `body(context)` once for each thread of each block.
 using Body = void (*)(void* context);
@@ -129,6 +131,7 @@ EMULATION_UNWATCHED void launch(void (*kernel)(Parameters...), const char* name,
         call(c->kernel, c->arguments, std::index_sequence_for<Parameters...>{});
     };
     run(body, &context, *settings, name, anchor, result);
+    std::fflush(stdout);  // what the kernel printed, before what Python prints next
 }
 
 template <class T>
@@ -164,6 +167,8 @@ __forceinline__ T update(T* p, F next) {
 // Static shared memory is the only thread-local data of a kernel library: that is how the scheduler finds it.
 #define __shared__ static thread_local
 #define DYNAMIC_SHARED(type, name) type* name = reinterpret_cast<type*>(::emulation::dynamic_shared())
+
+#define assert(condition) ((condition) ? void() : ::emulation::fail_assertion(#condition))
 
 inline void __syncthreads(emulation::SourceLine line = emulation::SourceLine::here()) { emulation::sync_block(line); }
 inline void __syncwarp(unsigned mask = 0xffffffffu, emulation::SourceLine line = emulation::SourceLine::here()) { emulation::sync_warp(mask, line); }

@@ -469,6 +469,10 @@ void wait_async_groups(int still_in_flight) {
 
 void fail(const char* message) { Worker::active()->abandon(message); }
 
+void fail_assertion(const char* condition, SourceLine line) {
+    fail((running_thread_name() + " finds in " + name(line) + " that '" + condition + "' does not hold").c_str());
+}
+
 // -- for the checker and the profiler -------------------------------------------------------------
 
 void note_access(void* address, size_t bytes, Kind kind, uintptr_t code) {
