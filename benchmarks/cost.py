@@ -112,7 +112,7 @@ def convolution_flops(windows: Array, filters: Array) -> float:
     With several splits the one that is the result has their number in front.
     """
     windows_size, filters_size = (math.prod(array.shape[-4:]) for array in (windows, filters))
-    return 2 * windows_size * filters_size / windows.shape[-1]
+    return float(2 * windows_size * filters_size / windows.shape[-1])
 
 
 # Matrix products of the contract, from their first two arguments and their result.
@@ -137,7 +137,7 @@ CHANGED_ARGUMENTS: dict[str, tuple[int, ...]] = {
 
 def arrays_in(value: Any) -> Iterator[Array]:
     """The arrays among arguments, however they are nested."""
-    if hasattr(value, "nbytes") and hasattr(value, "shape"):
+    if hasattr(value, "nbytes") and not isinstance(value, type):  # np.float32 has one too
         yield value
     elif isinstance(value, (tuple, list)):
         for item in value:

@@ -38,10 +38,15 @@ class Call:
         """The kernel, and the shapes and values of its arguments: what tells calls apart but for the arrays' contents."""
         return f"{self} {_scalars((self.arguments, self.settings))}"
 
+    def moved(
+        self, move: Callable[[np.ndarray[Any, Any]], Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments and settings with every array as `move` gives it."""
+        return _mapped(self.arguments, move), _mapped(self.settings, move)
+
     def on(self, device: Device) -> Callable[[], Any]:
         """What makes the call on a device, once: its arguments are there, as copies, since a kernel may change them."""
-        arguments = _mapped(self.arguments, lambda array: device.copy(device.asarray(array)))
-        settings = _mapped(self.settings, lambda array: device.copy(device.asarray(array)))
+        arguments, settings = self.moved(lambda array: device.copy(device.asarray(array)))
         return lambda: getattr(device, self.kernel)(*arguments, **settings)
 
 
