@@ -107,19 +107,9 @@ def guard_ratios(
     chosen = (
         [known[n] for n in names] if names else [b for b in BENCHMARKS if b.result_path.exists()]
     )
-    console, worse = rich.get_console(), []
-    for benchmark in chosen:
-        kept = guard.kept_result(benchmark)
-        console.print(f"{benchmark.measures} …")
-        with console.status("") as status:
-            new = guard.measure_again(
-                benchmark, kept, rounds, lambda line: status.update(escape(line))
-            )
-        table, found = guard.compare(benchmark, kept, new)
-        console.print(table.rich())
-        worse += found
+    worse = guard.run(chosen, rounds)
     for sentence in worse:
-        console.print(f"[red]worse:[/] {escape(sentence)}")
+        rich.print(f"[red]worse:[/] {escape(sentence)}")
     raise SystemExit(1 if worse else 0)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import rich
+from rich.markup import escape
 
 from benchmarks import report
 from benchmarks.peers import Peer
@@ -90,7 +91,7 @@ def run(benchmark: Benchmark, plan: Any, write: bool) -> dict[str, Any]:
     circumstances = report.circumstances()
     console.print(f"{benchmark.measures} …")
     with console.status("") as status:
-        measured = benchmark.measure(plan, lambda line: status.update(rich.markup.escape(line)))
+        measured = benchmark.measure(plan, lambda line: status.update(escape(line)))
     result = {"benchmark": benchmark.name, **circumstances, **measured}
     presentation = benchmark.present(result)
     for table in presentation.tables:

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import rich
+from rich.markup import escape
+
+from benchmarks import report
 from benchmarks.declaration import Benchmark, Result, Say
 from benchmarks.report import Table
 from minigan.errors import MiniganError
@@ -20,13 +24,40 @@ class NothingToCompareError(MiniganError):
     """There is no kept result, or nothing in it that could be measured again."""
 
 
+def run(benchmarks: Sequence[Benchmark], rounds: int | None) -> list[str]:
+    """Measure each again and print the comparison; a sentence for each ratio that is worse."""
+    console, worse = rich.get_console(), list[str]()
+    kept = [kept_result(benchmark) for benchmark in benchmarks]
+    if report.is_busy(report.circumstances()):
+        console.print(
+            "[yellow]The machine is busy: other work slows the contenders, not equally.[/]"
+        )
+    for benchmark, old in zip(benchmarks, kept, strict=True):
+        console.print(f"{benchmark.measures} …")
+        with console.status("") as status:
+            new = measure_again(benchmark, old, rounds, lambda line: status.update(escape(line)))
+        table, found = compare(benchmark, old, new)
+        console.print(table.rich())
+        worse += found
+    return worse
+
+
 def kept_result(benchmark: Benchmark) -> dict[str, Any]:
-    """What the last written run found; NothingToCompareError if there is none."""
+    """What the last written run found; NothingToCompareError if there is none, or it has no ratios."""
+    name = benchmark.result_path.name
     if not benchmark.result_path.exists():
         raise NothingToCompareError(
-            f"there is no {benchmark.result_path.name} to compare with; `python -m benchmarks {benchmark.name}` writes it"
+            f"there is no {name} to compare with; `python -m benchmarks {benchmark.name}` writes it"
         )
     result: dict[str, Any] = json.loads(benchmark.result_path.read_text(encoding="utf-8"))
+    try:
+        ratios = benchmark.ratios(result)
+    except KeyError:  # an older form
+        ratios = {}
+    if not ratios:
+        raise NothingToCompareError(
+            f"{name} holds no ratios to compare with; `python -m benchmarks {benchmark.name}` writes it anew"
+        )
     return result
 
 
@@ -48,13 +79,7 @@ def permitted(kept: Mapping[str, Any]) -> float:
 
 def compare(benchmark: Benchmark, kept: Result, new: Result) -> tuple[Table, list[str]]:
     """A row a ratio, and a sentence for each that is worse; NothingToCompareError if no ratio is in both."""
-    try:
-        old_ratios = benchmark.ratios(kept)
-    except KeyError as error:
-        raise NothingToCompareError(
-            f"{benchmark.result_path.name} is of an older form, without {error}; `python -m benchmarks {benchmark.name}` writes it anew"
-        ) from error
-    new_ratios = benchmark.ratios(new)
+    old_ratios, new_ratios = benchmark.ratios(kept), benchmark.ratios(new)
     rows, worse = [], []
     for name, old in old_ratios.items():
         if name not in new_ratios:

@@ -369,7 +369,7 @@ def scaling_table(result: Result) -> Table | None:
         for kernel, own in sorted(times.items(), key=lambda item: -item[1][last])
     ]
     total = [f"{sum(own[pair] for own in times.values()):.2f}" for pair in pairs]
-    heads = [f"{t} thread{'s' if t > 1 else ''}, batch {n}" for t, n in pairs]
+    heads = [f"{_of_threads(t)}, batch {n}" for t, n in pairs]
     title = f"Scaling: minigan's µs an image in a step of {experiment}"
     return Table(title, ("kernel", *heads), [*rows, ("all", *total)])
 
@@ -387,9 +387,13 @@ def present(result: Result) -> Presentation:
     section = Section(PERFORMANCE, "kernels", text + image(PERFORMANCE, PLOT) + folded)
     drawn = [case for case in base_cases(result) if case["mbytes"] >= _DRAWN_MBYTES]
     roof = roof_of(result, max(plan["threads"]))
-    title = f"Kernels of {', '.join(plan['experiments'])}: batch {plan['batch_sizes'][0]}, {max(plan['threads'])} threads"
+    title = f"Kernels of {', '.join(plan['experiments'])}: batch {plan['batch_sizes'][0]}, {_of_threads(max(plan['threads']))}"
     figure = plots.roofline_figure(drawn, roof, title)
     return Presentation(tables, [section], {PLOT: figure})
+
+
+def _of_threads(count: int) -> str:
+    return f"{count} thread{'s' if count > 1 else ''}"
 
 
 def ratios(result: Result) -> dict[str, dict[str, Any]]:
@@ -400,7 +404,7 @@ def ratios(result: Result) -> dict[str, dict[str, Any]]:
     together: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for case in result["cases"]:
         if case["peer"]:
-            pair = f"{case['threads']} threads, batch {case['batch_size']}"
+            pair = f"{_of_threads(case['threads'])}, batch {case['batch_size']}"
             together[f"{case['kernel']} / the library's call, {pair}"].append(case)
     return {name: _weighted(cases) for name, cases in together.items()}
 

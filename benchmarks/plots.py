@@ -114,15 +114,9 @@ def _draw_roof(axes: Axes, intensities: Sequence[float], roof: Roofline) -> None
     low = min([*intensities, roof.ridge]) / 2
     high = max([*intensities, roof.ridge]) * 2
     xs = [low, roof.ridge, high]
-    axes.plot(xs, [roof.attainable(x) / 1e9 for x in xs], color="black", linewidth=1.4, zorder=1)
-    axes.annotate(
-        f"GEMM {roof.peak / 1e9:.0f} GFLOP/s", (high, roof.peak / 1e9), xytext=(-2, 4),
-        textcoords="offset points", ha="right",
-    )  # fmt: skip
-    axes.annotate(
-        f"memory {roof.bandwidth / 1e9:.1f} GB/s", (low, roof.attainable(low) / 1e9), xytext=(2, 10),
-        textcoords="offset points", ha="left",
-    )  # fmt: skip
+    label = f"the roof: GEMM {roof.peak / 1e9:.0f} GFLOP/s, memory {roof.bandwidth / 1e9:.1f} GB/s"
+    ys = [roof.attainable(x) / 1e9 for x in xs]
+    axes.plot(xs, ys, color="black", linewidth=1.4, zorder=1, label=label)
 
 
 def _legend(axes: Axes, cases: Sequence[Mapping[str, Any]]) -> None:
@@ -138,7 +132,9 @@ def _legend(axes: Axes, cases: Sequence[Mapping[str, Any]]) -> None:
     marks = [mark(name, colour) for _, name, colour in FAMILIES if (name, colour) in kinds]
     if any(case.get("peer") for case in cases):
         marks += [mark("minigan", "black"), mark("the library's call", "black", "none")]
-    axes.legend(handles=marks, loc="lower right", fontsize=8)
+    axes.legend(
+        handles=[*axes.get_legend_handles_labels()[0], *marks], loc="lower right", fontsize=8
+    )
 
 
 # -- a step by kernel -----------------------------------------------------------------------------

@@ -384,6 +384,9 @@ def test_the_guard_says_why_nothing_can_be_compared(
     with pytest.raises(guard.NothingToCompareError, match=r"there is no kernels\.json"):
         guard.kept_result(kernels.BENCHMARK)
     kept, new = kept_and_new(1.0)
+    report.write_json(tmp_path / "kernels.json", {**kept, "cases": []})
+    with pytest.raises(guard.NothingToCompareError, match="holds no ratios"):
+        guard.kept_result(kernels.BENCHMARK)
     for case in new["cases"]:
         case["peer"] = None
     with pytest.raises(guard.NothingToCompareError, match="peers are absent"):
