@@ -12,8 +12,8 @@ import dataclasses
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -70,16 +70,7 @@ class Plan:
     device: str = "cpu"
 
 
-@dataclass
-class Case:
-    """A call at a batch size; `counts` says how often a step of each experiment makes it."""
-
-    call: Call
-    batch_size: int
-    counts: dict[str, int] = field(default_factory=dict)
-
-
-# -- both sides of a case -------------------------------------------------------------------------
+# -- both sides of a call -------------------------------------------------------------------------
 
 
 def own_side(call: Call, device: Device) -> tuple[Callable[[], Any], Cost, list[np.ndarray]]:
@@ -143,37 +134,42 @@ def require_agreement(
 # -- measuring ------------------------------------------------------------------------------------
 
 
-def cases_of(plan: Plan) -> Iterator[Case]:
-    """Every call of the plan, each of the same shapes and settings once: first those of the first experiment."""
-    for batch_size in plan.batch_sizes:
-        cases: dict[str, Case] = {}
-        for name in plan.experiments:
-            settings = dataclasses.replace(get_experiment(name), batch_size=batch_size)
-            for call in training_calls(settings):
-                if plan.kernel in (None, call.kernel):
-                    case = cases.setdefault(call.key, Case(call, batch_size))
-                    case.counts[name] = call.count
-        yield from cases.values()
-
-
 def measure(plan: Plan, say: Say = lambda line: None) -> dict[str, Any]:
-    """Check and time every case, with each number of threads; the machine's rates before and after."""
+    """Check and time every call, with each number of threads; the machine's rates before and after.
+
+    Calls of the same shapes and settings are measured once; `counts` says how often a step of each experiment makes them.
+    """
     absent = absences(BENCHMARK.peers, plan.device)
-    say("recording the calls of training steps")
-    cases = list(cases_of(plan))
-    results, rates = [], {}
-    for threads in plan.threads:
-        _use_threads(threads)
-        before = _rates(plan, threads, say)
-        for i, case in enumerate(cases):
-            say(f"{threads} threads, {i + 1} of {len(cases)}: {case.call}, batch {case.batch_size}")
-            results.append(
-                {"threads": threads, **measure_case(case, plan, TORCH.name not in absent)}
-            )
-        after = _rates(plan, threads, say)
-        both = {name: before[name] + after[name] for name in before}
-        rates[str(threads)] = machine.to_json(both)
-    return {"plan": asdict(plan), "absent": absent, "machine_rates": rates, "cases": results}
+    before = {threads: _rates(plan, threads, say) for threads in plan.threads}
+    cases: defaultdict[tuple[int, str], list[dict[str, Any]]] = defaultdict(list)
+    for batch_size in plan.batch_sizes:
+        for experiment in plan.experiments:
+            # One experiment at a time: the calls hold their arrays, at batch 128 up to 4 GiB.
+            say(f"recording the calls of {experiment}, batch {batch_size}")
+            for call in calls_of(experiment, batch_size, plan.kernel):
+                own = cases[batch_size, call.key]
+                for threads in plan.threads if not own else ():
+                    say(f"{experiment}, batch {batch_size}, {_of_threads(threads)}: {call}")
+                    _use_threads(threads)
+                    measured = measure_call(call, plan, TORCH.name not in absent)
+                    own.append(
+                        {"batch_size": batch_size, "threads": threads, "counts": {}, **measured}
+                    )
+                for case in own:
+                    case["counts"][experiment] = call.count
+    after = {threads: _rates(plan, threads, say) for threads in plan.threads}
+    rates = {
+        str(threads): machine.to_json({name: before[threads][name] + after[threads][name] for name in before[threads]})
+        for threads in plan.threads
+    }  # fmt: skip
+    every = [case for own in cases.values() for case in own]
+    return {"plan": asdict(plan), "absent": absent, "machine_rates": rates, "cases": every}
+
+
+def calls_of(experiment: str, batch_size: int, kernel: str | None) -> list[Call]:
+    """The calls of an experiment's training step; those of one kernel, if it is named."""
+    settings = dataclasses.replace(get_experiment(experiment), batch_size=batch_size)
+    return [call for call in training_calls(settings) if kernel in (None, call.kernel)]
 
 
 def _use_threads(threads: int) -> None:
@@ -192,26 +188,24 @@ def _rates(plan: Plan, threads: int, say: Say) -> dict[str, Rounds]:
     return interleave(contenders, plan.rounds, 1, plan.pause, warm_up=1)
 
 
-def measure_case(case: Case, plan: Plan, with_library: bool) -> dict[str, Any]:
-    """The costs, times and ratio of one case; `peer` is None where the library has no such call, or is absent."""
-    run, cost, out = own_side(case.call, get_device(plan.device))
-    library = library_side(case.call, plan.device) if with_library else None
+def measure_call(call: Call, plan: Plan, with_library: bool) -> dict[str, Any]:
+    """The costs, times and ratio of one call; `peer` is None where the library has no such call, or is absent."""
+    run, cost, out = own_side(call, get_device(plan.device))
+    library = library_side(call, plan.device) if with_library else None
     contenders = {MINIGAN.name: run}
     difference = None
     if library is not None:
         contenders[TORCH.name], _, other = library
-        difference = require_agreement(case.call, out, other, "float32")
-    repeats = {name: _repeats(contender, plan.turn) for name, contender in contenders.items()}
+        difference = require_agreement(call, out, other, "float32")
+    repeats = {name: _repeats(one, plan.turn) for name, one in contenders.items()}
     times = interleave(
-        {name: _repeated(call, repeats[name]) for name, call in contenders.items()},
+        {name: _repeated(one, repeats[name]) for name, one in contenders.items()},
         plan.rounds, 1, plan.pause, warm_up=1,
     )  # fmt: skip
     times = {name: scaled(rounds, 1 / repeats[name]) for name, rounds in times.items()}
     result = {
-        "kernel": case.call.kernel,
-        "call": str(case.call),
-        "batch_size": case.batch_size,
-        "counts": case.counts,
+        "kernel": call.kernel,
+        "call": str(call),
         "mbytes": round(cost.bytes / 1e6, 6),
         "gflop": round(cost.all_flops / 1e9, 9),
         "minigan": _brief(times[MINIGAN.name]),

@@ -14,7 +14,7 @@ from benchmarks.__main__ import app
 from benchmarks.cost import Cost, Roofline, call_cost
 from minigan.devices import get_device
 from minigan.devices.kernels import KERNELS, AdamSettings, CodeTable, ConvolutionGeometry
-from minigan.infogan.experiments import MNIST
+from minigan.infogan.experiments import MNIST, Settings
 from minigan.inspect.calls import Call, training_calls
 
 Array = np.ndarray[Any, Any]
@@ -271,12 +271,23 @@ def test_a_kernel_is_measured_at_the_shapes_of_a_step() -> None:
     json.dumps(result, allow_nan=False)
 
 
-def test_shapes_that_experiments_share_are_measured_once() -> None:
-    plan = dataclasses.replace(PLAN, experiments=("mnist", "faces"), kernel="adam")
-    cases = list(kernels.cases_of(dataclasses.replace(plan, kernel="gemm")))
-    both = [case for case in cases if set(case.counts) == {"mnist", "faces"}]
-    assert [str(case.call) for case in both if "1024×128" in str(case.call)]
-    assert len({case.call.key for case in cases}) == len(cases)
+def test_shapes_that_experiments_share_are_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def calls(settings: Settings) -> list[Call]:
+        shared = Call("leaky_relu", (np.ones((2, 3), np.float32), 0.1), {}, count=2)
+        own = Call("leaky_relu", (np.ones((2, settings.noise), np.float32), 0.1), {})
+        return [shared, own, Call("sigmoid", (np.ones(3, np.float32),), {})]
+
+    monkeypatch.setattr(kernels, "training_calls", calls)
+    plan = dataclasses.replace(PLAN, experiments=("mnist", "faces"), threads=(1, 2))
+    assert [(c["call"], c["threads"], c["counts"]) for c in result_of(plan)["cases"]] == [
+        (call, threads, counts)
+        for call, counts in (
+            ("leaky_relu(2×3)", {"mnist": 2, "faces": 2}),
+            ("leaky_relu(2×62)", {"mnist": 1}),
+            ("leaky_relu(2×128)", {"faces": 1}),
+        )
+        for threads in (1, 2)
+    ]
 
 
 def test_without_the_library_it_is_listed_as_absent(monkeypatch: pytest.MonkeyPatch) -> None:
