@@ -47,7 +47,7 @@ from minigan.inspect.calls import Call, training_calls
 TOLERANCE = {"float32": 1e-4, "float64": 1e-10}
 
 PLOT = ROOT / "docs" / "images" / "roofline.png"
-_DRAWN_MBYTES = (
+_SHOWN_MBYTES = (
     0.1  # what moves less is a launch and little else: in the JSON, not in plot and tables
 )
 _MOST_REPEATS = 2000
@@ -251,6 +251,14 @@ def base_cases(result: Result) -> list[Mapping[str, Any]]:
     return [c for c in result["cases"] if (c["threads"], c["batch_size"]) == (threads, batch_size)]
 
 
+def shown_cases(result: Result) -> list[Mapping[str, Any]]:
+    """Of the base cases those of any size; all of a kernel that was asked for by name."""
+    cases = base_cases(result)
+    if result["plan"]["kernel"]:
+        return cases
+    return [case for case in cases if case["mbytes"] >= _SHOWN_MBYTES]
+
+
 def least_ms(case: Mapping[str, Any], roof: Roofline) -> float:
     """The time of the call under the roof."""
     return roof.seconds(Cost(1, case["mbytes"] * 1e6, case["gflop"] * 1e9)) * 1e3
@@ -292,11 +300,10 @@ def _total(counts: Sequence[int], times: Sequence[float]) -> float:
 
 
 def call_table(result: Result) -> Table:
-    """A row a call of any size, those of most bytes and FLOPs under the roof first."""
+    """A row a call, those that take longest under the roof first."""
     roof = roof_of(result, max(result["plan"]["threads"]))
-    shown = [case for case in base_cases(result) if case["mbytes"] >= _DRAWN_MBYTES]
     rows = []
-    for case in sorted(shown, key=lambda case: -least_ms(case, roof)):
+    for case in sorted(shown_cases(result), key=lambda case: -least_ms(case, roof)):
         seconds = case["minigan"]["median_ms"] / 1e3
         ratio, peer = case.get("ratio"), case["peer"]
         rows.append(
@@ -334,11 +341,16 @@ def notes(result: Result) -> list[str]:
             f"The library is PyTorch {result['versions']['torch']} (oneDNN and MKL on a CPU); “—”: it has no such call. Results "
             f"agree within {worst:.0e} of their size (checked before timing; {TOLERANCE['float32']:.0e} is allowed)."
         )
+    small = len(base_cases(result)) - len(shown_cases(result))
+    hidden = [
+        f"{small} calls that move less than {_SHOWN_MBYTES} MB are added up above, and each in the JSON only."
+    ]
     return [
         *sentences,
         "Bytes: each operand read once and each result written once; FLOPs: those of the definition. “Of the roof”: the time that "
         "these take at the measured rates over the time taken; above 100 % where a cache holds the operands, or where "
-        f"Winograd's convolution multiplies less. Calls that move less than {_DRAWN_MBYTES} MB are in the JSON only.",
+        "Winograd's convolution multiplies less.",
+        *(hidden if small else []),
         machine.sentence(result["machine_rates"][str(max(plan["threads"]))]),
         setting({**result, "plan": {**plan, "threads": max(plan["threads"])}}),
     ]
@@ -379,10 +391,9 @@ def present(result: Result) -> Presentation:
     text = "\n\n".join(table.markdown() for table in tables)
     folded = details(f"Each of the {len(calls.rows)} calls", calls.markdown())
     section = Section(PERFORMANCE, "kernels", text + image(PERFORMANCE, PLOT) + folded)
-    drawn = [case for case in base_cases(result) if case["mbytes"] >= _DRAWN_MBYTES]
     roof = roof_of(result, max(plan["threads"]))
     title = f"Kernels of {', '.join(plan['experiments'])}: batch {plan['batch_sizes'][0]}, {_of_threads(max(plan['threads']))}"
-    figure = plots.roofline_figure(drawn, roof, title)
+    figure = plots.roofline_figure(shown_cases(result), roof, title)
     return Presentation(tables, [section], {PLOT: figure})
 
 

@@ -187,6 +187,7 @@ def batch_figure(result: Mapping[str, Any]) -> Figure:
             line = np.linspace(0, sizes.max())
             above.plot(line, fit["fixed_ms"] + fit["ms_an_image"] * line, color=colour, linewidth=1)
             below.plot(sizes, 100 * np.array(fit["residuals"]), "o-", color=colour, linewidth=0.8)
+        above.set_ylim(bottom=0)
         above.legend(loc="upper left")
         above.set_ylabel("ms a step")
         above.set_title("One training step against its batch size n")
