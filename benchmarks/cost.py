@@ -142,6 +142,8 @@ def arrays_in(value: Any) -> Iterator[Array]:
     elif isinstance(value, (tuple, list)):
         for item in value:
             yield from arrays_in(item)
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        yield from arrays_in([getattr(value, field.name) for field in dataclasses.fields(value)])
 
 
 def call_cost(

@@ -167,7 +167,7 @@ def operations_figure(result: Mapping[str, Any]) -> Figure:
         axes.set_title(
             f"One training step by kernel, batch {result['plan']['batch_size']}: {total:.0f} ms"
         )
-        axes.margins(x=0.16)
+        axes.margins(x=0.2)
     return figure
 
 

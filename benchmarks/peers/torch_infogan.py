@@ -161,10 +161,9 @@ class Trainer:
         }
         if compiled:
             # Without `fullgraph` a piece that cannot be compiled would run eagerly, and nobody would know.
-            self._generate, self._discriminator_losses, self._generator_losses = (
-                torch.compile(piece, fullgraph=True, dynamic=False)
-                for piece in (self._generate, self._discriminator_losses, self._generator_losses)
-            )
+            for name in ("_generate", "_discriminator_losses", "_generator_losses"):
+                piece = torch.compile(getattr(self, name), fullgraph=True, dynamic=False)
+                setattr(self, name, piece)
 
     def _adam(self, parameters: Sequence[torch.Tensor], learning_rate: float) -> Any:
         # Capturable: the count of steps lies on the GPU, where a graph can change it.

@@ -130,6 +130,9 @@ def _mapped(value: Any, of_array: Callable[[Any], Any]) -> Any:
         return type(value)(_mapped(item, of_array) for item in value)
     if isinstance(value, dict):
         return {name: _mapped(item, of_array) for name, item in value.items()}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        return dataclasses.replace(value, **_mapped(fields, of_array))
     return copy.copy(value)
 
 
