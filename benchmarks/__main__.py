@@ -9,53 +9,140 @@ import rich
 import typer
 from rich.markup import escape
 
-from benchmarks import account, mnist, report, resources, step
+from benchmarks import account, batch, declaration, guard, kernels, mnist, report, resources, step
 from benchmarks.ladder import LADDERS
 from benchmarks.ladder import run as ladder_run
+from minigan.devices import get_device
+from minigan.devices.kernels import KERNELS
 from minigan.devices.sources import kernel_sources
 from minigan.errors import MiniganError
+from minigan.infogan.experiments import EXPERIMENTS
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 
 CORES = report.available_cores()
 Threads = Annotated[int, typer.Option(min=1, max=CORES, help="threads of each library")]
 BatchSize = Annotated[int, typer.Option(min=2)]
+Pause = Annotated[float, typer.Option(min=0, help="seconds before each turn")]
+DeviceName = Annotated[str, typer.Option("--device", help="cpu or cuda")]
+Write = Annotated[bool, typer.Option(help="write results/, the plots and the pages' tables")]
+
+BENCHMARKS = (step.BENCHMARK, batch.BENCHMARK, kernels.BENCHMARK)
 
 
 @app.command("step")
 def compare_steps(
     rounds: Annotated[int, typer.Option(min=1, help="turns that each library gets")] = 20,
     steps: Annotated[int, typer.Option(min=1, help="training steps in a turn")] = 3,
-    pause: Annotated[float, typer.Option(min=0, help="seconds before each turn")] = 0.3,
+    pause: Pause = 0.3,
     threads: Threads = CORES,
     batch_size: BatchSize = 128,
-    write: Annotated[
-        bool, typer.Option(help="write results/step.json and the README's table")
-    ] = True,
+    device: DeviceName = "cpu",
+    write: Write = True,
 ) -> None:
-    """One InfoGAN training step on MNIST, against PyTorch's."""
-    circumstances = report.circumstances()
-    console = rich.get_console()
-    console.print(f"Measuring, with {threads} threads for each library …")
-    plan = step.Plan(batch_size, threads, rounds, steps, pause)
-    result = {"benchmark": "step", **circumstances, **step.measure(plan)}
-    table = step.table(result)
-    console.print(table.rich())
-    if report.is_busy(circumstances):
-        console.print("[yellow]Not written: other work slowed both libraries, not equally.[/]")
-    elif write:
-        report.write_json(report.RESULTS / "step.json", result)
-        # Half a comparison is no reason to take a whole one out of the README.
-        if "ratio" in result:
-            report.rewrite_section(report.README, "step", table.markdown())
+    """One InfoGAN training step on MNIST, against PyTorch's: eager, compiled, as a CUDA graph."""
+    plan = step.Plan(batch_size, threads, rounds, steps, pause, _device(device))
+    declaration.run(step.BENCHMARK, plan, write)
+
+
+@app.command("batch")
+def scale_batches(
+    batch_sizes: Annotated[
+        str, typer.Option(help="separated by commas")
+    ] = "32,64,128,256,512,1024",
+    rounds: Annotated[int, typer.Option(min=1, help="turns that each library gets")] = 7,
+    steps: Annotated[int, typer.Option(min=1, help="training steps in a turn")] = 1,
+    pause: Pause = 0.3,
+    threads: Threads = CORES,
+    device: DeviceName = "cpu",
+    write: Write = True,
+) -> None:
+    """The step's cost against its batch size: the line a + b·n, and how far from it each size is."""
+    sizes = _numbers(batch_sizes, "batch sizes", least=2)
+    if len(sizes) < 3:
+        raise typer.BadParameter("two batch sizes lie on a line always: give three or more")
+    plan = batch.Plan(sizes, threads, rounds, steps, pause, _device(device))
+    declaration.run(batch.BENCHMARK, plan, write)
+
+
+@app.command("kernels")
+def compare_kernels(
+    name: Annotated[
+        str | None, typer.Argument(help="a kernel of the contract; without, all")
+    ] = None,
+    experiment: Annotated[
+        str, typer.Option(help="one, several separated by commas, or all")
+    ] = "mnist",
+    batch_sizes: Annotated[
+        str, typer.Option(help="separated by commas; tables show the first")
+    ] = "128",
+    threads: Annotated[str, typer.Option(help="separated by commas; tables show the most")] = str(
+        CORES
+    ),
+    rounds: Annotated[int, typer.Option(min=1, help="turns that each side of a call gets")] = 7,
+    pause: Pause = 0.1,
+    device: DeviceName = "cpu",
+    write: Write = True,
+) -> None:
+    """Every kernel at InfoGAN's shapes, against a library's call, and their place under the roofline."""
+    if name is not None and name not in KERNELS:
+        raise typer.BadParameter(f"'{name}' is no kernel; there is {', '.join(KERNELS)}")
+    names = tuple(EXPERIMENTS) if experiment == "all" else tuple(experiment.split(","))
+    plan = kernels.Plan(
+        names, name, _numbers(threads, "threads", least=1, most=CORES),
+        _numbers(batch_sizes, "batch sizes", least=2), rounds, pause=pause, device=_device(device),
+    )  # fmt: skip
+    declaration.run(kernels.BENCHMARK, plan, write and name is None)
+
+
+@app.command("guard")
+def guard_ratios(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="step, batch, kernels; without, those kept")
+    ] = None,
+    rounds: Annotated[int | None, typer.Option(min=1, help="instead of the kept result's")] = None,
+) -> None:
+    """Measure again what benchmarks/results keep, and exit with 1 if a ratio is worse than their spread permits."""
+    known = {benchmark.name: benchmark for benchmark in BENCHMARKS}
+    if unknown := set(names or ()) - set(known):
+        raise typer.BadParameter(f"'{unknown.pop()}' is not one of {', '.join(known)}")
+    chosen = (
+        [known[n] for n in names] if names else [b for b in BENCHMARKS if b.result_path.exists()]
+    )
+    worse = guard.run(chosen, rounds)
+    for sentence in worse:
+        rich.print(f"[red]worse:[/] {escape(sentence)}")
+    raise SystemExit(1 if worse else 0)
+
+
+def _numbers(text: str, what: str, least: int, most: int = 10**6) -> tuple[int, ...]:
+    """Numbers separated by commas; a BadParameter in one sentence if they are not that."""
+    try:
+        numbers = tuple(int(number) for number in text.split(","))
+    except ValueError:
+        raise typer.BadParameter(f"{what} are numbers separated by commas, not '{text}'") from None
+    if not all(least <= number <= most for number in numbers):
+        raise typer.BadParameter(f"{what} are from {least} to {most:,}, not {text}")
+    return numbers
+
+
+def _device(name: str) -> str:
+    """The emulated device is for reading and checking: its times say nothing."""
+    if name not in ("cpu", "cuda"):
+        raise typer.BadParameter(f"what is timed is 'cpu' or 'cuda', not '{name}'")
+    get_device(name)
+    return name
 
 
 @app.command()
-def memory(name: str, threads: Threads = 1, batch_size: BatchSize = 128) -> None:
+def memory(
+    name: str, threads: Threads = 1, batch_size: BatchSize = 128, device: DeviceName = "cpu"
+) -> None:
     """Train for a few steps in this process, and print its peak of resident memory in MiB."""
     if name not in step.TRAINERS:
         raise typer.BadParameter(f"'{name}' is not one of {', '.join(step.TRAINERS)}")
-    print(step.peak_memory_of_training(name, step.Plan(batch_size, threads)))
+    plan = step.Plan(batch_size, threads, device=device)
+    print(step.peak_memory_of_training(name, plan))
 
 
 @app.command("mnist")

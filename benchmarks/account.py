@@ -9,13 +9,24 @@ implementation with these launches can beat; a measurement says how far from it 
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from benchmarks.cost import (
+    ADAM,
+    ELEMENT_OPERATIONS,
+    NORM_BACKWARD_DATA,
+    NORM_BACKWARD_SUMS,
+    STATISTICS,
+    TANH,
+    TANH_BACKWARD,
+    Cost,
+    convolution_flops,
+    gemm_flops,
+)
 from benchmarks.report import Table
 from minigan.devices import get_device
 from minigan.devices.emulated import Emulated
@@ -24,88 +35,40 @@ from minigan.infogan.experiments import MNIST, Settings
 from minigan.inspect.roofline import H200, Machine
 
 
-@dataclass(frozen=True)
-class Cost:
-    """Of one launch or many. `product_flops` are those of matrix products, which tensor cores can take."""
-
-    launches: int = 0
-    bytes: float = 0
-    flops: float = 0
-    product_flops: float = 0
-
-    def __add__(self, other: Cost) -> Cost:
-        sums = zip(dataclasses.astuple(self), dataclasses.astuple(other), strict=True)
-        return Cost(*(a + b for a, b in sums))
-
-    def seconds(self, machine: Machine, tensor_cores: bool) -> float:
-        """The longer of moving the bytes and doing the arithmetic."""
-        return machine.seconds(self.bytes, self.flops, self.product_flops, tensor_cores)
+def seconds(cost: Cost, machine: Machine, tensor_cores: bool) -> float:
+    """The longer of moving the bytes and doing the arithmetic."""
+    return machine.seconds(cost.bytes, cost.flops, cost.product_flops, tensor_cores)
 
 
 # -- what a launch costs ----------------------------------------------------------------------------
 
 Array = np.ndarray[Any, Any]
 
-# Operations for each element of the largest array. A division, a root or an exponential counts as one.
+# Operations for each element of the largest array.
 _OPERATIONS = {
-    "leaky_relu": 1,
-    "leaky_relu_backward": 1,
-    "sigmoid": 4,
-    "sigmoid_backward": 3,
-    "hyperbolic_tangent": 1,
-    "hyperbolic_tangent_backward": 3,
-    "scaled_sum": 3,
-    "multiply": 1,
+    **ELEMENT_OPERATIONS,
+    "hyperbolic_tangent": TANH,
+    "hyperbolic_tangent_backward": TANH_BACKWARD,
     "fill": 0,
     "copy": 0,
     "concatenate": 0,
-    "pad_rows": 0,
-    "increment": 1,
-    "gather_images": 2,
-    "warp_images": 27,
-    "weighted_sum": 2,
-    "weighted_sum_backward": 1,
     "column_sum_parts": 1,
     "sum_parts": 1,
     "sum_parts_moments": 8,
-    "batch_norm_parts": 7,  # Welford: count, two differences, a quotient, a product, two sums
+    "batch_norm_parts": STATISTICS,
     "batch_norm_merge": 8,
-    "batch_norm": 4,
-    "batch_norm_backward_parts": 8,
+    "batch_norm_backward_parts": NORM_BACKWARD_SUMS,
     "batch_norm_backward_merge": 1,
-    "batch_norm_backward_data": 11,
-    "binary_cross_entropy_with_logits": 11,
-    "code_log_likelihood": 4,
-    "code_divergence": 9,
-    "scale_code_gradient": 1,
-    "encode_latents": 0,
-    "random_uniform": 2,  # beside some 100 integer operations
-    "random_integers": 0,
-    "sample_codes": 2,
+    "batch_norm_backward_data": NORM_BACKWARD_DATA,
 }
-
-
-def _gemm(a: Array, b: Array, *others: Array) -> float:
-    """2mnk = 2·√(mk·kn·mn); with several splits the result is (splits, m, n)."""
-    return 2 * math.sqrt(a.size * b.size * math.prod(others[-1].shape[-2:]))
-
-
-def _convolution(windows: Array, filters: Array) -> float:
-    """2·n·|output|·|kernel|·c·o: each element of the grid of windows (n, *output, o) sums |kernel|·c products.
-
-    With several splits the one that is the result has their number in front.
-    """
-    windows_size, filters_size = (math.prod(array.shape[-4:]) for array in (windows, filters))
-    return 2 * windows_size * filters_size / windows.shape[-1]
-
 
 # Matrix products, from the arrays among their arguments; a bias may stand between the operands and the result. A kernel's
 # name goes on with what kind of it was chosen: its tile, its copies, its precision.
 _PRODUCTS: dict[str, Callable[..., float]] = {
-    "gemm": _gemm,
-    "conv2d_backward_data": lambda dy, w, *others: _convolution(dy, w),
-    "conv2d_backward_weight": lambda x, dy, dw: _convolution(dy, dw),
-    "conv2d": lambda x, w, *others: _convolution(others[-1], w),
+    "gemm": gemm_flops,
+    "conv2d_backward_data": lambda dy, w, *others: convolution_flops(dy, w),
+    "conv2d_backward_weight": lambda x, dy, dw: convolution_flops(dy, dw),
+    "conv2d": lambda x, w, *others: convolution_flops(others[-1], w),
 }
 
 
@@ -120,12 +83,10 @@ def cost(launch: Launch) -> Cost:
     moved = sum(a.nbytes for a in arrays)
     if (product := _product(launch.kernel)) is not None:
         return Cost(1, moved, 0, product(*arrays))
-    if (
-        launch.kernel == "adam"
-    ):  # p, m and v are read and written, g is read: 13 operations an element
+    if launch.kernel == "adam":  # p, m and v are read and written, g is read
         p, g, m, v, *_ = tables[0].columns
         moved += sum(array.nbytes for column in (p, p, g, m, m, v, v) for array in column)
-        return Cost(1, moved, 13 * sum(array.size for array in p))
+        return Cost(1, moved, ADAM * sum(array.size for array in p))
     if launch.kernel == "concatenate":
         moved += sum(array.nbytes for array in tables[0].columns[0])
     if launch.kernel == "gather_images":  # of all images only the batch's, a byte a pixel
@@ -200,13 +161,13 @@ class _Row:
     @classmethod
     def of(cls, kernel: str, costs: Sequence[Cost], machine: Machine) -> _Row:
         times = (
-            1e6 * sum(c.seconds(machine, tensor_cores) for c in costs)
+            1e6 * sum(seconds(c, machine, tensor_cores) for c in costs)
             for tensor_cores in (False, True)
         )
         return cls(kernel, sum(costs, Cost()), *times)
 
     def cells(self) -> tuple[str, ...]:
-        gflop = (self.cost.flops + self.cost.product_flops) / 1e9
+        gflop = self.cost.all_flops / 1e9
         return (
             self.kernel, f"{self.cost.launches}", f"{self.cost.bytes / 1e6:.3f}", f"{gflop:.3f}",
             f"{self.float32:.2f}", f"{self.tf32:.2f}",

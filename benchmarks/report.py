@@ -8,7 +8,7 @@ import os
 import platform
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ from minigan.files import replacing
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 README = ROOT / "README.md"
+PERFORMANCE = ROOT / "docs" / "performance.md"
 
 PACKAGES = ("numpy", "numba", "scipy", "torch")
 
@@ -79,6 +80,27 @@ def circumstances() -> dict[str, Any]:
             **_versions(PACKAGES),
         },
     }
+
+
+def setting(result: Mapping[str, Any]) -> str:
+    """One line: the threads, rounds and machine of a result."""
+    plan, machine = result["plan"], result["machine"]
+    return (
+        f"Device {plan['device']}; threads of each: {plan['threads']}; {plan['rounds']} rounds in turns"
+        f"{' of ' + str(plan['steps']) + ' steps' if 'steps' in plan else ''}; "
+        f"{machine['processor']}, {machine['cores']} cores, load {machine['load_average']} "
+        f"before; {machine['system']}."
+    )
+
+
+def details(summary: str, text: str) -> str:
+    """Markdown that is folded away under a line."""
+    return f"\n\n<details><summary>{summary}</summary>\n\n{text}\n\n</details>"
+
+
+def image(page: Path, picture: Path) -> str:
+    """Markdown that shows a picture in a page."""
+    return f"\n\n![{picture.stem}]({picture.relative_to(page.parent).as_posix()})"
 
 
 def is_busy(circumstances: dict[str, Any]) -> bool:

@@ -1,6 +1,6 @@
-"""One InfoGAN training step on MNIST, in minigan and in PyTorch.
+"""One InfoGAN training step on MNIST, in minigan and in PyTorch: eager, compiled, and on a GPU as one CUDA graph.
 
-Both libraries take the same step (same networks, batch size and optimizers): once on the same weights, images
+All take the same step (same networks, batch size and optimizers): once on the same weights, images
 and latents, where losses and gradients must agree; then each on random batches of its own, timed in turns.
 
 On a busy machine the ratio says little: the threads of PyTorch's OpenMP spin at every barrier, and lose far more
@@ -10,37 +10,41 @@ fastest step of each is the one least disturbed.
 
 from __future__ import annotations
 
-import importlib.util
-import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from benchmarks.report import ROOT, Table
-from benchmarks.timing import Rounds, interleave, peak_resident_mib, round_ratios
-from minigan.errors import MiniganError
-
-MINIGAN, TORCH = "minigan", "PyTorch"
-HOW_TO_INSTALL = "not installed: pip install 'minigan[bench]'"
+from benchmarks import machine, operations, plots
+from benchmarks.agreement import TOLERANCE, differences, require_agreement
+from benchmarks.declaration import Benchmark, Goal, Presentation, Result, Say, Section
+from benchmarks.peers import (
+    MINIGAN,
+    TORCH,
+    TORCH_COMPILED,
+    TORCH_GRAPHS,
+    absences,
+)
+from benchmarks.report import PERFORMANCE, README, ROOT, Table, image, setting
+from benchmarks.timing import (
+    Rounds,
+    interleave,
+    peak_resident_mib,
+    ratio_summary,
+    round_ratios,
+    scaled,
+    summary,
+)
 
 # Eleven passes through a network of 13 million multiply-adds an image: G forward; D forward on real and
 # generated images, and backward to weights and data of both; D forward and back to its data for G; G backward
 # to weights and data.
 GFLOP_AN_IMAGE = 36.9 / 128
 
-# How far the two libraries may be apart, relative to the size of what is compared. In float64 only sums in another
-# order differ. In float32 a gradient also jumps where rounding puts a value on the other side of a leaky ReLU's
-# kink: one of the features' 256 × 1024 values moves it by some 2e-3 of its size, and by more where it is a sum
-# of terms that nearly cancel. Losses have no kinks.
-TOLERANCE = {
-    "float64": {"losses": 1e-10, "gradients": 1e-8},
-    "float32": {"losses": 1e-5, "gradients": 5e-2},
-}
-LOSSES = ("discriminator_loss", "generator_loss", "information")
+OF_PEER = Goal("of_peer", "minigan / the faster peer", 1 / 1.1)
+OF_GEMM = Goal("of_gemm", "The step / its FLOPs at the GEMM rate of the same run", 1.15)
 
 COLUMNS = {
     "median": "median_ms",
@@ -50,11 +54,7 @@ COLUMNS = {
     "peak memory (MiB)": "peak_memory_mib",
 }
 
-Array = np.ndarray[Any, Any]
-
-
-class DisagreementError(MiniganError):
-    """Two libraries that were to do the same, and did not."""
+PLOT = ROOT / "docs" / "images" / "operations.png"
 
 
 @dataclass(frozen=True)
@@ -66,110 +66,13 @@ class Plan:
     rounds: int = 20
     steps: int = 3
     pause: float = 0.3  # seconds
-
-
-# -- agreement ------------------------------------------------------------------------------------------
-
-
-class GradientRecorder:
-    """Stands in for an optimizer: keeps the gradients and changes nothing.
-
-    Thus G's half of a step meets the same D in both libraries. (A step of Adam would not do: on its first
-    step it moves each weight by the sign of the gradient, and rounding decides the sign of those near 0.)
-    """
-
-    def __init__(self, parameters: Sequence[Any], read: Callable[[Any], Array]) -> None:
-        self.parameters = parameters
-        self.gradients: list[Array] = []
-        self._read = read
-
-    def step(self) -> None:
-        self.gradients = [self._read(p).copy() for p in self.parameters]
-
-    def zero_grad(self) -> None:
-        for parameter in self.parameters:
-            parameter.grad = None
-
-
-def differences(trainer: Any, peer: Any) -> dict[str, float]:
-    """Take one step in both, from minigan's weights and on its first batch, and compare.
-
-    Returns ‖minigan's − PyTorch's‖ / ‖PyTorch's‖ of both losses, L_I, and the gradient of every parameter,
-    by name. Neither library's weights are changed, except that the peer is given minigan's.
-    """
-    networks = {
-        "generator": trainer.generator,
-        "discriminator": trainer.discriminator,
-        "recognition": trainer.recognition,
-    }
-    named = {f"{n}.{k}": p for n, net in networks.items() for k, p in net.named_parameters()}
-    own_g = trainer.generator.parameters()
-    own_d = [*trainer.discriminator.parameters(), *trainer.recognition.parameters()]
-    peer.load([p.numpy() for p in own_g], [p.numpy() for p in own_d])
-
-    images = trainer.real_images(trainer.step_count + 1)
-    latents, codes = trainer.latents(trainer.step_count + 1)
-    own_losses, own_gradients = record(
-        trainer, own_g, own_d, lambda p: p.grad.numpy(), lambda: trainer.step()[1:]
-    )
-    peer_losses, peer_gradients = record(
-        peer,
-        peer.generator_parameters,
-        peer.discriminator_parameters,
-        lambda p: peer.as_minigan(p, p.grad).numpy(),
-        lambda: peer.step_on_arrays(images.numpy(), latents.numpy(), codes.numpy()),
-    )
-    found = {
-        name: relative_difference(np.asarray(a), np.asarray(b))
-        for name, a, b in zip(LOSSES, own_losses, peer_losses, strict=True)
-    }
-    for name, a, b in zip(named, own_gradients, peer_gradients, strict=True):
-        found[name] = relative_difference(a, b)
-    return found
-
-
-def record(
-    trainer: Any,
-    generator: Sequence[Any],
-    discriminator: Sequence[Any],
-    read: Callable[[Any], Array],
-    step: Callable[[], Sequence[Any]],
-) -> tuple[Sequence[Any], list[Array]]:
-    """What `step` returns, and the gradients that it hands to the trainer's two optimizers."""
-    optimizers = trainer.generator_optimizer, trainer.discriminator_optimizer
-    recorders = GradientRecorder(generator, read), GradientRecorder(discriminator, read)
-    trainer.generator_optimizer, trainer.discriminator_optimizer = recorders
-    try:
-        losses = step()
-    finally:
-        trainer.generator_optimizer, trainer.discriminator_optimizer = optimizers
-    return losses, [g for recorder in recorders for g in recorder.gradients]
-
-
-def relative_difference(a: Array, b: Array) -> float:
-    """‖a − b‖ / ‖b‖."""
-    if a.shape != b.shape:
-        raise DisagreementError(f"the shapes differ: {a.shape} and {b.shape}")
-    return float(np.linalg.norm(a - b) / np.linalg.norm(b))
-
-
-def require_agreement(found: Mapping[str, float], dtype: str) -> None:
-    """DisagreementError, naming the first quantity that differs by more than rounding explains."""
-    for name, difference in found.items():
-        kind = "losses" if name in LOSSES else "gradients"
-        tolerance = TOLERANCE[dtype][kind]
-        if not difference <= tolerance:  # NaN is a disagreement too
-            raise DisagreementError(
-                "minigan and PyTorch do not take the same step: "
-                f"{name if kind == 'losses' else f'the gradient of {name}'} differs by "
-                f"{difference:.1e} of its size, and {dtype} explains {tolerance:.0e}"
-            )
+    device: str = "cpu"
 
 
 # -- the contenders -------------------------------------------------------------------------------------
 
 
-def minigan_trainer(plan: Plan, dtype: str = "float32") -> Any:
+def minigan_trainer(plan: Plan, dtype: str = "float32", capture: bool = True) -> Any:
     """MNIST's trainer, with Numba's pool held to the plan's threads."""
     import numba
 
@@ -178,11 +81,11 @@ def minigan_trainer(plan: Plan, dtype: str = "float32") -> Any:
     from minigan.infogan.training import Trainer
 
     numba.set_num_threads(plan.threads)
-    settings = replace(MNIST, batch_size=plan.batch_size, dtype=dtype)
-    return Trainer(settings, mnist.load("train").images)
+    settings = replace(MNIST, batch_size=plan.batch_size, dtype=dtype, device=plan.device)
+    return Trainer(settings, mnist.load("train").images, capture=capture)
 
 
-def torch_trainer(plan: Plan, dtype: str = "float32") -> Any:
+def torch_trainer(plan: Plan, dtype: str = "float32", compiled: bool = False) -> Any:
     """The peer's trainer, with PyTorch's pool held to the plan's threads."""
     import torch
 
@@ -190,17 +93,39 @@ def torch_trainer(plan: Plan, dtype: str = "float32") -> Any:
     from minigan.datasets import mnist
 
     torch.set_num_threads(plan.threads)
-    return Trainer(mnist.load("train").images, plan.batch_size, getattr(torch, dtype))
+    images = mnist.load("train").images
+    return Trainer(images, plan.batch_size, getattr(torch, dtype), plan.device, compiled)
 
 
-TRAINERS = {MINIGAN: minigan_trainer, TORCH: torch_trainer}
+def compiled_trainer(plan: Plan, dtype: str = "float32") -> Any:
+    """The same, by torch.compile: its first step takes a minute."""
+    return torch_trainer(plan, dtype, compiled=True)
+
+
+def graphed_trainer(plan: Plan, dtype: str = "float32") -> Any:
+    """The same as one CUDA graph."""
+    import torch
+
+    from benchmarks.peers.torch_infogan import GraphedTrainer
+    from minigan.datasets import mnist
+
+    return GraphedTrainer(mnist.load("train").images, plan.batch_size, getattr(torch, dtype))
+
+
+TRAINERS: dict[str, Callable[..., Any]] = {
+    MINIGAN.name: minigan_trainer,
+    TORCH.name: torch_trainer,
+    TORCH_COMPILED.name: compiled_trainer,
+    TORCH_GRAPHS.name: graphed_trainer,
+}
+PEERS = (MINIGAN, TORCH, TORCH_COMPILED, TORCH_GRAPHS)
 
 
 def measure_peak_memory(name: str, plan: Plan) -> float:
     """MiB that a process which only trains takes at its peak, the interpreter and libraries included."""
     answer = subprocess.run(
         [sys.executable, "-m", "benchmarks", "memory", name, f"--batch-size={plan.batch_size}",
-         f"--threads={plan.threads}"],
+         f"--threads={plan.threads}", f"--device={plan.device}"],
         cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True,
     )  # fmt: skip
     return float(answer.stdout)
@@ -217,95 +142,166 @@ def peak_memory_of_training(name: str, plan: Plan, steps: int = 5) -> float:
 # -- the benchmark --------------------------------------------------------------------------------------
 
 
-def measure(plan: Plan) -> dict[str, Any]:
-    """Check that the libraries agree, time them in turns, and measure their memory."""
-    present = [MINIGAN, TORCH] if importlib.util.find_spec("torch") else [MINIGAN]
-    agreement: dict[str, dict[str, float]] = {}
-    if TORCH in present:
-        for dtype in TOLERANCE:
-            found = differences(minigan_trainer(plan, dtype), torch_trainer(plan, dtype))
-            require_agreement(found, dtype)
-            agreement[dtype] = found
+def measure(plan: Plan, say: Say = lambda line: None) -> dict[str, Any]:
+    """Check that the libraries agree, time them in turns with the machine's own rates, and measure their memory."""
+    absent = absences(PEERS, plan.device)
+    present = [peer.name for peer in PEERS if peer.name not in absent]
+    agreement = {
+        name: _agreement(name, plan, say)
+        for name in present
+        if name not in (MINIGAN.name, TORCH_GRAPHS.name)  # a graph replays the eager step
+    }
+    say("making the networks")
     steps = {name: TRAINERS[name](plan).step for name in present}
-    times = interleave(steps, plan.rounds, plan.steps, plan.pause)
-    memory = {name: measure_peak_memory(name, plan) for name in present}
-    return summarize(times, memory, agreement, plan)
+    rates = machine.rate_contenders(plan.device, plan.threads)
+    times = interleave(
+        {**steps, **rates}, plan.rounds, plan.steps, plan.pause,
+        progress=lambda line: say(f"{line} (torch.compile takes a minute)" if TORCH_COMPILED.name in line else line),
+    )  # fmt: skip
+    say("timing each kernel of a step")
+    trainer = minigan_trainer(plan, capture=False)
+    trainer.step()
+    by_kernel = operations.measure(trainer.step, trainer.device, max(5, plan.rounds))
+    memory = {}
+    for name in present:
+        say(f"peak memory of {name}")
+        memory[name] = measure_peak_memory(name, plan)
+    return {**summarize(times, memory, agreement, plan, absent), "operations": by_kernel}
+
+
+def _agreement(name: str, plan: Plan, say: Say) -> dict[str, dict[str, float]]:
+    found = {}
+    for dtype in TOLERANCE:
+        say(f"comparing losses and gradients with {name}, {dtype}")
+        found[dtype] = differences(minigan_trainer(plan, dtype), TRAINERS[name](plan, dtype))
+        require_agreement(found[dtype], dtype, name)
+    return found
 
 
 def summarize(
     times: Mapping[str, Rounds],
     memory: Mapping[str, float],
-    agreement: Mapping[str, Mapping[str, float]],
+    agreement: Mapping[str, Mapping[str, Mapping[str, float]]],
     plan: Plan,
+    absent: Mapping[str, str],
 ) -> dict[str, Any]:
     """The result as it is written: statistics first, then every measurement."""
     gflop = GFLOP_AN_IMAGE * plan.batch_size
     contenders: dict[str, Any] = {}
-    for name in TRAINERS:
-        if name not in times:
-            contenders[name] = {"absent": HOW_TO_INSTALL}
+    for peer in PEERS:
+        if peer.name in absent:
+            contenders[peer.name] = {"absent": absent[peer.name]}
             continue
-        steps = [t for one in times[name] for t in one]
-        contenders[name] = {
-            "median_ms": round(statistics.median(steps), 3),
-            "min_ms": round(min(steps), 3),
-            "max_ms": round(max(steps), 3),
-            "gflop_per_s": round(gflop / statistics.median(steps) * 1e3, 1),
-            "peak_memory_mib": round(memory[name]),
-            "rounds_ms": [[round(t, 3) for t in one] for one in times[name]],
+        values = summary(times[peer.name])
+        contenders[peer.name] = {
+            **values,
+            "gflop_per_s": round(gflop / values["median_ms"] * 1e3, 1),
+            "peak_memory_mib": round(memory[peer.name]),
         }
-    result: dict[str, Any] = {"plan": asdict(plan), "contenders": contenders}
-    if TORCH in times:
-        ratios = round_ratios(times[MINIGAN], times[TORCH])
-        result["ratio"] = {
-            "median": round(statistics.median(ratios), 4),
-            "min": round(min(ratios), 4),
-            "max": round(max(ratios), 4),
-            "of_fastest_steps": round(
-                contenders[MINIGAN]["min_ms"] / contenders[TORCH]["min_ms"], 4
-            ),
-            "rounds": [round(ratio, 4) for ratio in ratios],
-        }
-        result["agreement"] = {
-            dtype: {name: float(f"{value:.2g}") for name, value in found.items()}
-            for dtype, found in agreement.items()
-        }
+    peers = [peer.name for peer in PEERS[1:] if peer.name not in absent]
+    own = times[MINIGAN.name]
+    result: dict[str, Any] = {
+        "plan": asdict(plan),
+        "machine_rates": machine.to_json(dict(times)),
+        "contenders": contenders,
+        "ratios": {name: ratio_summary(own, times[name]) for name in peers},
+        "goals": {},
+        "agreement": {
+            name: {dtype: float(f"{max(found.values()):.2g}") for dtype, found in own.items()}
+            for name, own in agreement.items()
+        },
+    }
+    if peers:
+        result["faster_peer"] = min(peers, key=lambda name: contenders[name]["median_ms"])
+        result["goals"][OF_PEER.name] = result["ratios"][result["faster_peer"]]["rounds"]
+    at_gemm_rate = scaled(times[machine.GEMM], gflop * 1e9 / machine.GEMM_FLOPS)
+    result["goals"][OF_GEMM.name] = [round(r, 4) for r in round_ratios(own, at_gemm_rate)]
     return result
 
 
-def table(result: Mapping[str, Any]) -> Table:
-    """The result for people. `result` is `measure`'s, with the circumstances."""
-    plan, versions = result["plan"], result["versions"]
-    labels = {
-        MINIGAN: f"minigan {versions['minigan']}",
-        TORCH: f"PyTorch {versions['torch']}",
-    }
+# -- its presentation -----------------------------------------------------------------------------------
+
+
+def table(result: Result) -> Table:
+    """A row a contender, and in words the ratios, the goals and the agreement."""
+    versions = result["versions"]
     rows = []
-    for name, values in result["contenders"].items():
+    for peer in PEERS:
+        values = result["contenders"][peer.name]
         if "absent" in values:
-            rows.append([f"{name} ({values['absent']})", *["–"] * len(COLUMNS)])
+            rows.append([f"{peer.name} ({values['absent']})", *["–"] * len(COLUMNS)])
             continue
         numbers = [values[key] for key in COLUMNS.values()]
-        rows.append([labels[name], *(f"{x:.0f}" for x in numbers)])
-    machine = result["machine"]
-    notes = [
-        f"Threads of each: {plan['threads']}; {plan['rounds']} rounds of {plan['steps']} steps in turns; "
-        f"{machine['processor']}, {machine['cores']} cores, load {machine['load_average']} "
-        f"before; {machine['system']}."
-    ]
-    if "ratio" in result:
-        ratio = result["ratio"]
-        worst = {dtype: max(found.values()) for dtype, found in result["agreement"].items()}
-        notes.insert(
-            0,
-            f"minigan / PyTorch: {ratio['median']:.3f} of the time, the median of the rounds' ratios "
-            f"({ratio['min']:.3f} – {ratio['max']:.3f}); {ratio['of_fastest_steps']:.3f} for the "
-            f"fastest steps. From the same weights and images, all losses and gradients agree within "
-            f"{worst['float64']:.0e} of their size in float64, {worst['float32']:.0e} in float32.",
-        )
+        rows.append([f"{peer.name} {versions[peer.package]}", *(f"{x:.0f}" for x in numbers)])
     return Table(
-        f"One InfoGAN training step, MNIST, batch {plan['batch_size']}, float32 (ms)",
+        f"One InfoGAN training step, MNIST, batch {result['plan']['batch_size']}, float32 (ms)",
         ["", *COLUMNS],
         rows,
-        notes,
+        [*_ratios_in_words(result), *_goals_in_words(result), setting(result)],
     )
+
+
+def _ratios_in_words(result: Result) -> list[str]:
+    sentences = [
+        f"minigan / {name}: {ratio['median']:.3f} of the time, the median of the rounds' ratios "
+        f"({ratio['min']:.3f} – {ratio['max']:.3f}); {ratio['of_fastest']:.3f} for the fastest steps."
+        for name, ratio in result["ratios"].items()
+    ]
+    if result["agreement"]:
+        worst = {
+            dtype: max(found[dtype] for found in result["agreement"].values())
+            for dtype in TOLERANCE
+        }
+        sentences.append(
+            "From the same weights and images, all losses and gradients agree within "
+            f"{worst['float64']:.0e} of their size in float64, {worst['float32']:.0e} in float32."
+        )
+    return sentences
+
+
+def _goals_in_words(result: Result) -> list[str]:
+    found = [
+        goal.sentence(result["goals"][goal.name])
+        for goal in BENCHMARK.goals
+        if goal.name in result["goals"]
+    ]
+    return [*found, machine.sentence(result["machine_rates"])]
+
+
+def operations_table(result: Result) -> Table:
+    """Where the step's time goes."""
+    roof = machine.from_json(result["machine_rates"])
+    plan = result["plan"]
+    found = operations.table(
+        result["operations"], roof, f"The time of one step by kernel, batch {plan['batch_size']}"
+    )
+    notes = (
+        "Times are medians, each kernel's calls in a step added up; bytes are the least that they move, FLOPs those of "
+        "the definition (Winograd's convolution does fewer, so it may pass the GEMM rate).",
+        machine.sentence(result["machine_rates"]),
+        setting(result),
+    )
+    return replace(found, notes=notes)
+
+
+def present(result: Result) -> Presentation:
+    """The comparison for the README, where the time goes for the page on performance."""
+    comparison, by_kernel = table(result), operations_table(result)
+    sections = [Section(PERFORMANCE, "operations", by_kernel.markdown() + image(PERFORMANCE, PLOT))]
+    # Half a comparison is no reason to take a whole one out of the README.
+    if result["ratios"]:
+        sections.append(Section(README, "step", comparison.markdown()))
+    drawn: dict[Path, Any] = {PLOT: plots.operations_figure(result)}
+    return Presentation([comparison, by_kernel], sections, drawn)
+
+
+BENCHMARK = Benchmark(
+    name="step",
+    measures="One InfoGAN training step on MNIST, with the machine's own GEMM rate and memory bandwidth",
+    peers=PEERS,
+    goals=(OF_PEER, OF_GEMM),
+    plan=Plan,
+    measure=measure,
+    present=present,
+    ratios=lambda result: {f"minigan / {name}": r for name, r in result["ratios"].items()},
+)

@@ -1,13 +1,15 @@
-"""Time taken in turns, and peak memory."""
+"""Time taken in turns, what is said of it, and peak memory."""
 
 from __future__ import annotations
 
 import re
 import resource
+import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 Rounds = list[list[float]]  # milliseconds of each call, a list a round
 
@@ -18,17 +20,20 @@ def interleave(
     calls: int,
     pause: float = 0.3,
     warm_up: int = 3,
+    progress: Callable[[str], object] = lambda line: None,
 ) -> dict[str, Rounds]:
     """Time the contenders in turns: in each round every one makes some calls, after a pause.
 
     A machine's speed drifts, by heat and by what else it does; the ratio within a round is what stays. The
     pause is for threads that spin after their work, waiting for more: they would slow the next contender.
     """
-    for call in contenders.values():
+    for name, call in contenders.items():
+        progress(f"warming up: {name}")
         for _ in range(warm_up):
             call()
     times: dict[str, Rounds] = {name: [] for name in contenders}
-    for _ in range(rounds):
+    for i in range(rounds):
+        progress(f"round {i + 1} of {rounds}")
         for name, call in contenders.items():
             time.sleep(pause)
             times[name].append([milliseconds(call) for _ in range(calls)])
@@ -42,9 +47,58 @@ def milliseconds(call: Callable[[], object]) -> float:
     return (time.perf_counter() - start) * 1e3
 
 
+def finished(call: Callable[[], object], synchronize: Callable[[], object]) -> Callable[[], object]:
+    """The call, and the wait until the device has done what it asked for."""
+
+    def run() -> None:
+        call()
+        synchronize()
+
+    return run
+
+
+# -- what is said of times ------------------------------------------------------------------------
+
+
+def summary(rounds: Rounds) -> dict[str, Any]:
+    """Median, least, most and every time, as a result holds them."""
+    times = [time for one in rounds for time in one]
+    return {
+        "median_ms": significant(statistics.median(times)),
+        "min_ms": significant(min(times)),
+        "max_ms": significant(max(times)),
+        "rounds_ms": [[significant(time) for time in one] for one in rounds],
+    }
+
+
+def ratio_summary(own: Rounds, other: Rounds) -> dict[str, Any]:
+    """What is said of own / other: the median of the rounds' ratios, their spread, and the ratio of the fastest calls."""
+    ratios = round_ratios(own, other)
+    return {
+        "median": round(statistics.median(ratios), 4),
+        "min": round(min(ratios), 4),
+        "max": round(max(ratios), 4),
+        "of_fastest": round(min(map(min, own)) / min(map(min, other)), 4),
+        "rounds": [round(ratio, 4) for ratio in ratios],
+    }
+
+
 def round_ratios(own: Rounds, other: Rounds) -> list[float]:
     """The time of each round over that of the other's round beside it."""
     return [sum(a) / sum(b) for a, b in zip(own, other, strict=True)]
+
+
+def scaled(rounds: Rounds, factor: float) -> Rounds:
+    """Every time multiplied."""
+    return [[time * factor for time in one] for one in rounds]
+
+
+def significant(value: float, digits: int = 6) -> float:
+    """The value to so many digits: a clock knows no more."""
+    return float(f"{value:.{digits}g}")
+
+
+# -- memory ---------------------------------------------------------------------------------------
 
 
 def peak_resident_mib() -> float:

@@ -1,1 +1,63 @@
-"""The same work in other libraries, each as its own users would write it for speed."""
+"""Who is compared: minigan, and the same work in other libraries, each as its own users would write it for speed.
+
+A peer that cannot run says why, and stands in every table with that reason.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+HOW_TO_INSTALL = "not installed: pip install 'minigan[bench]'"
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A library, or a way to use it; `package` is what states its version.
+
+    `absent` says why it cannot run on a device ("cpu" or "cuda"); None if it can.
+    """
+
+    name: str
+    package: str
+    absent: Callable[[str], str | None] = lambda device: None
+
+
+def _torch_absent(device: str) -> str | None:
+    if importlib.util.find_spec("torch") is None:
+        return HOW_TO_INSTALL
+    if device == "cuda" and not _torch_has_gpu():
+        return "this PyTorch finds no GPU"
+    return None
+
+
+def _compiled_absent(device: str) -> str | None:
+    if reason := _torch_absent(device):
+        return reason
+    if device == "cpu" and not any(map(shutil.which, ("g++", "c++", "clang++"))):
+        return "needs a C++ compiler, g++ for one"
+    return None
+
+
+def _graphs_absent(device: str) -> str | None:
+    return _torch_absent(device) or (None if device == "cuda" else "needs a GPU")
+
+
+def _torch_has_gpu() -> bool:
+    import torch
+
+    return bool(torch.cuda.is_available())
+
+
+MINIGAN = Peer("minigan", "minigan")
+TORCH = Peer("PyTorch", "torch", _torch_absent)
+TORCH_COMPILED = Peer("PyTorch compiled", "torch", _compiled_absent)
+TORCH_GRAPHS = Peer("PyTorch with CUDA graphs", "torch", _graphs_absent)
+
+
+def absences(peers: Sequence[Peer], device: str) -> dict[str, str]:
+    """Those that cannot run on the device, and why."""
+    reasons = {peer.name: peer.absent(device) for peer in peers}
+    return {name: reason for name, reason in reasons.items() if reason}

@@ -16,6 +16,9 @@ from minigan.devices.kernels import KERNELS
 from minigan.infogan.experiments import Settings
 from minigan.infogan.training import Trainer
 
+# What `watched_kernels` hands each call to: the kernel's name, its arguments and settings, and what runs it.
+Watch = Callable[[str, tuple[Any, ...], dict[str, Any], Callable[[], Any]], Any]
+
 
 @dataclass
 class Call:
@@ -30,10 +33,20 @@ class Call:
         shapes = [_shape(value) for value in (*self.arguments, *self.settings.values())]
         return f"{self.kernel}({', '.join(filter(None, shapes))})"
 
+    @property
+    def key(self) -> str:
+        """The kernel, and the shapes and values of its arguments: what tells calls apart but for the arrays' contents."""
+        return f"{self} {_scalars((self.arguments, self.settings))}"
+
+    def moved(
+        self, move: Callable[[np.ndarray[Any, Any]], Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments and settings with every array as `move` gives it."""
+        return _mapped(self.arguments, move), _mapped(self.settings, move)
+
     def on(self, device: Device) -> Callable[[], Any]:
         """What makes the call on a device, once: its arguments are there, as copies, since a kernel may change them."""
-        arguments = _mapped(self.arguments, lambda array: device.copy(device.asarray(array)))
-        settings = _mapped(self.settings, lambda array: device.copy(device.asarray(array)))
+        arguments, settings = self.moved(lambda array: device.copy(device.asarray(array)))
         return lambda: getattr(device, self.kernel)(*arguments, **settings)
 
 
@@ -53,37 +66,53 @@ def training_calls(settings: Settings) -> list[Call]:
 def recorded_calls(device: Device) -> Iterator[list[Call]]:
     """Within it the kernel calls of a device are recorded; a kernel that calls another is one call."""
     calls: dict[str, Call] = {}
+
+    def record(
+        kernel: str, arguments: tuple[Any, ...], settings: dict[str, Any], run: Callable[[], Any]
+    ) -> Any:
+        made = Call(kernel, arguments, settings)
+        if made.key in calls:
+            calls[made.key].count += 1
+        else:  # the arrays as they are now: the kernel may change them
+            made.arguments = _mapped(arguments, _on_host(device))
+            made.settings = _mapped(settings, _on_host(device))
+            calls[made.key] = made
+        return run()
+
+    recorded: list[Call] = []
+    with watched_kernels(device, record):
+        yield recorded
+    recorded += calls.values()
+
+
+@contextlib.contextmanager
+def watched_kernels(device: Device, watch: Watch) -> Iterator[None]:
+    """Within it every kernel call of a device goes through `watch`, which has to `run` it and return what that returns.
+
+    A kernel that calls another is one call.
+    """
     depth = 0
 
-    def recording(name: str, kernel: Callable[..., Any]) -> Callable[..., Any]:
+    def watched(name: str, kernel: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any, **settings: Any) -> Any:
             nonlocal depth
-            if depth == 0:
-                made = Call(name, arguments, settings)
-                key = f"{made} {_scalars((arguments, settings))}"
-                if key in calls:
-                    calls[key].count += 1
-                else:  # the arrays as they are now: the kernel may change them
-                    made.arguments = _mapped(arguments, _on_host(device))
-                    made.settings = _mapped(settings, _on_host(device))
-                    calls[key] = made
+            if depth:
+                return kernel(*arguments, **settings)
             depth += 1
             try:
-                return kernel(*arguments, **settings)
+                return watch(name, arguments, settings, lambda: kernel(*arguments, **settings))
             finally:
                 depth -= 1
 
         return call
 
-    recorded: list[Call] = []
     try:
         for name in KERNELS:
-            setattr(device, name, recording(name, getattr(device, name)))
-        yield recorded
+            setattr(device, name, watched(name, getattr(device, name)))
+        yield
     finally:
         for name in KERNELS:
             vars(device).pop(name, None)
-        recorded += calls.values()
 
 
 def _on_host(device: Device) -> Callable[[Any], Any]:
@@ -102,10 +131,8 @@ def _mapped(value: Any, of_array: Callable[[Any], Any]) -> Any:
     if isinstance(value, dict):
         return {name: _mapped(item, of_array) for name, item in value.items()}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {
-            f.name: _mapped(getattr(value, f.name), of_array) for f in dataclasses.fields(value)
-        }
-        return dataclasses.replace(value, **fields)
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        return dataclasses.replace(value, **_mapped(fields, of_array))
     return copy.copy(value)
 
 

@@ -8,7 +8,8 @@ import pytest
 
 import minigan as mg
 from benchmarks import account
-from benchmarks.account import Cost, Machine
+from benchmarks.account import Machine, seconds
+from benchmarks.cost import Cost
 from benchmarks.step import GFLOP_AN_IMAGE
 from minigan.devices.kernels import AdamSettings, ConvolutionGeometry
 from minigan.devices.sources import kernel_names, kernel_sources
@@ -85,10 +86,10 @@ def test_every_kernel_is_counted() -> None:
 
 def test_the_longer_of_bytes_and_operations() -> None:
     machine = Machine("toy", bandwidth=10.0, float32=100.0, tf32=1000.0)
-    assert Cost(1, 50, 100).seconds(machine, tensor_cores=False) == 5
-    assert Cost(1, 50, 1000).seconds(machine, tensor_cores=True) == 10
-    assert Cost(1, 50, 100, 2000).seconds(machine, tensor_cores=False) == 21
-    assert Cost(1, 10, 100, 2000).seconds(machine, tensor_cores=True) == 3
+    assert seconds(Cost(1, 50, 100), machine, tensor_cores=False) == 5
+    assert seconds(Cost(1, 50, 1000), machine, tensor_cores=True) == 10
+    assert seconds(Cost(1, 50, 100, 2000), machine, tensor_cores=False) == 21
+    assert seconds(Cost(1, 10, 100, 2000), machine, tensor_cores=True) == 3
 
 
 @pytest.mark.parametrize("batch", [16, 128])

@@ -1,0 +1,117 @@
+"""Whether two libraries take the same training step: from the same weights, on the same batch, by losses and gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from benchmarks.declaration import DisagreementError
+
+# How far the two libraries may be apart, relative to the size of what is compared. In float64 only sums in another
+# order differ. In float32 a gradient also jumps where rounding puts a value on the other side of a leaky ReLU's
+# kink: one of the features' 256 × 1024 values moves it by some 2e-3 of its size, and by more where it is a sum
+# of terms that nearly cancel. Losses have no kinks.
+TOLERANCE = {
+    "float64": {"losses": 1e-10, "gradients": 1e-8},
+    "float32": {"losses": 1e-5, "gradients": 5e-2},
+}
+LOSSES = ("discriminator_loss", "generator_loss", "information")
+
+Array = np.ndarray[Any, Any]
+
+
+class GradientRecorder:
+    """Stands in for an optimizer: keeps the gradients and changes nothing.
+
+    Thus G's half of a step meets the same D in both libraries. (A step of Adam would not do: on its first
+    step it moves each weight by the sign of the gradient, and rounding decides the sign of those near 0.)
+    """
+
+    def __init__(self, parameters: Sequence[Any], read: Callable[[Any], Array]) -> None:
+        self.parameters = parameters
+        self.gradients: list[Array] = []
+        self._read = read
+
+    def step(self) -> None:
+        self.gradients = [self._read(p).copy() for p in self.parameters]
+
+    def zero_grad(self) -> None:
+        for parameter in self.parameters:
+            parameter.grad = None
+
+
+def differences(trainer: Any, peer: Any) -> dict[str, float]:
+    """Take one step in both, from minigan's weights and on its first batch, and compare.
+
+    Returns ‖minigan's − PyTorch's‖ / ‖PyTorch's‖ of both losses, L_I, and the gradient of every parameter,
+    by name. Neither library's weights are changed, except that the peer is given minigan's.
+    """
+    networks = {
+        "generator": trainer.generator,
+        "discriminator": trainer.discriminator,
+        "recognition": trainer.recognition,
+    }
+    named = {f"{n}.{k}": p for n, net in networks.items() for k, p in net.named_parameters()}
+    own_g = trainer.generator.parameters()
+    own_d = [*trainer.discriminator.parameters(), *trainer.recognition.parameters()]
+    peer.load([p.numpy() for p in own_g], [p.numpy() for p in own_d])
+
+    images = trainer.real_images(trainer.step_count + 1)
+    latents, codes = trainer.latents(trainer.step_count + 1)
+    own_losses, own_gradients = record(
+        trainer, own_g, own_d, lambda p: p.grad.numpy(), lambda: trainer.step()[1:]
+    )
+    peer_losses, peer_gradients = record(
+        peer,
+        peer.generator_parameters,
+        peer.discriminator_parameters,
+        lambda p: peer.as_minigan(p, p.grad).numpy(),
+        lambda: peer.step_on_arrays(images.numpy(), latents.numpy(), codes.numpy()),
+    )
+    found = {
+        name: relative_difference(np.asarray(a), np.asarray(b))
+        for name, a, b in zip(LOSSES, own_losses, peer_losses, strict=True)
+    }
+    for name, a, b in zip(named, own_gradients, peer_gradients, strict=True):
+        found[name] = relative_difference(a, b)
+    return found
+
+
+def record(
+    trainer: Any,
+    generator: Sequence[Any],
+    discriminator: Sequence[Any],
+    read: Callable[[Any], Array],
+    step: Callable[[], Sequence[Any]],
+) -> tuple[Sequence[Any], list[Array]]:
+    """What `step` returns, and the gradients that it hands to the trainer's two optimizers."""
+    optimizers = trainer.generator_optimizer, trainer.discriminator_optimizer
+    recorders = GradientRecorder(generator, read), GradientRecorder(discriminator, read)
+    trainer.generator_optimizer, trainer.discriminator_optimizer = recorders
+    try:
+        losses = step()
+    finally:
+        trainer.generator_optimizer, trainer.discriminator_optimizer = optimizers
+    return losses, [g for recorder in recorders for g in recorder.gradients]
+
+
+def relative_difference(a: Array, b: Array) -> float:
+    """‖a − b‖ / ‖b‖."""
+    if a.shape != b.shape:
+        raise DisagreementError(f"the shapes differ: {a.shape} and {b.shape}")
+    return float(np.linalg.norm(a - b) / np.linalg.norm(b))
+
+
+def require_agreement(found: Mapping[str, float], dtype: str, peer: str = "PyTorch") -> None:
+    """DisagreementError, naming the first quantity that differs by more than rounding explains."""
+    for name, difference in found.items():
+        kind = "losses" if name in LOSSES else "gradients"
+        tolerance = TOLERANCE[dtype][kind]
+        if not difference <= tolerance:  # NaN is a disagreement too
+            raise DisagreementError(
+                f"minigan and {peer} do not take the same step: "
+                f"{name if kind == 'losses' else f'the gradient of {name}'} differs by "
+                f"{difference:.1e} of its size, and {dtype} explains {tolerance:.0e}"
+            )

@@ -1,0 +1,433 @@
+"""Every kernel of the contract at the shapes of InfoGAN's training steps, against the call of a library, under the roof.
+
+The calls are those that a step of each experiment makes, recorded from one, with their values. Both sides get copies of the
+same arrays; what comes out has to agree before anything is timed. Then they take turns: in each, one side makes the call as often as
+fills `turn` seconds, and waits for the device. The operands of small calls stay in a cache from one call to the next, for both
+sides alike, so such calls can pass the roof of the memory's bandwidth.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import statistics
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmarks import machine, plots
+from benchmarks.cost import CHANGED_ARGUMENTS, Cost, Roofline, arrays_in, call_cost
+from benchmarks.declaration import (
+    Benchmark,
+    DisagreementError,
+    Presentation,
+    Result,
+    Say,
+    Section,
+)
+from benchmarks.peers import MINIGAN, TORCH, absences
+from benchmarks.report import PERFORMANCE, ROOT, Table, details, image, setting
+from benchmarks.timing import (
+    Rounds,
+    finished,
+    interleave,
+    milliseconds,
+    ratio_summary,
+    scaled,
+    summary,
+)
+from minigan.devices import Device, get_device
+from minigan.infogan.experiments import get_experiment
+from minigan.inspect.calls import Call, training_calls
+
+# ‖minigan's − the library's‖ / ‖the library's‖ of each array that comes out. Only sums in another order differ.
+TOLERANCE = {"float32": 1e-4, "float64": 1e-10}
+
+PLOT = ROOT / "docs" / "images" / "roofline.png"
+_SHOWN_MBYTES = (
+    0.1  # what moves less is a launch and little else: in the JSON, not in plot and tables
+)
+_MOST_REPEATS = 2000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is measured, and how. `kernel` is one of the contract's, or None for all.
+
+    Of several `threads` and `batch_sizes` all pairs are measured.
+    """
+
+    experiments: tuple[str, ...] = ("mnist",)
+    kernel: str | None = None
+    threads: tuple[int, ...] = (1,)
+    batch_sizes: tuple[int, ...] = (128,)
+    rounds: int = 7
+    turn: float = 0.02  # seconds
+    pause: float = 0.1  # seconds
+    device: str = "cpu"
+
+
+# -- both sides of a call -------------------------------------------------------------------------
+
+
+def own_side(call: Call, device: Device) -> tuple[Callable[[], Any], Cost, list[np.ndarray]]:
+    """What makes the call on a device, what it costs, and what came out of a first one: its results, or what it changed."""
+    arguments, settings = call.moved(lambda array: device.copy(device.asarray(array)))
+
+    def run() -> Any:
+        return getattr(device, call.kernel)(*arguments, **settings)
+
+    result = run()
+    cost = call_cost(call.kernel, arguments, settings, result)
+    out = arguments[CHANGED_ARGUMENTS[call.kernel][0]] if result is None else result
+    return finished(run, device.synchronize), cost, [device.to_numpy(a) for a in arrays_in(out)]
+
+
+def library_side(call: Call, device: str) -> tuple[Callable[[], Any], str, list[np.ndarray]] | None:
+    """What makes the library's call, its name, and what came out of a first one; None where it has no such call."""
+    import torch
+
+    from benchmarks.peers.torch_kernels import PEERS
+
+    if call.kernel not in PEERS:
+        return None
+    arguments, settings = call.moved(lambda array: torch.from_numpy(array.copy()).to(device))
+    if call.kernel == "adam":  # the count of steps is a number to PyTorch
+        arguments = (*arguments[:4], int(arguments[4]), *arguments[5:])
+    with torch.no_grad():
+        peer = PEERS[call.kernel](*arguments, **settings)
+        out = [tensor.cpu().numpy().copy() for tensor in peer.read(peer.run())]
+
+    def run() -> None:
+        with torch.no_grad():
+            peer.run()
+
+    wait = torch.cuda.synchronize if device == "cuda" else lambda: None
+    return finished(run, wait), peer.says, out
+
+
+def require_agreement(
+    call: Call, own: Sequence[np.ndarray], other: Sequence[np.ndarray], dtype: str
+) -> float:
+    """The largest relative difference of what came out; DisagreementError if rounding does not explain it."""
+    if [a.shape for a in own] != [b.shape for b in other]:
+        raise DisagreementError(
+            f"{call}: minigan gives arrays of {[a.shape for a in own]}, the library of {[b.shape for b in other]}"
+        )
+    worst = 0.0
+    for a, b in zip(own, other, strict=True):
+        size = np.linalg.norm(b.astype(np.float64).ravel())
+        difference = np.linalg.norm(a.astype(np.float64).ravel() - b.astype(np.float64).ravel())
+        relative = float(difference / size) if size else float(difference)
+        if not relative <= TOLERANCE[dtype]:  # NaN is a disagreement too
+            raise DisagreementError(
+                f"{call}: minigan and the library differ by {relative:.1e} of the result's size, "
+                f"and {dtype} explains {TOLERANCE[dtype]:.0e}"
+            )
+        worst = max(worst, relative)
+    return worst
+
+
+# -- measuring ------------------------------------------------------------------------------------
+
+
+def measure(plan: Plan, say: Say = lambda line: None) -> dict[str, Any]:
+    """Check and time every call, with each number of threads; the machine's rates before and after.
+
+    Calls of the same shapes and settings are measured once; `counts` says how often a step of each experiment makes them.
+    """
+    absent = absences(BENCHMARK.peers, plan.device)
+    before = {threads: _rates(plan, threads, say) for threads in plan.threads}
+    cases: defaultdict[tuple[int, str], list[dict[str, Any]]] = defaultdict(list)
+    for batch_size in plan.batch_sizes:
+        for experiment in plan.experiments:
+            # One experiment at a time: the calls hold their arrays, at batch 128 up to 4 GiB.
+            say(f"recording the calls of {experiment}, batch {batch_size}")
+            for call in calls_of(experiment, batch_size, plan.kernel):
+                own = cases[batch_size, call.key]
+                for threads in plan.threads if not own else ():
+                    say(f"{experiment}, batch {batch_size}, {_of_threads(threads)}: {call}")
+                    _use_threads(threads)
+                    measured = measure_call(call, plan, TORCH.name not in absent)
+                    own.append(
+                        {"batch_size": batch_size, "threads": threads, "counts": {}, **measured}
+                    )
+                for case in own:
+                    case["counts"][experiment] = call.count
+    after = {threads: _rates(plan, threads, say) for threads in plan.threads}
+    rates = {
+        str(threads): machine.to_json({name: before[threads][name] + after[threads][name] for name in before[threads]})
+        for threads in plan.threads
+    }  # fmt: skip
+    every = [case for own in cases.values() for case in own]
+    return {"plan": asdict(plan), "absent": absent, "machine_rates": rates, "cases": every}
+
+
+def calls_of(experiment: str, batch_size: int, kernel: str | None) -> list[Call]:
+    """The calls of an experiment's training step; those of one kernel, if it is named."""
+    settings = dataclasses.replace(get_experiment(experiment), batch_size=batch_size)
+    return [call for call in training_calls(settings) if kernel in (None, call.kernel)]
+
+
+def _use_threads(threads: int) -> None:
+    import numba
+
+    numba.set_num_threads(threads)
+    if not TORCH.absent("cpu"):
+        import torch
+
+        torch.set_num_threads(threads)
+
+
+def _rates(plan: Plan, threads: int, say: Say) -> dict[str, Rounds]:
+    say(f"the machine's own rates, {threads} threads")
+    contenders = machine.rate_contenders(plan.device, threads)
+    return interleave(contenders, plan.rounds, 1, plan.pause, warm_up=1)
+
+
+def measure_call(call: Call, plan: Plan, with_library: bool) -> dict[str, Any]:
+    """The costs, times and ratio of one call; `peer` is None where the library has no such call, or is absent."""
+    run, cost, out = own_side(call, get_device(plan.device))
+    library = library_side(call, plan.device) if with_library else None
+    contenders = {MINIGAN.name: run}
+    difference = None
+    if library is not None:
+        contenders[TORCH.name], _, other = library
+        difference = require_agreement(call, out, other, "float32")
+    repeats = {name: _repeats(one, plan.turn) for name, one in contenders.items()}
+    times = interleave(
+        {name: _repeated(one, repeats[name]) for name, one in contenders.items()},
+        plan.rounds, 1, plan.pause, warm_up=1,
+    )  # fmt: skip
+    times = {name: scaled(rounds, 1 / repeats[name]) for name, rounds in times.items()}
+    result = {
+        "kernel": call.kernel,
+        "call": str(call),
+        "mbytes": round(cost.bytes / 1e6, 6),
+        "gflop": round(cost.all_flops / 1e9, 9),
+        "minigan": _brief(times[MINIGAN.name]),
+        "peer": None,
+    }
+    if library is not None:
+        result["peer"] = {"call": library[1], **_brief(times[TORCH.name])}
+        result["difference"] = float(f"{difference:.2g}")
+        result["ratio"] = ratio_summary(times[MINIGAN.name], times[TORCH.name])
+    return result
+
+
+def _brief(rounds: Rounds) -> dict[str, float]:
+    """Without every time: the ratios of the rounds are kept."""
+    return {name: v for name, v in summary(rounds).items() if name != "rounds_ms"}
+
+
+def _repeats(call: Callable[[], Any], turn: float) -> int:
+    """How often the call fits into a turn, by the faster of two calls: a first one may still warm up."""
+    once = min(milliseconds(call) for _ in range(2)) / 1e3
+    return max(1, min(_MOST_REPEATS, math.floor(turn / once)))
+
+
+def _repeated(call: Callable[[], Any], repeats: int) -> Callable[[], None]:
+    def run() -> None:
+        for _ in range(repeats):
+            call()
+
+    return run
+
+
+# -- its presentation -----------------------------------------------------------------------------
+
+
+def roof_of(result: Result, threads: int) -> Roofline:
+    return machine.from_json(result["machine_rates"][str(threads)])
+
+
+def base_cases(result: Result) -> list[Mapping[str, Any]]:
+    """Those of most threads and the first batch size: what plot and tables show; the others show the scaling."""
+    plan = result["plan"]
+    threads, batch_size = max(plan["threads"]), plan["batch_sizes"][0]
+    return [c for c in result["cases"] if (c["threads"], c["batch_size"]) == (threads, batch_size)]
+
+
+def shown_cases(result: Result) -> list[Mapping[str, Any]]:
+    """Of the base cases those of any size; all of a kernel that was asked for by name."""
+    cases = base_cases(result)
+    if result["plan"]["kernel"]:
+        return cases
+    return [case for case in cases if case["mbytes"] >= _SHOWN_MBYTES]
+
+
+def least_ms(case: Mapping[str, Any], roof: Roofline) -> float:
+    """The time of the call under the roof."""
+    return roof.seconds(Cost(1, case["mbytes"] * 1e6, case["gflop"] * 1e9)) * 1e3
+
+
+def summary_table(result: Result, experiment: str) -> Table:
+    """A row a kernel: its calls in a step added up."""
+    roof = roof_of(result, max(result["plan"]["threads"]))
+    by_kernel: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for case in base_cases(result):
+        if experiment in case["counts"]:
+            by_kernel[case["kernel"]].append(case)
+    rows = []
+    for kernel, cases in by_kernel.items():
+        counts = [case["counts"][experiment] for case in cases]
+        own = _total(counts, [case["minigan"]["median_ms"] for case in cases])
+        least = _total(counts, [least_ms(case, roof) for case in cases])
+        peers = [case["peer"] for case in cases]
+        other = None if None in peers else _total(counts, [p["median_ms"] for p in peers])
+        row = (
+            f"`{kernel}`", str(sum(counts)), f"{own:.3f}", f"{least / own:.0%}",
+            "—" if other is None else f"{other:.3f}", "—" if other is None else f"{own / other:.2f}",
+        )  # fmt: skip
+        rows.append((own, row))
+    columns = (
+        "kernel",
+        "calls a step",
+        "ms a step",
+        "of the roof",
+        "library, ms",
+        "ratio of times",
+    )
+    title = f"Kernels of a step of {experiment}, batch {result['plan']['batch_sizes'][0]}"
+    return Table(title, columns, [row for _, row in sorted(rows, key=lambda pair: -pair[0])])
+
+
+def _total(counts: Sequence[int], times: Sequence[float]) -> float:
+    return sum(count * time for count, time in zip(counts, times, strict=True))
+
+
+def call_table(result: Result) -> Table:
+    """A row a call, those that take longest under the roof first."""
+    roof = roof_of(result, max(result["plan"]["threads"]))
+    rows = []
+    for case in sorted(shown_cases(result), key=lambda case: -least_ms(case, roof)):
+        seconds = case["minigan"]["median_ms"] / 1e3
+        ratio, peer = case.get("ratio"), case["peer"]
+        rows.append(
+            (
+                f"`{case['call']}`",
+                ", ".join(f"{name} {count}" for name, count in case["counts"].items()),
+                f"{case['mbytes']:.1f}",
+                f"{case['gflop'] * 1e3:.1f}",
+                f"{case['gflop'] * 1e3 / case['mbytes']:.1f}",
+                f"{seconds * 1e3:.3f}",
+                f"{case['gflop'] / seconds:.1f}",
+                f"{case['mbytes'] / 1e3 / seconds:.1f}",
+                f"{least_ms(case, roof) / seconds / 1e3:.0%}",
+                f"{peer['median_ms']:.3f}" if peer else "—",
+                f"{ratio['median']:.2f} ({ratio['min']:.2f} – {ratio['max']:.2f})"
+                if ratio
+                else "—",
+                peer["call"] if peer else "—",
+            )
+        )
+    columns = (
+        "call", "calls a step", "MB", "MFLOP", "FLOP/byte", "ms", "GFLOP/s", "GB/s", "of the roof", "library, ms",
+        "ratio (rounds)", "the library's call",
+    )  # fmt: skip
+    return Table("Each call", columns, rows, notes(result) if result["plan"]["kernel"] else ())
+
+
+def notes(result: Result) -> list[str]:
+    """What holds for all the tables."""
+    plan = result["plan"]
+    sentences = [f"{name}: {reason}." for name, reason in result["absent"].items()]
+    if any(case["peer"] for case in result["cases"]):
+        worst = max(case["difference"] for case in result["cases"] if case["peer"])
+        sentences.append(
+            f"The library is PyTorch {result['versions']['torch']} (oneDNN and MKL on a CPU); “—”: it has no such call. Results "
+            f"agree within {worst:.0e} of their size (checked before timing; {TOLERANCE['float32']:.0e} is allowed)."
+        )
+    small = len(base_cases(result)) - len(shown_cases(result))
+    hidden = [
+        f"{small} calls that move less than {_SHOWN_MBYTES} MB are added up above, and each in the JSON only."
+    ]
+    return [
+        *sentences,
+        "Bytes: each operand read once and each result written once; FLOPs: those of the definition. “Of the roof”: the time that "
+        "these take at the measured rates over the time taken; above 100 % where a cache holds the operands, or where "
+        "Winograd's convolution multiplies less.",
+        *(hidden if small else []),
+        machine.sentence(result["machine_rates"][str(max(plan["threads"]))]),
+        setting({**result, "plan": {**plan, "threads": max(plan["threads"])}}),
+    ]
+
+
+def scaling_table(result: Result) -> Table | None:
+    """Microseconds an image of all a kernel's calls in a step of the first experiment, by batch size and threads."""
+    plan = result["plan"]
+    pairs = [(t, n) for t in plan["threads"] for n in plan["batch_sizes"]]
+    if len(pairs) == 1:
+        return None
+    experiment = plan["experiments"][0]
+    times: defaultdict[str, defaultdict[tuple[int, int], float]]
+    times = defaultdict(lambda: defaultdict(float))
+    for case in result["cases"]:
+        if count := case["counts"].get(experiment):
+            pair = case["threads"], case["batch_size"]
+            times[case["kernel"]][pair] += count * case["minigan"]["median_ms"] * 1e3 / pair[1]
+    last = pairs[-1]
+    rows = [
+        (f"`{kernel}`", *(f"{own[pair]:.2f}" for pair in pairs))
+        for kernel, own in sorted(times.items(), key=lambda item: -item[1][last])
+    ]
+    total = [f"{sum(own[pair] for own in times.values()):.2f}" for pair in pairs]
+    heads = [f"{_of_threads(t)}, batch {n}" for t, n in pairs]
+    title = f"Scaling: minigan's µs an image in a step of {experiment}"
+    return Table(title, ("kernel", *heads), [*rows, ("all", *total)])
+
+
+def present(result: Result) -> Presentation:
+    """Sums by kernel and the scaling; each call only of one chosen kernel, or on the page, folded away."""
+    plan, calls, scaling = result["plan"], call_table(result), scaling_table(result)
+    sums = [summary_table(result, name) for name in plan["experiments"]]
+    tables = [*sums, *([scaling] if scaling else [])]
+    if plan["kernel"]:  # a part of the comparison replaces no whole one
+        return Presentation([*tables, calls])
+    tables[-1] = dataclasses.replace(tables[-1], notes=notes(result))
+    text = "\n\n".join(table.markdown() for table in tables)
+    folded = details(f"Each of the {len(calls.rows)} calls", calls.markdown())
+    section = Section(PERFORMANCE, "kernels", text + image(PERFORMANCE, PLOT) + folded)
+    roof = roof_of(result, max(plan["threads"]))
+    title = f"Kernels of {', '.join(plan['experiments'])}: batch {plan['batch_sizes'][0]}, {_of_threads(max(plan['threads']))}"
+    figure = plots.roofline_figure(shown_cases(result), roof, title)
+    return Presentation(tables, [section], {PLOT: figure})
+
+
+def _of_threads(count: int) -> str:
+    return f"{count} thread{'s' if count > 1 else ''}"
+
+
+def ratios(result: Result) -> dict[str, dict[str, Any]]:
+    """Of each kernel, with each number of threads and batch size: the median and spread over its calls' weighted rounds.
+
+    The calls of one kernel are taken together: one call of a few microseconds says little by itself.
+    """
+    together: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for case in result["cases"]:
+        if case["peer"]:
+            pair = f"{_of_threads(case['threads'])}, batch {case['batch_size']}"
+            together[f"{case['kernel']} / the library's call, {pair}"].append(case)
+    return {name: _weighted(cases) for name, cases in together.items()}
+
+
+def _weighted(cases: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Ratios of several calls as one: the mean of each round's, weighted by the library's time in a step."""
+    weights = [sum(c["counts"].values()) * c["peer"]["median_ms"] for c in cases]
+    rounds = np.average([c["ratio"]["rounds"] for c in cases], axis=0, weights=weights).tolist()
+    return {"median": statistics.median(rounds), "min": min(rounds), "max": max(rounds), "rounds": rounds}  # fmt: skip
+
+
+BENCHMARK = Benchmark(
+    name="kernels",
+    measures="Every kernel at the shapes of InfoGAN's training steps, against the library's call, under the roofline",
+    peers=(MINIGAN, TORCH),
+    goals=(),
+    plan=Plan,
+    measure=measure,
+    present=present,
+    ratios=ratios,
+)

@@ -1,0 +1,429 @@
+"""The kernel benchmark: costs by hand, library calls equal to minigan's kernels, the roofline, tables and guard."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from benchmarks import declaration, guard, kernels, machine, peers, plots, report
+from benchmarks.__main__ import app
+from benchmarks.cost import Cost, Roofline, arrays_in, call_cost
+from minigan.devices import get_device
+from minigan.devices.kernels import KERNELS, AdamSettings, CodeTable, ConvolutionGeometry
+from minigan.infogan.experiments import MNIST, Settings
+from minigan.inspect.calls import Call
+
+Array = np.ndarray[Any, Any]
+DEVICE = get_device("cpu")
+RNG = np.random.default_rng(0)
+
+# Odd in all that can be odd: sides, strides, paddings; rows that no window covers.
+GEOMETRIES = {
+    "odd": ConvolutionGeometry((9, 8), (4, 5), (4, 3), (2, 2), ((1, 0), (1, 2))),
+    "same": ConvolutionGeometry((5, 7), (5, 7), (4, 4), (1, 1), ((1, 2), (1, 2))),
+    "InfoGAN's": ConvolutionGeometry((14, 10), (7, 5), (4, 4), (2, 2), ((1, 1), (1, 1))),
+    "remainder": ConvolutionGeometry((10, 9), (4, 4), (3, 3), (2, 2), ((0, 0), (0, 0))),
+}
+TABLE = CodeTable((0, 1, 2), (0, 4, 5), (4, 1, 2), (0.0, -0.5, 0.0))
+
+
+def array(*shape: int) -> Array:
+    return RNG.normal(size=shape)
+
+
+def convolutions() -> list[tuple[str, tuple[Any, ...], float]]:
+    """A call of each kind in each geometry: (kernel, arguments, its FLOPs by hand)."""
+    found: list[tuple[str, tuple[Any, ...], float]] = []
+    for geometry in GEOMETRIES.values():
+        images, windows = array(3, *geometry.input_size, 5), array(3, *geometry.output_size, 7)
+        filters = array(*geometry.kernel_size, 5, 7)
+        swapped = np.ascontiguousarray(filters.swapaxes(2, 3))
+        flops = 2.0 * 3 * 5 * 7 * np.prod(geometry.output_size) * np.prod(geometry.kernel_size)
+        found += [
+            ("conv2d", (images, filters, array(7), geometry), flops),
+            ("conv2d", (images, filters, None, geometry), flops),
+            ("conv2d_backward_data", (windows, filters, geometry), flops),
+            ("conv2d_backward_weight", (images, windows, geometry), flops),
+            ("conv_transpose2d", (windows, swapped, array(5), geometry), flops),
+            ("conv_transpose2d_backward_data", (images, swapped, geometry), flops),
+            ("conv_transpose2d_backward_weight", (windows, images, geometry), flops),
+        ]
+    return found
+
+
+def other_calls() -> list[tuple[str, tuple[Any, ...]]]:
+    rows, statistics = array(60, 7), (array(3, 7), abs(array(3, 7)) + 0.5)
+    scale, shift, float64 = array(7), array(7), np.dtype(np.float64)
+    codes = np.stack([RNG.integers(0, 4, 20), *array(2, 20)], axis=1)
+    moments = [[array(5, 6), array(31)] for _ in range(3)]
+    backward = array(60, 7), rows, *statistics, scale, shift, 1e-5, 0.1
+    images = RNG.integers(0, 256, (9, 4, 3, 2)).astype(np.uint8)
+    return [
+        ("gemm", (array(37, 29), array(29, 31), array(31))),
+        ("gemm", (array(29, 37), array(31, 29), None, True, True)),
+        ("column_sum", (array(30, 3, 7),)),
+        ("batch_norm_statistics", (rows, 3)),
+        ("batch_norm_statistics", (rows, 2, [(array(7), abs(array(7))) for _ in range(2)], 0.9)),
+        ("batch_norm", (rows, *statistics, scale, shift, 1e-5, 0.1)),
+        ("batch_norm_backward", (*backward, True, True)),
+        ("batch_norm_backward", (*backward, False, True)),
+        ("batch_norm_backward", (*backward, True, False)),
+        ("leaky_relu", (array(50, 7), 0.1)),
+        ("leaky_relu_backward", (array(50, 7), array(50, 7), 0.1)),
+        ("sigmoid", (array(50, 7),)),
+        ("sigmoid_backward", (array(50, 7), abs(np.sin(array(50, 7))))),
+        ("tanh", (array(50, 7),)),
+        ("tanh_backward", (array(50, 7), np.tanh(array(50, 7)))),
+        ("scaled_sum", (array(50, 7), 0.7, array(50, 7), -1.3)),
+        ("scaled_sum", (array(50, 7), 1.0, array(50, 7), -1.3)),
+        ("scaled_sum", (array(50, 7), 0.7, None, 0.0)),
+        ("multiply", (array(50, 7), array(50, 7))),
+        ("weighted_sum", (array(50, 7), array(7), 50)),
+        ("weighted_sum", (array(50, 7), None, 3)),
+        ("weighted_sum_backward", (array(1), array(7), 50, (50, 7))),
+        ("weighted_sum_backward", (array(1), None, 50, (50, 7))),
+        ("pad_rows", (array(5, 3), 2, 1)),
+        ("binary_cross_entropy_with_logits", (array(20, 3), abs(np.sin(array(20, 3))))),
+        ("code_log_likelihood", (array(20, 7), codes, TABLE)),
+        ("adam", (*moments, [abs(array(5, 6)), abs(array(31))], np.array([3]), AdamSettings(0.1, 0.5, 0.9, 1e-8))),
+        ("accumulate", (array(50, 7), array(50, 7), 0.9, -0.2)),
+        ("increment", (np.array([41]),)),
+        ("encode_latents", (array(20, 6), codes, TABLE)),
+        ("gather_images", (images, RNG.integers(0, 9, 30), -1.0, 1.0, float64)),
+        ("concatenate_rows", ([array(5, 3), array(1, 3), array(8, 3)],)),
+    ]  # fmt: skip
+
+
+CALLS = [(name, arguments) for name, arguments, _ in convolutions()] + other_calls()
+
+
+# -- cost -----------------------------------------------------------------------------------------
+
+
+def cost_of(name: str, *arguments: Any, **settings: Any) -> Cost:
+    return call_cost(name, arguments, settings, getattr(DEVICE, name)(*arguments, **settings))
+
+
+@pytest.mark.parametrize(("name", "arguments", "flops"), convolutions())
+def test_convolutions_cost_what_their_definition_says(
+    name: str, arguments: tuple[Any, ...], flops: float
+) -> None:
+    cost = cost_of(name, *arguments)
+    assert (cost.flops, cost.product_flops) == (0, flops)
+    result = getattr(DEVICE, name)(*arguments)
+    given = sum(a.size for a in arguments if isinstance(a, np.ndarray))
+    assert cost.bytes == 8 * (given + result.size)
+
+
+def test_costs_by_hand() -> None:
+    f = np.float32
+    assert cost_of("gemm", array(3, 5).astype(f), array(7, 5).astype(f), transpose_b=True) == Cost(
+        1, 4 * (15 + 35 + 21), 0, 2 * 3 * 5 * 7
+    )
+    assert cost_of("accumulate", array(10), array(10)) == Cost(1, 8 * 30, 30)  # read, read, written
+    # x is read; mean and variance are written; two running statistics of each group are read and written.
+    running = [(array(7), array(7)), (array(7), array(7))]
+    found = cost_of("batch_norm_statistics", array(60, 7), 2, running, 0.9)
+    assert found == Cost(1, 8 * (60 * 7 + 2 * 2 * 7 + 2 * 4 * 7), 7 * 60 * 7)
+    # g is read; p, m and v are read and written; the count is read.
+    lists = [[array(10), array(33)] for _ in range(4)]
+    lists[3] = [abs(a) for a in lists[3]]
+    found = cost_of("adam", *lists, np.array([1]), AdamSettings(0.1, 0.5, 0.9, 1e-8))
+    assert found == Cost(1, 7 * 8 * 43 + 8, 13 * 43)
+    # Three of a hundred images are read, a byte a pixel, and written as float32.
+    images, three = np.zeros((100, 4, 2, 1), np.uint8), np.arange(3)
+    assert cost_of("gather_images", images, three, 0.0, 1.0, np.dtype(f)) == Cost(
+        1, 3 * 8 * (1 + 4) + 3 * 8, 2 * 24
+    )
+
+
+def test_every_kernel_of_the_contract_has_a_cost() -> None:
+    rows = array(4, 3)
+    for name in KERNELS:
+        arguments: tuple[Any, ...] = (rows, rows) if name != "adam" else ([rows],) * 4
+        assert call_cost(name, arguments, {}, rows).bytes > 0
+
+
+def test_the_products_of_a_step_are_those_that_the_step_states() -> None:
+    from benchmarks.operations import step_costs
+    from benchmarks.step import GFLOP_AN_IMAGE
+    from minigan.infogan.training import Trainer
+
+    settings = dataclasses.replace(MNIST, batch_size=8)
+    trainer = Trainer(settings, np.zeros((16, 28, 28, 1), np.uint8))
+    costs = step_costs(trainer.step, trainer.device)
+    gflop = sum(cost.product_flops for cost in costs.values()) / 1e9
+    assert gflop == pytest.approx(GFLOP_AN_IMAGE * 8, rel=3e-3)  # stated to three digits
+    assert costs["adam"].launches == 2
+
+
+def test_arrays_inside_a_declaration_are_the_calls_arrays() -> None:
+    @dataclasses.dataclass
+    class Room:
+        mean: Array
+        groups: int
+
+    room = Room(np.ones((2, 3), np.float32), 2)
+    first, second = (Call("gemm", (array(2, 3),), {"room": one}) for one in (room, dataclasses.replace(room, mean=room.mean * 5)))  # fmt: skip
+    assert first.key == second.key
+    _, settings = first.moved(lambda a: a + 1)
+    assert settings["room"].groups == 2
+    np.testing.assert_array_equal(settings["room"].mean, 2)
+    assert [a.shape for a in arrays_in(settings["room"])] == [(2, 3)]
+
+
+# -- the roofline ---------------------------------------------------------------------------------
+
+
+def test_the_roof_is_the_lower_of_two_lines() -> None:
+    roof = Roofline(peak=100.0, bandwidth=10.0)
+    assert roof.ridge == 10
+    assert [roof.attainable(x) for x in (0.5, 10, 20)] == [5, 100, 100]
+    assert roof.seconds(Cost(1, bytes=50, flops=100)) == 5
+    assert roof.seconds(Cost(1, bytes=50, flops=400, product_flops=600)) == 10
+    assert Cost(1, 50, 400, 600).intensity == 20
+
+
+def test_the_machines_rates_are_work_over_the_median_time() -> None:
+    times = {
+        machine.GEMM: [[100.0], [200.0], [400.0]],  # milliseconds
+        machine.TRIAD: [[10.0, 20.0], [40.0, 20.0]],
+    }
+    roof = machine.roofline(times)
+    assert roof.peak == pytest.approx(2 * 2048**3 / 0.2)
+    assert roof.bandwidth == pytest.approx(3 * 4 * 2**26 / 0.02)
+    rates = machine.to_json(times)
+    assert machine.from_json(rates).peak == pytest.approx(roof.peak, rel=1e-3)
+    low, high = rates["triad_gb_per_s_range"]
+    assert (low, high) == pytest.approx((20.13, 80.53), rel=1e-3)
+
+
+# -- the library's calls --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "arguments"), CALLS, ids=[name for name, _ in CALLS])
+@pytest.mark.parametrize("dtype", list(kernels.TOLERANCE))
+def test_the_librarys_call_gives_what_the_kernel_gives(
+    name: str, arguments: tuple[Any, ...], dtype: str
+) -> None:
+    pytest.importorskip("torch")
+    call = Call(name, *Call(name, arguments, {}).moved(lambda a: in_precision(a, dtype)))
+    if name == "gather_images":
+        call.arguments = (*call.arguments[:4], np.dtype(dtype))
+    _, _, own = kernels.own_side(call, DEVICE)
+    library = kernels.library_side(call, "cpu")
+    assert library is not None
+    kernels.require_agreement(call, own, library[2], dtype)
+    # A first timed call may not break what a second one reads.
+    library[0]()
+    library[0]()
+
+
+def in_precision(values: Array, dtype: str) -> Array:
+    return values.astype(dtype) if values.dtype == np.float64 else values
+
+
+def test_only_what_no_library_can_repeat_has_no_peer() -> None:
+    pytest.importorskip("torch")
+    from benchmarks.peers.torch_kernels import PEERS
+
+    assert set(KERNELS) - set(PEERS) == {
+        "random_uniform", "random_integers", "sample_codes", "scale_code_gradient",
+    }  # fmt: skip
+    assert {name for name, _ in CALLS} == set(PEERS)
+
+
+def test_a_difference_is_named() -> None:
+    call = Call("multiply", (array(3),), {})
+    x = np.ones(4, np.float32)
+    assert kernels.require_agreement(call, [x], [x * (1 + 1e-6)], "float32") < 2e-6
+    for wrong in (x * 1.001, x * np.nan):
+        with pytest.raises(declaration.DisagreementError, match=r"multiply\(3\).*differ by"):
+            kernels.require_agreement(call, [wrong], [x], "float32")
+    with pytest.raises(declaration.DisagreementError, match="arrays of"):
+        kernels.require_agreement(call, [x[:3]], [x], "float32")
+
+
+# -- the benchmark --------------------------------------------------------------------------------
+
+PLAN = kernels.Plan(
+    batch_sizes=(4,), threads=(1,), rounds=2, turn=1e-4, pause=0, kernel="leaky_relu"
+)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine's rates without measuring them: 100 GFLOP/s and 10 GB/s."""
+    times = {machine.GEMM: 2 * 2048**3 / 1e11, machine.TRIAD: 3 * 4 * 2**26 / 1e10}
+    rates = {name: [[1e3 * time]] for name, time in times.items()}
+    monkeypatch.setattr(kernels, "_rates", lambda plan, threads, say: rates)
+    monkeypatch.setattr(kernels, "_use_threads", lambda threads: None)
+
+
+def result_of(plan: kernels.Plan) -> dict[str, Any]:
+    return {**report.circumstances(), **kernels.measure(plan)}
+
+
+def test_a_kernel_is_measured_at_the_shapes_of_a_step() -> None:
+    result = result_of(dataclasses.replace(PLAN, kernel="sigmoid_backward"))
+    (case,) = result["cases"]
+    assert case["call"] == "sigmoid_backward(4×28×28×1, 4×28×28×1)"
+    assert case["counts"] == {"mnist": 1}
+    assert case["mbytes"] == pytest.approx(3 * 4 * 4 * 28 * 28 / 1e6)
+    assert case["minigan"]["median_ms"] > 0
+    table = kernels.call_table(result)
+    (row,) = table.rows
+    # 37,632 bytes at 10 GB/s over the time taken.
+    share = 0.0037632 / case["minigan"]["median_ms"]
+    assert row[8] == f"{share:.0%}"
+    json.dumps(result, allow_nan=False)
+
+
+def test_shapes_that_experiments_share_are_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def calls(settings: Settings) -> list[Call]:
+        shared = Call("leaky_relu", (np.ones((2, 3), np.float32), 0.1), {}, count=2)
+        own = Call("leaky_relu", (np.ones((2, settings.noise), np.float32), 0.1), {})
+        return [shared, own, Call("sigmoid", (np.ones(3, np.float32),), {})]
+
+    monkeypatch.setattr(kernels, "training_calls", calls)
+    plan = dataclasses.replace(PLAN, experiments=("mnist", "faces"), threads=(1, 2))
+    assert [(c["call"], c["threads"], c["counts"]) for c in result_of(plan)["cases"]] == [
+        (call, threads, counts)
+        for call, counts in (
+            ("leaky_relu(2×3)", {"mnist": 2, "faces": 2}),
+            ("leaky_relu(2×62)", {"mnist": 1}),
+            ("leaky_relu(2×128)", {"faces": 1}),
+        )
+        for threads in (1, 2)
+    ]
+
+
+def test_without_the_library_it_is_listed_as_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    absent = dataclasses.replace(peers.TORCH, absent=lambda device: peers.HOW_TO_INSTALL)
+    benchmark = dataclasses.replace(kernels.BENCHMARK, peers=(peers.MINIGAN, absent))
+    monkeypatch.setattr(kernels, "BENCHMARK", benchmark)
+    result = result_of(PLAN)
+    assert all(case["peer"] is None for case in result["cases"])
+    text = kernels.call_table(result).markdown()
+    assert f"PyTorch: {peers.HOW_TO_INSTALL}" in text
+    assert kernels.ratios(result) == {}
+
+
+def made_up_result() -> dict[str, Any]:
+    """Two calls of one kernel and one without a peer, with one and two threads."""
+
+    def case(call: str, threads: int, own: float, other: float | None) -> dict[str, Any]:
+        peer = {"call": "mm", "median_ms": other} if other else None
+        ratio = {"rounds": [own / other, own / other], "median": own / other, "min": own / other, "max": own / other} if other else None  # fmt: skip
+        found = {
+            "kernel": call.split("(", maxsplit=1)[0], "call": call, "batch_size": 4, "counts": {"mnist": 2}, "mbytes": 10.0,
+            "gflop": 1.0, "threads": threads, "minigan": {"median_ms": own}, "peer": peer, "difference": 1e-7,
+        }  # fmt: skip
+        return {**found, "ratio": ratio} if ratio else found
+
+    cases = [
+        case(call, threads, own / threads, other)
+        for threads in (1, 2)
+        for call, own, other in (("gemm(1)", 20.0, 10.0), ("gemm(2)", 60.0, 30.0), ("adam(3)", 4.0, None))
+    ]  # fmt: skip
+    plan = dataclasses.asdict(dataclasses.replace(PLAN, threads=(1, 2), kernel=None))
+    rates = {"gemm_gflop_per_s": 100.0, "gemm_gflop_per_s_range": [90.0, 110.0], "triad_gb_per_s": 10.0, "triad_gb_per_s_range": [9.0, 11.0]}  # fmt: skip
+    return {**report.circumstances(), "plan": plan, "absent": {}, "cases": cases, "machine_rates": {"1": rates, "2": rates}}  # fmt: skip
+
+
+def test_the_tables_add_up_the_calls_of_a_step() -> None:
+    result = made_up_result()
+    (gemm, adam) = kernels.summary_table(result, "mnist").rows
+    # Two calls each of 10 and 30 ms, the roof 10 ms each; the library 10 and 30 ms.
+    assert gemm == ("`gemm`", "4", "80.000", "50%", "80.000", "1.00")
+    assert adam == ("`adam`", "2", "4.000", "500%", "—", "—")
+    scaling = kernels.scaling_table(result)
+    assert scaling is not None
+    assert scaling.columns[1:] == ("1 thread, batch 4", "2 threads, batch 4")
+    assert scaling.rows[0] == ("`gemm`", "40000.00", "20000.00")
+    assert scaling.rows[-1] == ("all", "42000.00", "21000.00")
+
+
+def test_the_presentation_has_a_plot_and_every_call(tmp_path: Path) -> None:
+    presentation = kernels.present(made_up_result())
+    (section,) = presentation.sections
+    assert "| `gemm(2)` |" in section.text
+    assert "![roofline](images/roofline.png)" in section.text
+    (figure,) = presentation.plots.values()
+    for name in ("a", "b"):
+        plots.save(figure, tmp_path / f"{name}.png")
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    assert kernels.present({**made_up_result(), "plan": {**made_up_result()["plan"], "kernel": "gemm"}}).sections == ()  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["softmax"], "'softmax' is no kernel"),
+        (["--threads", "two"], "separated by commas"),
+        (["--batch-sizes", "1"], "from 2"),
+        (["--device", "emulated"], "'cpu' or 'cuda'"),
+        (["--experiment", "digits"], "no experiment 'digits'"),
+    ],
+)
+def test_wrong_options_are_explained(arguments: list[str], message: str) -> None:
+    result = CliRunner().invoke(app, ["kernels", "--no-write", *arguments], env={"COLUMNS": "200"})
+    assert result.exit_code != 0
+    assert message in f"{result.output} {result.exception}"
+
+
+# -- the guard ------------------------------------------------------------------------------------
+
+
+def kept_and_new(median: float) -> tuple[dict[str, Any], dict[str, Any]]:
+    kept = made_up_result()
+    for case in kept["cases"]:
+        if case["peer"]:
+            case["ratio"] = {"rounds": [0.9, 1.0, 1.2], "median": 1.0, "min": 0.9, "max": 1.2}
+    new = json.loads(json.dumps(kept))
+    for case in new["cases"]:
+        if case["peer"]:
+            case["ratio"] = {"rounds": [median] * 3, "median": median, "min": median, "max": median}
+    return kept, new
+
+
+@pytest.mark.parametrize(("median", "count"), [(0.5, 0), (1.29, 0), (1.31, 2), (float("nan"), 2)])
+def test_a_ratio_is_worse_outside_the_kept_spread(median: float, count: int) -> None:
+    table, worse = guard.compare(kernels.BENCHMARK, *kept_and_new(median))
+    assert len(worse) == count
+    assert len(table.rows) == 2  # gemm with one thread and with two
+    assert all("gemm / the library's call" in sentence for sentence in worse)
+    assert table.rows[0][3] == "1.300"
+
+
+def test_the_guard_says_why_nothing_can_be_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report, "RESULTS", tmp_path)
+    with pytest.raises(guard.NothingToCompareError, match=r"there is no kernels\.json"):
+        guard.kept_result(kernels.BENCHMARK)
+    kept, new = kept_and_new(1.0)
+    report.write_json(tmp_path / "kernels.json", {**kept, "cases": []})
+    with pytest.raises(guard.NothingToCompareError, match="holds no ratios"):
+        guard.kept_result(kernels.BENCHMARK)
+    for case in new["cases"]:
+        case["peer"] = None
+    with pytest.raises(guard.NothingToCompareError, match="peers are absent"):
+        guard.compare(kernels.BENCHMARK, kept, new)
+
+
+@pytest.mark.parametrize(("median", "status"), [(1.0, 0), (2.0, 1)])
+def test_the_guard_command_exits_with_1_if_a_ratio_is_worse(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, median: float, status: int
+) -> None:
+    monkeypatch.setattr(report, "RESULTS", tmp_path)
+    kept, new = kept_and_new(median)
+    report.write_json(tmp_path / "kernels.json", kept)
+    monkeypatch.setattr(guard, "measure_again", lambda *arguments: new)
+    result = CliRunner().invoke(app, ["guard"], env={"COLUMNS": "200"})
+    assert result.exit_code == status
+    assert ("takes 2.000 of the time, and took 1.000" in result.output) == bool(status)
