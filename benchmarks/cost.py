@@ -155,8 +155,9 @@ def call_cost(
 
     KeyError for a kernel that nobody has counted.
     """
-    given = list(arrays_in([*arguments, *settings.values()]))
     results = list(arrays_in(result))
+    returned = {id(array) for array in results}  # and kept where the statistics of it are
+    given = [a for a in arrays_in([*arguments, *settings.values()]) if id(a) not in returned]
     changed = list(
         arrays_in([arguments[i] for i in CHANGED_ARGUMENTS.get(kernel, ()) if i < len(arguments)])
     )

@@ -40,6 +40,7 @@ from benchmarks.timing import (
     summary,
 )
 from minigan.devices import Device, get_device
+from minigan.devices.kernels import BatchStatistics
 from minigan.infogan.experiments import get_experiment
 from minigan.inspect.calls import Call, training_calls
 
@@ -82,8 +83,12 @@ def own_side(call: Call, device: Device) -> tuple[Callable[[], Any], Cost, list[
 
     result = run()
     cost = call_cost(call.kernel, arguments, settings, result)
-    out = arguments[CHANGED_ARGUMENTS[call.kernel][0]] if result is None else result
-    return finished(run, device.synchronize), cost, [device.to_numpy(a) for a in arrays_in(out)]
+    out = [arguments[CHANGED_ARGUMENTS[call.kernel][0]] if result is None else result]
+    for room in (*arguments, *settings.values()):
+        if isinstance(room, BatchStatistics):  # which a product fills
+            out += [room.mean, room.variance]
+    host = [np.array(device.to_numpy(array)) for array in arrays_in(out)]
+    return finished(run, device.synchronize), cost, host
 
 
 def library_side(call: Call, device: str) -> tuple[Callable[[], Any], str, list[np.ndarray]] | None:

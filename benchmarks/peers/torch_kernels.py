@@ -10,6 +10,8 @@ This module imports nothing of minigan; a geometry and a table of codes are what
 
 from __future__ import annotations
 
+import functools
+import inspect
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -38,6 +40,40 @@ class TorchCall:
 # -- GEMM and convolution -------------------------------------------------------------------------
 
 
+def with_epilogue(product: Callable[..., TorchCall]) -> Callable[..., TorchCall]:
+    """The product, with calls of their own for what the contract fuses: the activation, and statistics of the result."""
+
+    own = len(inspect.signature(product).parameters)
+
+    @functools.wraps(product)
+    def peer(
+        *arguments: Any, negative_slope: float = 1.0, statistics: Any = None, **settings: Any
+    ) -> TorchCall:
+        call = product(*arguments[:own], **settings)
+        if arguments[own:]:
+            negative_slope, statistics = arguments[own:]
+        says = call.says
+        if negative_slope != 1:
+            says += " + leaky_relu_"
+        if statistics is not None:
+            says += " + var_mean"
+
+        def run() -> tuple[Tensor, ...]:
+            y = call.run()
+            if negative_slope != 1:
+                functional.leaky_relu_(y, negative_slope)
+            if statistics is None:
+                return (y,)
+            rows = y.movedim(1, -1).reshape(-1, y.shape[1])  # no copy: channels are last in memory
+            of = statistics.mean.shape[0], statistics.running, statistics.momentum
+            return y, *batch_norm_statistics(rows, *of).run()
+
+        return TorchCall(says, run, lambda results: (*call.read(results[0]), *results[1:]))
+
+    return peer
+
+
+@with_epilogue
 def gemm(
     a: Tensor, b: Tensor, bias: Tensor | None = None, transpose_a: bool = False, transpose_b: bool = False
 ) -> TorchCall:  # fmt: skip
@@ -52,6 +88,7 @@ def column_sum(x: Tensor) -> TorchCall:
     return TorchCall("sum", lambda: rows.sum(0))
 
 
+@with_epilogue
 def conv2d(x: Tensor, w: Tensor, bias: Tensor | None, geometry: Any) -> TorchCall:
     image, weight, (symmetric, pads) = _image(x), _filter(w), _padding(geometry)
     if pads is None:
@@ -97,6 +134,7 @@ def _convolution_gradient(
     return TorchCall("convolution_backward", lambda: run()[crop], _nhwc)
 
 
+@with_epilogue
 def conv_transpose2d(x: Tensor, w: Tensor, bias: Tensor | None, geometry: Any) -> TorchCall:
     image, weight, padding = _image(x), _transposed_filter(w), _least_padding(geometry)
     extra, crop = _extra_rows(geometry), _crop(geometry, padding)

@@ -13,7 +13,13 @@ from benchmarks import declaration, guard, kernels, machine, peers, plots, repor
 from benchmarks.__main__ import app
 from benchmarks.cost import Cost, Roofline, arrays_in, call_cost
 from minigan.devices import get_device
-from minigan.devices.kernels import KERNELS, AdamSettings, CodeTable, ConvolutionGeometry
+from minigan.devices.kernels import (
+    KERNELS,
+    AdamSettings,
+    BatchStatistics,
+    CodeTable,
+    ConvolutionGeometry,
+)
 from minigan.infogan.experiments import MNIST, Settings
 from minigan.inspect.calls import Call
 
@@ -227,12 +233,32 @@ def in_precision(values: Array, dtype: str) -> Array:
     return values.astype(dtype) if values.dtype == np.float64 else values
 
 
-def test_only_what_no_library_can_repeat_has_no_peer() -> None:
+@pytest.mark.parametrize("slope", [1.0, 0.1])
+@pytest.mark.parametrize("name", ["gemm", "conv2d", "conv_transpose2d"])
+def test_the_librarys_calls_give_what_is_fused_with_a_product(name: str, slope: float) -> None:
+    pytest.importorskip("torch")
+    given = next(a for n, a in CALLS if n == name and a[2] is not None)
+    channels = len(given[2])
+    running = [(array(channels), abs(array(channels)))]
+    room = BatchStatistics(np.empty((1, channels)), np.empty((1, channels)), running, 0.9)
+    call = Call(name, given, {"negative_slope": slope, "statistics": room})
+    _, cost, own = kernels.own_side(call, DEVICE)
+    library = kernels.library_side(call, "cpu")
+    assert library is not None
+    assert len(own) == 3  # the result, its mean and its variance
+    kernels.require_agreement(call, own, library[2], "float64")
+    plain = cost_of(name, *given)
+    assert cost.product_flops == plain.product_flops
+    assert cost.bytes - plain.bytes == 4 * 8 * channels  # the statistics, and the running ones
+
+
+def test_what_has_no_peer() -> None:
     pytest.importorskip("torch")
     from benchmarks.peers.torch_kernels import PEERS
 
     assert set(KERNELS) - set(PEERS) == {
         "random_uniform", "random_integers", "sample_codes", "scale_code_gradient",
+        "code_divergence", "warp_images",  # in no step of the paper's
     }  # fmt: skip
     assert {name for name, _ in CALLS} == set(PEERS)
 
