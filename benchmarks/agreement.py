@@ -29,6 +29,8 @@ class GradientRecorder:
     step it moves each weight by the sign of the gradient, and rounding decides the sign of those near 0.)
     """
 
+    settings = None  # which minigan's trainer compares, to capture a step anew when they change
+
     def __init__(self, parameters: Sequence[Any], read: Callable[[Any], Array]) -> None:
         self.parameters = parameters
         self.gradients: list[Array] = []

@@ -33,6 +33,7 @@ _RANGES = (
     ("lambda_continuous", 0, 1e30),
     ("lambda_consistency", 0, 1e30),
     ("consistency_start", 1, _MOST_STEPS),
+    ("consistency_sharpness", 0, 1e30),
     ("warp_rotation", 0, 180),
     ("warp_scale", 0, 0.9),
     ("warp_shear", 0, 10),
@@ -52,7 +53,7 @@ class Settings:
 
     `trunk` and `generator` are read by ``networks.py``, `codes` by ``codes.py``. `lambda_categorical` and
     `lambda_continuous` are λ of each kind of code. `lambda_consistency`, 0 in the paper's recipes, is the weight of
-    ``objective.code_consistency`` for categorical codes from step `consistency_start` on; the copies are warped by at most
+    ``objective.code_consistency`` for categorical codes from step `consistency_start` on, `consistency_sharpness` its s; the copies are warped by at most
     `warp_rotation` degrees, `warp_scale` of their size, a shear of `warp_shear` and `warp_shift` pixels. `beta1` and
     `beta2` are Adam's. Images are scaled to [`image_low`, 1]. `device` is the one that computes, never "auto": a run goes on where it began.
     `float32_precision` is that of the training steps' products (`minigan.set_float32_precision`).
@@ -79,6 +80,7 @@ class Settings:
     lambda_continuous: float = 1.0
     lambda_consistency: float = 0.0
     consistency_start: int = 500
+    consistency_sharpness: float = 1.0
     warp_rotation: float = 15.0
     warp_scale: float = 0.1
     warp_shear: float = 0.2

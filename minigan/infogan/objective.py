@@ -37,12 +37,16 @@ def weighted_information(log_likelihoods: Tensor, weights: Tensor) -> Tensor:
 
 
 def code_consistency(
-    warped: Tensor, parameters: Tensor, weights: Tensor, layout: CodeLayout
+    warped: Tensor, parameters: Tensor, weights: Tensor, layout: CodeLayout, sharpness: float = 1.0
 ) -> Tensor:
-    """Σᵢ wᵢ·E[KL(Q(c_i|x) ‖ Q(c_i|x̃))]: what Q reads in images x, held fixed, against its reading of warped copies x̃.
+    """Σᵢ wᵢ·E[KL(Q(c_i|x)ˢ ‖ Q(c_i|x̃))]: what Q reads in images x, held fixed, against its reading of warped copies x̃.
 
     It is no part of the paper's objective. Images that differ by a slight warp shall be read as one code; where Q
-    draws the line between two codes, it shall do so between kinds of images (as in Hu et al. 2017, IMSAT, eq. 6).
+    draws the line between two codes, it shall do so between kinds of images (as in Hu et al. 2017, IMSAT, eq. 6). A
+    `sharpness` s over 1 multiplies the logits that are held fixed: Q(·|x)ˢ, normalized, is surer than Q.
     """
-    divergences = code_divergence(warped, parameters.detach(), layout.densities)
+    target = parameters.detach()
+    if sharpness != 1:
+        target = sharpness * target
+    divergences = code_divergence(warped, target, layout.densities)
     return weighted_sum(divergences, weights, divisor=warped.shape[0])

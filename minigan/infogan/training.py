@@ -268,8 +268,9 @@ class Trainer:
         total = loss - weighted_information(log_likelihoods, self._weights)
         if consistent:
             total = total + code_consistency(
-                parameters[2 * n :], parameters[:n], self._consistency_weights, self.layout
-            )
+                parameters[2 * n :], parameters[:n], self._consistency_weights, self.layout,
+                self.settings.consistency_sharpness,
+            )  # fmt: skip
         self._update(self.discriminator_optimizer, total)
         return loss, log_likelihoods
 

@@ -33,7 +33,9 @@ GAN = dataclasses.replace(SMALL, objective="gan")
 TANH = dataclasses.replace(
     SMALL, generator="fc 9 bn | fc 2x3x5 bn | up 3 s1 tanh | up 3 bn | up 1 tanh", image_low=-1.0, dtype="float64"
 )  # fmt: skip
-CONSISTENT = dataclasses.replace(SMALL, lambda_consistency=0.7, consistency_start=4)
+CONSISTENT = dataclasses.replace(
+    SMALL, lambda_consistency=0.7, consistency_start=4, consistency_sharpness=2.0
+)
 VARIANTS = {
     "infogan": SMALL,
     "gan": GAN,

@@ -44,7 +44,12 @@ ODD = dataclasses.replace(
 )
 GAN = dataclasses.replace(ODD, objective="gan")
 CONSISTENT = dataclasses.replace(
-    ODD, lambda_consistency=1.3, consistency_start=3, warp_rotation=20.0, warp_shift=1.5
+    ODD,
+    lambda_consistency=1.3,
+    consistency_start=3,
+    consistency_sharpness=1.5,
+    warp_rotation=20.0,
+    warp_shift=1.5,
 )
 # The paper's MNIST networks, with fewer channels.
 TINY = dataclasses.replace(
@@ -222,8 +227,8 @@ def test_a_consistent_step_adds_the_divergence_of_warped_copies() -> None:
     expected = discriminator_objective(plain).item()
     for columns in (slice(0, 3), slice(5, 7)):
         p, q = (
-            scipy.special.softmax(read[rows, columns], axis=1)
-            for rows in (slice(10, 15), slice(0, 5))
+            scipy.special.softmax(sharpness * read[rows, columns], axis=1)
+            for rows, sharpness in ((slice(10, 15), 1), (slice(0, 5), 1.5))
         )
         expected += 1.3 * scipy.special.rel_entr(q, p).sum() / 5
     assert objective.item() == pytest.approx(expected, rel=1e-9)
