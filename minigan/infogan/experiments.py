@@ -53,12 +53,13 @@ class Settings:
 
     `trunk` and `generator` are read by ``networks.py``, `codes` by ``codes.py``. `lambda_categorical` and
     `lambda_continuous` are λ of each kind of code. `lambda_consistency`, 0 in the paper's recipes, is the weight of
-    ``objective.code_consistency`` for categorical codes from step `consistency_start` on, `consistency_sharpness` its s; the copies are warped by at most
-    `warp_rotation` degrees, `warp_scale` of their size, a shear of `warp_shear` and `warp_shift` pixels. `beta1` and
-    `beta2` are Adam's. Images are scaled to [`image_low`, 1]. `device` is the one that computes, never "auto": a run goes on where it began.
-    `float32_precision` is that of the training steps' products (`minigan.set_float32_precision`).
-    `dataset` says how the images at `data` are read (``minigan.datasets.catalogue``); `data` is
-    an absolute path, "" for what is inside minigan, or "scenes" for what it draws.
+    ``objective.code_consistency`` for categorical codes, from step `consistency_start` on; its s is
+    `consistency_sharpness`, and copies are warped by at most `warp_rotation` degrees, `warp_scale` of their size, a shear
+    of `warp_shear` and `warp_shift` pixels. `beta1` and `beta2` are Adam's. Images are scaled to [`image_low`, 1].
+    `device` is the one that computes, never "auto": a run goes on where it began. `float32_precision` is that of the
+    training steps' products (`minigan.set_float32_precision`). `dataset` says how the images at `data` are read
+    (``minigan.datasets.catalogue``); `data` is an absolute path, "" for what is inside minigan, or "scenes" for what it
+    draws.
     """
 
     experiment: str
