@@ -172,10 +172,6 @@ MNIST_STABLE = dataclasses.replace(
     generator="fc 512 bn | fc 7x7x64 bn | up 32 bn | up 1 sigmoid",
     lambda_consistency=1.0,
     consistency_sharpness=2.0,
-    warp_rotation=20.0,
-    warp_scale=0.2,
-    warp_shear=0.3,
-    warp_shift=3.0,
 )
 
 # As far as a few minutes on two cores lead.
