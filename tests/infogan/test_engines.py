@@ -261,8 +261,11 @@ def test_a_sweep_that_is_killed_goes_on_where_it_was(
 
     # kill -9 of the sweep and its worker, in the second run
     process = begin(sweep, folder)
-    os.kill(in_the_middle(sweep, "seed1"), signal.SIGKILL)
+    worker = in_the_middle(sweep, "seed1")
+    process.send_signal(signal.SIGSTOP)  # or it would begin the run again at once
+    os.kill(worker, signal.SIGKILL)
     kill(process)
+    wait_until(lambda: is_gone(worker))
     states = {row.name: (row.state, row.step) for row in rows(sweep)}
     assert states == {"seed0": ("done", STEPS), "seed1": ("stopped", states["seed1"][1])}
     before = times(first)
