@@ -266,6 +266,7 @@ def test_a_sweep_that_is_killed_goes_on_where_it_was(
     os.kill(worker, signal.SIGKILL)
     kill(process)
     wait_until(lambda: is_gone(worker))
+    wait_until(lambda: all(row.state != "running" for row in rows(sweep)))  # its lock is let go
     states = {row.name: (row.state, row.step) for row in rows(sweep)}
     assert states == {"seed0": ("done", STEPS), "seed1": ("stopped", states["seed1"][1])}
     before = times(first)
