@@ -29,8 +29,9 @@ from benchmarks.cost import (
 )
 from benchmarks.report import Table
 from minigan.devices import get_device
+from minigan.devices.arguments import PointerTable
 from minigan.devices.emulated import Emulated
-from minigan.devices.launch import Launch, PointerTable
+from minigan.devices.launch import Launch
 from minigan.infogan.experiments import MNIST, Settings
 from minigan.inspect.roofline import H200, Machine
 

@@ -13,8 +13,9 @@ import numpy as np
 from benchmarks.ladder.cpu import adam as cpu
 from benchmarks.ladder.steps import Ladder, Problem, Step, ceil_divide
 from minigan.devices import Device
+from minigan.devices.arguments import PointerTable
 from minigan.devices.kernels import AdamSettings
-from minigan.devices.launch import KernelDevice, PointerTable
+from minigan.devices.launch import KernelDevice
 
 Array = Any
 SETTINGS = AdamSettings(learning_rate=2e-4, beta1=0.5, beta2=0.999, epsilon=1e-8)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -17,7 +18,7 @@ Array = Any
 
 
 @dataclass(frozen=True)
-class Problem:
+class Problem(ABC):
     """The arguments of a kernel. A subclass has fields for them; arrays are float64 on the host until `on` moves them."""
 
     def on(self, device: Device, dtype: Any) -> Any:
@@ -27,19 +28,19 @@ class Problem:
             self, **{name: _moved(value, device, dtype) for name, value in values.items()}
         )
 
+    @abstractmethod
     def expected(self) -> tuple[np.ndarray[Any, Any], ...]:
         """What every step has to compute, by NumPy in float64."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def least_elements(self) -> int:
         """The elements that any solution moves: each operand read once, each result written once."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def roundings(self) -> int:
         """Of how many operations, at most, an operand passes through on its way to a result."""
-        raise NotImplementedError
 
     @property
     def flops(self) -> float | None:

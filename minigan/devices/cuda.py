@@ -18,7 +18,8 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from minigan.devices.launch import REALS, Double, KernelDevice, PointerTable
+from minigan.devices.arguments import REALS, Double, PointerTable
+from minigan.devices.launch import KernelDevice
 from minigan.devices.memory import address, is_on_gpu
 from minigan.devices.sources import KernelSource
 from minigan.errors import DeviceError, KernelError

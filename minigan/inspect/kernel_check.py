@@ -13,9 +13,9 @@ import numpy as np
 
 from minigan.check import GradientMismatch, check_gradients
 from minigan.devices import Device, get_device, nvrtc
+from minigan.devices.arguments import REALS
 from minigan.devices.emulated import Emulated
 from minigan.devices.emulated.compile import Watch, kernel_library
-from minigan.devices.launch import REALS
 from minigan.errors import DeviceError, KernelError, MiniganError, SettingsError
 from minigan.inspect.contract import (
     OPTIONAL,

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from minigan.devices.arguments import Double
 from minigan.devices.emulated import Emulated
-from minigan.devices.launch import Double
 from minigan.devices.sources import kernel_names, kernel_parameters, kernel_sources, read_source
 from minigan.errors import KernelError
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -376,14 +376,7 @@ class CPU(Device):
     def code_log_likelihood(
         self, parameters: Array, codes: Array, table: CodeTable
     ) -> tuple[Array, Array]:
-        parameters, codes = _contiguous(parameters, codes)
-        values = self.empty(codes.shape, parameters.dtype)
-        derivative = self.empty(parameters.shape, parameters.dtype)
-        likelihood.code_log_likelihood(
-            parameters, codes, np.array(table.kind), np.array(table.offset),
-            np.array(table.width), np.array(table.log_std), values, derivative,
-        )  # fmt: skip
-        return values, derivative
+        return self._of_codes(likelihood.code_log_likelihood, parameters, codes, table)
 
     def scale_code_gradient(self, gradient: Array, dy: Array, table: CodeTable) -> Array:
         (dy,) = _contiguous(dy)
@@ -396,11 +389,17 @@ class CPU(Device):
     def code_divergence(
         self, parameters: Array, target: Array, table: CodeTable
     ) -> tuple[Array, Array]:
-        parameters, target = _contiguous(parameters, target)
+        return self._of_codes(likelihood.code_divergence, parameters, target, table)
+
+    def _of_codes(
+        self, kernel: Callable[..., None], parameters: Array, other: Array, table: CodeTable
+    ) -> tuple[Array, Array]:
+        """A value of every code, (batch, codes), and its derivative by the parameters, which `other` is held against."""
+        parameters, other = _contiguous(parameters, other)
         values = self.empty((parameters.shape[0], len(table.kind)), parameters.dtype)
         derivative = self.empty(parameters.shape, parameters.dtype)
-        likelihood.code_divergence(
-            parameters, target, np.array(table.kind), np.array(table.offset),
+        kernel(
+            parameters, other, np.array(table.kind), np.array(table.offset),
             np.array(table.width), np.array(table.log_std), values, derivative,
         )  # fmt: skip
         return values, derivative

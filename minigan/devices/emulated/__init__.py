@@ -17,19 +17,14 @@ from typing import Any
 
 import numpy as np
 
+from minigan.devices.arguments import REALS, Double, PointerTable
 from minigan.devices.emulated.arrays import EmulatedArray, kernels_only
 from minigan.devices.emulated.compile import Watch, compiler, kernel_library, load
 from minigan.devices.emulated.profiling import LaunchProfile, Recorder
 from minigan.devices.emulated.reports import explain
 from minigan.devices.emulated.strict import GuardedArrays, owner_of
 from minigan.devices.kernels import Result
-from minigan.devices.launch import (
-    REALS,
-    Double,
-    KernelDevice,
-    Launch,
-    PointerTable,
-)
+from minigan.devices.launch import KernelDevice, Launch
 from minigan.devices.memory import address, host_array
 from minigan.devices.sources import KernelSource, read_source
 from minigan.errors import DeviceError, KernelError
