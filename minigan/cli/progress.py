@@ -136,7 +136,7 @@ def run_and_report(run: Run, trainer: Trainer, evaluate: bool, cache: Path | Non
         )
         raise TrainingError(f"{error}; {place}") from error
     if evaluate:
-        evaluate_and_report(run, trainer.networks, trainer.step_count, cache)
+        evaluate_and_report(run, trainer.result, trainer.step_count, cache)
 
 
 def evaluate_and_report(run: Run, networks: Networks, step: int, cache: Path | None = None) -> None:

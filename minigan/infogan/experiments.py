@@ -38,6 +38,7 @@ _RANGES = (
     ("warp_scale", 0, 0.9),
     ("warp_shear", 0, 10),
     ("warp_shift", 0, 1e6),
+    ("average_decay", 0, 1 - 1e-9),
     ("learning_rate_discriminator", 1e-12, 1e30),
     ("learning_rate_generator", 1e-12, 1e30),
     ("beta1", 0, 1 - 1e-9),
@@ -55,7 +56,8 @@ class Settings:
     `lambda_continuous` are λ of each kind of code. `lambda_consistency`, 0 in the paper's recipes, is the weight of
     ``objective.code_consistency`` for categorical codes, from step `consistency_start` on; its s is
     `consistency_sharpness`, and copies are warped by at most `warp_rotation` degrees, `warp_scale` of their size, a shear
-    of `warp_shear` and `warp_shift` pixels. `beta1` and `beta2` are Adam's. Images are scaled to [`image_low`, 1].
+    of `warp_shear` and `warp_shift` pixels. With an `average_decay` what is evaluated and drawn are moving averages of all
+    weights and statistics (``Trainer.averages``), 0 in the paper's recipes. `beta1` and `beta2` are Adam's. Images are scaled to [`image_low`, 1].
     `device` is the one that computes, never "auto": a run goes on where it began. `float32_precision` is that of the
     training steps' products (`minigan.set_float32_precision`). `dataset` says how the images at `data` are read
     (``minigan.datasets.catalogue``); `data` is an absolute path, "" for what is inside minigan, or "scenes" for what it
@@ -86,6 +88,7 @@ class Settings:
     warp_scale: float = 0.1
     warp_shear: float = 0.2
     warp_shift: float = 2.0
+    average_decay: float = 0.0
     batch_size: int = 128
     iterations: int = 5000
     seed: int = 0

@@ -32,7 +32,7 @@ from minigan.files import is_locked, leftovers, locked, replacing, write_json
 from minigan.infogan.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from minigan.infogan.experiments import Settings, check_types
 from minigan.infogan.figures import save_grid, traversal
-from minigan.infogan.training import Networks, StepMetrics, Trainer
+from minigan.infogan.training import AVERAGED, Networks, StepMetrics, Trainer
 from minigan.tensor import load_all
 
 FOLDERS = (".", "samples", "checkpoints")
@@ -164,9 +164,10 @@ class Run:
         return checkpoint
 
     def networks(self) -> tuple[Networks, int]:
-        """The networks of the newest checkpoint, in inference mode, and their step."""
+        """What the run has come to by its newest checkpoint (``Trainer.result``), in inference mode, and the step."""
         networks = Networks(self.settings)
-        own = dict(networks.named_tensors())
+        prefix = AVERAGED if self.settings.average_decay else ""
+        own = {prefix + name: value for name, value in networks.named_tensors()}
         checkpoint = self.load(keep=own.__contains__)
         with self._fitting():
             load_all(own, checkpoint.tensors)
@@ -214,7 +215,7 @@ class Run:
                 on_step(metrics)
                 step, last = metrics.step, metrics.step == settings.iterations
                 if step == 1 or step % settings.sample_every == 0 or last:
-                    self.sample(trainer.networks, step)
+                    self.sample(trainer.result, step)
                 # asked once: a Ctrl-C while the checkpoint is written waits for the next step
                 stopping = stop() and not last
                 if step % settings.checkpoint_every == 0 or last or stopping:

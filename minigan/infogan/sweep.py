@@ -387,7 +387,7 @@ def bring_to_end(directory: Path, name: str, how: Preparation) -> None:
         run.restore(trainer)
         try:
             run.train(trainer)
-            evaluate_run(run, trainer.networks, trainer.step_count, how)
+            evaluate_run(run, trainer.result, trainer.step_count, how)
         except TrainingError as error:  # it would fail again
             write_json(
                 run.directory / "failure.json", {"step": trainer.step_count, "reason": str(error)}

@@ -44,6 +44,7 @@ from minigan.tensor import Tensor
 # Steps taken launch by launch before one is captured: kernels are compiled, and constants brought to the device, when they
 # are first used, and neither may happen in a capture.
 _PLAIN_STEPS = 2
+AVERAGED = "averaged."  # before the name of a moving average in a state
 _DIVERGED = 1e6  # nats: no loss of a run that learns comes near it
 
 
@@ -127,7 +128,8 @@ class Trainer:
     step, so a state that is saved and loaded goes on as if it had never stopped.
 
     A step is a fixed list of kernels: its number, its random numbers and its images are found on the device, and only its
-    metrics are read back. With `capture` a device that has graphs records it once, after some plain steps, and
+    metrics are read back. `averages` are networks with the moving averages of all weights and statistics,
+    a ← d·a + (1 − d)·w after each step, where `average_decay` d is not 0 (as for G in Yazıcı et al. 2019). With `capture` a device that has graphs records it once, after some plain steps, and
     then launches it whole; without, each kernel is launched by itself, which is slower, can be looked into, and
     gives the same numbers to the bit.
     """
@@ -148,6 +150,7 @@ class Trainer:
         self.dtype = np.dtype(settings.dtype)
         self.images = self.device.asarray(images)
         self.networks = Networks(settings)
+        self.averages = Networks(settings) if settings.average_decay else None
         betas = (settings.beta1, settings.beta2)
         self.discriminator_optimizer = Adam(
             [*self.discriminator.parameters(), *self.recognition.parameters()],
@@ -173,6 +176,11 @@ class Trainer:
         self._consistency_weights = self._constant(
             self.layout.weights(settings.lambda_consistency, 0.0)
         )
+
+    @property
+    def result(self) -> Networks:
+        """What training has come to, to be evaluated and drawn: the averages, where there are any."""
+        return self.averages or self.networks
 
     @property
     def generator(self) -> Generator:
@@ -204,6 +212,7 @@ class Trainer:
         """Launch a step, kernel by kernel or captured; see `launch_step` for what it returns."""
         constants = [
             self._is_consistent(),
+            self._average_decay(),
             *(optimizer.settings for _, optimizer in self._optimizers()),
             *(module.training for _, module in self.networks.named()),
         ]
@@ -215,7 +224,7 @@ class Trainer:
         if self._captured is None:
             self._captured = self.device.capture(self.launch_step)
         metrics = self._captured()
-        for _, value in self.networks.named_tensors():
+        for _, value in self._named_tensors():
             value.mark_changed()  # which a replay does not say
         return metrics
 
@@ -223,6 +232,11 @@ class Trainer:
         """Whether the step that comes next holds Q to one reading of an image and of its warped copy."""
         s = self.settings
         return s.lambda_consistency > 0 and self.step_count + 1 >= s.consistency_start
+
+    def _average_decay(self) -> float:
+        """d of the step that comes next: until there are 1/(1 − d) steps to average, 0."""
+        decay = self.settings.average_decay
+        return decay if self.step_count * (1 - decay) >= 1 else 0.0
 
     def launch_step(self) -> Array:
         """Launch the kernels of a step. D's loss, G's, and Σ log Q(c_i|x) of each code over the batch, in one array."""
@@ -233,6 +247,7 @@ class Trainer:
         fake = self.generator(latents)
         d_loss, log_likelihoods = self._discriminator_half(real, fake.detach(), codes)
         g_loss = self._generator_half(fake, codes)
+        self._average()
         losses = [loss.data.reshape(1) for loss in (d_loss, g_loss)]
         return device.concatenate_rows([*losses, device.column_sum(log_likelihoods.data)])
 
@@ -286,6 +301,17 @@ class Trainer:
         self._update(self.generator_optimizer, total)
         return loss
 
+    def _average(self) -> None:
+        """Bring the averages on by this step's weights and statistics."""
+        if self.averages is None:
+            return
+        decay = self._average_decay()
+        for (_, average), (_, value) in zip(
+            self.averages.named_tensors(), self.networks.named_tensors(), strict=True
+        ):
+            self.device.accumulate(average.data, value.data, decay, 1 - decay)
+            average.mark_changed()
+
     @staticmethod
     def _update(optimizer: Adam, loss: Tensor) -> None:
         optimizer.zero_grad()  # what somebody left there is no part of a step
@@ -315,8 +341,8 @@ class Trainer:
         return None
 
     def state(self) -> dict[str, np.ndarray]:
-        """Every tensor that training changes, by name: weights, running statistics, moments."""
-        state = {name: value.numpy() for name, value in self.networks.named_tensors()}
+        """Every tensor that training changes, by name: weights, running statistics, averages, moments."""
+        state = {name: value.numpy() for name, value in self._named_tensors()}
         for name, optimizer in self._optimizers():
             for key, value in optimizer.state_dict().items():
                 if isinstance(value, Tensor):
@@ -328,7 +354,7 @@ class Trainer:
         own = self.state()
         if {n: a.shape for n, a in own.items()} != {n: tuple(a.shape) for n, a in state.items()}:
             raise ValueError("this state is of other networks")
-        for name, value in self.networks.named_tensors():
+        for name, value in self._named_tensors():
             value.copy_(state[name])
         for name, optimizer in self._optimizers():
             memories = {
@@ -338,6 +364,13 @@ class Trainer:
             optimizer.load_state_dict(memories)
         self._counter.copy_(np.array([step]))
         self.step_count = step
+
+    def _named_tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """Every weight and statistic, and every average of one."""
+        yield from self.networks.named_tensors()
+        if self.averages is not None:
+            for name, average in self.averages.named_tensors():
+                yield AVERAGED + name, average
 
     def _optimizers(self) -> list[tuple[str, Adam]]:
         return [

@@ -36,11 +36,13 @@ TANH = dataclasses.replace(
 CONSISTENT = dataclasses.replace(
     SMALL, lambda_consistency=0.7, consistency_start=4, consistency_sharpness=2.0
 )
+AVERAGED = dataclasses.replace(SMALL, average_decay=0.5)
 VARIANTS = {
     "infogan": SMALL,
     "gan": GAN,
     "tanh": TANH,
     "consistent": dataclasses.replace(CONSISTENT, consistency_start=1),
+    "averaged": AVERAGED,
 }
 
 
@@ -237,7 +239,7 @@ def test_captured_steps_are_the_plain_ones_to_the_bit(
     assert [optimizer.step_count for _, optimizer in captured._optimizers()] == [6, 6]
 
 
-@pytest.mark.parametrize("settings", [SMALL, GAN], ids=["infogan", "gan"])
+@pytest.mark.parametrize("settings", [SMALL, GAN, AVERAGED], ids=["infogan", "gan", "averaged"])
 def test_a_resumed_run_is_the_same_to_the_bit(settings: Settings, tmp_path: Path) -> None:
     """Through a checkpoint, into a new trainer, and into one that has captured another state already."""
     whole = make(settings, capture=False)
@@ -293,6 +295,15 @@ def test_a_step_that_becomes_consistent_is_captured_anew(
     assert steps(captured, 9) == steps(plain, 9)
     assert same_state(captured, plain)
     assert len(functions) == (1 if start <= 3 else 2)
+
+
+def test_a_step_that_begins_to_average_is_captured_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = dataclasses.replace(SMALL, average_decay=0.75)
+    captured, plain = make(settings), make(settings, capture=False)
+    functions = captures(captured, monkeypatch)
+    assert steps(captured, 8) == steps(plain, 8)
+    assert same_state(captured, plain)
+    assert len(functions) == 2
 
 
 def test_networks_in_inference_do_not_train_on_from_a_capture() -> None:

@@ -180,6 +180,17 @@ def test_the_networks_are_those_of_the_newest_checkpoint(tmp_path: Path) -> None
         assert not any(module.training for _, module in network.named_modules())
 
 
+def test_the_networks_of_an_averaged_run_are_its_averages(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", replace(TINY, average_decay=0.5))
+    trainer = train(run)
+    networks, _ = run.networks()
+    assert trainer.averages is not None
+    averages, weights = (dict(n.named_tensors()) for n in (trainer.averages, trainer.networks))
+    for name, value in networks.named_tensors():
+        np.testing.assert_array_equal(value.numpy(), averages[name].numpy())
+    assert any(not np.array_equal(weights[n].numpy(), averages[n].numpy()) for n in weights)
+
+
 # -- stopping and going on ------------------------------------------------------------------------
 
 

@@ -20,7 +20,7 @@ from minigan.infogan import training
 from minigan.infogan.experiments import MNIST, Settings
 from minigan.infogan.networks import GENERATED, REAL, WARPED, Generator
 from minigan.infogan.objective import code_consistency, log_likelihood
-from minigan.infogan.training import StepMetrics, Trainer, warp
+from minigan.infogan.training import AVERAGED, StepMetrics, Trainer, warp
 from minigan.optim import Adam
 from minigan.random import Stream
 from minigan.tensor import Tensor
@@ -39,6 +39,7 @@ ODD = dataclasses.replace(
     learning_rate_generator=7e-3,
     lambda_categorical=0.7,
     lambda_continuous=2.5,
+    average_decay=0.75,
     batch_size=5,
     dtype="float64",
 )
@@ -501,6 +502,32 @@ def test_the_state_is_all_that_training_changes() -> None:
     assert len(moments) == 2 * count
     assert "generator_optimizer.first_moment.0" in moments
     assert "discriminator_optimizer.second_moment.0" in moments
+
+
+def test_moving_averages_of_all_weights_and_statistics() -> None:
+    """a ← d·a + (1 − d)·w, from the step on at which there are 1/(1 − d) to average."""
+    trainer = make(ODD)
+    assert trainer.averages is not None
+    expected: dict[str, np.ndarray] = {}
+    for step in range(1, 8):
+        trainer.step()
+        for name, value in trainer.networks.named_tensors():
+            new = value.numpy().copy()
+            expected[name] = new if step <= 4 else 0.75 * expected[name] + 0.25 * new
+    averages = dict(trainer.averages.named_tensors())
+    assert averages.keys() == expected.keys()
+    for name, value in averages.items():
+        np.testing.assert_allclose(value.numpy(), expected[name], rtol=1e-12, atol=1e-14)
+    assert trainer.result is trainer.averages
+
+
+def test_averages_have_no_part_in_training() -> None:
+    plain, averaged = make(dataclasses.replace(ODD, average_decay=0.0)), make(ODD)
+    assert [plain.step() for _ in range(6)] == [averaged.step() for _ in range(6)]
+    assert plain.averages is None and plain.result is plain.networks
+    state = averaged.state()
+    assert all(np.array_equal(state[name], value) for name, value in plain.state().items())
+    assert {name for name in state if name.startswith(AVERAGED)} == set(state) - set(plain.state())
 
 
 def test_a_state_of_other_networks_is_refused_and_changes_nothing() -> None:
