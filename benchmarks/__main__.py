@@ -146,21 +146,14 @@ def memory(
 
 
 @app.command("mnist")
-def train_mnist(
-    seeds: Annotated[str, typer.Option(help="seeds, separated by commas")] = "0,1,2",
-    runs: Annotated[Path, typer.Option(help="where the run directories are, or go")] = Path("runs"),
+def tabulate_mnist(
+    sweep: Annotated[
+        Path, typer.Argument(help="the directory of a `minigan sweep mnist [--preset NAME]`")
+    ],
     note: Annotated[str, typer.Option(help="what else is to be known of these runs")] = "",
 ) -> None:
-    """The original recipe on MNIST, a run a seed; runs that have ended are read, not repeated."""
-    numbers = [int(seed) for seed in seeds.split(",")]
-    results = [mnist.run_seed(runs / f"mnist-infogan-seed{n}", n) for n in numbers]
-    table = mnist.table(results, note)
-    rich.get_console().print(table.rich())
-    entries = [result.to_json() for result in results]
-    result = {"benchmark": "mnist", **report.circumstances(), "note": note, "seeds": entries}
-    report.write_json(report.RESULTS / "mnist.json", result)
-    mnist.keep_grid(mnist.best(results))
-    report.rewrite_section(report.README, "mnist", table.markdown())
+    """The runs of a sweep that have ended: L_I, agreement and unsupervised error into the results and the pages."""
+    rich.get_console().print(mnist.write(sweep, note).rich())
 
 
 @app.command("resources")

@@ -1,110 +1,184 @@
-"""The MNIST experiment as the paper has it: L_I of c1 and the unsupervised error, seed by seed.
+"""What sweeps on MNIST have come to: L_I(c1), the agreement of two views, and the unsupervised error, run by run.
 
-Each seed is one `minigan train mnist`, in a run directory of its own; a run that has ended is read, not repeated,
-and one that was stopped goes on.
+A run is chosen as one without labels would: by the agreement of what Q reads in an image and in its warped copy. How
+well agreement and L_I foretell the error is Spearman's ρ over the runs.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
-from dataclasses import dataclass
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.report import ROOT, Table
+from benchmarks import report
+from benchmarks.report import README, RESULTS, ROOT, Table
 from minigan.errors import RunError
-from minigan.infogan.runs import Run
+from minigan.infogan.strokes import spearman_correlation
+from minigan.infogan.sweep import Sweep, rows
 
+EXPERIMENTS = ROOT / "docs" / "experiments.md"
 GRID = ROOT / "docs" / "images" / "mnist.png"
+# The recipes, in the order of the README's table, as the command line calls them.
+RECIPES = {
+    "mnist": "train mnist",
+    "mnist-quick": "train mnist --preset quick",
+    "mnist-stable": "train mnist --preset stable",
+}
 
 
 @dataclass(frozen=True)
 class Result:
-    """What one seed came to, as its run directory says."""
+    """One run that has ended. None is what was not measured; the test error is read once, for the table."""
 
     seed: int
     steps: int
     information: float
     attainable: float
-    test_error: float
+    agreement: float | None
     train_error: float
-    majority_vote_test_error: float
-    grid: Path
-
-    def to_json(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "grid"}
+    test_error: float | None
+    seconds: float | None
 
 
-def run_seed(directory: Path, seed: int) -> Result:
-    """Train this seed, unless it has been trained, and read its result."""
-    if not (directory / "evaluation.json").exists():
-        exists = (directory / "experiment.json").exists()
-        command = (
-            ["resume", str(directory)]
-            if exists
-            else ["train", "mnist", "--seed", str(seed), "--out", str(directory)]
+def read(sweep: Sweep) -> list[Result]:
+    """The runs of a sweep that have ended, in the order of their seeds."""
+    results = []
+    for row in rows(sweep):
+        if row.state != "done":
+            continue
+        path = sweep.directory / row.name / "evaluation.json"
+        evaluation = json.loads(path.read_text(encoding="utf-8"))
+        code, test = evaluation["codes"][0], evaluation["test"]
+        results.append(
+            Result(
+                row.seed, row.steps, code["information"], code["attainable"], evaluation["agreement"],
+                evaluation["train"]["one_to_one_error"], test and test["one_to_one_error"], row.seconds,
+            )
+        )  # fmt: skip
+    return results
+
+
+def chosen(results: Sequence[Result]) -> Result:
+    """The run that one without labels would take: of the most agreement, or where it is unknown of the most L_I."""
+    return max(results, key=lambda result: (result.agreement or 0.0, result.information))
+
+
+def foretold(results: Sequence[Result]) -> dict[str, float]:
+    """Spearman's ρ of the training error with what is known without labels, over three runs or more."""
+    known = [result for result in results if result.agreement is not None]
+    if len(known) < 3:
+        return {}
+    errors = [result.train_error for result in known]
+    return {
+        name: round(spearman_correlation([getattr(result, name) for result in known], errors), 3)
+        for name in ("agreement", "information")
+    }
+
+
+def write(directory: Path, note: str = "") -> Table:
+    """Read a sweep, write its result, the pages' tables, and the README's grid if it is of the stable recipe."""
+    sweep = Sweep.open(directory)
+    name, results = sweep.plan.settings.experiment, read(sweep)
+    if name not in RECIPES or sweep.plan.grid:
+        raise RunError(
+            f"{directory} is not a sweep of one of the recipes ({', '.join(RECIPES)}), with seeds and no grid"
         )
-        subprocess.run([sys.executable, "-m", "minigan", *command], check=True, cwd=ROOT)
-    return read(directory, seed)
+    values = {
+        "benchmark": name, **report.circumstances(), "note": note, "settings": sweep.plan.settings.to_json(),
+        "planned_runs": len(sweep.settings), "runs": [asdict(result) for result in results],
+        "spearman_with_train_error": foretold(results),
+    }  # fmt: skip
+    table = run_table(values)
+    report.write_json(RESULTS / f"{name}.json", values)
+    report.rewrite_section(EXPERIMENTS, name, table.markdown())
+    report.rewrite_section(README, "mnist", recipe_table(kept()).markdown())
+    if name == "mnist-stable" and results:
+        best = chosen(results)
+        run = sweep.run(sweep.plan.name({}, best.seed))
+        GRID.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(run.directory / "samples" / f"step-{best.steps:08d}.png", GRID)
+    return table
 
 
-def read(directory: Path, seed: int) -> Result:
-    """The result of a run that has ended; RunError if it is of another seed, or not evaluated."""
-    run = Run.open(directory)
-    if run.settings.seed != seed:
-        raise RunError(f"{directory} is a run of seed {run.settings.seed}, not {seed}")
-    evaluation = json.loads((directory / "evaluation.json").read_text(encoding="utf-8"))
-    if evaluation["step"] != run.settings.iterations:
-        raise RunError(f"{directory} was evaluated at step {evaluation['step']}, before its end")
-    code = evaluation["codes"][0]
-    return Result(
-        seed=seed,
-        steps=evaluation["step"],
-        information=code["information"],
-        attainable=code["attainable"],
-        test_error=evaluation["test"]["one_to_one_error"],
-        train_error=evaluation["train"]["one_to_one_error"],
-        majority_vote_test_error=evaluation["test"]["majority_vote_error"],
-        grid=directory / "samples" / f"step-{evaluation['step']:08d}.png",
-    )
+def kept() -> dict[str, Mapping[str, Any]]:
+    """The result of each recipe that benchmarks/results has."""
+    paths = {name: RESULTS / f"{name}.json" for name in RECIPES}
+    return {n: json.loads(p.read_text(encoding="utf-8")) for n, p in paths.items() if p.exists()}
 
 
-def best(results: list[Result]) -> Result:
-    """The one of the lowest test error, whose samples the README shows."""
-    return min(results, key=lambda result: result.test_error)
+def _results(values: Mapping[str, Any]) -> list[Result]:
+    return [Result(**run) for run in values["runs"]]
 
 
-def keep_grid(result: Result) -> None:
-    """Copy a run's last sample grid to where the README finds it."""
-    GRID.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(result.grid, GRID)
+def _percent(share: float | None, digits: int = 1) -> str:
+    return "–" if share is None else f"{100 * share:.{digits}f} %"
 
 
-def table(results: list[Result], note: str = "") -> Table:
-    """A row a seed; `note` says what else is to be known of the runs."""
+def _spread(errors: Sequence[float | None]) -> tuple[str, str, str]:
+    """Median, best and worst; dashes if one is not known."""
+    known = [error for error in errors if error is not None]
+    if not known or len(known) < len(errors):
+        return "–", "–", "–"
+    return _percent(statistics.median(known)), _percent(min(known)), _percent(max(known))
 
-    def percent(share: float) -> str:
-        return f"{100 * share:.1f} %"
 
-    rows = [
+def run_table(values: Mapping[str, Any]) -> Table:
+    """A row a run of one recipe."""
+    results = _results(values)
+    lines = [
         (
             str(r.seed),
             f"{r.information:.3f} of {r.attainable:.3f}",
-            percent(r.test_error),
-            percent(r.train_error),
-            percent(r.majority_vote_test_error),
+            _percent(r.agreement),
+            _percent(r.train_error, 2),
+            _percent(r.test_error, 2),
+            "–" if r.seconds is None else f"{r.seconds / 60:.0f}",
         )
         for r in results
     ]
+    notes = []
+    for what in ("train", "test"):
+        median, best, worst = _spread([getattr(r, f"{what}_error") for r in results])
+        if results and median != "–":
+            notes.append(f"{what.capitalize()} error: median {median}, best {best}, worst {worst}.")
+    if rho := values["spearman_with_train_error"]:
+        notes.append(
+            f"Spearman's ρ with the training error: agreement {rho['agreement']:+.2f}, L_I {rho['information']:+.2f}."
+        )
+    planned = values["planned_runs"]
+    if len(results) < planned:
+        notes.append(f"{len(results)} of {planned} runs have ended.")
+    if values["note"]:
+        notes.append(values["note"])
+    steps = f", {results[0].steps:,} steps" if results else ""
+    columns = ("seed", "L_I(c1), nats", "agreement", "training error", "test error", "minutes")
+    return Table(f"{RECIPES[values['benchmark']]}{steps}", columns, lines, notes)
+
+
+def recipe_table(kept: Mapping[str, Mapping[str, Any]]) -> Table:
+    """A row a recipe: its error over the seeds, and that of the run that is chosen without labels."""
+    lines = []
+    for name, values in kept.items():
+        results = _results(values)
+        errors = [r.test_error for r in results]
+        taken = chosen(results) if results else None
+        lines.append(
+            (
+                f"`{RECIPES[name]}`",
+                str(len(results)),
+                *_spread(errors),
+                _percent(taken.test_error) if taken else "–",
+                f"{statistics.median(r.information for r in results):.3f}" if results else "–",
+            )
+        )
+    columns = ("recipe", "seeds", "median", "best", "worst", "chosen run", "L_I(c1), nats")
     return Table(
-        f"The original recipe on MNIST, {results[0].steps:,} steps",
-        ("seed", "L_I(c1), nats", "test error", "training error", "test error, majority vote"),
-        rows,
-        (
-            f"The grid above is of seed {best(results).seed}, the one of the lowest test error.",
-            *([note] if note else []),
-        ),
-    )
+        "Unsupervised error on MNIST's test images",
+        columns,
+        lines,
+        ("The chosen run is that of the most agreement between two views, or of the most L_I: labels have no part in it.",),
+    )  # fmt: skip
