@@ -9,7 +9,18 @@ import rich
 import typer
 from rich.markup import escape
 
-from benchmarks import account, batch, declaration, guard, kernels, mnist, report, resources, step
+from benchmarks import (
+    account,
+    batch,
+    declaration,
+    guard,
+    information,
+    kernels,
+    mnist,
+    report,
+    resources,
+    step,
+)
 from benchmarks.ladder import LADDERS
 from benchmarks.ladder import run as ladder_run
 from minigan.devices import get_device
@@ -27,7 +38,7 @@ Pause = Annotated[float, typer.Option(min=0, help="seconds before each turn")]
 DeviceName = Annotated[str, typer.Option("--device", help="cpu or cuda")]
 Write = Annotated[bool, typer.Option(help="write results/, the plots and the pages' tables")]
 
-BENCHMARKS = (step.BENCHMARK, batch.BENCHMARK, kernels.BENCHMARK)
+BENCHMARKS = (step.BENCHMARK, batch.BENCHMARK, kernels.BENCHMARK, information.BENCHMARK)
 
 
 @app.command("step")
@@ -65,6 +76,21 @@ def scale_batches(
     declaration.run(batch.BENCHMARK, plan, write)
 
 
+@app.command("information")
+def cost_of_information(
+    rounds: Annotated[int, typer.Option(min=1, help="turns that each gets")] = 20,
+    steps: Annotated[int, typer.Option(min=1, help="training steps in a turn")] = 3,
+    pause: Pause = 0.3,
+    threads: Threads = CORES,
+    batch_size: BatchSize = 128,
+    device: DeviceName = "cpu",
+    write: Write = True,
+) -> None:
+    """What L_I costs: a step of InfoGAN over one of the same GAN, which has no Q."""
+    plan = information.Plan(batch_size, threads, rounds, steps, pause, _device(device))
+    declaration.run(information.BENCHMARK, plan, write)
+
+
 @app.command("kernels")
 def compare_kernels(
     name: Annotated[
@@ -98,7 +124,8 @@ def compare_kernels(
 @app.command("guard")
 def guard_ratios(
     names: Annotated[
-        list[str] | None, typer.Argument(help="step, batch, kernels; without, those kept")
+        list[str] | None,
+        typer.Argument(help="step, batch, kernels, information; without, those kept"),
     ] = None,
     rounds: Annotated[int | None, typer.Option(min=1, help="instead of the kept result's")] = None,
 ) -> None:

@@ -137,7 +137,14 @@ def test_presets_keep_the_papers_codes_and_rates(preset: str) -> None:
     settings = get_experiment("mnist", preset)
     assert settings == get_experiment(f"mnist-{preset}") == PRESETS[f"mnist-{preset}"]
     changed = {k for k, v in settings.to_json().items() if v != MNIST.to_json()[k]}
-    allowed = {"experiment", "trunk", "generator", "iterations", "lambda_consistency"}
+    allowed = {
+        "experiment",
+        "trunk",
+        "generator",
+        "iterations",
+        "lambda_consistency",
+        "average_decay",
+    }
     added = {name for name in changed if name.startswith(("consistency_", "warp_"))}
     assert changed - added <= allowed
     assert settings.lambda_consistency > MNIST.lambda_consistency == 0
