@@ -1,4 +1,4 @@
-"""The CPU device: NumPy arrays, Numba kernels, BLAS inside them. See ``compile.py`` for who owns the cores."""
+"""The CPU device: NumPy arrays, and Numba kernels. See ``compile.py`` for who owns the cores."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import numpy as np
 from minigan.devices.cpu import (
     convolution,
     elementwise,
+    gemm,
     likelihood,
     linear,
     normalization,
     random,
     winograd,
 )
-from minigan.devices.cpu.blas import gemm_address
 from minigan.devices.cpu.compile import thread_count, use_own_pool
 from minigan.devices.cpu.memory import Pool
 from minigan.devices.kernels import (
@@ -78,8 +78,16 @@ class CPU(Device):
         c = self.empty((m, n), a.dtype)
         grid = linear.thread_grid(m, n, thread_count())
         linear.gemm(
-            gemm_address(a.dtype), transpose_a, transpose_b, a, b, _bias(bias, a), negative_slope, c, *grid
-        )  # fmt: skip
+            transpose_a,
+            transpose_b,
+            a,
+            b,
+            _bias(bias, a),
+            negative_slope,
+            c,
+            *grid,
+            self._rooms(a.dtype),
+        )
         return self._with_statistics(c, statistics)
 
     def column_sum(self, x: Array) -> Array:
@@ -104,7 +112,7 @@ class CPU(Device):
         if winograd.pays(geometry, c, o):
             plan = winograd.make_plan(geometry, c, o, x.dtype)
             winograd.filter_images(
-                gemm_address(x.dtype), x.reshape(-1), plan.side, plan.interpolate_transposed,
+                x.reshape(-1), plan.side, plan.interpolate_transposed,
                 self._filter_values(plan, w, geometry), False, _bias(bias, x), negative_slope,
                 y.reshape(-1), plan.output_side, plan.evaluate_transposed, plan.tiling, n,
                 *self._image_tiles(n, plan, x.dtype),
@@ -113,8 +121,8 @@ class CPU(Device):
         tile_rows, work = self._row_tiles(n, c, geometry, x.dtype)
         matrix = w.reshape(-1, o)
         convolution.conv2d(
-            gemm_address(x.dtype), _image_rows(x), matrix, _bias(bias, x), negative_slope,
-            _flat(geometry), tile_rows, work, y.reshape(-1, o),
+            _image_rows(x), matrix, _bias(bias, x), negative_slope,
+            _flat(geometry), tile_rows, work, self._rooms(x.dtype), y.reshape(-1, o),
         )  # fmt: skip
         return self._with_statistics(y, statistics)
 
@@ -129,7 +137,7 @@ class CPU(Device):
             plan = winograd.make_plan(geometry, c, o, x.dtype)
             sums = self.empty((thread_count(), plan.filter_size), x.dtype)
             winograd.conv2d_weight(
-                gemm_address(x.dtype), x.reshape(-1), plan.side, plan.interpolate_transposed,
+                x.reshape(-1), plan.side, plan.interpolate_transposed,
                 dy.reshape(-1), plan.output_side, plan.evaluate, plan.tiling, n,
                 *self._image_tiles(n, plan, x.dtype), sums,
             )  # fmt: skip
@@ -139,8 +147,8 @@ class CPU(Device):
         matrix = dw.reshape(-1, o)
         partial = self.empty((work.shape[0], *matrix.shape), x.dtype)
         convolution.conv2d_weight(
-            gemm_address(x.dtype), _image_rows(x), dy.reshape(-1, o),
-            _flat(geometry), tile_rows, work, partial, matrix,
+            _image_rows(x), dy.reshape(-1, o),
+            _flat(geometry), tile_rows, work, self._rooms(x.dtype), partial, matrix,
         )  # fmt: skip
         return dw
 
@@ -177,7 +185,7 @@ class CPU(Device):
         if winograd.pays(geometry, c, o):
             plan = winograd.make_plan(geometry, c, o, dy.dtype)
             winograd.filter_images(
-                gemm_address(dy.dtype), dy.reshape(-1), plan.output_side, plan.evaluate,
+                dy.reshape(-1), plan.output_side, plan.evaluate,
                 self._filter_values(plan, w, geometry), True, _bias(bias, dy), slope,
                 dx.reshape(-1), plan.side, plan.interpolate, plan.tiling, n, *self._image_tiles(n, plan, dy.dtype),
             )  # fmt: skip
@@ -188,8 +196,8 @@ class CPU(Device):
         tile_images = _tile(image * dy.itemsize, -(-n // threads))
         work = self.empty((threads, tile_images * image), dy.dtype)
         convolution.conv2d_data(
-            gemm_address(dy.dtype), dy.reshape(-1, o), matrix, _bias(bias, dy), slope,
-            _flat(geometry), tile_images, work, _image_rows(dx),
+            dy.reshape(-1, o), matrix, _bias(bias, dy), slope,
+            _flat(geometry), tile_images, work, self._rooms(dy.dtype), _image_rows(dx),
         )  # fmt: skip
         return dx
 
@@ -206,11 +214,16 @@ class CPU(Device):
         winograd.filter_values(plan.filter, w.reshape(-1), geometry.stride, values)
         return values
 
-    def _image_tiles(self, n: int, plan: winograd.Plan, dtype: Any) -> tuple[int, Array]:
-        """How many images a tile of Winograd's holds, and each thread's room for their values."""
+    def _image_tiles(self, n: int, plan: winograd.Plan, dtype: Any) -> tuple[int, Array, Array]:
+        """How many images a tile of Winograd's holds, and each thread's room for their values and for GEMM."""
         threads = thread_count()
         images = max(1, min(winograd.TILE_IMAGES, -(-n // threads)))
-        return images, self.empty((threads, images * plan.image_size + plan.row_size), dtype)
+        values = self.empty((threads, images * plan.image_size + plan.row_size), dtype)
+        return images, values, self._rooms(dtype)
+
+    def _rooms(self, dtype: Any) -> Array:
+        """What each thread needs to work in for `gemm.gemm_tile`."""
+        return self.empty((thread_count(), gemm.room(dtype)), dtype)
 
     def _row_tiles(
         self, n: int, c: int, geometry: ConvolutionGeometry, dtype: Any

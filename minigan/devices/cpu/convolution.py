@@ -15,10 +15,10 @@ from __future__ import annotations
 
 from numba import prange
 
-from minigan.devices.cpu.blas import gemm_tile
 from minigan.devices.cpu.compile import compiled, parallel
 from minigan.devices.cpu.copying import clear_elements, copy_elements
 from minigan.devices.cpu.elementwise import activate
+from minigan.devices.cpu.gemm import gemm_tile
 
 
 @compiled
@@ -85,7 +85,7 @@ def _fold(columns, c, g, image, bias, dx):
 
 
 @parallel
-def conv2d(address, x, w, bias, slope, g, tile_rows, work, y):
+def conv2d(x, w, bias, slope, g, tile_rows, work, rooms, y):
     """y = activation(unfold(x)·w + bias); y is (windows, channels out)."""
     out_width, kh, kw = g[3], g[4], g[5]
     k, o = w.shape
@@ -100,7 +100,7 @@ def conv2d(address, x, w, bias, slope, g, tile_rows, work, y):
             _unfold(x, c, g, r0, r1, work[t])
             start = r0 * out_width
             gemm_tile(
-                address, False, False, m, o, k, work[t], 0, k, w, 0, o, 0, y, start * o, o
+                False, False, m, o, k, work[t], 0, k, w, 0, o, False, y, start * o, o, rooms[t]
             )  # fmt: skip
             if bias.size:
                 for row in range(start, start + m):
@@ -110,7 +110,7 @@ def conv2d(address, x, w, bias, slope, g, tile_rows, work, y):
 
 
 @parallel
-def conv2d_data(address, dy, w, bias, slope, g, tile_images, work, dx):
+def conv2d_data(dy, w, bias, slope, g, tile_images, work, rooms, dx):
     """dx = activation(fold(dy·wᵀ) + bias); dy is (windows, channels out)."""
     height, out_height, out_width, kh, kw = g[0], g[2], g[3], g[4], g[5]
     k, o = w.shape
@@ -123,8 +123,8 @@ def conv2d_data(address, dy, w, bias, slope, g, tile_images, work, dx):
         for n0 in range(images * t // threads, end, tile_images):
             n1 = min(n0 + tile_images, end)
             gemm_tile(
-                address, False, True, (n1 - n0) * windows, k, o,
-                dy, n0 * windows * o, o, w, 0, o, 0, work[t], 0, k,
+                False, True, (n1 - n0) * windows, k, o,
+                dy, n0 * windows * o, o, w, 0, o, False, work[t], 0, k, rooms[t],
             )  # fmt: skip
             for n in range(n0, n1):
                 _fold(work[t, (n - n0) * windows * k :], c, g, n, bias, dx)
@@ -133,7 +133,7 @@ def conv2d_data(address, dy, w, bias, slope, g, tile_images, work, dx):
 
 
 @parallel
-def conv2d_weight(address, x, dy, g, tile_rows, work, partial, dw):
+def conv2d_weight(x, dy, g, tile_rows, work, rooms, partial, dw):
     """dw = unfold(x)ᵀ·dy: one partial product a thread, added in the order of the threads."""
     out_width, kh, kw = g[3], g[4], g[5]
     k, o = dw.shape
@@ -148,8 +148,8 @@ def conv2d_weight(address, x, dy, g, tile_rows, work, partial, dw):
             r1 = min(r0 + tile_rows, end)
             _unfold(x, c, g, r0, r1, work[t])
             gemm_tile(
-                address, True, False, k, o, (r1 - r0) * out_width,
-                work[t], 0, k, dy, r0 * out_width * o, o, 0 if r0 == begin else 1, partial[t], 0, o,
+                True, False, k, o, (r1 - r0) * out_width,
+                work[t], 0, k, dy, r0 * out_width * o, o, r0 > begin, partial[t], 0, o, rooms[t],
             )  # fmt: skip
     for row in prange(k):
         for i in range(o):

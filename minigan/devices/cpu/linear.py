@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from numba import prange
 
-from minigan.devices.cpu.blas import gemm_tile
 from minigan.devices.cpu.compile import compiled, parallel
 from minigan.devices.cpu.elementwise import activate
+from minigan.devices.cpu.gemm import TILE_ROWS, gemm_tile, panel_columns
 
 
 def thread_grid(m: int, n: int, threads: int) -> tuple[int, int]:
@@ -18,22 +18,29 @@ def thread_grid(m: int, n: int, threads: int) -> tuple[int, int]:
     return min(grids, key=lambda grid: (m / grid[0] + n / grid[1], grid))
 
 
+@compiled
+def _share(i, parts, length, unit):
+    """Where part i of `parts` begins in a length that is cut between whole units."""
+    return min(length, -(-length // unit) * i // parts * unit)
+
+
 @parallel
-def gemm(address, transpose_a, transpose_b, a, b, bias, slope, c, grid_rows, grid_columns):
-    """C = activation(op(A)·op(B) + bias); each thread computes one tile of C by one call of BLAS."""
+def gemm(transpose_a, transpose_b, a, b, bias, slope, c, grid_rows, grid_columns, rooms):
+    """C = activation(op(A)·op(B) + bias); each thread computes one part of C."""
     m, n = c.shape
     k = a.shape[0] if transpose_a else a.shape[1]
     for t in prange(grid_rows * grid_columns):
         i, j = t // grid_columns, t % grid_columns
-        m0, m1 = m * i // grid_rows, m * (i + 1) // grid_rows
-        n0, n1 = n * j // grid_columns, n * (j + 1) // grid_columns
+        m0, m1 = _share(i, grid_rows, m, TILE_ROWS), _share(i + 1, grid_rows, m, TILE_ROWS)
+        width = panel_columns(c)
+        n0, n1 = _share(j, grid_columns, n, width), _share(j + 1, grid_columns, n, width)
         a0 = m0 if transpose_a else m0 * k
         b0 = n0 * k if transpose_b else n0
         lda = m if transpose_a else k
         ldb = k if transpose_b else n
         gemm_tile(
-            address, transpose_a, transpose_b, m1 - m0, n1 - n0, k,
-            a, a0, lda, b, b0, ldb, 0, c, m0 * n + n0, n,
+            transpose_a, transpose_b, m1 - m0, n1 - n0, k,
+            a, a0, lda, b, b0, ldb, False, c, m0 * n + n0, n, rooms[t],
         )  # fmt: skip
         for row in range(m0, m1):
             if bias.size:

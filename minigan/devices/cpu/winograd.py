@@ -33,10 +33,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import prange
 
-from minigan.devices.cpu.blas import gemm_tile
 from minigan.devices.cpu.compile import compiled, parallel
 from minigan.devices.cpu.copying import clear_elements
 from minigan.devices.cpu.elementwise import activate
+from minigan.devices.cpu.gemm import gemm_tile
 from minigan.devices.kernels import ConvolutionGeometry
 
 Array = np.ndarray[Any, Any]
@@ -296,7 +296,7 @@ def filter_gradient(matrix, partial, stride, dw):
 
 @parallel
 def filter_images(
-    address, x, side, forth, u, transpose_u, bias, slope, y, y_side, back, tiling, batch, tile, work
+    x, side, forth, u, transpose_u, bias, slope, y, y_side, back, tiling, batch, tile, work, rooms
 ):  # fmt: skip
     """y = activation(back(U ⊙ forth(x)) + bias), `tile` images at a time; each matrix of U is transposed if asked.
 
@@ -320,8 +320,8 @@ def filter_images(
             for p in range(POINTS * POINTS):
                 start = starts.flat[p] * images
                 gemm_tile(
-                    address, False, transpose_u, rows.flat[p] * images, o, k,
-                    values, start * k, k, u, p * k * o, u_columns, 0, products, start * o, o,
+                    False, transpose_u, rows.flat[p] * images, o, k,
+                    values, start * k, k, u, p * k * o, u_columns, False, products, start * o, o, rooms[t],
                 )  # fmt: skip
             _start_with_bias(y, n0 * image, images * image, bias)
             for n in range(images):
@@ -331,7 +331,7 @@ def filter_images(
 
 @parallel
 def conv2d_weight(
-    address, x, side, inputs, dy, y_side, outputs, tiling, batch, tile, work, partial
+    x, side, inputs, dy, y_side, outputs, tiling, batch, tile, work, rooms, partial
 ):  # fmt: skip
     """partial = Pᵀ(x)ᵀ·E(dy) at each pair of points, one sum a thread. `inputs` are Pᵀ, `outputs` E."""
     rows, starts = tiling[0], tiling[1]
@@ -352,7 +352,7 @@ def conv2d_weight(
             for p in range(POINTS * POINTS):
                 start = starts.flat[p] * images
                 gemm_tile(
-                    address, True, False, k, o, rows.flat[p] * images,
+                    True, False, k, o, rows.flat[p] * images,
                     x_values, start * k, k, dy_values, start * o, o,
-                    1, partial[t], p * k * o, o,
+                    True, partial[t], p * k * o, o, rooms[t],
                 )  # fmt: skip
