@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numba
 import numpy as np
-import threadpoolctl
 
 from benchmarks.cost import Roofline
 from benchmarks.timing import Rounds, finished
@@ -40,6 +40,18 @@ def _cupy_triad(a: Array, b: Array, s: Array, c: Array) -> None:
     cupy.ElementwiseKernel("T a, T b, T s", "T c", "c = a + s * b", "triad")(a, b, s, c)
 
 
+def _blas_of_the_cpu() -> Callable[[int], AbstractContextManager[Any]]:
+    import threadpoolctl
+
+    controller = threadpoolctl.ThreadpoolController()
+    return lambda threads: controller.limit(limits=threads, user_api="blas")
+
+
+# What holds the library's GEMM to a number of threads, and afterwards lets it go.
+_HOLD: dict[str, Callable[[], Callable[[int], AbstractContextManager[Any]]]] = {
+    "cpu": _blas_of_the_cpu,
+    "cuda": lambda: lambda threads: nullcontext(),
+}
 _TRIADS: dict[str, Callable[..., None]] = {"cpu": _numba_triad, "cuda": _cupy_triad}
 
 
@@ -49,10 +61,10 @@ def rate_contenders(device_name: str, threads: int) -> dict[str, Callable[[], ob
     matmul = device.array_module.matmul
     a, b, c = (device.ones((SIDE, SIDE), np.float32) for _ in range(3))
     x, y, z = (device.ones((LENGTH,), np.float32) for _ in range(3))
-    blas = threadpoolctl.ThreadpoolController()
+    held = _HOLD[device_name]()
 
     def gemm() -> None:
-        with blas.limit(limits=threads, user_api="blas"):  # and then as they were
+        with held(threads):
             matmul(a, b, out=c)
 
     def triad() -> None:

@@ -34,8 +34,8 @@ from minigan.devices.memory import host_array
 
 Array = np.ndarray[Any, Any]
 
-# Unfolded windows of one tile, in bytes: about a core's second-level cache. Smaller tiles repeat BLAS's packing
-# of the filter too often (84 against 89 GFLOP/s on one core at half of it), larger ones gain nothing.
+# Unfolded windows of one tile, in bytes: about a core's second-level cache. Smaller tiles repeat the packing
+# of the filter too often, larger ones gain nothing.
 _TILE_BYTES = 1024 * 1024
 
 

@@ -1,7 +1,7 @@
 """How the CPU's kernels are compiled, cached and run: Numba, with one pool of threads that owns the cores.
 
-Who owns the cores. Numba's pool runs every parallel kernel, and inside it each thread calls a
-single-threaded BLAS on its own tile (see ``blas.py``). The pool's layer is ``workqueue``: its idle
+Who owns the cores. Numba's pool runs every parallel kernel, and no kernel calls a library that has
+threads of its own (products are ``gemm.py``'s). The pool's layer is ``workqueue``: its idle
 threads sleep, where those of GNU OpenMP spin after each region and halve the speed of whatever runs
 next, and it does not break under ``fork``. It aborts the process when two Python threads enter it at
 once, so parallel kernels take one lock.

@@ -43,7 +43,7 @@ def panel_columns(c):
 
 def room(dtype: Any) -> int:
     """The elements that `gemm_tile` needs to work in: a block of A, a panel of B, a tile of C."""
-    itemsize = np.dtype(dtype).itemsize
+    itemsize = int(np.dtype(dtype).itemsize)
     depth, width = _DEPTH_BYTES // itemsize, TILE_VECTORS * VECTOR_BYTES // itemsize
     return _BLOCK_ROWS * depth + depth * width + TILE_ROWS * width
 

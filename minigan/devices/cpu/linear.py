@@ -6,7 +6,8 @@ from numba import prange
 
 from minigan.devices.cpu.compile import compiled, parallel
 from minigan.devices.cpu.elementwise import activate
-from minigan.devices.cpu.gemm import TILE_ROWS, gemm_tile, panel_columns
+from minigan.devices.cpu.gemm import gemm_tile, panel_columns
+from minigan.devices.cpu.vectors import TILE_ROWS
 
 
 def thread_grid(m: int, n: int, threads: int) -> tuple[int, int]:

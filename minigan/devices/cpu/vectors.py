@@ -84,7 +84,7 @@ def _indices(count: int) -> list[types.Type]:
     return [types.int64] * count
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def multiply_panels(
     typing_context, a, a0, b, b0, depth, c, c0, row, accumulate, ahead, ahead0, stride
 ):
@@ -159,7 +159,7 @@ def _tile_rows(itemsize: int) -> int:
 
 
 def _make_copy_strip(width: Width) -> Callable[..., None]:
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def copy_strip(typing_context, source, source0, stride, rows, target, target0, target_stride):
         """Copy rows of one strip, `stride` elements apart in the source and `target_stride` in the target."""
         signature = types.void(source, *_indices(3), target, *_indices(2))
@@ -176,11 +176,11 @@ def _make_copy_strip(width: Width) -> Callable[..., None]:
 
         return signature, generate
 
-    return copy_strip  # type: ignore[no-any-return]
+    return copy_strip
 
 
 def _make_transpose_strip(width: Width) -> Callable[..., None]:
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def transpose_strip(
         typing_context, source, source0, stride, blocks, target, target0, target_stride
     ):
@@ -206,7 +206,7 @@ def _make_transpose_strip(width: Width) -> Callable[..., None]:
 
         return signature, generate
 
-    return transpose_strip  # type: ignore[no-any-return]
+    return transpose_strip
 
 
 def _transposed(builder: ir.IRBuilder, rows: list[Any]) -> list[Any]:
