@@ -90,9 +90,8 @@ def multiply_panels(
 ):
     """A tile of C (+)= a panel of A · a panel of B, `depth` deep; the tile's sums never leave the registers.
 
-    Column k of A's panel are `TILE_ROWS` elements at a0 + k·TILE_ROWS, row k of B's are
-    `TILE_VECTORS` vectors; C's rows
-    begin `row` elements apart. A line of `ahead` is fetched with each k, `stride` elements after the last.
+    Column k of A's panel is `TILE_ROWS` elements, row k of B's `TILE_VECTORS` vectors, each after the last one's end; C's rows begin
+    `row` elements apart. A line of `ahead` is fetched with each k, `stride` elements after the last.
     """
     signature = types.void(a, *_indices(1), b, *_indices(2), c, *_indices(3), ahead, *_indices(2))  # fmt: skip
 
