@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import resource
 import statistics
@@ -25,18 +26,20 @@ def interleave(
     """Time the contenders in turns: in each round every one makes some calls, after a pause.
 
     A machine's speed drifts, by heat and by what else it does; the ratio within a round is what stays. The
-    pause is for threads that spin after their work, waiting for more: they would slow the next contender.
+    pause is for threads that spin after their work, waiting for more: they would slow the next contender. The order is
+    drawn anew in each round, so that none always follows the same other, and finds the caches as that one leaves them.
     """
     for name, call in contenders.items():
         progress(f"warming up: {name}")
         for _ in range(warm_up):
             call()
     times: dict[str, Rounds] = {name: [] for name in contenders}
+    names, order = list(contenders), random.Random(0)
     for i in range(rounds):
         progress(f"round {i + 1} of {rounds}")
-        for name, call in contenders.items():
+        for name in order.sample(names, len(names)):
             time.sleep(pause)
-            times[name].append([milliseconds(call) for _ in range(calls)])
+            times[name].append([milliseconds(contenders[name]) for _ in range(calls)])
     return times
 
 
