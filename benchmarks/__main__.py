@@ -175,12 +175,21 @@ def memory(
 @app.command("mnist")
 def tabulate_mnist(
     sweep: Annotated[
-        Path, typer.Argument(help="the directory of a `minigan sweep mnist [--preset NAME]`")
-    ],
+        Path | None,
+        typer.Argument(
+            help="the directory of a `minigan sweep mnist [--preset NAME]`; without, what results/ has"
+        ),
+    ] = None,
     note: Annotated[str, typer.Option(help="what else is to be known of these runs")] = "",
 ) -> None:
     """The runs of a sweep that have ended: L_I, agreement and unsupervised error into the results and the pages."""
-    rich.get_console().print(mnist.write(sweep, note).rich())
+    if sweep is None:
+        mnist.write_pages()
+    else:
+        mnist.write(sweep, note)
+    for values in mnist.kept().values():
+        rich.get_console().print(mnist.run_table(values).rich())
+    rich.get_console().print(mnist.recipe_table(mnist.kept()).rich())
 
 
 @app.command("resources")

@@ -79,7 +79,7 @@ def foretold(results: Sequence[Result]) -> dict[str, float]:
     }
 
 
-def write(directory: Path, note: str = "") -> Table:
+def write(directory: Path, note: str = "") -> None:
     """Read a sweep, write its result, the pages' tables, and the README's grid if it is of the stable recipe."""
     sweep = Sweep.open(directory)
     name, results = sweep.plan.settings.experiment, read(sweep)
@@ -92,16 +92,20 @@ def write(directory: Path, note: str = "") -> Table:
         "planned_runs": len(sweep.settings), "runs": [asdict(result) for result in results],
         "spearman_with_train_error": foretold(results),
     }  # fmt: skip
-    table = run_table(values)
     report.write_json(RESULTS / f"{name}.json", values)
-    report.rewrite_section(EXPERIMENTS, name, table.markdown())
-    report.rewrite_section(README, "mnist", recipe_table(kept()).markdown())
+    write_pages()
     if name == "mnist-stable" and results:
         best = chosen(results)
         run = sweep.run(sweep.plan.name({}, best.seed))
         GRID.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(run.directory / "samples" / f"step-{best.steps:08d}.png", GRID)
-    return table
+
+
+def write_pages() -> None:
+    """The tables of what benchmarks/results has, into the pages."""
+    for name, values in kept().items():
+        report.rewrite_section(EXPERIMENTS, name, run_table(values).markdown())
+    report.rewrite_section(README, "mnist", recipe_table(kept()).markdown())
 
 
 def kept() -> dict[str, Mapping[str, Any]]:
@@ -141,10 +145,13 @@ def run_table(values: Mapping[str, Any]) -> Table:
         for r in results
     ]
     notes = []
-    for what in ("train", "test"):
-        median, best, worst = _spread([getattr(r, f"{what}_error") for r in results])
-        if results and median != "–":
-            notes.append(f"{what.capitalize()} error: median {median}, best {best}, worst {worst}.")
+    for what, errors in (
+        ("Training", [r.train_error for r in results]),
+        ("Test", [r.test_error for r in results]),
+    ):
+        median, best, worst = _spread(errors)
+        if median != "–":
+            notes.append(f"{what} error: median {median}, best {best}, worst {worst}.")
     if rho := values["spearman_with_train_error"]:
         notes.append(
             f"Spearman's ρ with the training error: agreement {rho['agreement']:+.2f}, L_I {rho['information']:+.2f}."
