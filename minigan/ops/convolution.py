@@ -124,6 +124,8 @@ def _check(x: Array, w: Array, b: Array | None, negative_slope: float) -> None:
         raise ValueError(
             "x is (batch, height, width, channels) and w (kernel height, kernel width, channels in, out)"
         )
+    if min(w.shape) < 1:
+        raise ValueError("w has at least one channel in and out, and a kernel of at least 1×1")
     if b is not None and b.shape != (w.shape[3],):
         raise ValueError("b has one element for each channel out (the last axis of w)")
     check_one_float_dtype(x, w, b)
