@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from minigan.devices.emulated import Emulated
+from minigan.devices.emulated.compile import UNSET_LOCALS, compiler_takes
 from minigan.devices.precision import using_float32_precision
 from minigan.devices.sources import kernel_sources
 from minigan.errors import KernelError
@@ -129,3 +130,21 @@ def test_a_fragment_with_two_words_exchanged_gives_another_product(tmp_path: Pat
     scale = np.abs(A) @ np.abs(B)
     assert np.abs(right - A @ B).max() <= 2**-9 * scale.max()
     assert np.abs(wrong - A @ B).max() > 0.1 * scale.max()
+
+
+@pytest.mark.skipif(not compiler_takes(UNSET_LOCALS), reason="the compiler leaves locals as they are")
+@pytest.mark.parametrize(
+    ("file", "right", "call", "expected"),
+    [
+        ("tile.cuh", "    real sum[rows][columns] = {};", product, A @ B),
+        ("tile.cuh", "    float sum[kDown][kAcross][4] = {};", tf32_product, A @ B),
+        ("reduction.cu", "    real sum = 0;", lambda d: d.weighted_sum(ROWS, None, 1.0), ROWS.sum()),
+    ],
+    ids=["registers", "fragments", "a sum"],
+)  # fmt: skip
+def test_a_sum_that_starts_with_nothing_gives_another_result(
+    tmp_path: Path, file: str, right: str, call: Callable[[Emulated], Any], expected: Any
+) -> None:
+    """No access to memory shows it; but what a local variable starts with is not zero by luck."""
+    device = mutated(tmp_path, file, right, right.partition(" =")[0] + ";")
+    assert not np.abs(call(device) - expected).max() < 1e30  # or NaN

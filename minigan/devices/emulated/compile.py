@@ -29,6 +29,8 @@ _FAST = ("-O3",)
 _WATCHED = ("-O1", "-g", "-gdwarf-4", "-DMINIGAN_STRICT", "-fsanitize=thread")
 # And where an index, an address or an integer is out of range.
 _STRICT = ("-fsanitize=bounds,alignment,integer-divide-by-zero,signed-integer-overflow",)
+# A local variable that is not initialised holds a pattern (a float about −10³⁸, or NaN), and not zero by luck. GCC has it since 12.
+UNSET_LOCALS = "-ftrivial-auto-var-init=pattern"
 # And at the start of each basic block: those of the source, so that how often an instruction ran is known.
 _PROFILE_GCC = ("-fsanitize-coverage=trace-pc", "-fno-reorder-blocks")
 _PROFILE_CLANG = ("-fsanitize-coverage=bb,no-prune,trace-pc",)
@@ -68,6 +70,12 @@ def compiler() -> str:
     raise DeviceError("the emulated device needs a C++ compiler; install g++ or clang++")
 
 
+def compiler_takes(flag: str) -> bool:
+    """Whether the compiler knows a flag."""
+    command = [compiler(), flag, "-E", "-x", "c++", os.devnull]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
 class Watch(enum.Enum):
     """What a kernel library reports to the runtime as it runs."""
 
@@ -83,9 +91,10 @@ def _watch_flags(watch: Watch) -> tuple[str, ...]:
     version = subprocess.run([compiler(), "--version"], capture_output=True, text=True, check=False)
     clang = "clang" in version.stdout
     profile = _PROFILE_CLANG if clang else _PROFILE_GCC
+    strict = (*_STRICT, UNSET_LOCALS) if compiler_takes(UNSET_LOCALS) else _STRICT
     return (
         *_WATCHED, *(() if clang else _WATCHED_GCC),
-        *(_STRICT if watch is Watch.ACCESSES else profile),
+        *(strict if watch is Watch.ACCESSES else profile),
     )  # fmt: skip
 
 
