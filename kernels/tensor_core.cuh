@@ -30,6 +30,7 @@ __device__ __forceinline__ unsigned round_to_tf32(float x) {
 // multiple of 16 bytes, and gets word t of row `group` of each.
 __device__ __forceinline__ void load_matrices(unsigned (&words)[4], const void* row) {
     const int lane = emulation::lane_index(), group = lane / 4, t = lane % 4;
+    assert(size_t(row) % 16 == 0);
     *static_cast<const void**>(emulation::exchange_slot(lane)) = row;
     __syncwarp();
     for (int matrix = 0; matrix < 4; ++matrix) {

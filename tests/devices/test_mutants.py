@@ -40,6 +40,11 @@ def tf32_product(device: Emulated) -> Any:
         return device.gemm(A, B)
 
 
+def odd_tf32_product(device: Emulated) -> Any:
+    with using_float32_precision("tf32"):
+        return device.gemm(A[:, :77].copy(), B[:77])
+
+
 MUTANTS = {
     "a barrier removed": Mutant(
         "tile.cuh", "__syncthreads();  // everybody's copies", "// everybody's copies", product,
@@ -76,6 +81,10 @@ MUTANTS = {
     "a fragment's row too far": Mutant(
         "tile.cuh", "lane / 16 * 8 + lane % 8, k0", "lane / 16 * 8 + lane % 8 + 64, k0", tf32_product,
         r"gemm_nn\w*_tf32: .*reads byte \d+ of shared 'tile_\w' in tensor_core.cuh:\d+.*(nobody has written|not been waited for)|gemm_nn\w*_tf32: a race",
+    ),
+    "a matrix's rows that are not aligned": Mutant(
+        "tile.cuh", "k_is_contiguous ? kSlice + kVector : places", "k_is_contiguous ? kSlice + 1 : places", odd_tf32_product,
+        r"gemm_nn_tf32: thread .* finds in tensor_core.cuh:\d+ that 'size_t\(row\) % 16 == 0' does not hold",
     ),
     "two splits in one result": Mutant(
         "tile.cuh", "return results + blockIdx.y * size;", "return results + 0 * size;", lambda d: d.gemm(LONG_A, LONG_B),
@@ -132,7 +141,9 @@ def test_a_fragment_with_two_words_exchanged_gives_another_product(tmp_path: Pat
     assert np.abs(wrong - A @ B).max() > 0.1 * scale.max()
 
 
-@pytest.mark.skipif(not compiler_takes(UNSET_LOCALS), reason="the compiler leaves locals as they are")
+@pytest.mark.skipif(
+    not compiler_takes(UNSET_LOCALS), reason="the compiler leaves locals as they are"
+)
 @pytest.mark.parametrize(
     ("file", "right", "call", "expected"),
     [
