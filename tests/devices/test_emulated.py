@@ -230,7 +230,7 @@ def trainers(dtype: str, device: str) -> tuple[Trainer, Trainer]:
     images = mnist.load("test").images
     # Of about 300,000 pre-activations a step one may lie so near a kink of the leaky ReLU that the rounding of float32
     # puts it on either side, and then a gradient jumps by percents on any pair of devices. With this seed none does.
-    settings = dataclasses.replace(MNIST, batch_size=8, dtype=dtype, seed=5)
+    settings = dataclasses.replace(MNIST, batch_size=8, dtype=dtype, seed=6)
     other = dataclasses.replace(settings, device=device)
     # Launch by launch, since these tests look between the halves of a step.
     return Trainer(settings, images), Trainer(other, images, capture=False)
