@@ -7,7 +7,7 @@ inputs, D, batches and optimizers; nothing is read out of its images, and nothin
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy as np
 from benchmarks.declaration import Benchmark, Goal, Presentation, Result, Say, Section
 from benchmarks.peers import Peer
 from benchmarks.report import PERFORMANCE, Table, setting
+from benchmarks.step import Plan
 from benchmarks.timing import Rounds, interleave, ratio_summary, summary
 from minigan.infogan.networks import GENERATED, REAL
 from minigan.infogan.objective import discriminator_loss, generator_loss
@@ -24,18 +25,6 @@ from minigan.tensor import Tensor
 
 INFOGAN, PLAIN_GAN = Peer("InfoGAN", "minigan"), Peer("plain GAN", "minigan")
 FOR_FREE = Goal("for_free", "InfoGAN / the same GAN", 1.05)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How the step is measured."""
-
-    batch_size: int = 128
-    threads: int = 1
-    rounds: int = 20
-    steps: int = 3
-    pause: float = 0.3  # seconds
-    device: str = "cpu"
 
 
 class PlainTrainer(Trainer):
