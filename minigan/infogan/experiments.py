@@ -57,7 +57,8 @@ class Settings:
     ``objective.code_consistency`` for categorical codes, from step `consistency_start` on; its s is
     `consistency_sharpness`, and copies are warped by at most `warp_rotation` degrees, `warp_scale` of their size, a shear
     of `warp_shear` and `warp_shift` pixels. With an `average_decay` what is evaluated and drawn are moving averages of all
-    weights and statistics (``Trainer.averages``), 0 in the paper's recipes. `beta1` and `beta2` are Adam's. Images are scaled to [`image_low`, 1].
+    weights and statistics (``Trainer.averages``), 0 in the paper's recipes. `beta1` and `beta2` are Adam's. Images are scaled
+    to [`image_low`, 1].
     `device` is the one that computes, never "auto": a run goes on where it began. `float32_precision` is that of the
     training steps' products (`minigan.set_float32_precision`). `dataset` says how the images at `data` are read
     (``minigan.datasets.catalogue``); `data` is an absolute path, "" for what is inside minigan, or "scenes" for what it

@@ -129,8 +129,8 @@ class Trainer:
 
     A step is a fixed list of kernels: its number, its random numbers and its images are found on the device, and only its
     metrics are read back. `averages` are networks with the moving averages of all weights and statistics,
-    a ← d·a + (1 − d)·w after each step, where `average_decay` d is not 0 (as for G in Yazıcı et al. 2019). With `capture` a device that has graphs records it once, after some plain steps, and
-    then launches it whole; without, each kernel is launched by itself, which is slower, can be looked into, and
+    a ← d·a + (1 − d)·w after each step, where `average_decay` d is not 0 (as for G in Yazıcı et al. 2019).
+    With `capture` a device that has graphs records the step once, after some plain ones, and then launches it whole; without, each kernel is launched by itself, which is slower, can be looked into, and
     gives the same numbers to the bit.
     """
 
