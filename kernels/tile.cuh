@@ -222,7 +222,8 @@ using Tf32Product = ProductOnTensorCores<kTensorCores>;
 template <int tile_rows, int tile_columns, class Part>
 __device__ __forceinline__ void store_moments(Part& part, real* moments, int column0, int n) {
     constexpr int kDown = tile_rows / Part::kRows;
-    __shared__ real sums[kDown][tile_columns], means[tile_columns];
+    __shared__ real sums[kDown][tile_columns];
+    __shared__ real means[tile_columns];
     const int own = threadIdx.x;
     const auto sum_columns = [&](const auto& term) {  // of all rows, into sums[0]
 #pragma unroll
@@ -236,9 +237,8 @@ __device__ __forceinline__ void store_moments(Part& part, real* moments, int col
         if (own < tile_columns) {
             real sum = 0;
             for (int i = 0; i < kDown; ++i) sum += sums[i][own];
-            sums[0][own] = sum;
+            sums[0][own] = sum;  // for this thread alone to read
         }
-        __syncthreads();
     };
     sum_columns([](real value, int) { return value; });
     if (own < tile_columns) means[own] = sums[0][own] / real(tile_rows);

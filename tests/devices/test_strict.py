@@ -1,5 +1,6 @@
 """Strict mode of the emulated device: each mistake is reported for what it is, and what is right is not."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,9 @@ import pytest
 
 import minigan as mg
 from minigan.devices.emulated import Emulated
+from minigan.devices.emulated.compile import Watch, kernel_library
+from minigan.devices.emulated.reports import shared_variables
+from minigan.devices.sources import kernel_sources
 from minigan.errors import KernelError
 
 MISTAKES = Path(__file__).parent / "kernels" / "mistakes.cu"
@@ -55,6 +59,9 @@ RIGHT: dict[str, tuple[Any, ...]] = {
     "copied_far": (X, floats(), 1),
     "local_index": (floats(), 0),
     "shared_index": (X, floats(), 0),
+    "shared_pointer": (X, floats(), 0),
+    "unaligned_copy": (X, floats(), 4),
+    "left_out": (floats(), 0xFFFFFFFF),
     "overflowing": (ints(), 0),
     "divided": (ints(), 2),
 }
@@ -127,6 +134,10 @@ def test_a_race_within_a_block(
         ("copied_far", (X[:256], floats(), 1), 1, r"thread \(63,0,0\) .* reads 16 bytes in .*{far}.*, 16 bytes past the end of 'x'"),
         ("local_index", (floats(), 1), 1, r"uses index 4, outside its array, in {local}"),
         ("shared_index", (X, floats(), 1), 1, r"thread \(63,0,0\) .* uses index 64, outside its array, in {index}"),
+        ("shared_pointer", (X, floats(), 1), 1, r"thread \(63,0,0\) .* writes 4 bytes in {pointer}, 4 bytes past the end of shared 'first'"),
+        ("shared_pointer", (X, floats(), -1), 1, r"thread \(0,0,0\) .* writes 4 bytes in {pointer}, 4 bytes before the start of shared 'first'"),
+        ("unaligned_copy", (X, floats(), 1), 1, rf"{THREAD} copies 16 bytes asynchronously in .*{{unaligned}}.* no multiples of 16"),
+        ("left_out", (floats(), 0x7FFFFFFF), 1, r"thread \((31|63),0,0\) .* calls a warp barrier in {left_out} whose mask leaves its lane out"),
         ("overflowing", (ints(), 1000), 1, r"has an integer overflow in {overflow}"),
         ("divided", (ints(), 0), 1, r"divides an integer by zero in {divided}"),
     ],
@@ -139,6 +150,7 @@ def test_a_mistake_is_reported_for_what_it_is(
         stored=line("KERNEL stored"), null=line("KERNEL null_pointer"), four=line("float4*>(x + at)"),
         stranger=line("__shfl_sync(0x3u"), issued=line("copy_async(tile[stage]"), far=line("copy_async(tile + 4"),
         local=line("y[threadIdx.x] = part["), index=line("first[threadIdx.x + by]"),
+        pointer=line("p[by] = x"), unaligned=line("x + at + 4"), left_out=line("__syncwarp(mask)"),
         overflow=line("KERNEL overflowing"), divided=line("KERNEL divided"),
     )  # fmt: skip
     with pytest.raises(KernelError, match=rf"mistakes.cu: {kernel}: .*({pattern})"):
@@ -205,6 +217,16 @@ def test_neighbours_in_memory_are_out_of_bounds() -> None:
     rows = np.zeros((2, 64), np.float32)
     with pytest.raises(KernelError, match="past the end of 'x'"):
         launch(Emulated(strict=True), "shifted", rows[0], floats(), 1)
+
+
+@pytest.mark.parametrize("file", ["gemm.cu", "normalization.cu", "convolution.cu"])
+def test_no_shared_variable_is_next_to_another(file: str) -> None:
+    """Of functions and of templates alike, each with the gap before it that its declaration has."""
+    library = kernel_library(kernel_sources() / file, "float", watch=Watch.ACCESSES)
+    variables = sorted(shared_variables(library))
+    assert len(variables) > 2
+    for one, next_one in itertools.pairwise(variables):
+        assert next_one.offset - (one.offset + one.bytes) >= 1024, (one, next_one)
 
 
 def test_a_strict_launch_computes_the_same() -> None:

@@ -12,7 +12,8 @@ constexpr int kTile = 16;
 
 KERNEL conv2d(const real* __restrict__ x, const real* __restrict__ w, real* __restrict__ y, GEOMETRY_PARAMETERS) {
     const Geometry g = GEOMETRY;
-    __shared__ real a[kTile][kTile], b[kTile][kTile];
+    __shared__ real a[kTile][kTile];
+    __shared__ real b[kTile][kTile];
     const int down = threadIdx.y, across = threadIdx.x;
     const int window = blockIdx.x * kTile + down, channel = blockIdx.y * kTile + across;
 

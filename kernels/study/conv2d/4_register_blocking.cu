@@ -14,7 +14,8 @@ constexpr int kPart = kTile / kSide;  // rows, and columns, of a thread
 
 KERNEL conv2d(const real* __restrict__ x, const real* __restrict__ w, real* __restrict__ y, GEOMETRY_PARAMETERS) {
     const Geometry g = GEOMETRY;
-    __shared__ real a[kTile][kSlice], b[kSlice][kTile];
+    __shared__ real a[kTile][kSlice];
+    __shared__ real b[kSlice][kTile];
     const int down = threadIdx.y, across = threadIdx.x, thread = down * kSide + across;
     const int window0 = blockIdx.x * kTile, channel0 = blockIdx.y * kTile;
 

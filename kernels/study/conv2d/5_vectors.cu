@@ -20,7 +20,8 @@ __device__ __forceinline__ void copy(Vector& target, const real* data, int index
 
 KERNEL conv2d(const real* __restrict__ x, const real* __restrict__ w, real* __restrict__ y, GEOMETRY_PARAMETERS) {
     const Geometry g = GEOMETRY;
-    __shared__ Vector a[kTile][kSliceVectors], b[kSlice][kTileVectors];
+    __shared__ Vector a[kTile][kSliceVectors];
+    __shared__ Vector b[kSlice][kTileVectors];
     const int down = threadIdx.y, across = threadIdx.x, thread = down * kSide + across;
     const int window0 = blockIdx.x * kTile, channel0 = blockIdx.y * kTile;
 

@@ -22,7 +22,7 @@ from minigan.devices.emulated.arrays import EmulatedArray, kernels_only
 from minigan.devices.emulated.compile import Watch, compiler, kernel_library, load
 from minigan.devices.emulated.profiling import LaunchProfile, Recorder
 from minigan.devices.emulated.reports import explain
-from minigan.devices.emulated.strict import GuardedArrays, owner_of
+from minigan.devices.emulated.strict import GuardedArrays, owner_of, shared_extents
 from minigan.devices.kernels import Result
 from minigan.devices.launch import KernelDevice, Launch
 from minigan.devices.memory import address, host_array
@@ -39,6 +39,7 @@ class LaunchSettings(ctypes.Structure):
         ("grid", ctypes.c_uint * 3), ("block", ctypes.c_uint * 3), ("shared_bytes", ctypes.c_uint64),
         ("order_seed", ctypes.c_uint32), ("workers", ctypes.c_int32),
         ("buffers", ctypes.c_void_p), ("buffer_count", ctypes.c_int32),
+        ("shared_count", ctypes.c_int32), ("shared_variables", ctypes.c_void_p),
         ("check", ctypes.c_int32), ("profile", ctypes.c_void_p),
     )  # fmt: skip
 
@@ -165,9 +166,11 @@ class Emulated(KernelDevice):
         pointers = (ctypes.c_void_p * len(values))(*(ctypes.addressof(v) for v in values))
         structs = [value for value in values if isinstance(value, ctypes.Array)]
         buffers = guarded.buffers(structs) if guarded is not None else ()
+        shared = shared_extents(library) if self.strict else ()
         settings = LaunchSettings(
             dim3(grid), dim3(block), shared_bytes, self.order_seed, self.workers,
             ctypes.addressof(buffers) if buffers else None, len(buffers),
+            len(shared), ctypes.addressof(shared) if shared else None,
             self.strict, ctypes.addressof(recorder.sink) if recorder is not None else None,
         )  # fmt: skip
         if message := call_launcher(library, kernel, settings, pointers):

@@ -47,8 +47,8 @@ _WRAPPER = """
 #include "cuda_emulation.h"
 #include "{source}"
 
-static thread_local char shared_anchor;
-EMULATION_UNWATCHED static void* anchor() {{ return &shared_anchor; }}
+static thread_local char emulation_anchor;
+EMULATION_UNWATCHED static void* anchor() {{ return &emulation_anchor; }}
 
 {launchers}
 """

@@ -15,11 +15,12 @@ from minigan.devices.sources import kernel_parameters
 
 
 def explain(message: str, library: Path, source: Path, kernel: str) -> str:
-    """`message` with its {code:…}, {argument:…} and {shared:…} (see checker.h) resolved."""
+    """`message` with its {code:…}, {argument:…}, {shared:…} and {variable:…} (see checker.h) resolved."""
     message = re.sub(r"\{code:(\w+)\}", lambda m: source_line(library, m[1]), message)
     names = parameter_names(source.read_text(encoding="utf-8"), kernel)
     message = re.sub(r"\{argument:(\d+)\}", lambda m: _argument(names, int(m[1])), message)
-    return re.sub(r"\{shared:(\w+)\}", lambda m: shared_variable(library, int(m[1], 16)), message)
+    message = re.sub(r"\{shared:(\w+)\}", lambda m: _shared_byte(library, int(m[1], 16)), message)
+    return re.sub(r"\{variable:(\w+)\}", lambda m: _shared_name(library, int(m[1], 16)), message)
 
 
 def parameter_names(source: str, kernel: str) -> list[str]:
@@ -75,24 +76,42 @@ def source_line(library: Path, address: str) -> str:
     return str(first) + (f" (from {', '.join(map(str, callers))})" if callers else "")
 
 
+class SharedVariable(NamedTuple):
+    """A static shared variable: its place in the library's shared memory, and its name in the source."""
+
+    offset: int
+    bytes: int
+    name: str
+
+
 @functools.cache
-def _shared_variables(library: Path) -> list[tuple[int, int, str]]:
-    """(offset, bytes, name) of the static shared variables of a library."""
+def shared_variables(library: Path) -> tuple[SharedVariable, ...]:
+    """The static shared variables of a strict library. None where readelf (of binutils) is missing."""
     tool = shutil.which("readelf")
     if tool is None:
-        return []
+        return ()
     command = [tool, "--syms", "--wide", "--demangle", str(library)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     pattern = re.compile(r"^\s*\d+: (\w+)\s+(\d+) TLS\s+\w+\s+\w+\s+\d+ (.+)$", re.MULTILINE)
-    return [
-        (int(match[1], 16), int(match[2]), match[3].rpartition("::")[2])
+    found = (
+        SharedVariable(int(match[1], 16), int(match[2]), match[3].rpartition("::")[2])
         for match in pattern.finditer(result.stdout)
-    ]
+    )
+    return tuple(v for v in found if not v.name.startswith("emulation_"))
 
 
-def shared_variable(library: Path, offset: int) -> str:
-    """The static shared variable at an offset, and the byte in it."""
-    for begin, size, name in _shared_variables(library):
-        if begin <= offset < begin + size:
-            return f"byte {offset - begin} of shared '{name}'"
-    return f"byte {offset} of static shared memory"
+def _shared_variable(library: Path, offset: int) -> SharedVariable:
+    for variable in shared_variables(library):
+        if variable.offset <= offset < variable.offset + variable.bytes:
+            return variable
+    return SharedVariable(0, 0, "")
+
+
+def _shared_name(library: Path, offset: int) -> str:
+    variable = _shared_variable(library, offset)
+    return f"shared '{variable.name}'" if variable.name else "static shared memory"
+
+
+def _shared_byte(library: Path, offset: int) -> str:
+    variable = _shared_variable(library, offset)
+    return f"byte {offset - variable.offset} of {_shared_name(library, offset)}"

@@ -1,4 +1,4 @@
-"""The arguments of a strict or profiled launch: each array copied to a place of its own, with nothing near it.
+"""The memory of a strict or profiled launch: each array copied to a place of its own, with nothing near it; shared variables.
 
 An access outside an array then falls into a gap, whatever lies beside the array itself; arrays that overlap keep lying as they
 do. What the kernel wrote is copied back, unless the launch failed.
@@ -7,11 +7,15 @@ do. What the kernel wrote is copied back, unless the launch failed.
 from __future__ import annotations
 
 import ctypes
+import functools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from minigan.devices.emulated.reports import shared_variables
 
 Array = np.ndarray[Any, Any]
 
@@ -27,6 +31,19 @@ class Buffer(ctypes.Structure):
         ("address", ctypes.c_uint64), ("bytes", ctypes.c_uint64), ("argument", ctypes.c_int32),
         ("item_bytes", ctypes.c_int32), ("writeable", ctypes.c_int32), ("may_be_unset", ctypes.c_int32),
     )  # fmt: skip
+
+
+class SharedVariable(ctypes.Structure):
+    """A static shared variable as checker.h knows it."""
+
+    _fields_ = (("offset", ctypes.c_uint64), ("bytes", ctypes.c_uint64))
+
+
+@functools.cache
+def shared_extents(library: Path) -> ctypes.Array[SharedVariable]:
+    """Where each static shared variable of a library lies."""
+    found = [SharedVariable(v.offset, v.bytes) for v in shared_variables(library)]
+    return (SharedVariable * len(found))(*found)
 
 
 @dataclass

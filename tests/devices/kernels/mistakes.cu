@@ -125,6 +125,29 @@ KERNEL shared_index(const real* x, real* y, int by) {  // the index leaves the a
     y[threadIdx.x] = first[threadIdx.x + by] + second[threadIdx.x];
 }
 
+KERNEL shared_pointer(const real* x, real* y, int by) {  // through a pointer, of whose array the compiler knows nothing
+    __shared__ real first[64];
+    __shared__ real second[64];
+    real *p = first + int(threadIdx.x), *q = second + int(threadIdx.x);
+    *q = x[threadIdx.x];
+    p[by] = x[threadIdx.x];
+    __syncthreads();
+    y[threadIdx.x] = first[threadIdx.x] + second[threadIdx.x];
+}
+
+KERNEL unaligned_copy(const float* x, float* y, int at) {
+    __shared__ __align__(16) float tile[64 * 4];
+    copy_async(tile + 4 * threadIdx.x, x + at + 4 * int(threadIdx.x % 32), true);
+    commit_copies();
+    wait_copies<0>();
+    y[threadIdx.x] = tile[4 * threadIdx.x];
+}
+
+KERNEL left_out(real* y, unsigned mask) {
+    __syncwarp(mask);
+    y[threadIdx.x] = 1;
+}
+
 KERNEL overflowing(int* y, int by) { y[threadIdx.x] = 2147483000 + int(threadIdx.x) * by; }
 
 KERNEL divided(int* y, int by) { y[threadIdx.x] = 64 / by; }

@@ -89,8 +89,10 @@ std::string in_line(uint32_t code) {
 std::string name(const Access& access) { return "thread " + thread_name(access.block, access.thread); }
 
 Region make_region(Region::Kind kind, uintptr_t begin, size_t bytes) {
-    return {kind, begin, begin + bytes, -1, 4, true, kind == Region::Kind::shared, 4};
+    return {kind, begin, begin + bytes, -1, 4, true, false, 4};
 }
+
+bool is_shared(const Region& region) { return region.kind == Region::Kind::shared || region.kind == Region::Kind::dynamic_shared; }
 
 // Cells of one byte from now on: an access has asked for less than four.
 void split(Region& region) {
@@ -113,14 +115,14 @@ void split(Region& region) {
 
 }  // namespace
 
-Checker::Checker(const Buffer* buffers, int count) {
-    for (int i = 0; i < count; ++i) {
-        Region region = make_region(Region::Kind::argument, uintptr_t(buffers[i].address), size_t(buffers[i].bytes));
-        region.argument = buffers[i].argument;
+Checker::Checker(const LaunchSettings& settings) : settings_(settings) {
+    for (const Buffer* buffer = settings.buffers; buffer != settings.buffers + settings.buffer_count; ++buffer) {
+        Region region = make_region(Region::Kind::argument, uintptr_t(buffer->address), size_t(buffer->bytes));
+        region.argument = buffer->argument;
         if (region.argument < 0) region.kind = Region::Kind::parameter;
-        region.item_bytes = unsigned(buffers[i].item_bytes);
-        region.writeable = buffers[i].writeable;
-        region.may_be_unset = buffers[i].may_be_unset;
+        region.item_bytes = unsigned(buffer->item_bytes);
+        region.writeable = buffer->writeable;
+        region.may_be_unset = buffer->may_be_unset;
         region.cell_bytes = region.item_bytes % 4 || region.begin % 4 ? 1 : 4;
         regions_.push_back(std::move(region));
     }
@@ -128,16 +130,23 @@ Checker::Checker(const Buffer* buffers, int count) {
 
 void Checker::add_library(const Library& library, uintptr_t dynamic_shared, size_t dynamic_bytes) {
     base_ = library.base;
-    regions_.push_back(make_region(Region::Kind::shared, library.shared, library.shared_bytes));
-    regions_.push_back(make_region(Region::Kind::shared, dynamic_shared, dynamic_bytes));
+    shared_ = library.shared;
+    const SharedVariable whole{0, library.shared_bytes};  // where nobody has told the variables apart
+    const SharedVariable* variables = settings_.shared_count ? settings_.shared_variables : &whole;
+    for (int i = 0; i < std::max(1, settings_.shared_count); ++i)
+        regions_.push_back(make_region(Region::Kind::shared, shared_ + uintptr_t(variables[i].offset), size_t(variables[i].bytes)));
+    regions_.push_back(make_region(Region::Kind::dynamic_shared, dynamic_shared, dynamic_bytes));
     regions_.push_back(make_region(Region::Kind::variables, library.image_begin, library.image_end - library.image_begin));
+    std::sort(regions_.begin(), regions_.end(), [](const Region& a, const Region& b) { return a.begin < b.begin; });
 }
+
+std::string Checker::line(uintptr_t code) const { return in_line(uint32_t(code - base_)); }
 
 Region& Checker::region(uintptr_t address, size_t bytes, Kind kind, uint32_t code) {
     auto holds = [&](const Region& r) { return address >= r.begin && address + bytes <= r.end; };
     if (recent_ && holds(*recent_)) return *recent_;
-    for (Region& r : regions_)
-        if (holds(r)) return *(recent_ = &r);
+    auto after = std::upper_bound(regions_.begin(), regions_.end(), address, [](uintptr_t a, const Region& r) { return a < r.begin; });
+    if (after != regions_.begin() && holds(*--after)) return *(recent_ = &*after);
     outside(address, bytes, kind, code);
 }
 
@@ -146,7 +155,7 @@ Cell& Checker::cell(Region& region, uintptr_t address) {
     if (region.pages.size() <= page) region.pages.resize(page + 1);
     if (!region.pages[page]) region.pages[page] = std::make_unique<std::vector<Cell>>(kPageCells);
     Cell& cell = (*region.pages[page])[index % kPageCells];
-    const bool shared = region.kind == Region::Kind::shared;
+    const bool shared = is_shared(region);
     const uint32_t user = shared ? block_ : 1;
     if (cell.block == user) return cell;
     cell = Cell{};
@@ -187,7 +196,7 @@ void Checker::check(Region& region, uintptr_t address, Kind kind, const Access& 
     if (kind != Kind::atomic && !c.atomics.empty())
         if (const Access* atomic = c.atomics.front().unordered(*thread, order_)) race(region, address, kind, now, Kind::atomic, *atomic);
     if (kind != Kind::write && !c.set) {
-        std::string& first = region.kind == Region::Kind::shared ? unset_shared_ : unset_;
+        std::string& first = is_shared(region) ? unset_shared_ : unset_;
         if (first.empty()) first = name(now) + " reads " + place(region, address) + " " + in_line(now.code) + ", which nobody has written";
     }
     switch (kind) {
@@ -234,8 +243,10 @@ std::string Checker::place(const Region& region, uintptr_t address) const {
             std::snprintf(text, sizeof text, "element %lu of {argument:%d}", offset / region.item_bytes, region.argument);
             break;
         case Region::Kind::shared:
-            if (&region == &regions_[regions_.size() - 2]) std::snprintf(text, sizeof text, "byte %lu of dynamic shared memory", offset);
-            else std::snprintf(text, sizeof text, "{shared:%lx}", offset);
+            std::snprintf(text, sizeof text, "{shared:%lx}", (unsigned long)(address - shared_));
+            break;
+        case Region::Kind::dynamic_shared:
+            std::snprintf(text, sizeof text, "byte %lu of dynamic shared memory", offset);
             break;
         default:
             std::snprintf(text, sizeof text, "a variable of the file");
@@ -260,6 +271,11 @@ void Checker::outside(uintptr_t address, size_t bytes, Kind kind, uint32_t code)
         const bool after = address + bytes > nearest->end;
         const uintptr_t by = after ? address + bytes - nearest->end : nearest->begin - address;
         std::string what = "shared memory";
+        if (nearest->kind == Region::Kind::shared) {
+            char text[32];
+            std::snprintf(text, sizeof text, "{variable:%lx}", (unsigned long)(nearest->begin - shared_));
+            what = text;
+        }
         if (nearest->kind == Region::Kind::argument) what = "{argument:" + std::to_string(nearest->argument) + "}";
         if (nearest->kind == Region::Kind::variables) what = "the file's variables";
         message += ", " + std::to_string(by) + " bytes " + (after ? "past the end of " : "before the start of ") + what;

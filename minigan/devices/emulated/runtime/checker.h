@@ -14,13 +14,12 @@
 // orders two blocks of a launch. An asynchronous copy is a write from its issue to its wait: until then nobody may
 // touch the target, and afterwards it counts as the thread's own write.
 //
-// Lines of code, arguments and shared variables stand in a message as {code:…}, {argument:…} and {shared:…}: Python knows
-// their names (reports.py).
+// Lines of code, arguments and shared variables stand in a message as {code:…}, {argument:…}, {shared:…} and {variable:…}: Python
+// knows their names (reports.py).
 #pragma once
 
 #include <array>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -37,6 +36,9 @@ struct Buffer {
     int32_t writeable;
     int32_t may_be_unset;   // items whose bits are all set have not been written yet
 };
+
+// A static shared variable, by its place in the kernel library's shared memory, as Python reads it from the library (reports.py).
+struct SharedVariable { uint64_t offset, bytes; };
 
 enum class Kind { read, write, atomic };
 
@@ -98,7 +100,7 @@ struct Cell {
 };
 
 struct Region {
-    enum class Kind { argument, parameter, shared, variables };
+    enum class Kind { argument, parameter, shared, dynamic_shared, variables };
     Kind kind;
     uintptr_t begin, end;
     int argument;
@@ -111,9 +113,10 @@ struct Region {
 // One launch's memory. It runs the blocks one after another, on one worker.
 class Checker {
 public:
-    Checker(const Buffer* buffers, int count);
+    explicit Checker(const LaunchSettings& settings);
     // Shared memory and the file's variables, where this worker has them.
     void add_library(const Library& library, uintptr_t dynamic_shared, size_t dynamic_bytes);
+    std::string line(uintptr_t code) const;  // of an instruction
     void start_block(uint32_t number, int threads) { block_ = number + 1; order_.start(block_, threads); }
     void warp_barrier(int warp, unsigned lanes) { order_.warp_barrier(warp, lanes); }
     void block_barrier() { order_.block_barrier(); }
@@ -137,11 +140,12 @@ private:
     void race(const Region& region, uintptr_t address, Kind kind, const Access& now, Kind earlier_kind, const Access& earlier);
     std::string place(const Region& region, uintptr_t address) const;
 
-    std::deque<Region> regions_;
+    const LaunchSettings& settings_;
+    std::vector<Region> regions_;  // by address, once the library is there
     Region* recent_ = nullptr;
     Order order_;
     uint32_t block_ = 0;
-    uintptr_t base_ = 0;
+    uintptr_t base_ = 0, shared_ = 0;
     std::string race_, unset_, unset_shared_;
 };
 

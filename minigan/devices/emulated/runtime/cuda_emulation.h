@@ -87,6 +87,7 @@ bool compare_exchange(void* target, void* expected, const void* desired, size_t 
 using Body = void (*)(void* context);
 using SharedAnchor = void* (*)();  // gives an address in the kernel library's static shared memory
 struct Buffer;                     // an array of a strict or profiled launch: checker.h
+struct SharedVariable;             // a static shared variable of the kernel library: checker.h
 struct ProfileSink;                // profiler.h
 struct LaunchSettings {            // as Python fills it in
     dim3 grid, block;
@@ -95,6 +96,8 @@ struct LaunchSettings {            // as Python fills it in
     int32_t workers;
     const Buffer* buffers;  // null: neither a strict nor a profiled launch
     int32_t buffer_count;
+    int32_t shared_count;
+    const SharedVariable* shared_variables;
     int32_t check;               // whether it is strict
     const ProfileSink* profile;  // where its counts go; null: not profiled
 };
@@ -164,8 +167,17 @@ __forceinline__ T update(T* p, F next) {
 #define gridDim (::emulation::block->grid)
 #endif
 
-// Static shared memory is the only thread-local data of a kernel library: that is how the scheduler finds it.
+// Static shared memory is the only thread-local data of a kernel library: that is how the scheduler finds it. In a strict build a gap
+// lies before each declaration, so that who leaves a variable, through a pointer, does not come into the next one.
+#ifdef MINIGAN_STRICT
+#define EMULATION_JOIN(a, b) a##b
+#define EMULATION_NUMBERED(name, number) EMULATION_JOIN(name, number)
+#define __shared__ \
+    __attribute__((used)) static thread_local char EMULATION_NUMBERED(emulation_gap_, __COUNTER__)[1024]; \
+    static thread_local
+#else
 #define __shared__ static thread_local
+#endif
 #define DYNAMIC_SHARED(type, name) type* name = reinterpret_cast<type*>(::emulation::dynamic_shared())
 
 #define assert(condition) ((condition) ? void() : ::emulation::fail_assertion(#condition))

@@ -384,7 +384,7 @@ void sync_block(SourceLine line) {
 void sync_warp(unsigned mask, SourceLine line) {
     Worker& worker = *Worker::active();
     if (!(mask >> worker.current().where.lane & 1))
-        fail(("in " + name(line) + " the mask of a warp barrier leaves out the lane that calls it").c_str());
+        fail((running_thread_name() + " calls a warp barrier in " + name(line) + " whose mask leaves its lane out").c_str());
     worker.current().line = line;
     worker.current().mask = mask;
     worker.yield(State::at_warp_barrier);
@@ -435,10 +435,11 @@ bool compare_exchange(void* target, void* expected, const void* desired, size_t 
 
 void copy_async(void* target, const void* source, size_t bytes, bool in_bounds) {
     const uintptr_t code = uintptr_t(__builtin_return_address(0)) - 1;
+    Checker* checker = active_checker();
     if ((in_bounds && uintptr_t(source) % bytes) || uintptr_t(target) % bytes)
-        fail((running_thread_name() + " copies " + std::to_string(bytes) + " bytes asynchronously between addresses that are no multiples of " +
-              std::to_string(bytes)).c_str());
-    if (Checker* checker = active_checker()) checker->issue_copy(uintptr_t(target), uintptr_t(source), bytes, in_bounds, code);
+        fail((running_thread_name() + " copies " + std::to_string(bytes) + " bytes asynchronously" + (checker ? " " + checker->line(code) : "") +
+              " between addresses that are no multiples of " + std::to_string(bytes)).c_str());
+    if (checker) checker->issue_copy(uintptr_t(target), uintptr_t(source), bytes, in_bounds, code);
     if (Profiler* profiler = active_profiler()) {
         if (in_bounds) profiler->access(uintptr_t(source), bytes, Kind::read, code);
         profiler->access(uintptr_t(target), bytes, Kind::write, code);
@@ -507,7 +508,7 @@ std::string running_thread_name() { return "thread " + name(thread->index, block
 
 void run(Body body, void* context, const LaunchSettings& settings, const char* kernel, SharedAnchor anchor, LaunchResult* result) {
     Launch launch{body, context, settings, kernel, anchor, size_t(settings.grid.x) * settings.grid.y * settings.grid.z};
-    if (settings.check) launch.checker = std::make_unique<Checker>(settings.buffers, settings.buffer_count);
+    if (settings.check) launch.checker = std::make_unique<Checker>(settings);
     if (settings.profile) launch.profiler = std::make_unique<Profiler>(settings.buffers, settings.buffer_count);
     Pool::instance().run(launch);
     if (launch.profiler) launch.profiler->emit(*settings.profile);
