@@ -95,6 +95,33 @@ KERNEL gather_images(const unsigned char* __restrict__ images, const long long* 
     }
 }
 
+// Strips over each image, upright or lying, in one of two shades; a later one covers an earlier. A strip is made of six uniforms:
+// its centre (u₀, u₁; it keeps a pixel from the edge), whether it stands (u₂ ≥ 0), its thickness and length (u₃, u₄; from a half of the most to
+// the most), its shade (u₅ < 0: low).
+//
+// Layout: images and result (n, height, width, channels), uniforms (n, strips, 6). Launch: a thread an element. The bound is
+// memory: an image in, an image out.
+KERNEL overlay_strips(const real* __restrict__ images, const real* __restrict__ uniforms, real* __restrict__ result,
+                      real thickness, real length, real low, real high, int strips, int height, int width, int channels,
+                      long long n) {
+    for (long long k = grid_index(); k < n; k += grid_stride()) {
+        const int j = int(k / channels % width), i = int(k / channels / width % height);
+        const long long number = k / channels / width / height;
+        const real middle_y = real(0.5) * real(height - 1), middle_x = real(0.5) * real(width - 1);
+        real value = images[k];
+        for (int strip = 0; strip < strips; ++strip) {
+            const real* u = uniforms + (number * strips + strip) * 6;
+            const real across = thickness * real(0.125) * (real(3) + u[3]);  // from the middle
+            const real along = length * real(0.125) * (real(3) + u[4]);
+            const real half_y = u[2] < real(0) ? across : along, half_x = u[2] < real(0) ? along : across;
+            const real y = middle_y + u[0] * max(middle_y - real(1) - half_y, real(0));
+            const real x = middle_x + u[1] * max(middle_x - real(1) - half_x, real(0));
+            if (fabs(real(i) - y) <= half_y && fabs(real(j) - x) <= half_x) value = u[5] < real(0) ? low : high;
+        }
+        result[k] = value;
+    }
+}
+
 // Each image under an affine map of its own, sampled bilinearly; outside the image its edge goes on. The map turns by
 // rotation·u₀, scales by 1 + scale·u₁, shears by shear·u₂ and shifts by shift·(u₃, u₄), u the image's five uniforms.
 //

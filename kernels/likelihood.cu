@@ -5,6 +5,7 @@
 #include "minigan.cuh"
 
 constexpr double kHalfLog2Pi = 0.91893853320467274178;
+constexpr int kThreads = 256;
 
 // −t·log σ(x) − (1 − t)·log(1 − σ(x)) and its derivative σ(x) − t, elementwise. Launch: blocks of 256, grid-stride.
 KERNEL binary_cross_entropy_with_logits(const real* __restrict__ logits, const real* __restrict__ targets,
@@ -49,59 +50,84 @@ KERNEL code_log_likelihood(const real* __restrict__ parameters, const real* __re
     }
 }
 
-// KL(Q_target ‖ Q) of every code and its derivative by the parameters of Q; `kind` as in CodeTable.
-//
-// Layout: parameters, target and derivative (batch, columns), values (batch, codes). Launch: a thread a (row, code).
-KERNEL code_divergence(const real* __restrict__ parameters, const real* __restrict__ target,
-                       const int* __restrict__ kind, const int* __restrict__ offset, const int* __restrict__ width,
-                       const real* __restrict__ log_std, real* __restrict__ values, real* __restrict__ derivative,
-                       int code_count, int columns, long long n) {
-    for (long long i = grid_index(); i < n; i += grid_stride()) {
-        const long long row = i / code_count;
-        const int code = int(i % code_count);
-        const real* p = parameters + row * columns + offset[code];
-        const real* t = target + row * columns + offset[code];
-        real* d = derivative + row * columns + offset[code];
-        if (kind[code] == 0) {
-            real largest = p[0], target_largest = t[0], total = 0, target_total = 0;
-            for (int k = 1; k < width[code]; ++k) {
-                largest = p[k] > largest ? p[k] : largest;
-                target_largest = t[k] > target_largest ? t[k] : target_largest;
-            }
-            for (int k = 0; k < width[code]; ++k) {
-                total += exp(p[k] - largest);
-                target_total += exp(t[k] - target_largest);
-            }
-            const real shift = (largest + log(total)) - (target_largest + log(target_total));
-            real divergence = 0;
-            for (int k = 0; k < width[code]; ++k) {
-                const real q = exp(t[k] - target_largest) / target_total;
-                d[k] = exp(p[k] - largest) / total - q;
-                divergence += q * (t[k] - p[k] + shift);
-            }
-            values[i] = divergence;
-        } else {
-            const bool predicted = kind[code] == 2;
-            const real log_sigma = predicted ? p[1] : log_std[code];
-            const real difference = log_sigma - (predicted ? t[1] : log_std[code]);
-            const real inverse = exp(-log_sigma), z = (p[0] - t[0]) * inverse;
-            const real spread = exp(-(difference + difference)) + z * z;
-            values[i] = difference + real(0.5) * (spread - real(1));
-            d[0] = z * inverse;
-            if (predicted) d[1] = real(1) - spread;
-        }
+// log softmax of a row's logits.
+__device__ __forceinline__ void log_softmax(const real* logits, real* result, int columns) {
+    real largest = logits[0], total = 0;
+    for (int k = 1; k < columns; ++k) largest = max(largest, logits[k]);
+    for (int k = 0; k < columns; ++k) total += exp(logits[k] - largest);
+    for (int k = 0; k < columns; ++k) result[k] = logits[k] - largest - log(total);
+}
+
+// The derivative of ½(Σ p·gain + Σ q·log p) by the logits of p, gain = log q − balance·log p̄, divided by the batch.
+__device__ __forceinline__ void view_gradient(const real* log_p, const real* log_q, const real* log_mean, real balance,
+                                              real* derivative, int columns, int batch) {
+    real expected = 0;
+    for (int k = 0; k < columns; ++k) expected += exp(log_p[k]) * (log_q[k] - balance * log_mean[k]);
+    for (int k = 0; k < columns; ++k) {
+        const real p = exp(log_p[k]), gain = log_q[k] - balance * log_mean[k] - expected;
+        derivative[k] = (p * gain + exp(log_q[k]) - p) / real(2 * batch);
     }
 }
 
-// Each code's columns of `gradient` times dy of that code. Launch: a thread a (row, code).
+// How much two views of a batch tell of each other's categorical code, and its derivatives by the logits of both: half of
+// balance·H(p̄) + E[Σ p·log q] + balance·H(q̄) + E[Σ q·log p], p and q a row's probabilities in either view, p̄ and q̄ their means.
+// Of another code the value and the derivatives are 0.
+//
+// Layout: the views, their logs and derivatives (batch, columns); values (codes,); log_means (2, columns); `kind` as in CodeTable.
+// Launch: a block of 256 a code: the rows, then the means by columns, then the rows again, with a barrier between.
+KERNEL code_view_information(const real* __restrict__ first, const real* __restrict__ second, const int* __restrict__ kind,
+                             const int* __restrict__ offset, const int* __restrict__ width, real* __restrict__ values,
+                             real* __restrict__ first_derivative, real* __restrict__ second_derivative, real* log_first,
+                             real* log_second, real* log_means, real balance, int columns, int batch) {
+    __shared__ real warps[kThreads / kWarp];
+    const int code = blockIdx.x, k = width[code], own = threadIdx.x;
+    const long long at = offset[code];
+    if (kind[code] != 0) {
+        for (long long row = own; row < batch; row += kThreads)
+            for (int i = 0; i < k; ++i) first_derivative[row * columns + at + i] = second_derivative[row * columns + at + i] = 0;
+        if (own == 0) values[code] = 0;
+        return;
+    }
+    real sum = 0;  // of this thread's share of the value
+    for (long long row = own; row < batch; row += kThreads) {
+        real* log_p = log_first + row * columns + at;
+        real* log_q = log_second + row * columns + at;
+        log_softmax(first + row * columns + at, log_p, k);
+        log_softmax(second + row * columns + at, log_q, k);
+        for (int i = 0; i < k; ++i) sum += (exp(log_p[i]) * log_q[i] + exp(log_q[i]) * log_p[i]) / real(2 * batch);
+    }
+    __syncthreads();
+    for (int i = own; i < 2 * k; i += kThreads) {
+        const real* view = (i < k ? log_first : log_second) + at + i % k;
+        real mean = 0;
+        for (long long row = 0; row < batch; ++row) mean += exp(view[row * columns]) / real(batch);
+        log_means[(i < k ? 0 : columns) + at + i % k] = log(mean);
+        sum -= balance * real(0.5) * mean * log(mean);
+    }
+    sum = warp_sum(sum);
+    if (own % kWarp == 0) warps[own / kWarp] = sum;
+    __syncthreads();
+    for (long long row = own; row < batch; row += kThreads) {
+        const real* log_p = log_first + row * columns + at;
+        const real* log_q = log_second + row * columns + at;
+        view_gradient(log_p, log_q, log_means + at, balance, first_derivative + row * columns + at, k, batch);
+        view_gradient(log_q, log_p, log_means + columns + at, balance, second_derivative + row * columns + at, k, batch);
+    }
+    if (own != 0) return;
+    for (int i = 1; i < kThreads / kWarp; ++i) sum += warps[i];
+    values[code] = sum;
+}
+
+// Each code's columns of `gradient` times dy of that code, (batch, codes), or (codes,) for every row. Launch: a thread a (row, code).
 KERNEL scale_code_gradient(const real* __restrict__ gradient, const real* __restrict__ dy,
                            const int* __restrict__ offset, const int* __restrict__ width, real* __restrict__ result,
-                           int code_count, int columns, long long n) {
+                           int code_count, int columns, int of_every_row, long long n) {
     for (long long i = grid_index(); i < n; i += grid_stride()) {
         const long long row = i / code_count;
         const int code = int(i % code_count);
+        const real factor = dy[of_every_row ? code : i];
         for (int k = offset[code]; k < offset[code] + width[code]; ++k)
-            result[row * columns + k] = gradient[row * columns + k] * dy[i];
+            result[row * columns + k] = gradient[row * columns + k] * factor;
     }
 }
 

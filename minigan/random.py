@@ -37,6 +37,7 @@ class Stream(enum.IntEnum):
     SCENES = 9
     WARPS = 10
     EVALUATION_WARPS = 11
+    STRIPS = 12
 
 
 def uniform(

@@ -303,26 +303,27 @@ def code_log_likelihood(parameters: Array, codes: Array, layout: Sequence[Any]) 
     return values
 
 
-def code_divergence(parameters: Array, target: Array, layout: Sequence[Any]) -> Array:
-    """Relative entropies by SciPy; of Gaussians, E[log q − log p] by Gauss and Hermite's quadrature."""
-    values = np.empty((len(parameters), len(layout)))
-    nodes, weights = np.polynomial.hermite_e.hermegauss(7)
-    at = 0
+def view_information(first: Array, second: Array, balance: float = 1) -> float:
+    """Of a category in two views: entropies by SciPy; E[Σ p·log q] = −E[H(p) + KL(p ‖ q)]."""
+    p, q = scipy.special.softmax(first, axis=1), scipy.special.softmax(second, axis=1)
+    entropy = scipy.stats.entropy
+    ways = (
+        balance * entropy(a.mean(axis=0)) - (entropy(a, axis=1) + entropy(a, b, axis=1)).mean()
+        for a, b in ((p, q), (q, p))
+    )
+    return float(sum(ways) / 2)
+
+
+def code_view_information(
+    first: Array, second: Array, layout: Sequence[Any], balance: float = 1
+) -> Array:
+    """Code after code; of a Gaussian 0."""
+    values, at = np.zeros(len(layout)), 0
     for i, density in enumerate(layout):
-        own, other = (a[:, at : at + density.columns] for a in (parameters, target))
+        columns = slice(at, at + density.columns)
         at += density.columns
         if isinstance(density, mg.Categorical):
-            p, q = scipy.special.softmax(own, axis=1), scipy.special.softmax(other, axis=1)
-            values[:, i] = scipy.special.rel_entr(q, p).sum(axis=1)
-            continue
-        log_std, other_log_std = (
-            a[:, 1] if density.std is None else np.full(len(a), np.log(density.std))
-            for a in (own, other)
-        )
-        samples = other[:, :1] + np.exp(other_log_std)[:, None] * nodes
-        difference = gaussian_log_likelihood(samples, other[:, :1], other_log_std[:, None])
-        difference -= gaussian_log_likelihood(samples, own[:, :1], log_std[:, None])
-        values[:, i] = difference @ weights / weights.sum()
+            values[i] = view_information(first[:, columns], second[:, columns], balance)
     return values
 
 

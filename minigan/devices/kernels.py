@@ -105,6 +105,14 @@ class WarpRanges:
 
 
 @dataclass(frozen=True)
+class StripSizes:
+    """How thick and how long the strips of `overlay_strips` are at most, in pixels."""
+
+    thickness: float
+    length: float
+
+
+@dataclass(frozen=True)
 class AdamSettings:
     """Learning rate α, β₁, β₂ and ε of Kingma & Ba (2015), algorithm 1."""
 
@@ -414,16 +422,17 @@ class Device:
 
     @kernel
     def scale_code_gradient(self, gradient: Array, dy: Array, table: CodeTable) -> Array:
-        """Each code's columns of `gradient` (batch, columns) times dy (batch, codes) of that code."""
+        """Each code's columns of `gradient` (batch, columns) times dy of that code: (batch, codes), or (codes,) for every row."""
 
     @kernel
-    def code_divergence(
-        self, parameters: Array, target: Array, table: CodeTable
-    ) -> tuple[Array, Array]:
-        """KL(Q_target ‖ Q) of every code, (batch, codes), and its derivative by `parameters`, in one pass.
+    def code_view_information(
+        self, first: Array, second: Array, table: CodeTable, balance: float = 1.0
+    ) -> tuple[Array, Array, Array]:
+        """How much two views tell of each other's codes, (codes,), and its derivatives by both arguments, in one launch.
 
-        parameters and target are (batch, table.columns). With p and q the softmax of a categorical code's logits (q of
-        the target's), Σ q·log(q/p), with the derivative p − q; of Gaussians log(σ/σ_q) + (σ_q² + (μ_q − μ)²)/(2σ²) − ½.
+        first and second are (batch, table.columns): what a code's logits are in two views of each row. With p and q their
+        softmax and p̄, q̄ the means over the batch, a categorical code's is ½(balance·H(p̄) + E[Σ p·log q] + balance·H(q̄) +
+        E[Σ q·log p]); of another code it is 0.
         """
 
     # -- optimizer ------------------------------------------------------------------------------
@@ -493,6 +502,17 @@ class Device:
         self, images: Array, indices: Array, low: float, high: float, dtype: Any
     ) -> Array:
         """The uint8 images at those indices, as low + (high − low)·pixel/255."""
+
+    @kernel
+    def overlay_strips(
+        self, images: Array, uniforms: Array, sizes: StripSizes, low: float, high: float
+    ) -> Array:
+        """Strips over each image (height, width, channels), in the shades `low` or `high`; a later one covers an earlier.
+
+        `uniforms` is (n, strips, 6), in [−1, 1): with u a row of it, a strip's centre is at the image's plus (u₀, u₁) times as far
+        as it may go, a pixel from the edge; it stands where u₂ ≥ 0; it is ¾ + ¼u₃ of the most in thickness, ¾ + ¼u₄ in
+        length; and `low` where u₅ < 0.
+        """
 
     @kernel
     def warp_images(self, images: Array, uniforms: Array, ranges: WarpRanges) -> Array:

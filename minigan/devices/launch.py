@@ -24,6 +24,7 @@ from minigan.devices.kernels import (
     Device,
     Key,
     Step,
+    StripSizes,
     WarpRanges,
 )
 from minigan.devices.memory import address
@@ -722,15 +723,26 @@ class KernelDevice(Device):
     def code_log_likelihood(
         self, parameters: Array, codes: Array, table: CodeTable
     ) -> tuple[Array, Array]:
-        return self._of_codes("code_log_likelihood", parameters, codes, table)
+        parameters, codes = self._checked("code_log_likelihood", parameters, codes)
+        values = self.empty(codes.shape, parameters.dtype)
+        derivative = self.empty(parameters.shape, parameters.dtype)
+        log_std = self.host_constant(table.log_std, parameters.dtype)
+        self._elementwise(
+            "likelihood", "code_log_likelihood", values.size, parameters.dtype,
+            parameters, codes, *self._table(table), log_std, values, derivative,
+            codes.shape[1], parameters.shape[1], np.int64(values.size),
+        )  # fmt: skip
+        return values, derivative
 
     def scale_code_gradient(self, gradient: Array, dy: Array, table: CodeTable) -> Array:
         gradient, dy = self._checked("scale_code_gradient", gradient, dy)
         result = self.empty(gradient.shape, gradient.dtype)
         _, offset, width = self._table(table)
+        codes = len(table.kind)
         self._elementwise(
-            "likelihood", "scale_code_gradient", dy.size, gradient.dtype,
-            gradient, dy, offset, width, result, dy.shape[1], gradient.shape[1], np.int64(dy.size),
+            "likelihood", "scale_code_gradient", len(gradient) * codes, gradient.dtype,
+            gradient, dy, offset, width, result, codes, gradient.shape[1], int(dy.ndim == 1),
+            np.int64(len(gradient) * codes),
         )  # fmt: skip
         return result
 
@@ -741,26 +753,22 @@ class KernelDevice(Device):
             self.host_constant(table.width, np.int32),
         )
 
-    def code_divergence(
-        self, parameters: Array, target: Array, table: CodeTable
-    ) -> tuple[Array, Array]:
-        return self._of_codes("code_divergence", parameters, target, table)
-
-    def _of_codes(
-        self, kernel: str, parameters: Array, other: Array, table: CodeTable
-    ) -> tuple[Array, Array]:
-        """A value of every code, (batch, codes), and its derivative by the parameters, which `other` is held against."""
-        parameters, other = self._checked(kernel, parameters, other)
-        values = self.empty((parameters.shape[0], len(table.kind)), parameters.dtype)
-        derivative = self.empty(parameters.shape, parameters.dtype)
-        kind, offset, width = self._table(table)
-        log_std = self.host_constant(table.log_std, parameters.dtype)
-        self._elementwise(
-            "likelihood", kernel, values.size, parameters.dtype,
-            parameters, other, kind, offset, width, log_std, values, derivative,
-            values.shape[1], parameters.shape[1], np.int64(values.size),
+    def code_view_information(
+        self, first: Array, second: Array, table: CodeTable, balance: float = 1.0
+    ) -> tuple[Array, Array, Array]:
+        first, second = self._checked("code_view_information", first, second)
+        codes = len(table.kind)
+        values = self.empty((codes,), first.dtype)
+        first_derivative, second_derivative, log_first, log_second = (
+            self.empty(first.shape, first.dtype) for _ in range(4)
+        )
+        log_means = self.empty((2, first.shape[1]), first.dtype)
+        self.launch(
+            "likelihood", "code_view_information", first.dtype, (codes,), (256,),
+            first, second, *self._table(table), values, first_derivative, second_derivative,
+            log_first, log_second, log_means, float(balance), first.shape[1], len(first),
         )  # fmt: skip
-        return values, derivative
+        return values, first_derivative, second_derivative
 
     # -- optimizer ------------------------------------------------------------------------------
 
@@ -860,6 +868,18 @@ class KernelDevice(Device):
         self._elementwise(
             "elementwise", "gather_images", result.size, result.dtype, images, indices, result,
             (high - low) / 255, float(low), pixels, np.int64(result.size),
+        )  # fmt: skip
+        return result
+
+    def overlay_strips(
+        self, images: Array, uniforms: Array, sizes: StripSizes, low: float, high: float
+    ) -> Array:
+        images, uniforms = self._checked("overlay_strips", images, uniforms)
+        result = self.empty(images.shape, images.dtype)
+        self._elementwise(
+            "elementwise", "overlay_strips", result.size, result.dtype, images, uniforms, result,
+            float(sizes.thickness), float(sizes.length), float(low), float(high),
+            uniforms.shape[1], *images.shape[1:], np.int64(result.size),
         )  # fmt: skip
         return result
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from minigan.datasets.catalogue import CATALOGUE, SCENES
-from minigan.devices.kernels import WarpRanges
+from minigan.devices.kernels import StripSizes, WarpRanges
 from minigan.devices.precision import FLOAT32_PRECISIONS
 from minigan.errors import SettingsError
 from minigan.infogan.codes import CodeLayout
@@ -33,11 +33,15 @@ _RANGES = (
     ("lambda_continuous", 0, 1e30),
     ("lambda_consistency", 0, 1e30),
     ("consistency_start", 1, _MOST_STEPS),
-    ("consistency_sharpness", 0, 1e30),
+    ("consistency_balance", 0, 1e30),
+    ("recognition_share", 0, 1),
     ("warp_rotation", 0, 180),
     ("warp_scale", 0, 0.9),
     ("warp_shear", 0, 10),
     ("warp_shift", 0, 1e6),
+    ("strips", 0, 1000),
+    ("strip_thickness", 0, 1e6),
+    ("strip_length", 0, 1e6),
     ("average_decay", 0, 1 - 1e-9),
     ("learning_rate_discriminator", 1e-12, 1e30),
     ("learning_rate_generator", 1e-12, 1e30),
@@ -54,9 +58,9 @@ class Settings:
 
     `trunk` and `generator` are read by ``networks.py``, `codes` by ``codes.py``. `lambda_categorical` and
     `lambda_continuous` are λ of each kind of code. `lambda_consistency`, 0 in the paper's recipes, is the weight of
-    ``objective.code_consistency`` for categorical codes, from step `consistency_start` on; its s is
-    `consistency_sharpness`, and copies are warped by at most `warp_rotation` degrees, `warp_scale` of their size, a shear
-    of `warp_shear` and `warp_shift` pixels. With an `average_decay` what is evaluated and drawn are moving averages of all
+    ``objective.view_information`` for categorical codes, from step `consistency_start` on, and `consistency_balance` its balance; copies
+    are warped by at most `warp_rotation` degrees, `warp_scale` of their size, a shear of `warp_shear` and `warp_shift`
+    pixels, after `strips` random strips of at most `strip_thickness` by `strip_length` pixels were laid over them, each black or white. From that step on Q learns categorical codes from generated images with `recognition_share` of their λ, and G with all of it. With an `average_decay` what is evaluated and drawn are moving averages of all
     weights and statistics (``Trainer.averages``), 0 in the paper's recipes. `beta1` and `beta2` are Adam's. Images are scaled
     to [`image_low`, 1].
     `device` is the one that computes, never "auto": a run goes on where it began. `float32_precision` is that of the
@@ -84,11 +88,15 @@ class Settings:
     lambda_continuous: float = 1.0
     lambda_consistency: float = 0.0
     consistency_start: int = 500
-    consistency_sharpness: float = 1.0
+    consistency_balance: float = 1.0
+    recognition_share: float = 1.0
     warp_rotation: float = 15.0
     warp_scale: float = 0.1
     warp_shear: float = 0.2
     warp_shift: float = 2.0
+    strips: int = 0
+    strip_thickness: float = 4.0
+    strip_length: float = 12.0
     average_decay: float = 0.0
     batch_size: int = 128
     iterations: int = 5000
@@ -128,6 +136,11 @@ class Settings:
         """How far a copy of an image may be warped."""
         rotation = math.radians(self.warp_rotation)
         return WarpRanges(rotation, self.warp_scale, self.warp_shear, self.warp_shift)
+
+    @property
+    def strip_sizes(self) -> StripSizes:
+        """How large the strips over a copy of an image may be."""
+        return StripSizes(self.strip_thickness, self.strip_length)
 
     @property
     def layout(self) -> CodeLayout:
@@ -193,7 +206,6 @@ MNIST_QUICK = dataclasses.replace(
     experiment="mnist-quick",
     lambda_consistency=1.0,
     consistency_start=250,
-    consistency_sharpness=2.0,
     average_decay=0.995,
     iterations=2000,
 )

@@ -9,8 +9,8 @@ from __future__ import annotations
 from minigan.infogan.codes import CodeLayout
 from minigan.ops.likelihood import (
     binary_cross_entropy_with_logits,
-    code_divergence,
     code_log_likelihood,
+    code_view_information,
 )
 from minigan.ops.reduction import weighted_sum
 from minigan.tensor import Tensor
@@ -36,17 +36,15 @@ def weighted_information(log_likelihoods: Tensor, weights: Tensor) -> Tensor:
     return weighted_sum(log_likelihoods, weights, divisor=log_likelihoods.shape[0])
 
 
-def code_consistency(
-    warped: Tensor, parameters: Tensor, weights: Tensor, layout: CodeLayout, sharpness: float = 1.0
+def view_information(
+    first: Tensor, second: Tensor, weights: Tensor, layout: CodeLayout, balance: float = 1.0
 ) -> Tensor:
-    """Σᵢ wᵢ·E[KL(Q(c_i|x)ˢ ‖ Q(c_i|x̃))]: what Q reads in images x, held fixed, against its reading of warped copies x̃.
+    """Σᵢ wᵢ·L_I(cᵢ) between two views of real images, x and a changed copy x̃: H(c) + E[log Q(c|x̃)] with c as Q reads x.
 
-    It is no part of the paper's objective. Images that differ by a slight warp shall be read as one code; where Q
-    draws the line between two codes, it shall do so between kinds of images (as in Hu et al. 2017, IMSAT, eq. 6). A
-    `sharpness` s over 1 multiplies the logits that are held fixed: Q(·|x)ˢ, normalized, is surer than Q.
+    It is no part of the paper's objective: the same bound (eq. 5), where the code is not drawn, but what Q reads in a real image,
+    and Q shall find it again in a copy; and the other way round. So Q's lines between categories come to run between kinds of
+    real images (as in IMSAT, Hu et al. 2017, and IIC, Ji et al. 2019). A `balance` over 1 weighs H(c) more, which
+    keeps all categories in use.
     """
-    target = parameters.detach()
-    if sharpness != 1:
-        target = sharpness * target
-    divergences = code_divergence(warped, target, layout.densities)
-    return weighted_sum(divergences, weights, divisor=warped.shape[0])
+    information = code_view_information(first, second, layout.densities, balance)
+    return weighted_sum(information, weights)

@@ -29,10 +29,10 @@ from minigan.infogan.networks import (
     initialize,
 )
 from minigan.infogan.objective import (
-    code_consistency,
     discriminator_loss,
     generator_loss,
     log_likelihood,
+    view_information,
     weighted_information,
 )
 from minigan.ops.likelihood import code_table
@@ -173,6 +173,10 @@ class Trainer:
         self._weights = self._constant(
             self.layout.weights(settings.lambda_categorical, settings.lambda_continuous)
         )
+        share = settings.recognition_share * settings.lambda_categorical
+        self._recognition_weights = self._constant(
+            self.layout.weights(share, settings.lambda_continuous)
+        )
         self._consistency_weights = self._constant(
             self.layout.weights(settings.lambda_consistency, 0.0)
         )
@@ -270,7 +274,7 @@ class Trainer:
         """Update D and Q; return D's loss, and log Q(c|x) of the generated images, (batch, codes)."""
         n, consistent = real.shape[0], self._is_consistent()
         groups = (REAL, GENERATED, WARPED) if consistent else (REAL, GENERATED)
-        warped = [warp(self.settings, real, Stream.WARPS, self._counter.data)] if consistent else []
+        warped = [second_view(self.settings, real, self._counter.data)] if consistent else []
         images = concatenate([real, fake, *warped])
         features = self.discriminator.trunk(images, groups)
         logits = self.discriminator(features)
@@ -280,11 +284,12 @@ class Trainer:
         parameters = self.recognition(images if own_trunk else features, groups)
         read = parameters[n : 2 * n]
         log_likelihoods = log_likelihood(read, codes, self.layout)
-        total = loss - weighted_information(log_likelihoods, self._weights)
+        weights = self._recognition_weights if consistent else self._weights
+        total = loss - weighted_information(log_likelihoods, weights)
         if consistent:
-            total = total + code_consistency(
-                parameters[2 * n :], parameters[:n], self._consistency_weights, self.layout,
-                self.settings.consistency_sharpness,
+            total = total - view_information(
+                parameters[:n], parameters[2 * n :], self._consistency_weights, self.layout,
+                self.settings.consistency_balance,
             )  # fmt: skip
         self._update(self.discriminator_optimizer, total)
         return loss, log_likelihoods
@@ -377,6 +382,19 @@ class Trainer:
             ("discriminator_optimizer", self.discriminator_optimizer),
             ("generator_optimizer", self.generator_optimizer),
         ]
+
+
+def second_view(settings: Settings, images: Tensor, step: Step) -> Tensor:
+    """A copy of each image as a training step holds it against the image: with strips over it, and warped."""
+    if settings.strips:
+        device, key = images.device, (settings.seed, Stream.STRIPS, step)
+        shape = (images.shape[0], settings.strips, 6)
+        uniforms = uniform(shape, -1.0, 1.0, key, device, images.dtype)
+        covered = device.overlay_strips(
+            images.data, uniforms, settings.strip_sizes, settings.image_low, 1.0
+        )
+        images = Tensor(covered, device)
+    return warp(settings, images, Stream.WARPS, step)
 
 
 def warp(settings: Settings, images: Tensor, stream: int, step: Step) -> Tensor:

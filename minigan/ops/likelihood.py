@@ -21,8 +21,8 @@ __all__ = [
     "Gaussian",
     "binary_cross_entropy_with_logits",
     "categorical_log_likelihood",
-    "code_divergence",
     "code_log_likelihood",
+    "code_view_information",
     "cross_entropy",
     "gaussian_log_likelihood",
 ]
@@ -127,35 +127,46 @@ def code_log_likelihood(
 
 
 @differentiable
-def _code_divergence(device: Device, parameters: Array, target: Array, table: CodeTable) -> Result:
-    check_one_float_dtype(parameters, target)
-    values, derivative = device.code_divergence(
-        device.contiguous(parameters), device.contiguous(target), table
+def _code_view_information(
+    device: Device, first: Array, second: Array, table: CodeTable, balance: float
+) -> Result:
+    check_one_float_dtype(first, second)
+    values, *derivatives = device.code_view_information(
+        device.contiguous(first), device.contiguous(second), table, balance
     )
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        return device.scale_code_gradient(derivative, device.contiguous(dy), table), None
+        return tuple(
+            device.scale_code_gradient(derivative, device.contiguous(dy), table) if need else None
+            for derivative, need in zip(derivatives, needs, strict=True)
+        )
 
     return values, vjp
 
 
-def code_divergence(parameters: Tensor, target: Tensor | Any, layout: Sequence[Density]) -> Tensor:
-    """KL(Q_target(cᵢ) ‖ Q(cᵢ)) of every code of a layout, (batch, codes), in one pass; nats.
+def code_view_information(
+    first: Tensor | Any, second: Tensor | Any, layout: Sequence[Density], balance: float = 1.0
+) -> Tensor:
+    """L_I between two views of each row, of every categorical code of a layout, (codes,); nats. Of a Gaussian, 0.
 
-    `parameters` and `target`, (batch, columns), are two outputs of Q, as in `code_log_likelihood`. The target is data:
-    no gradient reaches it.
+    `first` and `second`, (batch, columns), are what Q reads in two views, as in `code_log_likelihood`. It is InfoGAN's bound
+    (eq. 5) with a code that is not drawn from a prior, but as Q reads one view, and read again in the other: with p and q
+    the probabilities in either view, and p̄ the mean of p over the batch, H(p̄) + E[Σ p·log q]; and the mean of that
+    and of the same with p and q exchanged. It is at most log K for K categories: where both views are read
+    as one category, for sure, and all categories alike often. A `balance` over 1 weighs the entropies more, that all
+    categories be used.
     """
     table = code_table(layout)
-    common_device("code_divergence", [parameters, target])
-    if isinstance(target, Tensor) and target.requires_grad:
-        raise ValueError("code_divergence: the target is data; pass it detached")
-    shape = tuple(target.shape) if hasattr(target, "shape") else np.shape(target)
-    if parameters.ndim != 2 or parameters.shape[1] != table.columns or shape != parameters.shape:
+    common_device("code_view_information", [first, second])
+    shapes = [tuple(x.shape) if hasattr(x, "shape") else np.shape(x) for x in (first, second)]
+    if shapes[0] != shapes[1] or len(shapes[0]) != 2 or shapes[0][1] != table.columns:
         raise ValueError(
-            f"code_divergence: parameters and target are (batch, {table.columns}) for this layout; got "
-            f"{parameters.shape} and {shape}"
+            f"code_view_information: both views are (batch, {table.columns}) for this layout; got "
+            f"{shapes[0]} and {shapes[1]}"
         )
-    return _code_divergence(parameters, target, table=table)
+    if shapes[0][0] == 0 or not layout:
+        raise ValueError("code_view_information: there must be a row and a code")
+    return _code_view_information(first, second, table=table, balance=balance)
 
 
 def _check_categories(codes: Array, layout: Sequence[Density]) -> None:

@@ -33,9 +33,7 @@ GAN = dataclasses.replace(SMALL, objective="gan")
 TANH = dataclasses.replace(
     SMALL, generator="fc 9 bn | fc 2x3x5 bn | up 3 s1 tanh | up 3 bn | up 1 tanh", image_low=-1.0, dtype="float64"
 )  # fmt: skip
-CONSISTENT = dataclasses.replace(
-    SMALL, lambda_consistency=0.7, consistency_start=4, consistency_sharpness=2.0
-)
+CONSISTENT = dataclasses.replace(SMALL, lambda_consistency=0.7, consistency_start=4, strips=2)
 AVERAGED = dataclasses.replace(SMALL, average_decay=0.5)
 VARIANTS = {
     "infogan": SMALL,

@@ -14,7 +14,13 @@ from device_list import KERNEL_DEVICES, moved_back, moved_to
 import minigan as mg
 from minigan.datasets import mnist
 from minigan.devices.emulated import Emulated
-from minigan.devices.kernels import KERNELS, AdamSettings, ConvolutionGeometry, WarpRanges
+from minigan.devices.kernels import (
+    KERNELS,
+    AdamSettings,
+    ConvolutionGeometry,
+    StripSizes,
+    WarpRanges,
+)
 from minigan.devices.sources import kernel_names, kernel_sources
 from minigan.errors import KernelError
 from minigan.infogan.experiments import MNIST
@@ -379,8 +385,10 @@ def kernel_calls(dtype: Any) -> dict[str, tuple[Any, ...]]:
         "pad_rows, no rows": (normal(0, 3), 2, 1),
         "binary_cross_entropy_with_logits": (10 * normal(300), np.abs(normal(300)) % 1),
         "code_log_likelihood": (normal(6, 10), codes, table),
-        "code_divergence": (3 * normal(6, 10), 3 * normal(6, 10), table),
+        "code_view_information": (3 * normal(6, 10), 3 * normal(6, 10), table),
+        "code_view_information, more rows than threads": (normal(300, 10), normal(300, 10), table, 1.5),
         "scale_code_gradient": (normal(6, 10), normal(6, 4), table),
+        "scale_code_gradient, of every row": (normal(6, 10), normal(4), table),
         "adam": ([normal(300)], [normal(300)], [moments[0]], [moments[1]], 3, AdamSettings(1e-3, 0.5, 0.9, 1e-8)),
         "adam, in vectors and beside them": adam_of([1, 4095, 4096, 4097, 0, 20000]),
         "adam, of more tensors than a table holds": adam_of([*range(1, 141)]),
@@ -392,6 +400,8 @@ def kernel_calls(dtype: Any) -> dict[str, tuple[Any, ...]]:
         "sample_codes": (9, table, dtype, key),
         "encode_latents": (normal(6, 5), codes, table),
         "gather_images": (images, np.array([3, 1, 19]), -1.0, 1.0, dtype),
+        "overlay_strips": (normal(5, 12, 14, 3), np.sin(9 * normal(5, 3, 6)), StripSizes(3.0, 6.0), -1.0, 1.0),
+        "overlay_strips, of one pixel": (normal(2, 1, 1, 1), np.sin(normal(2, 1, 6)), StripSizes(3.0, 6.0), -1.0, 1.0),
         "warp_images": (normal(5, 7, 4, 3), np.sin(normal(5, 5)), WarpRanges(0.5, 0.2, 0.3, 2.5)),
         "warp_images, of one pixel": (normal(2, 1, 1, 1), np.sin(normal(2, 5)), WarpRanges(0.5, 0.2, 0.3, 2.5)),
         "concatenate_rows": ([normal(2, 3), normal(4, 3)],),

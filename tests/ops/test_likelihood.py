@@ -101,14 +101,14 @@ def codes(draw: st.DrawFn) -> Example:
 
 
 @st.composite
-def divergence(draw: st.DrawFn) -> Example:
-    layout, batch = draw(LAYOUTS), draw(st.integers(0, 3))
-    shape = (batch, sum(density.columns for density in layout))
-    target = draw(arrays(shape))
+def information(draw: st.DrawFn) -> Example:
+    layout = draw(LAYOUTS.filter(bool))
+    shape = (draw(st.integers(1, 4)), sum(density.columns for density in layout))
+    balance = draw(st.sampled_from([1.0, 1.5, 0.0]))
     return Example(
-        lambda parameters: mg.code_divergence(parameters, target, layout),
-        (draw(arrays(shape)),),
-        lambda parameters: oracles.code_divergence(parameters, target, layout),
+        lambda first, second: mg.code_view_information(first, second, layout, balance),
+        (draw(arrays(shape)), draw(arrays(shape))),
+        lambda first, second: oracles.code_view_information(first, second, layout, balance),
     )
 
 
@@ -142,8 +142,8 @@ def gaussian(draw: st.DrawFn) -> Example:
 GRADIENTS: dict[str, st.SearchStrategy[Example]] = {
     "binary_cross_entropy_with_logits": binary_cross_entropy(),
     "categorical_log_likelihood": categorical(),
-    "code_divergence": divergence(),
     "code_log_likelihood": codes(),
+    "code_view_information": information(),
     "cross_entropy": cross_entropy(),
     "gaussian_log_likelihood": gaussian(),
 }
@@ -264,23 +264,26 @@ def test_the_codes_of_mnist(dtype: Any) -> None:
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
-def test_code_divergence(dtype: Any) -> None:
-    """Against SciPy, far apart and close together; and nothing where both are the same, however large."""
+def test_code_view_information(dtype: Any) -> None:
+    """Against SciPy; log K at most, where both views are as sure as can be of all K; nothing where they know nothing."""
     layout = [mg.Categorical(7), mg.Gaussian(0.5), mg.Gaussian(None), mg.Categorical(2)]
     rng = np.random.default_rng(0)
-    target = (3 * rng.standard_normal((50, 12))).astype(dtype)
-    target[:, 9] *= dtype(0.2)  # a log σ
-    near = target + (0.1 * rng.standard_normal(target.shape)).astype(dtype)
-    for parameters in (near, -target):
-        found = mg.code_divergence(mg.tensor(parameters), mg.tensor(target), layout)
-        wide = (a.astype(np.float64) for a in (parameters, target))
-        expected = oracles.code_divergence(*wide, layout)
+    first = (3 * rng.standard_normal((50, 12))).astype(dtype)
+    near = first + (0.1 * rng.standard_normal(first.shape)).astype(dtype)
+    for second in (near, -first):
+        found = mg.code_view_information(mg.tensor(first), mg.tensor(second), layout)
+        wide = (a.astype(np.float64) for a in (first, second))
         assert found.dtype == dtype
-        # The terms of the sum, of up to some 20 nats, cancel to what is found.
-        assert_within(found, expected, rounding(40, dtype) * (20 + np.abs(expected)))
-    large = np.where(np.arange(12) == 9, target, 300 * target)
-    same = mg.code_divergence(mg.tensor(large), mg.tensor(large), layout)
-    assert_within(same, np.zeros((50, 4)), rounding(40, dtype))
+        # Terms of at most some 20 nats cancel to what is found.
+        assert_within(
+            found, oracles.code_view_information(*wide, layout), rounding(100, dtype) * 20
+        )
+    sure = np.tile(200 * np.eye(4), (3, 1)).astype(dtype)
+    four = [mg.Categorical(4)]
+    found = mg.code_view_information(mg.tensor(sure), mg.tensor(sure), four)
+    assert_within(found, np.log([4.0]), rounding(100, dtype) * 10)
+    found = mg.code_view_information(mg.tensor(0 * sure), mg.tensor(0 * sure), four)
+    assert_within(found, [0.0], rounding(100, dtype) * 10)
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
@@ -398,12 +401,12 @@ def test_a_label_that_is_no_category_is_named(label: float) -> None:
 @pytest.mark.parametrize(
     ("mistake", "message"),
     [
-        (lambda: mg.code_divergence(mg.tensor(PARAMETERS), PARAMETERS[:1], LAYOUT),
-         r"code_divergence: .*\(batch, 4\).*\(2, 4\) and \(1, 4\)"),
-        (lambda: mg.code_divergence(mg.tensor(PARAMETERS[:, :3]), PARAMETERS[:, :3], LAYOUT),
-         r"code_divergence: .*\(batch, 4\).*\(2, 3\) and \(2, 3\)"),
-        (lambda: mg.code_divergence(mg.tensor(PARAMETERS), mg.tensor(PARAMETERS, requires_grad=True), LAYOUT),
-         "code_divergence: the target is data"),
+        (lambda: mg.code_view_information(mg.tensor(PARAMETERS), PARAMETERS[:1], LAYOUT),
+         r"code_view_information: .*\(batch, 4\).*\(2, 4\) and \(1, 4\)"),
+        (lambda: mg.code_view_information(mg.tensor(PARAMETERS[:, :3]), PARAMETERS[:, :3], LAYOUT),
+         r"code_view_information: .*\(batch, 4\).*\(2, 3\) and \(2, 3\)"),
+        (lambda: mg.code_view_information(mg.tensor(PARAMETERS[:0]), PARAMETERS[:0], LAYOUT),
+         "code_view_information: there must be a row"),
         (lambda: mg.code_log_likelihood(mg.tensor(PARAMETERS[:, :3]), CODES, LAYOUT),
          r"code_log_likelihood: the layout has 2 codes in 4 columns.*\(2, 2\).*\(2, 3\)"),
         (lambda: mg.code_log_likelihood(mg.tensor(PARAMETERS), CODES[:, :1], LAYOUT),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ from minigan.devices.kernels import (
     Device,
     Key,
     Step,
+    StripSizes,
     WarpRanges,
 )
 from minigan.devices.memory import host_array
@@ -389,33 +390,39 @@ class CPU(Device):
     def code_log_likelihood(
         self, parameters: Array, codes: Array, table: CodeTable
     ) -> tuple[Array, Array]:
-        return self._of_codes(likelihood.code_log_likelihood, parameters, codes, table)
+        parameters, codes = _contiguous(parameters, codes)
+        values = self.empty(codes.shape, parameters.dtype)
+        derivative = self.empty(parameters.shape, parameters.dtype)
+        likelihood.code_log_likelihood(
+            parameters, codes, np.array(table.kind), np.array(table.offset),
+            np.array(table.width), np.array(table.log_std), values, derivative,
+        )  # fmt: skip
+        return values, derivative
 
     def scale_code_gradient(self, gradient: Array, dy: Array, table: CodeTable) -> Array:
         (dy,) = _contiguous(dy)
         result = self.empty(gradient.shape, gradient.dtype)
         likelihood.scale_code_gradient(
-            gradient, dy, np.array(table.offset), np.array(table.width), result
+            gradient,
+            dy.reshape(-1, len(table.kind)),
+            np.array(table.offset),
+            np.array(table.width),
+            result,
         )
         return result
 
-    def code_divergence(
-        self, parameters: Array, target: Array, table: CodeTable
-    ) -> tuple[Array, Array]:
-        return self._of_codes(likelihood.code_divergence, parameters, target, table)
-
-    def _of_codes(
-        self, kernel: Callable[..., None], parameters: Array, other: Array, table: CodeTable
-    ) -> tuple[Array, Array]:
-        """A value of every code, (batch, codes), and its derivative by the parameters, which `other` is held against."""
-        parameters, other = _contiguous(parameters, other)
-        values = self.empty((parameters.shape[0], len(table.kind)), parameters.dtype)
-        derivative = self.empty(parameters.shape, parameters.dtype)
-        kernel(
-            parameters, other, np.array(table.kind), np.array(table.offset),
-            np.array(table.width), np.array(table.log_std), values, derivative,
+    def code_view_information(
+        self, first: Array, second: Array, table: CodeTable, balance: float = 1.0
+    ) -> tuple[Array, Array, Array]:
+        first, second = _contiguous(first, second)
+        values = self.empty((len(table.kind),), first.dtype)
+        first_derivative = self.empty(first.shape, first.dtype)
+        second_derivative = self.empty(first.shape, first.dtype)
+        likelihood.code_view_information(
+            first, second, np.array(table.kind), np.array(table.offset), np.array(table.width),
+            balance, values, first_derivative, second_derivative,
         )  # fmt: skip
-        return values, derivative
+        return values, first_derivative, second_derivative
 
     # -- optimizer ------------------------------------------------------------------------------
 
@@ -493,6 +500,16 @@ class CPU(Device):
         elementwise.gather_images(
             images.reshape(-1, pixels), indices, (high - low) / 255, low, result.reshape(-1, pixels)
         )  # fmt: skip
+        return result
+
+    def overlay_strips(
+        self, images: Array, uniforms: Array, sizes: StripSizes, low: float, high: float
+    ) -> Array:
+        images, uniforms = _contiguous(images, uniforms)
+        result = self.empty(images.shape, images.dtype)
+        elementwise.overlay_strips(
+            images, uniforms, sizes.thickness, sizes.length, low, high, result
+        )
         return result
 
     def warp_images(self, images: Array, uniforms: Array, ranges: WarpRanges) -> Array:

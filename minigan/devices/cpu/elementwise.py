@@ -76,6 +76,29 @@ def gather_images(images, indices, scale, low, result):
 
 
 @parallel
+def overlay_strips(images, uniforms, thickness, length, low, high, result):
+    """An image after another, under the strips that its uniforms choose."""
+    real = result.dtype.type
+    height, width = images.shape[1], images.shape[2]
+    half, three, eighth, zero, one = real(0.5), real(3), real(0.125), real(0), real(1)
+    middle_y, middle_x = half * real(height - 1), half * real(width - 1)
+    for n in prange(images.shape[0]):
+        result[n] = images[n]
+        for strip in range(uniforms.shape[1]):
+            u = uniforms[n, strip]
+            across = real(thickness) * eighth * (three + u[3])
+            along = real(length) * eighth * (three + u[4])
+            half_y, half_x = (across, along) if u[2] < zero else (along, across)
+            y = middle_y + u[0] * max(middle_y - one - half_y, zero)
+            x = middle_x + u[1] * max(middle_x - one - half_x, zero)
+            shade = real(low) if u[5] < zero else real(high)
+            for i in range(height):
+                for j in range(width):
+                    if abs(real(i) - y) <= half_y and abs(real(j) - x) <= half_x:
+                        result[n, i, j] = shade
+
+
+@parallel
 def warp_images(images, uniforms, rotation, scale, shear, shift, result):
     """An image after another, under the affine map that its five uniforms choose."""
     real = result.dtype.type

@@ -62,55 +62,61 @@ def _categorical(logits, index, derivative, value):
 
 
 @compiled
-def code_divergence(parameters, target, kind, offset, width, log_std, values, derivative):
-    """KL of each code's density from the target's; `kind` as in `CodeTable`."""
-    real = parameters.dtype.type
-    half, one = real(0.5), real(1)
-    for row in range(values.shape[0]):
-        for code in range(kind.size):
-            at = offset[code]
-            if kind[code] == 0:
-                columns = slice(at, at + width[code])
-                _categorical_divergence(
-                    parameters[row, columns], target[row, columns], derivative[row, columns],
-                    values[row, code : code + 1],
-                )  # fmt: skip
-                continue
-            predicted = kind[code] == 2
-            log_sigma = parameters[row, at + 1] if predicted else real(log_std[code])
-            difference = log_sigma - (target[row, at + 1] if predicted else real(log_std[code]))
-            inverse = np.exp(-log_sigma)
-            z = (parameters[row, at] - target[row, at]) * inverse
-            spread = np.exp(-(difference + difference)) + z * z
-            values[row, code] = difference + half * (spread - one)
-            derivative[row, at] = z * inverse
-            if predicted:
-                derivative[row, at + 1] = one - spread
+def code_view_information(
+    first, second, kind, offset, width, balance, values, first_derivative, second_derivative
+):
+    """Of each categorical code, and its derivatives; of another code 0."""
+    values[:] = 0
+    first_derivative[:] = 0
+    second_derivative[:] = 0
+    weight = first.dtype.type(balance)
+    for code in range(kind.size):
+        if kind[code] == 0:
+            columns = slice(offset[code], offset[code] + width[code])
+            log_p, log_q = _log_softmax(first[:, columns]), _log_softmax(second[:, columns])
+            values[code] = (
+                _one_view(log_p, log_q, weight, first_derivative[:, columns])
+                + _one_view(log_q, log_p, weight, second_derivative[:, columns])
+            )  # fmt: skip
 
 
 @compiled
-def _categorical_divergence(logits, target, derivative, value):
-    """Σ q·log(q/p), and its derivative p − q: p and q are the softmax of `logits` and `target`."""
-    zero = logits.dtype.type(0)
-    largest, target_largest = logits.max(), target.max()
-    total, target_total = zero, zero
-    for k in range(logits.size):
-        total += np.exp(logits[k] - largest)
-        target_total += np.exp(target[k] - target_largest)
-    shift = (largest + np.log(total)) - (target_largest + np.log(target_total))
-    value[0] = zero
-    for k in range(logits.size):
-        q = np.exp(target[k] - target_largest) / target_total
-        derivative[k] = np.exp(logits[k] - largest) / total - q
-        value[0] += q * (target[k] - logits[k] + shift)
+def _log_softmax(logits):
+    result = np.empty(logits.shape, logits.dtype)
+    for row in range(logits.shape[0]):
+        result[row] = logits[row] - logits[row].max()
+        result[row] -= np.log(np.exp(result[row]).sum())
+    return result
+
+
+@compiled
+def _one_view(log_p, log_q, balance, derivative):
+    """½(balance·H(p̄) + E[Σ p·log q]), p̄ the mean of p; and the derivative of both views' together by the logits of p."""
+    rows, k = log_p.shape
+    half = log_p.dtype.type(0.5)
+    p, q = np.exp(log_p), np.exp(log_q)
+    mean = p.sum(axis=0) / rows
+    log_mean = np.log(mean)
+    information = log_p.dtype.type(0)
+    for row in range(rows):
+        expected = log_p.dtype.type(0)
+        for i in range(k):
+            expected += p[row, i] * (log_q[row, i] - balance * log_mean[i])
+        for i in range(k):
+            gain = log_q[row, i] - balance * log_mean[i] - expected
+            derivative[row, i] = half * (p[row, i] * gain + q[row, i] - p[row, i]) / rows
+            information += p[row, i] * log_q[row, i] / rows
+    return half * (information - balance * (mean * log_mean).sum())
 
 
 @compiled
 def scale_code_gradient(gradient, dy, offset, width, result):
+    """dy is (batch, codes), or (1, codes) for every row."""
     for row in range(gradient.shape[0]):
         for code in range(offset.size):
+            factor = dy[row if dy.shape[0] > 1 else 0, code]
             for column in range(offset[code], offset[code] + width[code]):
-                result[row, column] = gradient[row, column] * dy[row, code]
+                result[row, column] = gradient[row, column] * factor
 
 
 @compiled
