@@ -173,10 +173,6 @@ class Trainer:
         self._weights = self._constant(
             self.layout.weights(settings.lambda_categorical, settings.lambda_continuous)
         )
-        share = settings.recognition_share * settings.lambda_categorical
-        self._recognition_weights = self._constant(
-            self.layout.weights(share, settings.lambda_continuous)
-        )
         self._consistency_weights = self._constant(
             self.layout.weights(settings.lambda_consistency, 0.0)
         )
@@ -284,8 +280,7 @@ class Trainer:
         parameters = self.recognition(images if own_trunk else features, groups)
         read = parameters[n : 2 * n]
         log_likelihoods = log_likelihood(read, codes, self.layout)
-        weights = self._recognition_weights if consistent else self._weights
-        total = loss - weighted_information(log_likelihoods, weights)
+        total = loss - weighted_information(log_likelihoods, self._weights)
         if consistent:
             total = total - view_information(
                 parameters[:n], parameters[2 * n :], self._consistency_weights, self.layout,

@@ -145,7 +145,7 @@ def test_presets_keep_the_papers_codes_and_rates(preset: str) -> None:
         "lambda_consistency",
         "average_decay",
     }
-    added = {name for name in changed if name.startswith(("consistency_", "warp_"))}
+    added = {name for name in changed if name.startswith(("consistency_", "warp_", "strip"))}
     assert changed - added <= allowed
     assert settings.lambda_consistency > MNIST.lambda_consistency == 0
 
