@@ -85,7 +85,7 @@ def chosen_settings(
     lambda_consistency: Annotated[
         float | None,
         typer.Option(
-            help="Weight of one reading of a real image and of its warped copy; not the paper's, 0."
+            help="Weight of what Q's readings of a real image and of a changed copy tell of each other; not the paper's, 0."
         ),
     ] = None,
     lr_discriminator: Annotated[float | None, typer.Option(help="Adam's, for D and Q.")] = None,
