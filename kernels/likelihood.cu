@@ -6,6 +6,7 @@
 
 constexpr double kHalfLog2Pi = 0.91893853320467274178;
 constexpr int kThreads = 256;
+constexpr real kLeast = sizeof(real) == 4 ? real(1e-37) : real(1e-300);  // of what a logarithm is taken
 
 // −t·log σ(x) − (1 − t)·log(1 − σ(x)) and its derivative σ(x) − t, elementwise. Launch: blocks of 256, grid-stride.
 KERNEL binary_cross_entropy_with_logits(const real* __restrict__ logits, const real* __restrict__ targets,
@@ -101,8 +102,9 @@ KERNEL code_view_information(const real* __restrict__ first, const real* __restr
         const real* view = (i < k ? log_first : log_second) + at + i % k;
         real mean = 0;
         for (long long row = 0; row < batch; ++row) mean += exp(view[row * columns]) / real(batch);
-        log_means[(i < k ? 0 : columns) + at + i % k] = log(mean);
-        sum -= balance * real(0.5) * mean * log(mean);
+        const real log_mean = log(max(mean, kLeast));
+        log_means[(i < k ? 0 : columns) + at + i % k] = log_mean;
+        sum -= balance * real(0.5) * mean * log_mean;
     }
     sum = warp_sum(sum);
     if (own % kWarp == 0) warps[own / kWarp] = sum;

@@ -282,6 +282,12 @@ def test_code_view_information(dtype: Any) -> None:
     four = [mg.Categorical(4)]
     found = mg.code_view_information(mg.tensor(sure), mg.tensor(sure), four)
     assert_within(found, np.log([4.0]), rounding(100, dtype) * 10)
+    never = mg.tensor(np.tile([0, 0, 0, -5e3], (12, 1)).astype(dtype), requires_grad=True)
+    found = mg.code_view_information(never, never.detach(), four)  # a category with no probability
+    assert_within(found.detach(), [0.0], rounding(100, dtype) * 10)
+    found.sum().backward()
+    assert never.grad is not None
+    assert_within(never.grad, np.zeros((12, 4)), rounding(100, dtype))
     found = mg.code_view_information(mg.tensor(0 * sure), mg.tensor(0 * sure), four)
     assert_within(found, [0.0], rounding(100, dtype) * 10)
 

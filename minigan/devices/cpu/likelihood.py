@@ -96,7 +96,7 @@ def _one_view(log_p, log_q, balance, derivative):
     half = log_p.dtype.type(0.5)
     p, q = np.exp(log_p), np.exp(log_q)
     mean = p.sum(axis=0) / rows
-    log_mean = np.log(mean)
+    log_mean = np.log(np.maximum(mean, np.finfo(mean.dtype).tiny))
     information = log_p.dtype.type(0)
     for row in range(rows):
         expected = log_p.dtype.type(0)
