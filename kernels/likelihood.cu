@@ -59,27 +59,16 @@ __device__ __forceinline__ void log_softmax(const real* logits, real* result, in
     for (int k = 0; k < columns; ++k) result[k] = logits[k] - largest - log(total);
 }
 
-// The derivative of ½(Σ p·gain + Σ q·log p) by the logits of p, gain = log q − balance·log p̄, divided by the batch.
-__device__ __forceinline__ void view_gradient(const real* log_p, const real* log_q, const real* log_mean, real balance,
-                                              real* derivative, int columns, int batch) {
-    real expected = 0;
-    for (int k = 0; k < columns; ++k) expected += exp(log_p[k]) * (log_q[k] - balance * log_mean[k]);
-    for (int k = 0; k < columns; ++k) {
-        const real p = exp(log_p[k]), gain = log_q[k] - balance * log_mean[k] - expected;
-        derivative[k] = (p * gain + exp(log_q[k]) - p) / real(2 * batch);
-    }
-}
-
-// How much two views of a batch tell of each other's categorical code, and its derivatives by the logits of both: half of
-// balance·H(p̄) + E[Σ p·log q] + balance·H(q̄) + E[Σ q·log p], p and q a row's probabilities in either view, p̄ and q̄ their means.
-// Of another code the value and the derivatives are 0.
+// How well a categorical code that one view of a batch is read as is found in another view, and the derivatives by the logits of
+// both: balance·H(p̄) + E[Σ p·log q], p and q a row's probabilities in the first and the second view, p̄ the mean of p. With gₖ = log qₖ −
+// balance·log p̄ₖ the derivatives of the batch's sum are pₖ·(gₖ − Σ p·g) and pₖ − qₖ. Of another code all is 0.
 //
-// Layout: the views, their logs and derivatives (batch, columns); values (codes,); log_means (2, columns); `kind` as in CodeTable.
+// Layout: the views, their logs and derivatives (batch, columns); values (codes,); log_mean (columns,); `kind` as in CodeTable.
 // Launch: a block of 256 a code: the rows, then the means by columns, then the rows again, with a barrier between.
 KERNEL code_view_information(const real* __restrict__ first, const real* __restrict__ second, const int* __restrict__ kind,
                              const int* __restrict__ offset, const int* __restrict__ width, real* __restrict__ values,
                              real* __restrict__ first_derivative, real* __restrict__ second_derivative, real* log_first,
-                             real* log_second, real* log_means, real balance, int columns, int batch) {
+                             real* log_second, real* log_mean, real balance, int columns, int batch) {
     __shared__ real warps[kThreads / kWarp];
     const int code = blockIdx.x, k = width[code], own = threadIdx.x;
     const long long at = offset[code];
@@ -95,16 +84,14 @@ KERNEL code_view_information(const real* __restrict__ first, const real* __restr
         real* log_q = log_second + row * columns + at;
         log_softmax(first + row * columns + at, log_p, k);
         log_softmax(second + row * columns + at, log_q, k);
-        for (int i = 0; i < k; ++i) sum += (exp(log_p[i]) * log_q[i] + exp(log_q[i]) * log_p[i]) / real(2 * batch);
+        for (int i = 0; i < k; ++i) sum += exp(log_p[i]) * log_q[i] / real(batch);
     }
     __syncthreads();
-    for (int i = own; i < 2 * k; i += kThreads) {
-        const real* view = (i < k ? log_first : log_second) + at + i % k;
+    for (int i = own; i < k; i += kThreads) {
         real mean = 0;
-        for (long long row = 0; row < batch; ++row) mean += exp(view[row * columns]) / real(batch);
-        const real log_mean = log(max(mean, kLeast));
-        log_means[(i < k ? 0 : columns) + at + i % k] = log_mean;
-        sum -= balance * real(0.5) * mean * log_mean;
+        for (long long row = 0; row < batch; ++row) mean += exp(log_first[row * columns + at + i]) / real(batch);
+        log_mean[at + i] = log(max(mean, kLeast));
+        sum -= balance * mean * log_mean[at + i];
     }
     sum = warp_sum(sum);
     if (own % kWarp == 0) warps[own / kWarp] = sum;
@@ -112,8 +99,13 @@ KERNEL code_view_information(const real* __restrict__ first, const real* __restr
     for (long long row = own; row < batch; row += kThreads) {
         const real* log_p = log_first + row * columns + at;
         const real* log_q = log_second + row * columns + at;
-        view_gradient(log_p, log_q, log_means + at, balance, first_derivative + row * columns + at, k, batch);
-        view_gradient(log_q, log_p, log_means + columns + at, balance, second_derivative + row * columns + at, k, batch);
+        real expected = 0;
+        for (int i = 0; i < k; ++i) expected += exp(log_p[i]) * (log_q[i] - balance * log_mean[at + i]);
+        for (int i = 0; i < k; ++i) {
+            const real p = exp(log_p[i]), gain = log_q[i] - balance * log_mean[at + i];
+            first_derivative[row * columns + at + i] = p * (gain - expected) / real(batch);
+            second_derivative[row * columns + at + i] = (p - exp(log_q[i])) / real(batch);
+        }
     }
     if (own != 0) return;
     for (int i = 1; i < kThreads / kWarp; ++i) sum += warps[i];

@@ -307,11 +307,9 @@ def view_information(first: Array, second: Array, balance: float = 1) -> float:
     """Of a category in two views: entropies by SciPy; E[Σ p·log q] = −E[H(p) + KL(p ‖ q)]."""
     p, q = scipy.special.softmax(first, axis=1), scipy.special.softmax(second, axis=1)
     entropy = scipy.stats.entropy
-    ways = (
-        balance * entropy(a.mean(axis=0)) - (entropy(a, axis=1) + entropy(a, b, axis=1)).mean()
-        for a, b in ((p, q), (q, p))
+    return float(
+        balance * entropy(p.mean(axis=0)) - (entropy(p, axis=1) + entropy(p, q, axis=1)).mean()
     )
-    return float(sum(ways) / 2)
 
 
 def code_view_information(

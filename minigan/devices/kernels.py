@@ -428,11 +428,11 @@ class Device:
     def code_view_information(
         self, first: Array, second: Array, table: CodeTable, balance: float = 1.0
     ) -> tuple[Array, Array, Array]:
-        """How much two views tell of each other's codes, (codes,), and its derivatives by both arguments, in one launch.
+        """How well each code, as the first view is read, is found in the second, (codes,), and its derivatives by both, in one launch.
 
         first and second are (batch, table.columns): what a code's logits are in two views of each row. With p and q their
-        softmax and p̄, q̄ the means over the batch, a categorical code's is ½(balance·H(p̄) + E[Σ p·log q] + balance·H(q̄) +
-        E[Σ q·log p]); of another code it is 0.
+        softmax and p̄ the mean of p over the batch, a categorical code's is balance·H(p̄) + E[Σ p·log q]; of another code
+        it is 0.
         """
 
     # -- optimizer ------------------------------------------------------------------------------

@@ -762,11 +762,11 @@ class KernelDevice(Device):
         first_derivative, second_derivative, log_first, log_second = (
             self.empty(first.shape, first.dtype) for _ in range(4)
         )
-        log_means = self.empty((2, first.shape[1]), first.dtype)
+        log_mean = self.empty((first.shape[1],), first.dtype)
         self.launch(
             "likelihood", "code_view_information", first.dtype, (codes,), (256,),
             first, second, *self._table(table), values, first_derivative, second_derivative,
-            log_first, log_second, log_means, float(balance), first.shape[1], len(first),
+            log_first, log_second, log_mean, float(balance), first.shape[1], len(first),
         )  # fmt: skip
         return values, first_derivative, second_derivative
 

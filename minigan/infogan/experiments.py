@@ -34,6 +34,8 @@ _RANGES = (
     ("lambda_consistency", 0, 1e30),
     ("consistency_start", 1, _MOST_STEPS),
     ("consistency_balance", 0, 1e30),
+    ("consistency_balance_start", 1, _MOST_STEPS),
+    ("consistency_two_way_until", 0, _MOST_STEPS),
     ("warp_rotation", 0, 180),
     ("warp_scale", 0, 0.9),
     ("warp_shear", 0, 10),
@@ -57,8 +59,9 @@ class Settings:
 
     `trunk` and `generator` are read by ``networks.py``, `codes` by ``codes.py``. `lambda_categorical` and
     `lambda_continuous` are λ of each kind of code. `lambda_consistency`, 0 in the paper's recipes, is the weight of
-    ``objective.view_information`` for categorical codes, from step `consistency_start` on, and `consistency_balance` its
-    balance. It holds images against copies (``training.second_view``): under `strips` black and white strips of at most `strip_thickness` by
+    ``objective.view_information`` for categorical codes, from step `consistency_start` on: both ways between images and copies, a half
+    each, until step `consistency_two_way_until`, then from the image to the copy; with `consistency_balance` as its balance from step
+    `consistency_balance_start` on, and 1 before. A copy (``training.second_view``) is under `strips` black and white strips of at most `strip_thickness` by
     `strip_length` pixels, and then warped by at most `warp_rotation` degrees, `warp_scale` of their size, a shear of `warp_shear`
     and `warp_shift` pixels. With an `average_decay` what is evaluated and drawn are moving averages of all
     weights and statistics (``Trainer.averages``), 0 in the paper's recipes. `beta1` and `beta2` are Adam's. Images are scaled
@@ -89,6 +92,8 @@ class Settings:
     lambda_consistency: float = 0.0
     consistency_start: int = 500
     consistency_balance: float = 1.0
+    consistency_balance_start: int = 1
+    consistency_two_way_until: int = 0
     warp_rotation: float = 15.0
     warp_scale: float = 0.1
     warp_shear: float = 0.2
@@ -192,7 +197,9 @@ MNIST_STABLE = dataclasses.replace(
     experiment="mnist-stable",
     lambda_consistency=2.0,
     consistency_start=750,
-    consistency_balance=1.5,
+    consistency_balance=1.2,
+    consistency_balance_start=1500,
+    consistency_two_way_until=2250,
     warp_rotation=20.0,
     warp_scale=0.2,
     warp_shear=0.3,
@@ -204,7 +211,13 @@ MNIST_STABLE = dataclasses.replace(
 
 # The same as far as a few minutes on two cores lead.
 MNIST_QUICK = dataclasses.replace(
-    MNIST_STABLE, experiment="mnist-quick", average_decay=0.995, iterations=2000
+    MNIST_STABLE,
+    experiment="mnist-quick",
+    consistency_start=500,
+    consistency_balance_start=1000,
+    consistency_two_way_until=1500,
+    average_decay=0.995,
+    iterations=2000,
 )
 
 # The others, with the paper's networks, codes and λ (its appendix C); their schedule is MNIST's, twice as long, since

@@ -39,12 +39,12 @@ def weighted_information(log_likelihoods: Tensor, weights: Tensor) -> Tensor:
 def view_information(
     first: Tensor, second: Tensor, weights: Tensor, layout: CodeLayout, balance: float = 1.0
 ) -> Tensor:
-    """Σᵢ wᵢ·L_I(cᵢ) between two views of real images, x and a changed copy x̃: H(c) + E[log Q(c|x̃)] with c as Q reads x.
+    """Σᵢ wᵢ·L_I(cᵢ) from one view of real images to another: H(c) + E[log Q(c|x̃)], with c as Q reads x.
 
     It is no part of the paper's objective: the same bound (eq. 5), where the code is not drawn, but what Q reads in a real image,
-    and Q shall find it again in a copy; and the other way round. So Q's lines between categories come to run between kinds of
-    real images (as in IMSAT, Hu et al. 2017, and IIC, Ji et al. 2019). A `balance` over 1 weighs H(c) more, which
-    keeps all categories in use.
+    and Q shall find it again in a changed copy. So Q's lines between categories come to run between kinds of real images (as in
+    IMSAT, Hu et al. 2017, and IIC, Ji et al. 2019). A `balance` over 1 weighs H(c) more, which keeps all categories
+    in use.
     """
     information = code_view_information(first, second, layout.densities, balance)
     return weighted_sum(information, weights)

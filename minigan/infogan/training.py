@@ -212,6 +212,8 @@ class Trainer:
         """Launch a step, kernel by kernel or captured; see `launch_step` for what it returns."""
         constants = [
             self._is_consistent(),
+            self._is_two_way(),
+            self._balance(),
             self._average_decay(),
             *(optimizer.settings for _, optimizer in self._optimizers()),
             *(module.training for _, module in self.networks.named()),
@@ -232,6 +234,15 @@ class Trainer:
         """Whether the step that comes next holds Q to one reading of an image and of its warped copy."""
         s = self.settings
         return s.lambda_consistency > 0 and self.step_count + 1 >= s.consistency_start
+
+    def _is_two_way(self) -> bool:
+        """Whether in the step that comes next readings of images also follow those of their copies."""
+        return self.step_count + 1 < self.settings.consistency_two_way_until
+
+    def _balance(self) -> float:
+        """The balance of the view information in the step that comes next."""
+        s = self.settings
+        return s.consistency_balance if self.step_count + 1 >= s.consistency_balance_start else 1.0
 
     def _average_decay(self) -> float:
         """d of the step that comes next: until there are 1/(1 − d) steps to average, 0."""
@@ -282,12 +293,17 @@ class Trainer:
         log_likelihoods = log_likelihood(read, codes, self.layout)
         total = loss - weighted_information(log_likelihoods, self._weights)
         if consistent:
-            total = total - view_information(
-                parameters[:n], parameters[2 * n :], self._consistency_weights, self.layout,
-                self.settings.consistency_balance,
-            )  # fmt: skip
+            total = total - self._view_information(parameters[:n], parameters[2 * n :])
         self._update(self.discriminator_optimizer, total)
         return loss, log_likelihoods
+
+    def _view_information(self, images: Tensor, copies: Tensor) -> Tensor:
+        """What Q's readings of real images tell of its readings of their copies, and at first also the other way round."""
+        weights, balance = self._consistency_weights, self._balance()
+        information = view_information(images, copies, weights, self.layout, balance)
+        if not self._is_two_way():
+            return information
+        return 0.5 * (information + view_information(copies, images, weights, self.layout, balance))
 
     def _generator_half(self, fake: Tensor, codes: Tensor) -> Tensor:
         """Update G through D and Q as they are now; return its loss."""

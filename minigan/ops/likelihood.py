@@ -147,14 +147,13 @@ def _code_view_information(
 def code_view_information(
     first: Tensor | Any, second: Tensor | Any, layout: Sequence[Density], balance: float = 1.0
 ) -> Tensor:
-    """L_I between two views of each row, of every categorical code of a layout, (codes,); nats. Of a Gaussian, 0.
+    """L_I from one view of each row to another, of every categorical code of a layout, (codes,); nats. Of a Gaussian, 0.
 
     `first` and `second`, (batch, columns), are what Q reads in two views, as in `code_log_likelihood`. It is InfoGAN's bound
-    (eq. 5) with a code that is not drawn from a prior, but as Q reads one view, and read again in the other: with p and q
-    the probabilities in either view, and p̄ the mean of p over the batch, H(p̄) + E[Σ p·log q]; and the mean of that
-    and of the same with p and q exchanged. It is at most log K for K categories: where both views are read
-    as one category, for sure, and all categories alike often. A `balance` over 1 weighs the entropies more, that all
-    categories be used.
+    (eq. 5) with a code that is not drawn from a prior, but as Q reads the first view, and read again in the second: with p and q
+    the probabilities in either, and p̄ the mean of p over the batch, H(p̄) + E[Σ p·log q]. It is at most log K for K
+    categories: where both views are read as one category, for sure, and all categories alike often. A
+    `balance` over 1 weighs the entropy more, that all categories be used.
     """
     table = code_table(layout)
     common_device("code_view_information", [first, second])

@@ -33,7 +33,9 @@ GAN = dataclasses.replace(SMALL, objective="gan")
 TANH = dataclasses.replace(
     SMALL, generator="fc 9 bn | fc 2x3x5 bn | up 3 s1 tanh | up 3 bn | up 1 tanh", image_low=-1.0, dtype="float64"
 )  # fmt: skip
-CONSISTENT = dataclasses.replace(SMALL, lambda_consistency=0.7, consistency_start=4, strips=2)
+CONSISTENT = dataclasses.replace(
+    SMALL, lambda_consistency=0.7, consistency_start=4, strips=2, consistency_two_way_until=6
+)
 AVERAGED = dataclasses.replace(SMALL, average_decay=0.5)
 VARIANTS = {
     "infogan": SMALL,
@@ -287,7 +289,7 @@ def test_a_step_that_becomes_consistent_is_captured_anew(
     start: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After plain steps of the new kind: what it needs on the device cannot be brought there in a capture."""
-    settings = dataclasses.replace(CONSISTENT, consistency_start=start)
+    settings = dataclasses.replace(CONSISTENT, consistency_start=start, consistency_two_way_until=0)
     captured, plain = make(settings), make(settings, capture=False)
     functions = captures(captured, monkeypatch)
     assert steps(captured, 9) == steps(plain, 9)

@@ -48,6 +48,8 @@ CONSISTENT = dataclasses.replace(
     lambda_consistency=1.3,
     consistency_start=3,
     consistency_balance=1.2,
+    consistency_two_way_until=4,
+    consistency_balance_start=4,
     warp_rotation=20.0,
     warp_shift=1.5,
     strips=1,
@@ -192,12 +194,17 @@ def test_directional_derivatives(
 
 
 def test_a_consistent_step_adds_the_information_of_warped_copies() -> None:
-    """From `consistency_start` on: −w·Σ L_I between the views, over the categorical codes, of batch norms that know three groups."""
+    """From `consistency_start` on: −w·Σ L_I between the views, over the categorical codes, of batch norms that know three groups.
+
+    Both ways, a half each, until `consistency_two_way_until`; then from the image to the copy. With the balance from `consistency_balance_start` on.
+    """
     trainer, plain = lively(CONSISTENT), lively(ODD)
     trainer.step_count = 1
     assert discriminator_objective(trainer).item() == discriminator_objective(plain).item()
     trainer.step_count = 2
-    objective = discriminator_objective(trainer)
+    two_way = discriminator_objective(trainer).item()
+    trainer.step_count = 3
+    one_way = discriminator_objective(trainer).item()
 
     latents, _ = trainer.latents(1)
     with mg.no_grad():
@@ -207,10 +214,17 @@ def test_a_consistent_step_adds_the_information_of_warped_copies() -> None:
         groups = (REAL, GENERATED, WARPED)
         features = trainer.discriminator.trunk(images, groups)
         read = trainer.recognition(features, groups).numpy()
-    expected = discriminator_objective(plain).item()
-    for columns in (slice(0, 3), slice(5, 7)):
-        expected -= 1.3 * oracles.view_information(read[:5, columns], read[10:, columns], 1.2)
-    assert objective.item() == pytest.approx(expected, rel=1e-9)
+
+    def information(first: np.ndarray, second: np.ndarray, balance: float) -> float:
+        codes = slice(0, 3), slice(5, 7)
+        return sum(oracles.view_information(first[:, c], second[:, c], balance) for c in codes)
+
+    images_read, copies_read = read[:5], read[10:]
+    without = discriminator_objective(plain).item()
+    both = information(images_read, copies_read, 1) + information(copies_read, images_read, 1)
+    assert two_way == pytest.approx(without - 1.3 * both / 2, rel=1e-9)
+    there = information(images_read, copies_read, 1.2)
+    assert one_way == pytest.approx(without - 1.3 * there, rel=1e-9)
 
 
 def test_strips_are_laid_over_the_copies_before_they_are_warped() -> None:

@@ -73,10 +73,9 @@ def code_view_information(
     for code in range(kind.size):
         if kind[code] == 0:
             columns = slice(offset[code], offset[code] + width[code])
-            log_p, log_q = _log_softmax(first[:, columns]), _log_softmax(second[:, columns])
-            values[code] = (
-                _one_view(log_p, log_q, weight, first_derivative[:, columns])
-                + _one_view(log_q, log_p, weight, second_derivative[:, columns])
+            values[code] = _view_information(
+                _log_softmax(first[:, columns]), _log_softmax(second[:, columns]), weight,
+                first_derivative[:, columns], second_derivative[:, columns],
             )  # fmt: skip
 
 
@@ -90,23 +89,23 @@ def _log_softmax(logits):
 
 
 @compiled
-def _one_view(log_p, log_q, balance, derivative):
-    """½(balance·H(p̄) + E[Σ p·log q]), p̄ the mean of p; and the derivative of both views' together by the logits of p."""
+def _view_information(log_p, log_q, balance, first_derivative, second_derivative):
+    """balance·H(p̄) + E[Σ p·log q], p̄ the mean of p; with g = log q − balance·log p̄ the derivatives are p·(g − Σ pg) and p − q."""
     rows, k = log_p.shape
-    half = log_p.dtype.type(0.5)
     p, q = np.exp(log_p), np.exp(log_q)
     mean = p.sum(axis=0) / rows
     log_mean = np.log(np.maximum(mean, np.finfo(mean.dtype).tiny))
-    information = log_p.dtype.type(0)
+    information = -balance * (mean * log_mean).sum()
     for row in range(rows):
         expected = log_p.dtype.type(0)
         for i in range(k):
             expected += p[row, i] * (log_q[row, i] - balance * log_mean[i])
-        for i in range(k):
-            gain = log_q[row, i] - balance * log_mean[i] - expected
-            derivative[row, i] = half * (p[row, i] * gain + q[row, i] - p[row, i]) / rows
             information += p[row, i] * log_q[row, i] / rows
-    return half * (information - balance * (mean * log_mean).sum())
+        for i in range(k):
+            gain = log_q[row, i] - balance * log_mean[i]
+            first_derivative[row, i] = p[row, i] * (gain - expected) / rows
+            second_derivative[row, i] = (p[row, i] - q[row, i]) / rows
+    return information
 
 
 @compiled
