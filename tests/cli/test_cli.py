@@ -766,7 +766,7 @@ def full_disk(size: int) -> Iterator[None]:
     ("size", "place"),
     [
         (500, "experiment.json: "),
-        (1200, "samples/step-00000001.png: "),
+        (1350, "samples/step-00000001.png: "),
         (2500, ""),  # metrics.jsonl, whose lines are not files
         (50_000, "checkpoints/step-00000002.safetensors: "),
     ],
