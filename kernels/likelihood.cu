@@ -6,7 +6,7 @@
 
 constexpr double kHalfLog2Pi = 0.91893853320467274178;
 constexpr int kThreads = 256;
-constexpr real kLeast = sizeof(real) == 4 ? real(1e-37) : real(1e-300);  // of what a logarithm is taken
+constexpr real kLeast = real(1e-37);  // of what a logarithm is taken
 
 // −t·log σ(x) − (1 − t)·log(1 − σ(x)) and its derivative σ(x) − t, elementwise. Launch: blocks of 256, grid-stride.
 KERNEL binary_cross_entropy_with_logits(const real* __restrict__ logits, const real* __restrict__ targets,

@@ -9,6 +9,7 @@ import numpy as np
 from minigan.devices.cpu.compile import compiled
 
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
+_LEAST = 1e-37  # of what a logarithm is taken
 
 
 @compiled
@@ -94,7 +95,7 @@ def _view_information(log_p, log_q, balance, first_derivative, second_derivative
     rows, k = log_p.shape
     p, q = np.exp(log_p), np.exp(log_q)
     mean = p.sum(axis=0) / rows
-    log_mean = np.log(np.maximum(mean, np.finfo(mean.dtype).tiny))
+    log_mean = np.log(np.maximum(mean, mean.dtype.type(_LEAST)))
     information = -balance * (mean * log_mean).sum()
     for row in range(rows):
         expected = log_p.dtype.type(0)
