@@ -74,13 +74,13 @@ ELEMENT_OPERATIONS = {
     "increment": 1,
     "gather_images": 2,
     "warp_images": 27,
-    "overlay_strips": 20,
+    "overlay_strips": 20,  # with one strip
     "weighted_sum": 2,
     "weighted_sum_backward": 1,
     "batch_norm": 4,
     "binary_cross_entropy_with_logits": 11,
     "code_log_likelihood": 4,
-    "code_view_information": 9,
+    "code_view_information": 31,
     "scale_code_gradient": 1,
     "encode_latents": 0,
     "random_uniform": 2,  # beside some 100 integer operations

@@ -95,9 +95,9 @@ KERNEL gather_images(const unsigned char* __restrict__ images, const long long* 
     }
 }
 
-// Strips over each image, upright or lying, in one of two shades; a later one covers an earlier. A strip is made of six uniforms:
-// its centre (u₀, u₁; it keeps a pixel from the edge), whether it stands (u₂ ≥ 0), its thickness and length (u₃, u₄; from a half of the most to
-// the most), its shade (u₅ < 0: low).
+// Strips over each image, upright or lying, in one of two shades; a later one covers an earlier. A strip is made of six
+// uniforms: its centre (u₀, u₁; it keeps a pixel from the edge), whether it stands (u₂ ≥ 0), its thickness and length (u₃, u₄;
+// from a half of the most to the most), its shade (u₅ < 0: low).
 //
 // Layout: images and result (n, height, width, channels), uniforms (n, strips, 6). Launch: a thread an element. The bound is
 // memory: an image in, an image out.

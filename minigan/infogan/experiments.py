@@ -59,13 +59,13 @@ class Settings:
 
     `trunk` and `generator` are read by ``networks.py``, `codes` by ``codes.py``. `lambda_categorical` and
     `lambda_continuous` are λ of each kind of code. `lambda_consistency`, 0 in the paper's recipes, is the weight of
-    ``objective.view_information`` for categorical codes, from step `consistency_start` on: both ways between images and copies, a half
-    each, until step `consistency_two_way_until`, then from the image to the copy; with `consistency_balance` as its balance from step
-    `consistency_balance_start` on, and 1 before. A copy (``training.second_view``) is under `strips` black and white strips of at most `strip_thickness` by
-    `strip_length` pixels, and then warped by at most `warp_rotation` degrees, `warp_scale` of their size, a shear of `warp_shear`
-    and `warp_shift` pixels. With an `average_decay` what is evaluated and drawn are moving averages of all
-    weights and statistics (``Trainer.averages``), 0 in the paper's recipes. `beta1` and `beta2` are Adam's. Images are scaled
-    to [`image_low`, 1].
+    ``objective.view_information`` for categorical codes, from step `consistency_start` on: both ways between images and
+    copies, a half each, until step `consistency_two_way_until`, then from the image to the copy; its balance is 1, and from
+    step `consistency_balance_start` on `consistency_balance`. A copy (``training.second_view``) is under `strips` black and
+    white strips of at most `strip_thickness` by `strip_length` pixels, and then warped by at most `warp_rotation` degrees,
+    `warp_scale` of its size, a shear of `warp_shear` and `warp_shift` pixels. With an `average_decay` what is evaluated and
+    drawn are moving averages of all weights and statistics (``Trainer.averages``), 0 in the paper's recipes. `beta1` and
+    `beta2` are Adam's. Images are scaled to [`image_low`, 1].
     `device` is the one that computes, never "auto": a run goes on where it began. `float32_precision` is that of the
     training steps' products (`minigan.set_float32_precision`). `dataset` says how the images at `data` are read
     (``minigan.datasets.catalogue``); `data` is an absolute path, "" for what is inside minigan, or "scenes" for what it
@@ -190,8 +190,8 @@ _HALF_WIDTH = dataclasses.replace(
     generator="fc 512 bn | fc 7x7x64 bn | up 32 bn | up 1 sigmoid",
 )
 
-# Not the paper's: once c₁ means something, Q also learns it from real images, which it reads as it reads copies of them, and what is
-# evaluated are moving averages of all weights (docs/experiments.md has what each setting brought).
+# Not the paper's: once c₁ means something, Q also learns it from real images, which it reads as it reads copies of them, and
+# what is evaluated are moving averages of all weights (docs/experiments.md has what each setting brought).
 MNIST_STABLE = dataclasses.replace(
     _HALF_WIDTH,
     experiment="mnist-stable",
