@@ -68,6 +68,8 @@ __all__ = [
     "where",
 ]
 
+_KERNEL_DTYPES = {np.dtype(np.float32), np.dtype(np.float64)}
+
 Result = tuple[Array, VJP]
 
 
@@ -85,11 +87,10 @@ def unbroadcast(gradient: Array, like: Array) -> Array:
 
 def check_one_float_dtype(*operands: Array | None) -> None:
     """A kernel reads all its operands in one dtype; None stands for an operand that is left out."""
-    dtypes = {str(a.dtype) for a in operands if a is not None}
-    if len(dtypes) != 1 or not dtypes <= {"float32", "float64"}:
-        raise ValueError(
-            f"the operands are {', '.join(sorted(dtypes))}, not all float32 or all float64"
-        )
+    dtypes = {a.dtype for a in operands if a is not None}
+    if len(dtypes) != 1 or not dtypes <= _KERNEL_DTYPES:
+        names = ", ".join(sorted(map(str, dtypes)))
+        raise ValueError(f"the operands are {names}, not all float32 or all float64")
 
 
 def _real(device: Device, x: Array) -> Array:
@@ -99,7 +100,7 @@ def _real(device: Device, x: Array) -> Array:
 
 def in_kernel_dtype(x: Any) -> bool:
     """Whether x is an array that kernels take: of float32 or float64."""
-    return getattr(x, "dtype", None) in (np.float32, np.float64)
+    return getattr(x, "dtype", None) in _KERNEL_DTYPES
 
 
 def _alike(x: Any, y: Any) -> bool:

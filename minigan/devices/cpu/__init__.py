@@ -38,6 +38,8 @@ Array = np.ndarray[Any, Any]
 # Unfolded windows of one tile, in bytes: about a core's second-level cache. Smaller tiles repeat the packing
 # of the filter too often, larger ones gain nothing.
 _TILE_BYTES = 1024 * 1024
+# Elements of a row that column sums add at once: several vectors, so that no addition waits for the one before it.
+_WIDE_ROW = 128
 
 
 class CPU(Device):
@@ -92,9 +94,14 @@ class CPU(Device):
         return self._with_statistics(c, statistics)
 
     def column_sum(self, x: Array) -> Array:
-        (x,) = _contiguous(x.reshape(-1, x.shape[-1]))
+        columns = x.shape[-1]
+        (x,) = _contiguous(x.reshape(-1, columns))
+        side_by_side = math.gcd(
+            x.shape[0], max(1, _WIDE_ROW // max(1, columns))
+        )  # rows of few columns
+        x = x.reshape(x.shape[0] // side_by_side, side_by_side * columns)
         partial = self.empty((2, thread_count(), x.shape[1]), x.dtype)
-        result = self.empty((x.shape[1],), x.dtype)
+        result = self.empty((columns,), x.dtype)
         linear.column_sum(x, partial[0], partial[1], result)
         return result
 

@@ -33,6 +33,8 @@ from minigan.devices.cpu.vectors import (
 # the products of a step's linear layers, in turns (docs/performance.md).
 _BLOCK_ROWS = 256
 _DEPTH_BYTES = 2048
+# As many rows of A, or fewer, read B where it lies: a copy in a panel would serve too few tiles.
+_FEW_ROWS = 4 * TILE_ROWS
 
 
 @compiled
@@ -106,6 +108,32 @@ def _add_part(tile, width, rows, columns, c, c0, row, accumulate):
 
 
 @compiled
+def _multiply_block(
+    block, rows, depth, b, b0, b_row, columns, c, c0, ldc, accumulate, tile, next_b, next_b0, ldb
+):
+    """The tiles of C that a block of A makes with one panel of B, whose rows begin b_row elements apart.
+
+    The first tiles fetch the panel of B that comes next, a column of cache lines each; there is none if `next_b0` is negative.
+    """
+    width = panel_columns(c)
+    lanes = width // TILE_VECTORS
+    for i in range(0, rows, TILE_ROWS):
+        ahead, stride, line = 0, 0, i // TILE_ROWS
+        if line < TILE_VECTORS and next_b0 >= 0:
+            ahead, stride = next_b0 + line * lanes, ldb
+        at, high = c0 + i * ldc, min(TILE_ROWS, rows - i)
+        if high == TILE_ROWS and columns == width:
+            multiply_panels(
+                block, i * depth, b, b0, b_row, depth, c, at, ldc, accumulate, next_b, ahead, stride
+            )  # fmt: skip
+        else:
+            multiply_panels(
+                block, i * depth, b, b0, b_row, depth, tile, 0, width, 0, next_b, ahead, stride
+            )  # fmt: skip
+            _add_part(tile, width, high, columns, c, at, ldc, accumulate)
+
+
+@compiled
 def gemm_tile(transpose_a, transpose_b, m, n, k, a, a0, lda, b, b0, ldb, adds, c, c0, ldc, room):
     """C = op(A)·op(B), or C += … if it `adds`: element a0 of `a` starts A, whose rows are lda apart.
 
@@ -115,7 +143,6 @@ def gemm_tile(transpose_a, transpose_b, m, n, k, a, a0, lda, b, b0, ldb, adds, c
     a_row, a_column = (1, lda) if transpose_a else (lda, 1)
     b_row, b_column = (1, ldb) if transpose_b else (ldb, 1)
     most_depth, width = _DEPTH_BYTES // c.itemsize, panel_columns(c)
-    lanes = width // TILE_VECTORS
     block = room
     panel = room[_BLOCK_ROWS * most_depth :]
     tile = panel[most_depth * width :]
@@ -130,20 +157,15 @@ def gemm_tile(transpose_a, transpose_b, m, n, k, a, a0, lda, b, b0, ldb, adds, c
             _pack_a(a, a0 + i0 * a_row + p * a_column, a_row, a_column, rows, depth, block)
             for j0 in range(0, n, width):
                 columns = min(width, n - j0)
-                b_at = b0 + p * b_row + j0 * b_column
-                _pack_b(b, b_at, b_row, b_column, depth, columns, panel)
-                for i in range(0, rows, TILE_ROWS):
-                    # The first tiles fetch the next panel of B, a column of cache lines each.
-                    ahead, stride, line = 0, 0, i // TILE_ROWS
-                    if line < TILE_VECTORS and j0 + width < n and not transpose_b:
-                        ahead, stride = b_at + width + line * lanes, ldb
-                    at, high = c0 + (i0 + i) * ldc + j0, min(TILE_ROWS, rows - i)
-                    if high == TILE_ROWS and columns == width:
-                        multiply_panels(
-                            block, i * depth, panel, 0, depth, c, at, ldc, accumulate, b, ahead, stride
-                        )  # fmt: skip
-                    else:
-                        multiply_panels(
-                            block, i * depth, panel, 0, depth, tile, 0, width, 0, b, ahead, stride
-                        )  # fmt: skip
-                        _add_part(tile, width, high, columns, c, at, ldc, accumulate)
+                b_at, at = b0 + p * b_row + j0 * b_column, c0 + i0 * ldc + j0
+                # The next panel of B is fetched meanwhile.
+                ahead = b_at + width if j0 + width < n and not transpose_b else -1
+                if rows <= _FEW_ROWS and columns == width and not transpose_b:
+                    _multiply_block(
+                        block, rows, depth, b, b_at, ldb, columns, c, at, ldc, accumulate, tile, b, ahead, ldb
+                    )  # fmt: skip
+                else:
+                    _pack_b(b, b_at, b_row, b_column, depth, columns, panel)
+                    _multiply_block(
+                        block, rows, depth, panel, 0, width, columns, c, at, ldc, accumulate, tile, b, ahead, ldb
+                    )  # fmt: skip

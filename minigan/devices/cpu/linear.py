@@ -65,8 +65,9 @@ def add_column_sums(x, r0, r1, total, block):
 
 @parallel
 def column_sum(x, partial, work, result):
-    """Σ over rows: one partial sum a thread, added in the order of the threads."""
-    rows, columns = x.shape
+    """Σ over rows: one partial sum a thread, added in the order of the threads. A row of `x` may hold several, side by side."""
+    rows, width = x.shape
+    columns = result.size
     threads = partial.shape[0]
     for t in prange(threads):
         partial[t] = 0
@@ -76,5 +77,6 @@ def column_sum(x, partial, work, result):
     ):  # no expression of arrays, which would be a parallel region of its own
         total = result.dtype.type(0)
         for t in range(threads):
-            total += partial[t, column]
+            for side in range(column, width, columns):
+                total += partial[t, side]
         result[column] = total

@@ -18,30 +18,42 @@ ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 _SMALL = 4096  # bytes below which NumPy's own allocator is as good
 
 
+class _Buffer:
+    """Memory that the pool owns, and the part of it that starts aligned, as NumPy wants it described."""
+
+    __slots__ = ("interface", "memory", "size")
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.memory = np.empty(size + ALIGNMENT, np.uint8)
+        address = self.memory.ctypes.data
+        self.interface = {
+            "version": 3,
+            "typestr": "|u1",
+            "shape": (size,),
+            "data": (address + -address % ALIGNMENT, False),
+        }
+
+
 class _Loan:
     """The owner of a lent buffer. Every view of the array keeps it alive; its end returns the memory."""
 
-    __slots__ = ("__array_interface__", "memory", "pool")
+    __slots__ = ("__array_interface__", "buffer", "pool")
 
-    def __init__(self, pool: Pool, memory: np.ndarray[Any, Any], offset: int) -> None:
+    def __init__(self, pool: Pool, buffer: _Buffer) -> None:
         self.pool = pool
-        self.memory = memory
-        self.__array_interface__ = {
-            "version": 3,
-            "typestr": "|u1",
-            "shape": (memory.size - ALIGNMENT,),
-            "data": (memory.ctypes.data + offset, False),
-        }
+        self.buffer = buffer
+        self.__array_interface__ = buffer.interface
 
     def __del__(self) -> None:
-        self.pool.take_back(self.memory)
+        self.pool.take_back(self.buffer)
 
 
 class Pool:
     """Free buffers by size. ``allocated_bytes`` counts what was ever taken from the system."""
 
     def __init__(self) -> None:
-        self._free: defaultdict[int, list[np.ndarray[Any, Any]]] = defaultdict(list)
+        self._free: defaultdict[int, list[_Buffer]] = defaultdict(list)
         self._lock = threading.Lock()
         self.allocated_bytes = 0
 
@@ -54,20 +66,15 @@ class Pool:
         size = -(-size // ALIGNMENT) * ALIGNMENT
         with self._lock:
             free = self._free[size]
-            memory = free.pop() if free else None
-            self.allocated_bytes += 0 if memory is not None else size
-        if memory is None:
-            memory = np.empty(size + ALIGNMENT, np.uint8)
-        loan = _Loan(self, memory, -memory.ctypes.data % ALIGNMENT)
-        count = math.prod(shape)
-        elements: np.ndarray[Any, Any] = np.asarray(loan)[: count * dtype.itemsize].view(dtype)
-        return elements.reshape(shape)
+            buffer = free.pop() if free else None
+            self.allocated_bytes += 0 if buffer is not None else size
+        loan = _Loan(self, buffer or _Buffer(size))
+        return np.ndarray(shape, dtype, np.asarray(loan))
 
-    def take_back(self, memory: np.ndarray[Any, Any], alignment: int = ALIGNMENT) -> None:
-        # (A default argument: at the interpreter's end this module's globals may be gone before the last array.)
+    def take_back(self, buffer: _Buffer) -> None:
         # Called from a destructor, which may run inside `empty` itself: list.append is atomic, a lock
         # would deadlock.
-        self._free[memory.size - alignment].append(memory)
+        self._free[buffer.size].append(buffer)
 
     def clear(self) -> None:
         """Give the free buffers back to the system."""

@@ -86,19 +86,21 @@ def _indices(count: int) -> list[types.Type]:
 
 @intrinsic
 def multiply_panels(
-    typing_context, a, a0, b, b0, depth, c, c0, row, accumulate, ahead, ahead0, stride
+    typing_context, a, a0, b, b0, b_row, depth, c, c0, row, accumulate, ahead, ahead0, stride
 ):
     """A tile of C (+)= a panel of A · a panel of B, `depth` deep; the tile's sums never leave the registers.
 
-    Column k of A's panel is `TILE_ROWS` elements, row k of B's `TILE_VECTORS` vectors, each after the last one's end; C's rows begin
-    `row` elements apart. A line of `ahead` is fetched with each k, `stride` elements after the last.
+    Column k of A's panel is `TILE_ROWS` elements, each after the last one's end; row k of B's is `TILE_VECTORS` vectors, and B's rows
+    begin `b_row` elements apart, C's `row`. A line of `ahead` is fetched with each k, `stride` elements after the last.
     """
-    signature = types.void(a, *_indices(1), b, *_indices(2), c, *_indices(3), ahead, *_indices(2))  # fmt: skip
+    signature = types.void(a, *_indices(1), b, *_indices(3), c, *_indices(3), ahead, *_indices(2))  # fmt: skip
 
     def generate(context, builder, signature, arguments):
         kinds = signature.args
-        _, a0, _, b0, depth, _, c0, row, accumulate, _, ahead0, stride = arguments
-        a, b, c, ahead = (_Elements(context, builder, kinds[i], arguments[i]) for i in (0, 2, 5, 9))
+        _, a0, _, b0, b_row, depth, _, c0, row, accumulate, _, ahead0, stride = arguments
+        a, b, c, ahead = (
+            _Elements(context, builder, kinds[i], arguments[i]) for i in (0, 2, 6, 10)
+        )
         lanes = VECTOR_BYTES // c.bytes
         places = [
             builder.add(c0, builder.add(builder.mul(row, _number(i)), _number(j * lanes)))
@@ -118,14 +120,16 @@ def multiply_panels(
         for total in sums:
             total.add_incoming(ir.Constant(c.vector(lanes), [0.0] * lanes), before)
         ahead.fetch(builder.add(ahead0, builder.mul(k, stride)), _READ)
-        b_at = builder.add(b0, builder.mul(k, _number(TILE_VECTORS * lanes)))
+        b_at = builder.add(b0, builder.mul(k, b_row))
         a_at = builder.add(a0, builder.mul(k, _number(TILE_ROWS)))
-        b_row = [b.load(builder.add(b_at, _number(j * lanes)), lanes) for j in range(TILE_VECTORS)]
+        b_vectors = [
+            b.load(builder.add(b_at, _number(j * lanes)), lanes) for j in range(TILE_VECTORS)
+        ]
         new = []
         for i in range(TILE_ROWS):
             factor = a.everywhere(builder.add(a_at, _number(i)), lanes)
             for j in range(TILE_VECTORS):
-                new.append(_multiply_add(builder, factor, b_row[j], sums[i * TILE_VECTORS + j]))
+                new.append(_multiply_add(builder, factor, b_vectors[j], sums[i * TILE_VECTORS + j]))
         for total, value in zip(sums, new, strict=True):
             total.add_incoming(value, loop)
         following = builder.add(k, _number(1))
