@@ -110,12 +110,14 @@ def is_busy(circumstances: dict[str, Any]) -> bool:
 
 
 def processor() -> str:
-    """The processor's name, as its maker writes it."""
+    """The processor's name, as its maker writes it, with the family and model that a virtual machine's name lacks."""
     information = Path("/proc/cpuinfo")
     if information.exists():
-        name = re.search(r"^model name\s*:\s*(.+)$", information.read_text(), re.MULTILINE)
-        if name:
-            return name[1]
+        lines = re.findall(r"^(.+?)\s*: (.+)$", information.read_text(), re.MULTILINE)
+        known = dict(reversed(lines))  # of the first processor
+        if "model name" in known:
+            family, model = known.get("cpu family", "?"), known.get("model", "?")
+            return f"{known['model name']} (family {family}, model {model})"
     return platform.processor() or platform.machine()
 
 
