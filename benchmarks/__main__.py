@@ -19,6 +19,7 @@ from benchmarks import (
     mnist,
     report,
     resources,
+    scenes,
     step,
 )
 from benchmarks.ladder import LADDERS
@@ -190,6 +191,25 @@ def tabulate_mnist(
     for values in mnist.kept().values():
         rich.get_console().print(mnist.run_table(values).rich())
     rich.get_console().print(mnist.recipe_table(mnist.kept()).rich())
+
+
+@app.command("scenes")
+def tabulate_scenes(
+    sweep: Annotated[
+        Path | None,
+        typer.Argument(
+            help="the directory of a `minigan sweep faces --data scenes`; without, what results/ has"
+        ),
+    ] = None,
+    note: Annotated[str, typer.Option(help="what else is to be known of these runs")] = "",
+) -> None:
+    """The runs of a sweep on rendered scenes that have ended: MIG, FactorVAE score, SAP and DCI into the results and the page."""
+    if sweep is None:
+        scenes.write_pages()
+    else:
+        scenes.write(sweep, note)
+    for values in scenes.kept():
+        rich.get_console().print(scenes.run_table(values).rich())
 
 
 @app.command("resources")

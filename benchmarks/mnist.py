@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import report
-from benchmarks.report import README, RESULTS, ROOT, Table
+from benchmarks.report import EXPERIMENTS, README, RESULTS, ROOT, Table
 from minigan.errors import RunError
 from minigan.infogan.strokes import spearman_correlation
 from minigan.infogan.sweep import Sweep, rows
 
-EXPERIMENTS = ROOT / "docs" / "experiments.md"
 GRID = ROOT / "docs" / "images" / "mnist.png"
 # The recipes, in the order of the README's table, as the command line calls them.
 RECIPES = {

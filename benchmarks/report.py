@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 README = ROOT / "README.md"
 PERFORMANCE = ROOT / "docs" / "performance.md"
+EXPERIMENTS = ROOT / "docs" / "experiments.md"
 
 PACKAGES = ("numpy", "numba", "scipy", "torch")
 

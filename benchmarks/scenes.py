@@ -1,0 +1,106 @@
+"""What sweeps on rendered scenes have come to: how well the codes match the known factors, run by run.
+
+No run is chosen: the scores of all seeds are shown, with their median and spread.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks import report
+from benchmarks.report import EXPERIMENTS, RESULTS, Table
+from minigan.datasets.catalogue import SCENES
+from minigan.errors import RunError
+from minigan.infogan.sweep import Sweep, rows
+
+# Of `minigan.infogan.disentanglement.Disentanglement`, and their names in the table.
+SCORES = {
+    "mig": "MIG",
+    "factor_vae": "FactorVAE score",
+    "sap": "SAP",
+    "dci_disentanglement": "DCI disentanglement",
+    "dci_completeness": "completeness",
+    "dci_informativeness": "informativeness",
+}
+
+
+def read(sweep: Sweep) -> list[dict[str, Any]]:
+    """The runs of a sweep that have ended, in the order of their seeds: seed, steps, minutes and `Disentanglement`."""
+    runs = []
+    for row in rows(sweep):
+        if row.state == "done":
+            path = sweep.directory / row.name / "evaluation.json"
+            scores = json.loads(path.read_text(encoding="utf-8"))["disentanglement"]
+            runs.append({"seed": row.seed, "steps": row.steps, "seconds": row.seconds, **scores})
+    return runs
+
+
+def write(directory: Path, note: str = "") -> None:
+    """Read a sweep, write its result and the pages' tables."""
+    sweep = Sweep.open(directory)
+    settings = sweep.plan.settings
+    if settings.data != SCENES or sweep.plan.grid:
+        raise RunError(f"{directory} is not a sweep on scenes with seeds and no grid")
+    values = {
+        "benchmark": "scenes", **report.circumstances(), "note": note, "settings": settings.to_json(),
+        "planned_runs": len(sweep.settings), "runs": read(sweep),
+    }  # fmt: skip
+    report.write_json(RESULTS / f"scenes-{settings.experiment}.json", values)
+    write_pages()
+
+
+def write_pages() -> None:
+    """The tables of what benchmarks/results has, into docs/experiments.md."""
+    text = "\n\n".join(run_table(values).markdown() for values in kept())
+    report.rewrite_section(EXPERIMENTS, "scenes", text)
+
+
+def kept() -> list[Mapping[str, Any]]:
+    """The results that benchmarks/results has."""
+    paths = sorted(RESULTS.glob("scenes-*.json"))
+    return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+
+
+def run_table(values: Mapping[str, Any]) -> Table:
+    """A row a run, then their median, least and most; and for each factor the share that its best code tells."""
+    runs, settings = values["runs"], values["settings"]
+    factors = runs[0]["factors"] if runs else []
+    measured = [[*(run[score] for score in SCORES), *_told(run)] for run in runs]
+    lines = [
+        (str(run["seed"]), *map(_three_digits, row))
+        for run, row in zip(runs, measured, strict=True)
+    ]
+    for name, statistic in (("median", statistics.median), ("least", min), ("most", max)):
+        if runs:
+            columns = [_over_runs(statistic, column) for column in zip(*measured, strict=True)]
+            lines.append((f"**{name}**", *map(_three_digits, columns)))
+    notes = [
+        "Each factor's column: the share of its entropy that one code tells, of the code that tells most."
+    ]
+    if len(runs) < values["planned_runs"]:
+        notes.append(f"{len(runs)} of {values['planned_runs']} runs have ended.")
+    if values["note"]:
+        notes.append(values["note"])
+    steps = f", {runs[0]['steps']:,} steps" if runs else ""
+    return Table(
+        f"{settings['experiment']} on scenes, {settings['codes']}{steps}",
+        ("seed", *SCORES.values(), *factors), lines, notes,
+    )  # fmt: skip
+
+
+def _told(run: Mapping[str, Any]) -> list[float]:
+    """Of each factor, what the code that tells most of it tells."""
+    return [max(column) for column in zip(*run["shares"], strict=True)]
+
+
+def _over_runs(statistic: Any, values: tuple[float | None, ...]) -> float | None:
+    """None if one is not known: DCI needs scikit-learn."""
+    return None if None in values else statistic(values)
+
+
+def _three_digits(score: float | None) -> str:
+    return "–" if score is None else f"{score:.3f}"

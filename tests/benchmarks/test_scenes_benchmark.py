@@ -1,0 +1,78 @@
+"""What `python -m benchmarks scenes` reads from a sweep on rendered scenes, and the table that it makes of it."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import scenes
+from minigan.errors import RunError
+from minigan.infogan.experiments import EXPERIMENTS
+from minigan.infogan.sweep import Plan, Sweep
+
+STEPS = 20
+SETTINGS = dataclasses.replace(EXPERIMENTS["faces"], data="scenes", codes="2*Uniform", iterations=STEPS)  # fmt: skip
+
+
+def swept(directory: Path, runs: dict[int, tuple[float, float | None]], planned: int = 0) -> Sweep:
+    """A sweep whose runs have (MIG, DCI disentanglement), and the same other scores."""
+    sweep = Sweep.create(directory, Plan(SETTINGS, (*runs, *range(100, 100 + planned))))
+    sweep.make_runs()
+    for seed, (mig, dci) in runs.items():
+        scores: dict[str, Any] = {
+            "images": 50, "codes": ["c1", "c2"], "factors": ["azimuth", "width"],
+            "shares": [[0.125, 0.5], [0.75, 0.25]], "gaps": [0.625, 0.25], "mig": mig, "factor_vae": 0.875,
+            "sap": 0.5, "dci_disentanglement": dci, "dci_completeness": dci, "dci_informativeness": dci,
+        }  # fmt: skip
+        evaluation = {"step": STEPS, "disentanglement": scores, "information": 1.0, "train": None, "test": None, "codes": []}  # fmt: skip
+        run = sweep.run(f"seed{seed}").directory
+        (run / "evaluation.json").write_text(json.dumps(evaluation))
+        (run / "timing.jsonl").write_text('{"seconds": 90}\n')
+    return sweep
+
+
+@pytest.fixture
+def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty page with the markers, and a place for results."""
+    path = tmp_path / "experiments.md"
+    path.write_text("<!-- benchmarks scenes -->\n<!-- /benchmarks scenes -->\n")
+    monkeypatch.setattr(scenes, "EXPERIMENTS", path)
+    monkeypatch.setattr(scenes, "RESULTS", tmp_path / "results")
+    return path
+
+
+def test_a_finished_sweep_goes_into_the_results_and_the_page(tmp_path: Path, page: Path) -> None:
+    swept(tmp_path / "sweep", {0: (0.25, 0.5), 3: (0.375, 0.125), 4: (0.125, 0.25)})
+    scenes.write(tmp_path / "sweep", note="Alone.")
+    kept = json.loads((tmp_path / "results" / "scenes-faces.json").read_text())
+    assert [(run["seed"], run["mig"], run["seconds"]) for run in kept["runs"]] == [
+        (0, 0.25, 90), (3, 0.375, 90), (4, 0.125, 90),
+    ]  # fmt: skip
+    text = page.read_text()
+    assert "**faces on scenes, 2*Uniform, 20 steps**" in text and "Alone." in text
+    assert "| completeness | informativeness | azimuth | width |" in text
+    # Of azimuth c2 tells 0.75, of width c1 tells 0.5.
+    assert "| 3 | 0.375 | 0.875 | 0.500 | 0.125 | 0.125 | 0.125 | 0.750 | 0.500 |" in text
+    assert "| **median** | 0.250 | 0.875 | 0.500 | 0.250 |" in text
+    assert "| **least** | 0.125 |" in text and "| **most** | 0.375 |" in text
+
+
+def test_what_has_not_ended_or_was_not_measured_is_said(tmp_path: Path, page: Path) -> None:
+    swept(tmp_path / "sweep", {0: (0.25, None), 1: (0.5, 0.25)}, planned=3)
+    scenes.write(tmp_path / "sweep")
+    text = page.read_text()
+    assert "2 of 5 runs have ended." in text
+    assert "| 0 | 0.250 | 0.875 | 0.500 | – |" in text
+    assert "| **median** | 0.375 | 0.875 | 0.500 | – |" in text
+
+
+def test_a_sweep_of_something_else_is_refused(tmp_path: Path, page: Path) -> None:
+    Sweep.create(tmp_path / "grid", Plan(SETTINGS, (0,), (("lambda_continuous", (1.0, 3.0)),)))
+    other = dataclasses.replace(SETTINGS, data="/somewhere/else")
+    Sweep.create(tmp_path / "other", Plan(other, (0,)))
+    for name in ("grid", "other"):
+        with pytest.raises(RunError, match="not a sweep on scenes"):
+            scenes.write(tmp_path / name)
+    assert not (tmp_path / "results").exists()
