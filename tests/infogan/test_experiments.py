@@ -150,6 +150,15 @@ def test_presets_keep_the_papers_codes_and_rates(preset: str) -> None:
     assert settings.lambda_consistency > MNIST.lambda_consistency == 0
 
 
+def test_the_preset_of_faces_keeps_the_papers_codes_and_rates() -> None:
+    settings, faces = get_experiment("faces", "quick"), EXPERIMENTS["faces"].to_json()
+    assert settings == PRESETS["faces-quick"]
+    changed = {name for name, value in settings.to_json().items() if value != faces[name]}
+    assert changed == {
+        "experiment", "trunk", "generator", "iterations", "lambda_continuous", "average_decay",
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("name", "preset", "message"),
     [
