@@ -38,6 +38,7 @@ class Stream(enum.IntEnum):
     WARPS = 10
     EVALUATION_WARPS = 11
     STRIPS = 12
+    VIEWS = 13
 
 
 def uniform(

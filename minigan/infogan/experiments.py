@@ -16,6 +16,7 @@ from minigan.devices.kernels import StripSizes, WarpRanges
 from minigan.devices.precision import FLOAT32_PRECISIONS
 from minigan.errors import SettingsError
 from minigan.infogan.codes import CodeLayout
+from minigan.infogan.views import parse_views
 
 OBJECTIVES = ("infogan", "gan")
 DTYPES = ("float32", "float64")
@@ -32,6 +33,7 @@ _RANGES = (
     ("lambda_categorical", 0, 1e30),
     ("lambda_continuous", 0, 1e30),
     ("lambda_consistency", 0, 1e30),
+    ("lambda_views", 0, 1e30),
     ("consistency_start", 1, _MOST_STEPS),
     ("consistency_balance", 0, 1e30),
     ("consistency_balance_start", 1, _MOST_STEPS),
@@ -63,7 +65,8 @@ class Settings:
     copies, a half each, until step `consistency_two_way_until`, then from the image to the copy; its balance is 1, and from
     step `consistency_balance_start` on `consistency_balance`. A copy (``training.second_view``) is under `strips` black and
     white strips of at most `strip_thickness` by `strip_length` pixels, and then warped by at most `warp_rotation` degrees,
-    `warp_scale` of its size, a shear of `warp_shear` and `warp_shift` pixels. With an `average_decay` what is evaluated and
+    `warp_scale` of its size, a shear of `warp_shear` and `warp_shift` pixels. A code of `views` (``views.py``) is read by D's half
+    not in the generated images, but in copies of them, and counts `lambda_views` times there. With an `average_decay` what is evaluated and
     drawn are moving averages of all weights and statistics (``Trainer.averages``), 0 in the paper's recipes. `beta1` and
     `beta2` are Adam's. Images are scaled to [`image_low`, 1].
     `device` is the one that computes, never "auto": a run goes on where it began. `float32_precision` is that of the
@@ -101,6 +104,8 @@ class Settings:
     strips: int = 0
     strip_thickness: float = 4.0
     strip_length: float = 12.0
+    views: str = ""
+    lambda_views: float = 1.0
     average_decay: float = 0.0
     batch_size: int = 128
     iterations: int = 5000
@@ -112,7 +117,7 @@ class Settings:
     sample_every: int = 250
 
     def __post_init__(self) -> None:
-        CodeLayout.parse(self.codes)
+        views = parse_views(self.views, CodeLayout.parse(self.codes))
         sides = self.image_shape
         if len(sides) != 3 or not all(type(side) is int and side > 0 for side in sides):
             raise SettingsError(f"image_shape is height, width and channels, not {list(sides)}")
@@ -132,6 +137,10 @@ class Settings:
                 raise SettingsError(f"{name} must be at least {low:,}, not {value}")
             if value > high:
                 raise SettingsError(f"{name} must be at most {high:,}, not {value}")
+        if len(views) > self.batch_size:
+            raise SettingsError(
+                f"batch_size {self.batch_size} has no image for each of {len(views)} views"
+            )
         if not 0 <= self.seed < 2**64:
             raise SettingsError(f"seed must be in 0 … 2⁶⁴ − 1, not {self.seed}")
 

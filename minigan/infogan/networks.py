@@ -38,8 +38,9 @@ from minigan.ops.convolution import Padding
 from minigan.random import Stream, normal
 from minigan.tensor import Tensor
 
-# The groups of every batch norm in D and Q. What is warped is a group where D's half of a step reads it.
-REAL, GENERATED, WARPED = "real", "generated", "warped"
+# The groups of every batch norm in D and Q. Warped real images and copied generated ones are groups where D's half of a step
+# reads them.
+REAL, GENERATED, WARPED, COPIED = "real", "generated", "warped", "copied"
 
 _LAYER = re.compile(
     r"(?P<kind>conv|up|fc) (?P<shape>[1-9]\d*(?:x[1-9]\d*x[1-9]\d*)?)(?P<s1> s1)?(?P<bn> bn)?"

@@ -7,6 +7,8 @@ plain GAN's: then Q is a network of its own and only reads what G happens to put
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -14,11 +16,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigan.devices import get_device
-from minigan.devices.kernels import Array, Step
+from minigan.devices.kernels import Array, Step, WarpRanges
 from minigan.devices.precision import using_float32_precision
 from minigan.errors import SettingsError, TrainingError
 from minigan.infogan.experiments import Settings
 from minigan.infogan.networks import (
+    COPIED,
     GENERATED,
     REAL,
     WARPED,
@@ -35,6 +38,7 @@ from minigan.infogan.objective import (
     view_information,
     weighted_information,
 )
+from minigan.infogan.views import UNIFORMS, View, parse_views
 from minigan.ops.likelihood import code_table
 from minigan.ops.shaping import concatenate
 from minigan.optim import Adam
@@ -57,6 +61,15 @@ class StepMetrics(NamedTuple):
     information: tuple[float, ...]
 
 
+class _PlacedView(NamedTuple):
+    """A view on the device: which images of a batch it copies, how far it changes them, what that adds to the codes, and λ of each code."""
+
+    rows: slice
+    ranges: WarpRanges
+    gain: Tensor
+    weights: Tensor
+
+
 class Networks:
     """G, D and Q of an experiment, with their starting weights."""
 
@@ -71,8 +84,10 @@ class Networks:
                 f"the generator makes images of {self.generator.image_shape}, and the data are "
                 f"{settings.image_shape}"
             )
-        groups = (REAL, GENERATED, WARPED) if settings.lambda_consistency else (REAL, GENERATED)
-        build = Builder(dtype, device, groups, settings.negative_slope)
+        groups = [REAL, GENERATED]
+        groups += [WARPED] if settings.lambda_consistency else []
+        groups += [COPIED] if settings.views else []
+        build = Builder(dtype, device, tuple(groups), settings.negative_slope)
         self.discriminator = Discriminator(settings.trunk, settings.image_shape, build)
         trunk = None
         if settings.objective == "gan":
@@ -170,12 +185,24 @@ class Trainer:
         half = settings.batch_size
         self._targets = self._constant(np.repeat([1.0, 0.0], half).reshape(-1, 1))
         self._ones = self._constant(np.ones((half, 1)))
-        self._weights = self._constant(
-            self.layout.weights(settings.lambda_categorical, settings.lambda_continuous)
-        )
+        weights = self.layout.weights(settings.lambda_categorical, settings.lambda_continuous)
+        self._weights = self._constant(weights)
+        views = parse_views(settings.views, self.layout)
+        self._views = [self._place(view, i, len(views), weights) for i, view in enumerate(views)]
+        weights[[view.code for view in views]] = 0
+        self._weights_outside_views = self._constant(weights)
         self._consistency_weights = self._constant(
             self.layout.weights(settings.lambda_consistency, 0.0)
         )
+
+    def _place(self, view: View, i: int, count: int, weights: np.ndarray) -> _PlacedView:
+        """View i of `count`, which share the images of a batch."""
+        n = self.settings.batch_size
+        own = np.where(np.arange(len(weights)) == view.code, weights, 0)
+        return _PlacedView(
+            slice(n * i // count, n * (i + 1) // count), view.ranges,
+            self._constant(view.gain(len(weights))), self._constant(self.settings.lambda_views * own),
+        )  # fmt: skip
 
     @property
     def result(self) -> Networks:
@@ -280,22 +307,53 @@ class Trainer:
     ) -> tuple[Tensor, Tensor]:
         """Update D and Q; return D's loss, and log Q(c|x) of the generated images, (batch, codes)."""
         n, consistent = real.shape[0], self._is_consistent()
-        groups = (REAL, GENERATED, WARPED) if consistent else (REAL, GENERATED)
-        warped = [second_view(self.settings, real, self._counter.data)] if consistent else []
-        images = concatenate([real, fake, *warped])
-        features = self.discriminator.trunk(images, groups)
+        images, groups = [real, fake], [REAL, GENERATED]
+        if consistent:
+            images.append(second_view(self.settings, real, self._counter.data))
+            groups.append(WARPED)
+        if self._views:
+            copies, codes_of_copies = self._copies(fake, codes)
+            images.append(copies)
+            groups.append(COPIED)
+        batch = concatenate(images)
+        features = self.discriminator.trunk(batch, groups)
         logits = self.discriminator(features)
-        loss = discriminator_loss(logits[: 2 * n] if consistent else logits, self._targets)
+        loss = discriminator_loss(logits[: 2 * n] if len(images) > 2 else logits, self._targets)
         # Q's head sees real images too, so that its norms know them; of L_I only the generated ones are part.
         own_trunk = self.recognition.trunk is not None
-        parameters = self.recognition(images if own_trunk else features, groups)
+        parameters = self.recognition(batch if own_trunk else features, groups)
         read = parameters[n : 2 * n]
         log_likelihoods = log_likelihood(read, codes, self.layout)
-        total = loss - weighted_information(log_likelihoods, self._weights)
+        total = loss - weighted_information(log_likelihoods, self._weights_outside_views)
         if consistent:
-            total = total - self._view_information(parameters[:n], parameters[2 * n :])
+            total = total - self._view_information(parameters[:n], parameters[2 * n : 3 * n])
+        if self._views:
+            total = total - self._information_in_copies(parameters[-n:], codes_of_copies)
         self._update(self.discriminator_optimizer, total)
         return loss, log_likelihoods
+
+    def _copies(self, fake: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
+        """Copies of generated images, each changed as its view says, and the codes that they count as."""
+        device, key = self.device, (self.settings.seed, Stream.VIEWS, self._counter.data)
+        uniforms = Tensor(
+            uniform((fake.shape[0], UNIFORMS), -1.0, 1.0, key, device, self.dtype), device
+        )
+        images, shifted = [], []
+        for view in self._views:
+            u = uniforms[view.rows].data
+            images.append(device.warp_images(fake[view.rows].data, u, view.ranges))
+            shifted.append(device.gemm(u, view.gain.data))
+            device.accumulate(shifted[-1], codes[view.rows].data)
+        return (
+            Tensor(device.concatenate_rows(images), device),
+            Tensor(device.concatenate_rows(shifted), device),
+        )
+
+    def _information_in_copies(self, parameters: Tensor, codes: Tensor) -> Tensor:
+        """Of each view λ·E[log Q(c|x̃)], over its own copies x̃."""
+        log_likelihoods = log_likelihood(parameters, codes, self.layout)
+        terms = [weighted_information(log_likelihoods[v.rows], v.weights) for v in self._views]
+        return functools.reduce(operator.add, terms)
 
     def _view_information(self, images: Tensor, copies: Tensor) -> Tensor:
         """What Q's readings of real images tell of its readings of their copies, and at first also the other way round."""

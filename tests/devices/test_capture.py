@@ -43,6 +43,7 @@ VARIANTS = {
     "tanh": TANH,
     "consistent": dataclasses.replace(CONSISTENT, consistency_start=1),
     "averaged": AVERAGED,
+    "views": dataclasses.replace(SMALL, views="c2 shear 0.5 adds 0.6 | c3 rotation 90 shift 1"),
 }
 
 

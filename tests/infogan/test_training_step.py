@@ -13,15 +13,17 @@ import numpy as np
 import oracles
 import pytest
 import scipy.special
+import scipy.stats
 
 import minigan as mg
+from minigan.devices.kernels import WarpRanges
 from minigan.errors import SettingsError, TrainingError
 from minigan.infogan.experiments import MNIST, Settings
-from minigan.infogan.networks import GENERATED, REAL, WARPED, Generator
+from minigan.infogan.networks import COPIED, GENERATED, REAL, WARPED, Generator
 from minigan.infogan.objective import log_likelihood
 from minigan.infogan.training import AVERAGED, StepMetrics, Trainer, second_view, warp
 from minigan.optim import Adam
-from minigan.random import Stream
+from minigan.random import Stream, uniform
 from minigan.tensor import Tensor
 
 # Odd in all that may be odd, and every setting another than the default.
@@ -55,6 +57,9 @@ CONSISTENT = dataclasses.replace(
     strips=1,
     strip_thickness=2.0,
     strip_length=3.0,
+)
+VIEWED = dataclasses.replace(
+    ODD, views="c3 rotation 40 shift 1 | c2 shear 0.5 adds 0.75", lambda_views=1.5
 )
 # The paper's MNIST networks, with fewer channels.
 TINY = dataclasses.replace(
@@ -158,8 +163,13 @@ def directional_difference(
 @pytest.mark.parametrize("objective", ["infogan", "gan"])
 @pytest.mark.parametrize(
     "settings",
-    [ODD, TINY, dataclasses.replace(CONSISTENT, consistency_start=1)],
-    ids=["odd", "mnist", "consistent"],
+    [
+        ODD,
+        TINY,
+        dataclasses.replace(CONSISTENT, consistency_start=1),
+        dataclasses.replace(CONSISTENT, consistency_start=1, views=VIEWED.views),
+    ],
+    ids=["odd", "mnist", "consistent", "views"],
 )
 @pytest.mark.parametrize(
     ("half", "parameters_of_half"),
@@ -238,6 +248,40 @@ def test_strips_are_laid_over_the_copies_before_they_are_warped() -> None:
     bare = dataclasses.replace(CONSISTENT, strips=0)
     key = Stream.WARPS
     np.testing.assert_array_equal(second_view(bare, image + 1, 1), warp(bare, image + 1, key, 1))
+
+
+def test_a_code_of_a_view_is_read_in_copies_and_nowhere_else() -> None:
+    """D's half: −λ·w·E[log Q(c|x̃)] over a view's own copies, with c moved by the shear; c2 and c3 count nothing in the images themselves."""
+    trainer, plain = lively(VIEWED), lively(dataclasses.replace(ODD, lambda_continuous=0.0))
+    latents, codes = trainer.latents(1)
+    with mg.no_grad():
+        fake = trainer.generator(latents)
+        u = uniform((5, 5), -1.0, 1.0, (0, Stream.VIEWS, 0), trainer.device, np.float64)
+        turned = WarpRanges(math.radians(40), 0.0, 0.0, 1.0)
+        sheared = WarpRanges(0.0, 0.0, 0.5, 0.0)
+        copies = [
+            trainer.device.warp_images(fake.numpy()[:2].copy(), u[:2], turned),
+            trainer.device.warp_images(fake.numpy()[2:].copy(), u[2:], sheared),
+        ]
+        images = mg.concatenate([trainer.real_images(1), fake, mg.tensor(np.concatenate(copies))])
+        groups = (REAL, GENERATED, COPIED)
+        read = trainer.recognition(trainer.discriminator.trunk(images, groups), groups).numpy()
+
+    c2, c3 = codes.numpy()[2:, 1] + 0.75 * u[2:, 2], codes.numpy()[:2, 2]
+    mu2, mu3 = read[12:, 3], read[10:12, 4]
+    log_density = scipy.stats.norm.logpdf
+    information = log_density(c2, mu2).mean() + log_density(c3, mu3).mean()
+    expected = discriminator_objective(plain).item() - 2.5 * 1.5 * information
+    assert discriminator_objective(trainer).item() == pytest.approx(expected, rel=1e-9)
+    # G's half reads its own images, and all codes in them.
+    assert generator_objective(trainer).item() == generator_objective(lively(ODD)).item()
+
+
+def test_a_batch_has_an_image_for_each_view() -> None:
+    with pytest.raises(SettingsError, match="batch_size 2 has no image for each of 3 views"):
+        dataclasses.replace(
+            ODD, batch_size=2, codes="3*Uniform", views="c1 shift 1 | c2 shift 1 | c3 shift 1"
+        )
 
 
 def test_warps_are_slight_random_and_new_at_each_step() -> None:
