@@ -144,6 +144,7 @@ def test_presets_keep_the_papers_codes_and_rates(preset: str) -> None:
         "iterations",
         "lambda_consistency",
         "average_decay",
+        "views",
     }
     added = {name for name in changed if name.startswith(("consistency_", "warp_", "strip"))}
     assert changed - added <= allowed
