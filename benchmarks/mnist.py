@@ -1,4 +1,4 @@
-"""What sweeps on MNIST have come to: L_I(c1), the agreement of two views, and the unsupervised error, run by run.
+"""What sweeps on MNIST have come to: L_I(c1), the agreement of two views, the unsupervised error, and what the continuous codes mean, run by run.
 
 A run is chosen as one without labels would: by the agreement of what Q reads in an image and in its warped copy. How
 well agreement and L_I foretell the error is Spearman's ρ over the runs.
@@ -10,14 +10,14 @@ import json
 import shutil
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from benchmarks import report
 from benchmarks.report import EXPERIMENTS, README, RESULTS, ROOT, Table
 from minigan.errors import RunError
-from minigan.infogan.strokes import spearman_correlation
+from minigan.infogan.strokes import MEASURES, spearman_correlation
 from minigan.infogan.sweep import Sweep, rows
 
 GRID = ROOT / "docs" / "images" / "mnist.png"
@@ -31,7 +31,10 @@ RECIPES = {
 
 @dataclass(frozen=True)
 class Result:
-    """One run that has ended. None is what was not measured; the test error is read once, for the table."""
+    """One run that has ended. None is what was not measured; the test error is read once, for the table.
+
+    `strokes` has for slant and stroke width the code that follows it most, and Spearman's ρ of the two.
+    """
 
     seed: int
     steps: int
@@ -41,6 +44,7 @@ class Result:
     train_error: float
     test_error: float | None
     seconds: float | None
+    strokes: Mapping[str, tuple[str, float]] = field(default_factory=dict)
 
 
 def read(sweep: Sweep) -> list[Result]:
@@ -56,9 +60,21 @@ def read(sweep: Sweep) -> list[Result]:
             Result(
                 row.seed, row.steps, code["information"], code["attainable"], evaluation["agreement"],
                 evaluation["train"]["one_to_one_error"], test and test["one_to_one_error"], row.seconds,
+                _followed(evaluation["strokes"]),
             )
         )  # fmt: skip
     return results
+
+
+def _followed(relations: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, float]]:
+    """Of each measure the code of the largest |ρ|."""
+    followed = {}
+    for measure in MEASURES:
+        of_it = [r for r in relations if r["measure"] == measure]
+        if of_it:
+            most = max(of_it, key=lambda r: abs(r["correlation"]))
+            followed[measure] = (most["code"], round(most["correlation"], 3))
+    return followed
 
 
 def chosen(results: Sequence[Result]) -> Result:
@@ -121,6 +137,10 @@ def _percent(share: float | None, digits: int = 1) -> str:
     return "–" if share is None else f"{100 * share:.{digits}f} %"
 
 
+def _told(followed: tuple[str, float] | None) -> str:
+    return "–" if followed is None else f"{followed[1]:+.2f} ({followed[0]})"
+
+
 def _spread(errors: Sequence[float | None]) -> tuple[str, str, str]:
     """Median, best and worst; dashes if one is not known."""
     known = [error for error in errors if error is not None]
@@ -139,6 +159,7 @@ def run_table(values: Mapping[str, Any]) -> Table:
             _percent(r.agreement),
             _percent(r.train_error, 2),
             _percent(r.test_error, 2),
+            *(_told(r.strokes.get(measure)) for measure in MEASURES),
             "–" if r.seconds is None else f"{r.seconds / 60:.0f}",
         )
         for r in results
@@ -155,13 +176,25 @@ def run_table(values: Mapping[str, Any]) -> Table:
         notes.append(
             f"Spearman's ρ with the training error: agreement {rho['agreement']:+.2f}, L_I {rho['information']:+.2f}."
         )
+    if results and results[0].strokes:
+        notes.append(
+            "Slant and stroke width: Spearman's ρ of the code that follows it most, over 10,000 generated digits."
+        )
     planned = values["planned_runs"]
     if len(results) < planned:
         notes.append(f"{len(results)} of {planned} runs have ended.")
     if values["note"]:
         notes.append(values["note"])
     steps = f", {results[0].steps:,} steps" if results else ""
-    columns = ("seed", "L_I(c1), nats", "agreement", "training error", "test error", "minutes")
+    columns = (
+        "seed",
+        "L_I(c1), nats",
+        "agreement",
+        "training error",
+        "test error",
+        *MEASURES,
+        "minutes",
+    )
     return Table(f"{RECIPES[values['benchmark']]}{steps}", columns, lines, notes)
 
 

@@ -27,6 +27,15 @@ def swept(directory: Path, runs: dict[int, tuple[float, float, float | None]], p
             "codes": [{"information": 2.29 + seed / 1000, "attainable": 2.303}],
             "information": 2.0,
             "agreement": agreement,
+            "strokes": [
+                {"code": code, "measure": measure, "correlation": rho}
+                for code, measure, rho in (
+                    ("c2", "slant", 0.5),
+                    ("c3", "slant", -0.75),
+                    ("c2", "stroke width", 0.25),
+                    ("c3", "stroke width", 0.125),
+                )
+            ],
             "train": {"one_to_one_error": train},
             "test": None if test is None else {"one_to_one_error": test},
         }
@@ -91,7 +100,9 @@ def test_a_finished_sweep_goes_into_the_results_the_pages_and_the_picture(
     kept = json.loads((pages / "results" / "mnist-stable.json").read_text())
     assert [run["test_error"] for run in kept["runs"]] == [0.04, 0.015, 0.01, 0.0625]
     table = (pages / "experiments.md").read_text()
-    assert "| 1 | 2.291 of 2.303 | 98.0 % | 1.20 % | 1.50 % | 4 |" in table
+    assert (
+        "| 1 | 2.291 of 2.303 | 98.0 % | 1.20 % | 1.50 % | -0.75 (c3) | +0.25 (c2) | 4 |" in table
+    )
     assert "Test error: median 2.8 %, best 1.0 %, worst 6.2 %." in table
     assert "agreement -0.80, L_I -0.40" in table and "On a quiet machine." in table
     row = "| `train mnist --preset stable` | 4 | 2.8 % | 1.0 % | 6.2 % | 1.5 % | 2.292 |"
@@ -103,7 +114,7 @@ def test_what_has_not_ended_or_was_not_tested_is_said(tmp_path: Path, pages: Pat
     swept(tmp_path / "sweep", {0: (0.95, 0.031, None), 1: (0.98, 0.012, 0.015)}, planned=3)
     mnist.write(tmp_path / "sweep")
     table = (pages / "experiments.md").read_text()
-    assert "| 0 | 2.290 of 2.303 | 95.0 % | 3.10 % | – | 4 |" in table
+    assert "| 0 | 2.290 of 2.303 | 95.0 % | 3.10 % | – | -0.75 (c3) | +0.25 (c2) | 4 |" in table
     assert "2 of 5 runs have ended." in table and "Test error" not in table
     assert "| 2 | – | – | – | 1.5 % |" in (pages / "README.md").read_text()
 
