@@ -88,6 +88,12 @@ def chosen_settings(
             help="Weight of what Q's readings of a real image and of a changed copy tell of each other; not the paper's, 0."
         ),
     ] = None,
+    views: Annotated[
+        str | None,
+        typer.Option(
+            help='Codes that are read in changed copies of generated images; stable: "c2 scale 0.3 …", others: "".'
+        ),
+    ] = None,
     lr_discriminator: Annotated[float | None, typer.Option(help="Adam's, for D and Q.")] = None,
     lr_generator: Annotated[float | None, typer.Option(help="Adam's, for G.")] = None,
     checkpoint_every: Annotated[int | None, typer.Option(help="Steps between checkpoints.")] = None,
@@ -103,7 +109,7 @@ def chosen_settings(
         "dtype": dtype, "float32_precision": float32_precision, "objective": objective, "codes": codes, "noise": noise,
         "trunk": trunk, "generator": generator,
         "lambda_categorical": lambda_categorical, "lambda_continuous": lambda_continuous,
-        "lambda_consistency": lambda_consistency,
+        "lambda_consistency": lambda_consistency, "views": views,
         "learning_rate_discriminator": lr_discriminator,
         "learning_rate_generator": lr_generator,
         "checkpoint_every": checkpoint_every, "sample_every": sample_every,

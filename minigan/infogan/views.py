@@ -57,7 +57,9 @@ def _view(text: str, layout: CodeLayout) -> View:
         )
     code = int(match["code"]) - 1
     if code >= len(layout) or not isinstance(layout.codes[code], UniformCode):
-        raise SettingsError(f"views: c{code + 1} is no continuous code of {layout}")
+        raise SettingsError(
+            f"views: c{code + 1} is no continuous code of {layout}; name others, or none: --views ''"
+        )
     words = match["changes"].split()
     changes = dict.fromkeys(_MOST, 0.0)
     for name, number in zip(words[::2], words[1::2], strict=True):

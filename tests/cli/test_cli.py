@@ -115,6 +115,7 @@ def test_every_option_reaches_experiment_json(tmp_path: Path) -> None:
         "float32_precision": "tf32",
         "objective": "gan", "codes": "Cat(4) + Uniform", "noise": 5, "trunk": "fc 4",
         "generator": "fc 28x28x1 sigmoid", "lambda_categorical": 0.5, "lambda_continuous": 0.25,
+        "lambda_consistency": 0.75, "views": "c2 shear 0.5",
         "checkpoint_every": 9, "sample_every": 8,
     }  # fmt: skip
     rates = {"learning_rate_discriminator": 1e-3, "learning_rate_generator": 1e-2}

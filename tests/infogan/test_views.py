@@ -36,7 +36,7 @@ def test_a_full_shear_adds_to_its_code_alone() -> None:
         ("c3 rotation -5", "'c3 rotation -5' is no view"),
         ("c3 shear 0.5 |", "'' is no view"),
         ("slant shear 0.5", "'slant shear 0.5' is no view"),
-        ("c1 shear 0.5", r"c1 is no continuous code of Cat\(10\) \+ 2\*Uniform"),
+        ("c1 shear 0.5", r"c1 is no continuous code of Cat\(10\) \+ 2\*Uniform; name others, or none: --views ''"),
         ("c4 shear 0.5", "c4 is no continuous code"),
         ("c3 turn 5", "there is no 'turn'; there is rotation, scale, shear, shift, adds"),
         ("c3 rotation 181", "rotation is at most 180, not 181"),

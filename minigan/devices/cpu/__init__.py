@@ -96,9 +96,8 @@ class CPU(Device):
     def column_sum(self, x: Array) -> Array:
         columns = x.shape[-1]
         (x,) = _contiguous(x.reshape(-1, columns))
-        side_by_side = math.gcd(
-            x.shape[0], max(1, _WIDE_ROW // max(1, columns))
-        )  # rows of few columns
+        # Rows of few columns are added several side by side.
+        side_by_side = math.gcd(x.shape[0], max(1, _WIDE_ROW // max(1, columns)))
         x = x.reshape(x.shape[0] // side_by_side, side_by_side * columns)
         partial = self.empty((2, thread_count(), x.shape[1]), x.dtype)
         result = self.empty((columns,), x.dtype)
