@@ -26,6 +26,7 @@ RECIPES = {
     "mnist": "train mnist",
     "mnist-quick": "train mnist --preset quick",
     "mnist-stable": "train mnist --preset stable",
+    "mnist-strokes": "train mnist --preset strokes",
 }
 
 

@@ -39,7 +39,7 @@ def chosen_settings(
     preset: Annotated[
         str | None,
         typer.Option(
-            help="mnist: quick, a few minutes on two cores; stable, the lowest error. faces: quick. None is the paper's recipe."
+            help="mnist: quick, a few minutes on two cores; stable, the lowest error; strokes, c2 the slant and c3 the width of strokes. faces: quick. None is the paper's recipe."
         ),
     ] = None,
     data: Annotated[
@@ -91,7 +91,7 @@ def chosen_settings(
     views: Annotated[
         str | None,
         typer.Option(
-            help='Codes that are read in changed copies of generated images; stable: "c2 scale 0.3 …", others: "".'
+            help='Codes that are read in changed copies of generated images; strokes: "c2 scale 0.3 …", others: "".'
         ),
     ] = None,
     lr_discriminator: Annotated[float | None, typer.Option(help="Adam's, for D and Q.")] = None,

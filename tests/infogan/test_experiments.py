@@ -132,7 +132,7 @@ def test_steps_at_the_papers_shapes_on_files_in_the_official_format(
     assert len(first.information) == len(settings.layout)
 
 
-@pytest.mark.parametrize("preset", ["stable", "quick"])
+@pytest.mark.parametrize("preset", ["stable", "strokes", "quick"])
 def test_presets_keep_the_papers_codes_and_rates(preset: str) -> None:
     settings = get_experiment("mnist", preset)
     assert settings == get_experiment(f"mnist-{preset}") == PRESETS[f"mnist-{preset}"]
@@ -163,7 +163,7 @@ def test_the_preset_of_faces_keeps_the_papers_codes_and_rates() -> None:
 @pytest.mark.parametrize(
     ("name", "preset", "message"),
     [
-        ("mnist", "moose", "mnist has no preset 'moose'; it has stable and quick"),
+        ("mnist", "moose", "mnist has no preset 'moose'; it has stable and strokes and quick"),
         ("svhn", "quick", "svhn has no preset 'quick'; it has none"),
         ("my.toml", "quick", "my.toml has no preset 'quick'; it has none"),
     ],
