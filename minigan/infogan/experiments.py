@@ -313,7 +313,7 @@ def get_experiment(name: str, preset: str | None = None) -> Settings:
         presets = [other.removeprefix(start) for other in PRESETS if other.startswith(start)]
         if preset not in presets:
             raise SettingsError(
-                f"{name} has no preset '{preset}'; it has {' and '.join(presets) or 'none'}"
+                f"{name} has no preset '{preset}'; it has {', '.join(presets) or 'none'}"
             )
         name = start + preset
     if name.endswith(".toml"):

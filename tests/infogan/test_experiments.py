@@ -163,7 +163,7 @@ def test_the_preset_of_faces_keeps_the_papers_codes_and_rates() -> None:
 @pytest.mark.parametrize(
     ("name", "preset", "message"),
     [
-        ("mnist", "moose", "mnist has no preset 'moose'; it has stable and strokes and quick"),
+        ("mnist", "moose", "mnist has no preset 'moose'; it has stable, strokes, quick"),
         ("svhn", "quick", "svhn has no preset 'quick'; it has none"),
         ("my.toml", "quick", "my.toml has no preset 'quick'; it has none"),
     ],
