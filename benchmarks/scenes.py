@@ -20,11 +20,11 @@ from minigan.infogan.sweep import Sweep, rows
 # Of `minigan.infogan.disentanglement.Disentanglement`, and their names in the table.
 SCORES = {
     "mig": "MIG",
-    "factor_vae": "FactorVAE score",
+    "factor_vae": "FactorVAE",
     "sap": "SAP",
-    "dci_disentanglement": "DCI disentanglement",
-    "dci_completeness": "completeness",
-    "dci_informativeness": "informativeness",
+    "dci_disentanglement": "DCI: D",
+    "dci_completeness": "C",
+    "dci_informativeness": "I",
 }
 
 
@@ -71,14 +71,14 @@ def run_table(values: Mapping[str, Any]) -> Table:
     factors = runs[0]["factors"] if runs else []
     measured = [[*(run[score] for score in SCORES), *_told(run)] for run in runs]
     lines = [
-        (str(run["seed"]), *map(_three_digits, row))
-        for run, row in zip(runs, measured, strict=True)
+        (str(run["seed"]), *map(_two_digits, row)) for run, row in zip(runs, measured, strict=True)
     ]
     for name, statistic in (("median", statistics.median), ("least", min), ("most", max)):
         if runs:
             columns = [_over_runs(statistic, column) for column in zip(*measured, strict=True)]
-            lines.append((f"**{name}**", *map(_three_digits, columns)))
+            lines.append((name, *map(_two_digits, columns)))
     notes = [
+        "DCI: disentanglement, completeness, informativeness. "
         "Each factor's column: the share of its entropy that one code tells, of the code that tells most."
     ]
     if len(runs) < values["planned_runs"]:
@@ -102,5 +102,5 @@ def _over_runs(statistic: Any, values: tuple[float | None, ...]) -> float | None
     return None if None in values else statistic(values)
 
 
-def _three_digits(score: float | None) -> str:
-    return "–" if score is None else f"{score:.3f}"
+def _two_digits(score: float | None) -> str:
+    return "–" if score is None else f"{score:.2f}"

@@ -52,11 +52,11 @@ def test_a_finished_sweep_goes_into_the_results_and_the_page(tmp_path: Path, pag
     ]  # fmt: skip
     text = page.read_text()
     assert "**faces on scenes, 2*Uniform, 20 steps**" in text and "Alone." in text
-    assert "| completeness | informativeness | azimuth | width |" in text
+    assert "| DCI: D | C | I | azimuth | width |" in text
     # Of azimuth c2 tells 0.75, of width c1 tells 0.5.
-    assert "| 3 | 0.375 | 0.875 | 0.500 | 0.125 | 0.125 | 0.125 | 0.750 | 0.500 |" in text
-    assert "| **median** | 0.250 | 0.875 | 0.500 | 0.250 |" in text
-    assert "| **least** | 0.125 |" in text and "| **most** | 0.375 |" in text
+    assert "| 3 | 0.38 | 0.88 | 0.50 | 0.12 | 0.12 | 0.12 | 0.75 | 0.50 |" in text
+    assert "| median | 0.25 | 0.88 | 0.50 | 0.25 |" in text
+    assert "| least | 0.12 |" in text and "| most | 0.38 |" in text
 
 
 def test_what_has_not_ended_or_was_not_measured_is_said(tmp_path: Path, page: Path) -> None:
@@ -64,8 +64,8 @@ def test_what_has_not_ended_or_was_not_measured_is_said(tmp_path: Path, page: Pa
     scenes.write(tmp_path / "sweep")
     text = page.read_text()
     assert "2 of 5 runs have ended." in text
-    assert "| 0 | 0.250 | 0.875 | 0.500 | – |" in text
-    assert "| **median** | 0.375 | 0.875 | 0.500 | – |" in text
+    assert "| 0 | 0.25 | 0.88 | 0.50 | – |" in text
+    assert "| median | 0.38 | 0.88 | 0.50 | – |" in text
 
 
 def test_a_sweep_of_something_else_is_refused(tmp_path: Path, page: Path) -> None:
