@@ -64,7 +64,7 @@ def _figure(height: float, title: str, width: float = _WIDTH) -> Figure:
 
     figure = Figure(figsize=(width, height), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.08, h_pad=0.08)  # type: ignore[union-attr, call-arg]
-    figure.suptitle(title, fontsize=10.5)
+    figure.suptitle(title, fontsize=10.5, wrap=True)
     return figure
 
 

@@ -158,3 +158,12 @@ def test_png_and_pdf_are_the_same_each_time(tmp_path: Path) -> None:
     with Image.open(tmp_path / "fig2.1-codes.png") as picture:
         assert picture.width > 800
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_title_longer_than_its_figure_is_wide_goes_on_in_a_second_line() -> None:
+    curves = [Curve("one", "infogan", np.array([1, 2]), np.zeros((2, 1)))]
+    figure = information_figure(curves, CodeLayout.parse("Cat(10)"), "a long title " * 8)
+    figure.draw_without_rendering()
+    left, _, right, _ = figure._suptitle.get_window_extent().extents
+    assert left >= 0
+    assert right <= figure.bbox.width
