@@ -29,7 +29,7 @@ SCORES = {
 
 
 def read(sweep: Sweep) -> list[dict[str, Any]]:
-    """The runs of a sweep that have ended, in the order of their seeds: seed, steps, minutes and `Disentanglement`."""
+    """The runs of a sweep that have ended, in the order of their seeds: seed, steps, seconds and `Disentanglement`."""
     runs = []
     for row in rows(sweep):
         if row.state == "done":

@@ -470,7 +470,7 @@ def warp(settings: Settings, images: Tensor, stream: int, step: Step) -> Tensor:
     """Each image slightly rotated, scaled, sheared and shifted, at random, for a place in a stream."""
     device = images.device
     key = (settings.seed, stream, step)
-    uniforms = uniform((images.shape[0], 5), -1.0, 1.0, key, device, images.dtype)
+    uniforms = uniform((images.shape[0], UNIFORMS), -1.0, 1.0, key, device, images.dtype)
     return Tensor(device.warp_images(images.data, uniforms, settings.warp_ranges), device)
 
 
