@@ -6,7 +6,6 @@ well agreement and L_I foretell the error is Spearman's ρ over the runs.
 
 from __future__ import annotations
 
-import json
 import shutil
 import statistics
 from collections.abc import Mapping, Sequence
@@ -14,11 +13,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks import report
+from benchmarks import report, sweeps
 from benchmarks.report import EXPERIMENTS, README, RESULTS, ROOT, Table
 from minigan.errors import RunError
 from minigan.infogan.strokes import MEASURES, spearman_correlation
-from minigan.infogan.sweep import Sweep, rows
+from minigan.infogan.sweep import Sweep
 
 GRID = ROOT / "docs" / "images" / "mnist.png"
 # The recipes, in the order of the README's table, as the command line calls them.
@@ -51,11 +50,7 @@ class Result:
 def read(sweep: Sweep) -> list[Result]:
     """The runs of a sweep that have ended, in the order of their seeds."""
     results = []
-    for row in rows(sweep):
-        if row.state != "done":
-            continue
-        path = sweep.directory / row.name / "evaluation.json"
-        evaluation = json.loads(path.read_text(encoding="utf-8"))
+    for row, evaluation in sweeps.ended(sweep):
         code, test = evaluation["codes"][0], evaluation["test"]
         results.append(
             Result(
@@ -103,11 +98,8 @@ def write(directory: Path, note: str = "") -> None:
         raise RunError(
             f"{directory} is not a sweep of one of the recipes ({', '.join(RECIPES)}), with seeds and no grid"
         )
-    values = {
-        "benchmark": name, **report.circumstances(), "note": note, "settings": sweep.plan.settings.to_json(),
-        "planned_runs": len(sweep.settings), "runs": [asdict(result) for result in results],
-        "spearman_with_train_error": foretold(results),
-    }  # fmt: skip
+    values = sweeps.result(name, sweep, [asdict(result) for result in results], note)
+    values["spearman_with_train_error"] = foretold(results)
     report.write_json(RESULTS / f"{name}.json", values)
     write_pages()
     if name == "mnist-stable" and results:
@@ -126,8 +118,8 @@ def write_pages() -> None:
 
 def kept() -> dict[str, Mapping[str, Any]]:
     """The result of each recipe that benchmarks/results has."""
-    paths = {name: RESULTS / f"{name}.json" for name in RECIPES}
-    return {n: json.loads(p.read_text(encoding="utf-8")) for n, p in paths.items() if p.exists()}
+    results = sweeps.read(RESULTS / f"{name}.json" for name in RECIPES)
+    return {values["benchmark"]: values for values in results}
 
 
 def _results(values: Mapping[str, Any]) -> list[Result]:
@@ -181,12 +173,7 @@ def run_table(values: Mapping[str, Any]) -> Table:
         notes.append(
             "Slant and stroke width: Spearman's ρ of the code that follows it most, over 10,000 generated digits."
         )
-    planned = values["planned_runs"]
-    if len(results) < planned:
-        notes.append(f"{len(results)} of {planned} runs have ended.")
-    if values["note"]:
-        notes.append(values["note"])
-    steps = f", {results[0].steps:,} steps" if results else ""
+    notes += sweeps.closing_notes(values)
     columns = (
         "seed",
         "L_I(c1), nats",
@@ -196,7 +183,7 @@ def run_table(values: Mapping[str, Any]) -> Table:
         *MEASURES,
         "minutes",
     )
-    return Table(f"{RECIPES[values['benchmark']]}{steps}", columns, lines, notes)
+    return Table(sweeps.title(RECIPES[values["benchmark"]], values), columns, lines, notes)
 
 
 def recipe_table(kept: Mapping[str, Mapping[str, Any]]) -> Table:

@@ -5,17 +5,16 @@ No run is chosen: the scores of all seeds are shown, with their median and sprea
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks import report
+from benchmarks import report, sweeps
 from benchmarks.report import EXPERIMENTS, RESULTS, Table
 from minigan.datasets.catalogue import SCENES
 from minigan.errors import RunError
-from minigan.infogan.sweep import Sweep, rows
+from minigan.infogan.sweep import Sweep
 
 # Of `minigan.infogan.disentanglement.Disentanglement`, and their names in the table.
 SCORES = {
@@ -30,13 +29,15 @@ SCORES = {
 
 def read(sweep: Sweep) -> list[dict[str, Any]]:
     """The runs of a sweep that have ended, in the order of their seeds: seed, steps, seconds and `Disentanglement`."""
-    runs = []
-    for row in rows(sweep):
-        if row.state == "done":
-            path = sweep.directory / row.name / "evaluation.json"
-            scores = json.loads(path.read_text(encoding="utf-8"))["disentanglement"]
-            runs.append({"seed": row.seed, "steps": row.steps, "seconds": row.seconds, **scores})
-    return runs
+    return [
+        {
+            "seed": row.seed,
+            "steps": row.steps,
+            "seconds": row.seconds,
+            **evaluation["disentanglement"],
+        }
+        for row, evaluation in sweeps.ended(sweep)
+    ]
 
 
 def write(directory: Path, note: str = "") -> None:
@@ -45,10 +46,7 @@ def write(directory: Path, note: str = "") -> None:
     settings = sweep.plan.settings
     if settings.data != SCENES or sweep.plan.grid:
         raise RunError(f"{directory} is not a sweep on scenes with seeds and no grid")
-    values = {
-        "benchmark": "scenes", **report.circumstances(), "note": note, "settings": settings.to_json(),
-        "planned_runs": len(sweep.settings), "runs": read(sweep),
-    }  # fmt: skip
+    values = sweeps.result("scenes", sweep, read(sweep), note)
     report.write_json(RESULTS / f"scenes-{settings.experiment}.json", values)
     write_pages()
 
@@ -59,10 +57,9 @@ def write_pages() -> None:
     report.rewrite_section(EXPERIMENTS, "scenes", text)
 
 
-def kept() -> list[Mapping[str, Any]]:
+def kept() -> list[dict[str, Any]]:
     """The results that benchmarks/results has."""
-    paths = sorted(RESULTS.glob("scenes-*.json"))
-    return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    return sweeps.read(sorted(RESULTS.glob("scenes-*.json")))
 
 
 def run_table(values: Mapping[str, Any]) -> Table:
@@ -81,15 +78,9 @@ def run_table(values: Mapping[str, Any]) -> Table:
         "DCI: disentanglement, completeness, informativeness. "
         "Each factor's column: the share of its entropy that one code tells, of the code that tells most."
     ]
-    if len(runs) < values["planned_runs"]:
-        notes.append(f"{len(runs)} of {values['planned_runs']} runs have ended.")
-    if values["note"]:
-        notes.append(values["note"])
-    steps = f", {runs[0]['steps']:,} steps" if runs else ""
-    return Table(
-        f"{settings['experiment']} on scenes, {settings['codes']}{steps}",
-        ("seed", *SCORES.values(), *factors), lines, notes,
-    )  # fmt: skip
+    title = sweeps.title(f"{settings['experiment']} on scenes, {settings['codes']}", values)
+    columns = ("seed", *SCORES.values(), *factors)
+    return Table(title, columns, lines, [*notes, *sweeps.closing_notes(values)])
 
 
 def _told(run: Mapping[str, Any]) -> list[float]:

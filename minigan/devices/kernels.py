@@ -94,6 +94,11 @@ class CodeTable:
         return sum(width if kind == self.CATEGORICAL else 1 for kind, width in pairs)
 
 
+WARP_UNIFORMS = (
+    5  # per image, of `warp_images`: rotation, scale, shear, and the shift along x and y
+)
+
+
 @dataclass(frozen=True)
 class WarpRanges:
     """How far `warp_images` may go: rotation in radians, relative scale, shear, and shift in pixels; each ± its value."""

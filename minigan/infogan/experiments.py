@@ -16,7 +16,7 @@ from minigan.devices.kernels import StripSizes, WarpRanges
 from minigan.devices.precision import FLOAT32_PRECISIONS
 from minigan.errors import SettingsError
 from minigan.infogan.codes import CodeLayout
-from minigan.infogan.views import parse_views
+from minigan.infogan.views import WARP_LIMITS, parse_views
 
 OBJECTIVES = ("infogan", "gan")
 DTYPES = ("float32", "float64")
@@ -34,14 +34,12 @@ _RANGES = (
     ("lambda_continuous", 0, 1e30),
     ("lambda_consistency", 0, 1e30),
     ("lambda_views", 0, 1e30),
+    ("views_start", 1, _MOST_STEPS),
     ("consistency_start", 1, _MOST_STEPS),
     ("consistency_balance", 0, 1e30),
     ("consistency_balance_start", 1, _MOST_STEPS),
     ("consistency_two_way_until", 0, _MOST_STEPS),
-    ("warp_rotation", 0, 180),
-    ("warp_scale", 0, 0.9),
-    ("warp_shear", 0, 10),
-    ("warp_shift", 0, 1e6),
+    *((f"warp_{change}", 0, most) for change, most in WARP_LIMITS.items()),
     ("strips", 0, 1000),
     ("strip_thickness", 0, 1e6),
     ("strip_length", 0, 1e6),
@@ -66,7 +64,8 @@ class Settings:
     step `consistency_balance_start` on `consistency_balance`. A copy (``training.second_view``) is under `strips` black and
     white strips of at most `strip_thickness` by `strip_length` pixels, and then warped by at most `warp_rotation` degrees,
     `warp_scale` of its size, a shear of `warp_shear` and `warp_shift` pixels. A code of `views` (``views.py``) is read by D's half
-    not in the generated images, but in copies of them, and counts `lambda_views` times there. With an `average_decay` what is evaluated and
+    not in the generated images, but in copies of them, and counts `lambda_views` times there; it is part of the objective from step
+    `views_start` on, and noise until then. With an `average_decay` what is evaluated and
     drawn are moving averages of all weights and statistics (``Trainer.averages``), 0 in the paper's recipes. `beta1` and
     `beta2` are Adam's. Images are scaled to [`image_low`, 1].
     `device` is the one that computes, never "auto": a run goes on where it began. `float32_precision` is that of the
@@ -106,6 +105,7 @@ class Settings:
     strip_length: float = 12.0
     views: str = ""
     lambda_views: float = 1.0
+    views_start: int = 1
     average_decay: float = 0.0
     batch_size: int = 128
     iterations: int = 5000

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigan.devices import get_device
-from minigan.devices.kernels import Array, Step, WarpRanges
+from minigan.devices.kernels import WARP_UNIFORMS, Array, Step, WarpRanges
 from minigan.devices.precision import using_float32_precision
 from minigan.errors import SettingsError, TrainingError
 from minigan.infogan.experiments import Settings
@@ -38,7 +38,7 @@ from minigan.infogan.objective import (
     view_information,
     weighted_information,
 )
-from minigan.infogan.views import UNIFORMS, View, parse_views
+from minigan.infogan.views import View, parse_views
 from minigan.ops.likelihood import code_table
 from minigan.ops.shaping import concatenate
 from minigan.optim import Adam
@@ -240,6 +240,7 @@ class Trainer:
         constants = [
             self._is_consistent(),
             self._is_two_way(),
+            self._has_views(),
             self._balance(),
             self._average_decay(),
             *(optimizer.settings for _, optimizer in self._optimizers()),
@@ -265,6 +266,10 @@ class Trainer:
     def _is_two_way(self) -> bool:
         """Whether in the step that comes next readings of images also follow those of their copies."""
         return self.step_count + 1 < self.settings.consistency_two_way_until
+
+    def _has_views(self) -> bool:
+        """Whether the codes of views are part of the objective of the step that comes next."""
+        return bool(self._views) and self.step_count + 1 >= self.settings.views_start
 
     def _balance(self) -> float:
         """The balance of the view information in the step that comes next."""
@@ -311,7 +316,7 @@ class Trainer:
         if consistent:
             images.append(second_view(self.settings, real, self._counter.data))
             groups.append(WARPED)
-        if self._views:
+        if self._has_views():
             copies, codes_of_copies = self._copies(fake, codes)
             images.append(copies)
             groups.append(COPIED)
@@ -327,7 +332,7 @@ class Trainer:
         total = loss - weighted_information(log_likelihoods, self._weights_outside_views)
         if consistent:
             total = total - self._view_information(parameters[:n], parameters[2 * n : 3 * n])
-        if self._views:
+        if self._has_views():
             total = total - self._information_in_copies(parameters[-n:], codes_of_copies)
         self._update(self.discriminator_optimizer, total)
         return loss, log_likelihoods
@@ -336,7 +341,7 @@ class Trainer:
         """Copies of generated images, each changed as its view says, and the codes that they count as."""
         device, key = self.device, (self.settings.seed, Stream.VIEWS, self._counter.data)
         uniforms = Tensor(
-            uniform((fake.shape[0], UNIFORMS), -1.0, 1.0, key, device, self.dtype), device
+            uniform((fake.shape[0], WARP_UNIFORMS), -1.0, 1.0, key, device, self.dtype), device
         )
         images, shifted = [], []
         for view in self._views:
@@ -371,7 +376,9 @@ class Trainer:
         if self.settings.objective == "infogan":
             parameters = self.recognition(features, groups)
             log_likelihoods = log_likelihood(parameters, codes, self.layout)
-            total = loss - weighted_information(log_likelihoods, self._weights)
+            waits = bool(self._views) and not self._has_views()
+            weights = self._weights_outside_views if waits else self._weights
+            total = loss - weighted_information(log_likelihoods, weights)
         self._update(self.generator_optimizer, total)
         return loss
 
@@ -470,7 +477,7 @@ def warp(settings: Settings, images: Tensor, stream: int, step: Step) -> Tensor:
     """Each image slightly rotated, scaled, sheared and shifted, at random, for a place in a stream."""
     device = images.device
     key = (settings.seed, stream, step)
-    uniforms = uniform((images.shape[0], UNIFORMS), -1.0, 1.0, key, device, images.dtype)
+    uniforms = uniform((images.shape[0], WARP_UNIFORMS), -1.0, 1.0, key, device, images.dtype)
     return Tensor(device.warp_images(images.data, uniforms, settings.warp_ranges), device)
 
 

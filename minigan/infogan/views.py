@@ -14,15 +14,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minigan.devices.kernels import WarpRanges
+from minigan.devices.kernels import WARP_UNIFORMS, WarpRanges
 from minigan.errors import SettingsError
 from minigan.infogan.codes import CodeLayout, UniformCode
 
-# How far each may go: a turn by half a circle, a scale that leaves something, and what is no slip of the hand.
-_MOST = {"rotation": 180.0, "scale": 0.9, "shear": 10.0, "shift": 1e6, "adds": 100.0}
+# How far a copy may be changed: turned by half a circle (degrees), scaled so that something is left, and otherwise what is no slip of
+# the hand.
+WARP_LIMITS = {"rotation": 180.0, "scale": 0.9, "shear": 10.0, "shift": 1e6}
+_MOST = {**WARP_LIMITS, "adds": 100.0}
 _VIEW = re.compile(r"c(?P<code>[1-9]\d*)(?P<changes>(?: [a-z]+ \d+(?:\.\d+)?)+)")
-_SHEAR = 2  # the place of the shear among the uniforms of `Device.warp_images`
-UNIFORMS = 5
+_SHEAR = 2  # its place among the uniforms of `Device.warp_images`
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class View:
 
     def gain(self, codes: int) -> np.ndarray:
         """What each uniform of a copy adds to each code, (uniforms, codes)."""
-        matrix = np.zeros((UNIFORMS, codes))
+        matrix = np.zeros((WARP_UNIFORMS, codes))
         matrix[_SHEAR, self.code] = self.adds
         return matrix
 

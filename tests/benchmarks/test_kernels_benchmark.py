@@ -274,6 +274,21 @@ def test_a_difference_is_named() -> None:
         kernels.require_agreement(call, [x[:3]], [x], "float32")
 
 
+def test_a_library_that_rounds_much_is_held_to_its_own_float64() -> None:
+    """As for batch norm's gradient over 32,768 rows, which PyTorch adds up in one float32 number."""
+    pytest.importorskip("torch")
+    x, y = (np.float32([3, 5, 7]) * factor for factor in (1, 2))
+    call = Call("multiply", (x, y), {})
+    own = [x * y]
+    assert kernels.agreed(call, own, own, "cpu") == {"difference": 0}
+    off = [own[0] * np.float32(1.001)]
+    found = kernels.agreed(call, own, off, "cpu")
+    assert found["difference"] < 1e-7
+    assert found["library_difference"] == pytest.approx(1e-3, rel=0.02)
+    with pytest.raises(declaration.DisagreementError, match=r"differ by 1\.0e-03"):
+        kernels.agreed(call, off, own, "cpu")
+
+
 # -- the benchmark --------------------------------------------------------------------------------
 
 PLAN = kernels.Plan(

@@ -277,6 +277,15 @@ def test_a_code_of_a_view_is_read_in_copies_and_nowhere_else() -> None:
     assert generator_objective(trainer).item() == generator_objective(lively(ODD)).item()
 
 
+def test_a_code_of_a_view_is_noise_until_views_start() -> None:
+    late = lively(dataclasses.replace(VIEWED, views_start=3))
+    viewed, plain = lively(VIEWED), lively(dataclasses.replace(ODD, lambda_continuous=0.0))
+    for step_count, same in ((1, plain), (2, viewed)):
+        late.step_count = step_count
+        for objective in (discriminator_objective, generator_objective):
+            assert objective(late).item() == objective(same).item()
+
+
 def test_a_batch_has_an_image_for_each_view() -> None:
     with pytest.raises(SettingsError, match="batch_size 2 has no image for each of 3 views"):
         dataclasses.replace(

@@ -1,0 +1,47 @@
+"""Results that are read from a sweep instead of measured here: its runs that have ended, and what is to be known of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks import report
+from minigan.infogan.sweep import Row, Sweep, rows
+
+Result = Mapping[str, Any]
+
+
+def ended(sweep: Sweep) -> Iterator[tuple[Row, dict[str, Any]]]:
+    """The runs that have ended, in the order of their seeds, each with its evaluation."""
+    for row in rows(sweep):
+        if row.state == "done":
+            path = sweep.directory / row.name / "evaluation.json"
+            yield row, json.loads(path.read_text(encoding="utf-8"))
+
+
+def result(name: str, sweep: Sweep, runs: Sequence[Result], note: str) -> dict[str, Any]:
+    """What benchmarks/results keep of a sweep."""
+    return {
+        "benchmark": name, **report.circumstances(), "note": note, "settings": sweep.plan.settings.to_json(),
+        "planned_runs": len(sweep.settings), "runs": runs,
+    }  # fmt: skip
+
+
+def read(paths: Iterable[Path]) -> list[dict[str, Any]]:
+    """The results in those of the files that there are."""
+    return [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.exists()]
+
+
+def title(name: str, result: Result) -> str:
+    """A table's title: what was run, and for how many steps."""
+    runs = result["runs"]
+    return f"{name}, {runs[0]['steps']:,} steps" if runs else name
+
+
+def closing_notes(result: Result) -> list[str]:
+    """The last lines under a table: how many runs there are to come, and the note."""
+    count, planned = len(result["runs"]), result["planned_runs"]
+    progress = [f"{count} of {planned} runs have ended."] if count < planned else []
+    return [*progress, *([result["note"]] if result["note"] else [])]
