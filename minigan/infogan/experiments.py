@@ -33,7 +33,6 @@ _RANGES = (
     ("lambda_categorical", 0, 1e30),
     ("lambda_continuous", 0, 1e30),
     ("lambda_consistency", 0, 1e30),
-    ("lambda_views", 0, 1e30),
     ("views_start", 1, _MOST_STEPS),
     ("consistency_start", 1, _MOST_STEPS),
     ("consistency_balance", 0, 1e30),
@@ -64,8 +63,7 @@ class Settings:
     step `consistency_balance_start` on `consistency_balance`. A copy (``training.second_view``) is under `strips` black and
     white strips of at most `strip_thickness` by `strip_length` pixels, and then warped by at most `warp_rotation` degrees,
     `warp_scale` of its size, a shear of `warp_shear` and `warp_shift` pixels. A code of `views` (``views.py``) is read by D's half
-    not in the generated images, but in copies of them, and counts `lambda_views` times there; it is part of the objective from step
-    `views_start` on, and noise until then. With an `average_decay` what is evaluated and
+    not in the generated images, but in copies of them; it is part of the objective from step `views_start` on, and noise until then. With an `average_decay` what is evaluated and
     drawn are moving averages of all weights and statistics (``Trainer.averages``), 0 in the paper's recipes. `beta1` and
     `beta2` are Adam's. Images are scaled to [`image_low`, 1].
     `device` is the one that computes, never "auto": a run goes on where it began. `float32_precision` is that of the
@@ -104,7 +102,6 @@ class Settings:
     strip_thickness: float = 4.0
     strip_length: float = 12.0
     views: str = ""
-    lambda_views: float = 1.0
     views_start: int = 1
     average_decay: float = 0.0
     batch_size: int = 128

@@ -201,7 +201,7 @@ class Trainer:
         own = np.where(np.arange(len(weights)) == view.code, weights, 0)
         return _PlacedView(
             slice(n * i // count, n * (i + 1) // count), view.ranges,
-            self._constant(view.gain(len(weights))), self._constant(self.settings.lambda_views * own),
+            self._constant(view.gain(len(weights))), self._constant(own),
         )  # fmt: skip
 
     @property

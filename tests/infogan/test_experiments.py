@@ -145,6 +145,7 @@ def test_presets_keep_the_papers_codes_and_rates(preset: str) -> None:
         "lambda_consistency",
         "average_decay",
         "views",
+        "views_start",
     }
     added = {name for name in changed if name.startswith(("consistency_", "warp_", "strip"))}
     assert changed - added <= allowed
