@@ -35,17 +35,20 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 CORES = report.available_cores()
 Threads = Annotated[int, typer.Option(min=1, max=CORES, help="threads of each library")]
 BatchSize = Annotated[int, typer.Option(min=2)]
+Rounds = Annotated[int, typer.Option(min=1, help="turns that each contender gets")]
+Steps = Annotated[int, typer.Option(min=1, help="training steps in a turn")]
 Pause = Annotated[float, typer.Option(min=0, help="seconds before each turn")]
 DeviceName = Annotated[str, typer.Option("--device", help="cpu or cuda")]
 Write = Annotated[bool, typer.Option(help="write results/, the plots and the pages' tables")]
+Note = Annotated[str, typer.Option(help="what else is to be known of these runs")]
 
 BENCHMARKS = (step.BENCHMARK, batch.BENCHMARK, kernels.BENCHMARK, information.BENCHMARK)
 
 
 @app.command("step")
 def compare_steps(
-    rounds: Annotated[int, typer.Option(min=1, help="turns that each library gets")] = 20,
-    steps: Annotated[int, typer.Option(min=1, help="training steps in a turn")] = 3,
+    rounds: Rounds = 20,
+    steps: Steps = 3,
     pause: Pause = 0.3,
     threads: Threads = CORES,
     batch_size: BatchSize = 128,
@@ -62,8 +65,8 @@ def scale_batches(
     batch_sizes: Annotated[
         str, typer.Option(help="separated by commas")
     ] = "32,64,128,256,512,1024",
-    rounds: Annotated[int, typer.Option(min=1, help="turns that each library gets")] = 7,
-    steps: Annotated[int, typer.Option(min=1, help="training steps in a turn")] = 1,
+    rounds: Rounds = 7,
+    steps: Steps = 1,
     pause: Pause = 0.3,
     threads: Threads = CORES,
     device: DeviceName = "cpu",
@@ -79,8 +82,8 @@ def scale_batches(
 
 @app.command("information")
 def cost_of_information(
-    rounds: Annotated[int, typer.Option(min=1, help="turns that each gets")] = 20,
-    steps: Annotated[int, typer.Option(min=1, help="training steps in a turn")] = 3,
+    rounds: Rounds = 20,
+    steps: Steps = 3,
     pause: Pause = 0.3,
     threads: Threads = CORES,
     batch_size: BatchSize = 128,
@@ -106,7 +109,7 @@ def compare_kernels(
     threads: Annotated[str, typer.Option(help="separated by commas; tables show the most")] = str(
         CORES
     ),
-    rounds: Annotated[int, typer.Option(min=1, help="turns that each side of a call gets")] = 7,
+    rounds: Rounds = 7,
     pause: Pause = 0.1,
     device: DeviceName = "cpu",
     write: Write = True,
@@ -181,7 +184,7 @@ def tabulate_mnist(
             help="the directory of a `minigan sweep mnist [--preset NAME]`; without, what results/ has"
         ),
     ] = None,
-    note: Annotated[str, typer.Option(help="what else is to be known of these runs")] = "",
+    note: Note = "",
 ) -> None:
     """The runs of a sweep that have ended: L_I, agreement and unsupervised error into the results and the pages."""
     if sweep is None:
@@ -201,7 +204,7 @@ def tabulate_scenes(
             help="the directory of a `minigan sweep faces --data scenes`; without, what results/ has"
         ),
     ] = None,
-    note: Annotated[str, typer.Option(help="what else is to be known of these runs")] = "",
+    note: Note = "",
 ) -> None:
     """The runs of a sweep on rendered scenes that have ended: MIG, FactorVAE score, SAP and DCI into the results and the page."""
     if sweep is None:
