@@ -167,12 +167,19 @@ class Settings:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Settings:
-        """The settings of an ``experiment.json``; SettingsError if they are not all there, or not settings."""
-        names = {field.name for field in dataclasses.fields(cls)}
-        if set(values) != names:
+        """The settings of an ``experiment.json``; SettingsError if some are not there, or are no settings.
+
+        One that has a default may be absent, in a run that is older than the setting: defaults are what was done before.
+        """
+        fields = dataclasses.fields(cls)
+        missing = {field.name for field in fields if field.default is dataclasses.MISSING} - set(
+            values
+        )
+        unknown = set(values) - {field.name for field in fields}
+        if missing or unknown:
             raise SettingsError(
-                f"these are not the settings of a run: missing {sorted(names - set(values)) or 'none'}, "
-                f"unknown {sorted(set(values) - names) or 'none'}"
+                f"these are not the settings of a run: missing {sorted(missing) or 'none'}, "
+                f"unknown {sorted(unknown) or 'none'}"
             )
         return cls(**{**values, "image_shape": tuple(values["image_shape"])})
 

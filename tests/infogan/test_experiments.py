@@ -19,6 +19,7 @@ from minigan.infogan.experiments import (
     EXPERIMENTS,
     FACES,
     MNIST,
+    MNIST_STABLE,
     PRESETS,
     SVHN,
     Settings,
@@ -189,6 +190,18 @@ def test_a_declaration_of_ones_own(tmp_path: Path) -> None:
         image_shape=(32, 32, 3), generator="fc 8x8x16 bn | up 8 bn | up 3 sigmoid", lambda_continuous=1,
     )  # fmt: skip
     assert Settings.from_json(json.loads(json.dumps(found.to_json()))) == found
+
+
+def test_a_run_that_is_older_than_a_setting_is_read() -> None:
+    values = json.loads(json.dumps(MNIST_STABLE.to_json()))
+    del values["views"], values["views_start"]
+    assert Settings.from_json(values) == MNIST_STABLE
+    for wrong, message in (
+        ({k: v for k, v in values.items() if k != "codes"}, r"missing \['codes'\], unknown none"),
+        ({**values, "color": 1}, r"missing none, unknown \['color'\]"),
+    ):
+        with pytest.raises(SettingsError, match=message):
+            Settings.from_json(wrong)
 
 
 @pytest.mark.parametrize(

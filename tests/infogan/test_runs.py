@@ -514,7 +514,7 @@ def damaged(**changes: object) -> bytes:
     "content",
     [
         b"", b"{", b"\xff\xfe", b"[]", b"1", b"null", b"{}", b'{"settings": []}', b'{"settings": 3}',
-        damaged(seed=None), damaged(surprise=1), damaged(seed="0"), damaged(seed=0.5), damaged(seed=-1),
+        damaged(codes=None), damaged(surprise=1), damaged(seed="0"), damaged(seed=0.5), damaged(seed=-1),
         damaged(codes=3), damaged(codes="Cat(1)"), damaged(trunk=["conv 4"]), damaged(noise=True),
         damaged(noise=2.5), damaged(batch_size=1), damaged(image_shape=8), damaged(dtype="int8"),
         damaged(lambda_categorical="1"), damaged(dataset="faces of yesteryear"),
