@@ -326,6 +326,8 @@ class CPU(Device):
     def sigmoid(self, x: Array) -> Array:
         (x,) = _contiguous(x)
         y = self.empty(x.shape, x.dtype)
+        np.negative(np.abs(x, out=y), out=y)
+        np.exp(y, out=y)  # NumPy's is vectorized, and Numba's is not
         elementwise.sigmoid(x.reshape(-1), y.reshape(-1))
         return y
 

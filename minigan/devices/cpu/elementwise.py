@@ -36,11 +36,10 @@ def leaky_relu_backward(dy, x, slope, dx):
 
 @parallel
 def sigmoid(x, y):
-    """e⁻|ˣ| cannot overflow, and serves both halves of the curve."""
+    """From y = e⁻|ˣ|, which cannot overflow, and serves both halves of the curve."""
     one = x.dtype.type(1)
     for i in prange(x.size):
-        e = np.exp(-abs(x[i]))
-        y[i] = (e if x[i] < 0 else one) / (one + e)
+        y[i] = (y[i] if x[i] < 0 else one) / (one + y[i])
 
 
 @parallel
