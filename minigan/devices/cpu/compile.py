@@ -58,11 +58,11 @@ def cache_directory() -> Path | None:
 
 
 @contextlib.contextmanager
-def _our_cache() -> Iterator[bool]:
-    """Point Numba at our folder while a function is decorated, and back: the user's own stay put."""
+def _our_cache(folder: str) -> Iterator[bool]:
+    """Point Numba at a folder of ours while a function is decorated, and back: the user's own stay put."""
     directory = cache_directory()
     before = config.CACHE_DIR
-    config.CACHE_DIR = str(directory) if directory else before
+    config.CACHE_DIR = str(directory / folder) if directory else before
     try:
         yield directory is not None
     finally:
@@ -71,18 +71,25 @@ def _our_cache() -> Iterator[bool]:
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """A serial kernel, or a piece of one."""
-    with _our_cache() as cache:
+    with _our_cache("serial") as cache:
         dispatcher: Callable[..., Any] = numba.njit(cache=cache, **_OPTIONS)(function)
     return dispatcher
 
 
 def parallel(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A kernel whose ``prange`` loops run on the pool, one caller at a time."""
-    with _our_cache() as cache:
+    """A kernel whose ``prange`` loops run on the pool, one caller at a time.
+
+    With one thread they are plain loops: to hand work to the pool's one thread and wait for it takes some 20 µs, which is most of
+    a small kernel's time. (Numba's cache does not tell the two compilations apart, so each has a folder.)
+    """
+    serial = compiled(function)
+    with _our_cache("parallel") as cache:
         dispatcher = numba.njit(parallel=True, cache=cache, **_OPTIONS)(function)
 
     @functools.wraps(function)
     def launch(*arguments: Any) -> Any:
+        if thread_count() == 1:
+            return serial(*arguments)
         with _pool_lock:
             return dispatcher(*arguments)
 
