@@ -94,9 +94,8 @@ class CodeTable:
         return sum(width if kind == self.CATEGORICAL else 1 for kind, width in pairs)
 
 
-WARP_UNIFORMS = (
-    5  # per image, of `warp_images`: rotation, scale, shear, and the shift along x and y
-)
+# Of `warp_images`, per image: rotation, scale, shear, and the shift along x and y.
+WARP_UNIFORMS = 5
 
 
 @dataclass(frozen=True)
