@@ -16,8 +16,8 @@ from typing import Any
 from benchmarks import report, sweeps
 from benchmarks.report import EXPERIMENTS, README, RESULTS, ROOT, Table
 from minigan.errors import RunError
-from minigan.infogan.strokes import MEASURES, spearman_correlation
-from minigan.infogan.sweep import Sweep
+from minigan.experiments.sweep import Sweep
+from minigan.metrics.strokes import MEASURES, spearman_correlation
 
 GRID = ROOT / "docs" / "images" / "mnist.png"
 # The recipes, in the order of the README's table, as the command line calls them.

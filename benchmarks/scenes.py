@@ -14,9 +14,9 @@ from benchmarks import report, sweeps
 from benchmarks.report import EXPERIMENTS, RESULTS, Table
 from minigan.datasets.catalogue import SCENES
 from minigan.errors import RunError
-from minigan.infogan.sweep import Sweep
+from minigan.experiments.sweep import Sweep
 
-# Of `minigan.infogan.disentanglement.Disentanglement`, and their names in the table.
+# Of `minigan.metrics.disentanglement.Disentanglement`, and their names in the table.
 SCORES = {
     "mig": "MIG",
     "factor_vae": "FactorVAE",

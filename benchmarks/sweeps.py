@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import report
-from minigan.infogan.sweep import Row, Sweep, rows
+from minigan.experiments.sweep import Row, Sweep, rows
 
 Result = Mapping[str, Any]
 

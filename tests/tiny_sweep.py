@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from minigan.experiments.sweep import Plan
 from minigan.infogan.experiments import Settings, get_experiment
-from minigan.infogan.sweep import Plan
 
 DECLARATION = """
 base = "mnist"

@@ -19,7 +19,7 @@ def evaluate(
     The unsupervised error, L_I of each code, on MNIST how slant and stroke width follow the continuous codes, and where factors are known MIG, FactorVAE score, SAP and DCI.
     """
     from minigan.cli.progress import evaluate_and_report
-    from minigan.infogan.runs import Run
+    from minigan.experiments.runs import Run
 
     run = Run.open(directory)
     networks, step = run.networks()
@@ -45,8 +45,8 @@ def sample(
 ) -> None:
     """Draw a grid of samples: each row one random sample, one code varied from left to right."""
     from minigan.errors import SettingsError
-    from minigan.infogan.figures import save_grid, traversal
-    from minigan.infogan.runs import Run
+    from minigan.experiments.figures import save_grid, traversal
+    from minigan.experiments.runs import Run
 
     run = Run.open(directory)
     names = run.settings.layout.names
@@ -94,7 +94,7 @@ def figures(
 
     Fig. 1: L_I over the steps. Fig. 2 to 6: each code from left to right. Then interpolations, training as an animation, and, from evaluation.json, categories against digits and codes against known factors.
     """
-    from minigan.infogan.paper import Choices, draw_figures, without_evaluation
+    from minigan.experiments.paper import Choices, draw_figures, without_evaluation
 
     choices = Choices(code or None, rows, columns, limit, step)
     for path in draw_figures(directories, baseline, out, choices):

@@ -19,13 +19,11 @@ from minigan.datasets.cache import Preparation
 from minigan.devices import device_names, get_device, resolve_device_name
 from minigan.devices.kernels import KERNELS
 from minigan.errors import DeviceError, SettingsError, TrainingError
-from minigan.files import replacing, write_json
-from minigan.infogan.engines import Engine, carry_out
-from minigan.infogan.evaluation import evaluate as evaluate_networks
-from minigan.infogan.evaluation import evaluation_images
-from minigan.infogan.experiments import get_experiment
-from minigan.infogan.runs import INTERRUPTED, Interrupted, Run, versions
-from minigan.infogan.sweep import (
+from minigan.experiments.engines import Engine, carry_out
+from minigan.experiments.evaluation import evaluate as evaluate_networks
+from minigan.experiments.evaluation import evaluation_images
+from minigan.experiments.runs import INTERRUPTED, Interrupted, Run, versions
+from minigan.experiments.sweep import (
     Measures,
     Row,
     Sweep,
@@ -36,6 +34,8 @@ from minigan.infogan.sweep import (
     summaries,
     to_csv,
 )
+from minigan.files import replacing, write_json
+from minigan.infogan.experiments import get_experiment
 from minigan.infogan.training import Networks, StepMetrics, Trainer
 
 if TYPE_CHECKING:  # loaded by the commands that need them

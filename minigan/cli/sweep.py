@@ -76,9 +76,9 @@ def run(
     of the test images are read for `minigan sweep show --test` only.
     """
     from minigan.cli.progress import preparation, sweep_and_report
-    from minigan.infogan.engines import make_engine
-    from minigan.infogan.runs import images_of
-    from minigan.infogan.sweep import Plan, Sweep, check_runs, parse_grid, parse_seeds
+    from minigan.experiments.engines import make_engine
+    from minigan.experiments.runs import images_of
+    from minigan.experiments.sweep import Plan, Sweep, check_runs, parse_grid, parse_seeds
 
     plan = Plan(settings, parse_seeds(seeds), parse_grid(grid or []), threads)
     directory = out or Path("runs") / f"{settings.experiment}-{settings.objective}-sweep"
@@ -105,7 +105,7 @@ def show(
 ) -> None:
     """The table of a sweep: every run, and the best, median and worst of each setting, as far as it is."""
     from minigan.cli.progress import show_sweep
-    from minigan.infogan.sweep import Sweep, sweeps_in
+    from minigan.experiments.sweep import Sweep, sweeps_in
 
     for directory in directories or sweeps_in(Path("runs")):
         show_sweep(Sweep.open(directory), test, csv, cache)
@@ -114,6 +114,6 @@ def show(
 @app.command("work", hidden=True)
 def work(directory: Path, name: str, cache: Cache = None) -> None:
     """One run of a sweep: what its processes do."""
-    from minigan.infogan.engines import work
+    from minigan.experiments.engines import work
 
     work(directory, name, cache)

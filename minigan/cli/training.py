@@ -158,7 +158,7 @@ def train(
     Ctrl-C saves the state; `minigan resume` goes on as if nothing had happened.
     """
     from minigan.cli.progress import preparation, run_and_report
-    from minigan.infogan.runs import Run, images_of
+    from minigan.experiments.runs import Run, images_of
     from minigan.infogan.training import Trainer
 
     directory = (
@@ -183,7 +183,7 @@ def resume(
 ) -> None:
     """Go on with a run from its newest checkpoint, as if it had never stopped."""
     from minigan.cli.progress import preparation, run_and_report
-    from minigan.infogan.runs import Run, images_of
+    from minigan.experiments.runs import Run, images_of
     from minigan.infogan.training import Trainer
 
     run = Run.open(directory)

@@ -9,8 +9,8 @@ import pytest
 
 from benchmarks import mnist, report
 from minigan.errors import RunError
+from minigan.experiments.sweep import Plan, Sweep
 from minigan.infogan.experiments import MNIST_STABLE
-from minigan.infogan.sweep import Plan, Sweep
 
 STEPS = 20
 SETTINGS = dataclasses.replace(MNIST_STABLE, iterations=STEPS)

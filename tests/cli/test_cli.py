@@ -26,8 +26,8 @@ from minigan import cli, devices
 from minigan.datasets import LabeledImages, mnist
 from minigan.devices.cuda import CUDA
 from minigan.devices.kernels import KERNELS
-from minigan.infogan.checkpoints import load_checkpoint
-from minigan.infogan.runs import Run
+from minigan.experiments.checkpoints import load_checkpoint
+from minigan.experiments.runs import Run
 from minigan.infogan.training import Trainer
 
 TINY = (

@@ -1,4 +1,4 @@
-"""`minigan sweep` as a person meets it. What becomes of killed sweeps is in tests/infogan/test_engines.py."""
+"""`minigan sweep` as a person meets it. What becomes of killed sweeps is in tests/experiments/test_engines.py."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from tiny_sweep import declare, tiny, tree
 
 from minigan import cli
 from minigan.datasets.cache import Preparation
-from minigan.infogan.sweep import Plan, Sweep, bring_to_end, parse_grid
+from minigan.experiments.sweep import Plan, Sweep, bring_to_end, parse_grid
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -13,9 +13,9 @@ import minigan as mg
 from minigan.devices.emulated import Emulated
 from minigan.devices.emulated.arrays import kernels_only
 from minigan.errors import DeviceError
-from minigan.infogan.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
+from minigan.experiments.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
+from minigan.experiments.figures import traversal
 from minigan.infogan.experiments import MNIST, Settings
-from minigan.infogan.figures import traversal
 from minigan.infogan.training import StepMetrics, Trainer
 from minigan.optim import SGD, Adam
 

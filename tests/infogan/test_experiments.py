@@ -13,6 +13,7 @@ from scipy.io import savemat
 from minigan import cli
 from minigan.datasets.cache import Preparation
 from minigan.errors import SettingsError
+from minigan.experiments.runs import images_of
 from minigan.infogan.experiments import (
     CELEBA,
     CHAIRS,
@@ -25,7 +26,6 @@ from minigan.infogan.experiments import (
     Settings,
     get_experiment,
 )
-from minigan.infogan.runs import images_of
 from minigan.infogan.training import Networks, Trainer
 
 RNG = np.random.default_rng(0)

@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from minigan.errors import RunError, SettingsError, TrainingError
+from minigan.experiments import runs
+from minigan.experiments.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
+from minigan.experiments.runs import Interrupted, Run
 from minigan.files import leftovers
-from minigan.infogan import runs
-from minigan.infogan.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from minigan.infogan.experiments import MNIST, Settings
-from minigan.infogan.runs import Interrupted, Run
 from minigan.infogan.training import StepMetrics, Trainer
 
 TINY = replace(
@@ -332,7 +332,7 @@ import os, sys
 from pathlib import Path
 import numpy as np
 from minigan.infogan.experiments import Settings
-from minigan.infogan.runs import Run
+from minigan.experiments.runs import Run
 from minigan.infogan.training import Trainer
 import json
 

@@ -13,9 +13,8 @@ from tiny_sweep import declare, idx, times, tiny, tiny_plan, tree
 
 from minigan.datasets.cache import Preparation
 from minigan.errors import RunError, SettingsError
-from minigan.infogan.experiments import MNIST
-from minigan.infogan.runs import Run, images_of
-from minigan.infogan.sweep import (
+from minigan.experiments.runs import Run, images_of
+from minigan.experiments.sweep import (
     Measures,
     Plan,
     Row,
@@ -30,6 +29,7 @@ from minigan.infogan.sweep import (
     sweeps_in,
     to_csv,
 )
+from minigan.infogan.experiments import MNIST
 
 HOW = Preparation()
 

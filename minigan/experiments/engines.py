@@ -24,8 +24,8 @@ from typing import IO, Any, Protocol
 from minigan.datasets.cache import Preparation
 from minigan.devices import get_device, uses_gpu
 from minigan.errors import MiniganError, RunError, SettingsError
-from minigan.infogan.runs import INTERRUPTED, Interrupted
-from minigan.infogan.sweep import Plan, Sweep, bring_to_end
+from minigan.experiments.runs import INTERRUPTED, Interrupted
+from minigan.experiments.sweep import Plan, Sweep, bring_to_end
 
 # How often a run may die without a new checkpoint before it is given up.
 _DEATHS = 3

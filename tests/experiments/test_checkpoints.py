@@ -14,7 +14,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from minigan.errors import RunError
-from minigan.infogan.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
+from minigan.experiments.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from minigan.infogan.experiments import MNIST
 
 ANY_TENSORS = st.dictionaries(

@@ -24,19 +24,19 @@ from minigan.datasets.cache import Preparation
 from minigan.datasets.catalogue import open_images
 from minigan.devices import get_device
 from minigan.errors import SettingsError, TrainingError
+from minigan.experiments.figures import traversal
 from minigan.infogan.codes import CategoricalCode, CodeLayout, UniformCode
-from minigan.infogan.disentanglement import Disentanglement, measure
 from minigan.infogan.experiments import Settings
-from minigan.infogan.figures import traversal
 from minigan.infogan.networks import GENERATED, REAL
 from minigan.infogan.objective import log_likelihood
-from minigan.infogan.strokes import (
+from minigan.infogan.training import Networks, draw_latents, inference, warp
+from minigan.metrics.disentanglement import Disentanglement, measure
+from minigan.metrics.strokes import (
     MEASURES,
     StrokeRelation,
     measure_strokes,
     spearman_correlation,
 )
-from minigan.infogan.training import Networks, draw_latents, inference, warp
 from minigan.ops.likelihood import code_table
 from minigan.random import Stream
 from minigan.tensor import Tensor, no_grad, tensor
@@ -226,7 +226,7 @@ def agreement(
 def representation(
     layout: CodeLayout, parameters: np.ndarray
 ) -> tuple[np.ndarray, tuple[int, ...]]:
-    """What Q reads, as `minigan.infogan.disentanglement` takes it: codes (n, columns), and each code's columns.
+    """What Q reads, as `minigan.metrics.disentanglement` takes it: codes (n, columns), and each code's columns.
 
     Of a categorical code the probability of each category, softmax of its logits; of a continuous one Q's mean.
     """

@@ -30,7 +30,7 @@ from tiny_sweep import (
 
 from minigan.datasets.cache import Preparation
 from minigan.errors import DeviceError, RunError, SettingsError
-from minigan.infogan.engines import (
+from minigan.experiments.engines import (
     Ending,
     Engine,
     carry_out,
@@ -38,8 +38,8 @@ from minigan.infogan.engines import (
     environment,
     make_engine,
 )
+from minigan.experiments.sweep import Plan, Sweep, bring_to_end, reached, rows
 from minigan.infogan.experiments import MNIST
-from minigan.infogan.sweep import Plan, Sweep, bring_to_end, reached, rows
 from minigan.infogan.training import Trainer
 
 SEEDS = (0, 1)
@@ -306,7 +306,7 @@ def test_a_run_that_an_orphan_still_has_is_waited_for(
             begun.set()
             super().__init__(*arguments, **options)
 
-    monkeypatch.setattr("minigan.infogan.sweep.Trainer", Seen)
+    monkeypatch.setattr("minigan.experiments.sweep.Trainer", Seen)
     short = Sweep.create(tmp_path / "short", tiny_plan(folder, 0, iterations=5))
     short.make_runs()
     work = (short.directory, "seed0", Preparation())

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from minigan.infogan.strokes import measure_strokes, spearman_correlation
+from minigan.metrics.strokes import measure_strokes, spearman_correlation
 
 SIDE, FINE = 41, 8  # pixels, and points in a pixel along each side: coverage makes edges smooth
 

@@ -11,14 +11,14 @@ import pytest
 from PIL import Image, ImageSequence
 
 from minigan.errors import RunError
-from minigan.infogan.experiments import MNIST, Settings
-from minigan.infogan.figures import (
+from minigan.experiments.figures import (
     assemble,
     interpolation,
     save_animation,
     save_grid,
     traversal,
 )
+from minigan.infogan.experiments import MNIST, Settings
 from minigan.infogan.training import Networks
 from minigan.nn import Module
 from minigan.tensor import Tensor

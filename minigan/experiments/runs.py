@@ -28,10 +28,10 @@ import minigan
 from minigan.datasets.cache import Preparation
 from minigan.datasets.catalogue import open_images
 from minigan.errors import RunError, SettingsError, TrainingError
+from minigan.experiments.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
+from minigan.experiments.figures import save_grid, traversal
 from minigan.files import is_locked, leftovers, locked, replacing, write_json
-from minigan.infogan.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from minigan.infogan.experiments import Settings, check_types
-from minigan.infogan.figures import save_grid, traversal
 from minigan.infogan.training import AVERAGED, Networks, StepMetrics, Trainer
 from minigan.tensor import load_all
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from minigan.experiments.figures import assemble
 from minigan.files import replacing
 from minigan.infogan.codes import CategoricalCode, Code, CodeLayout
-from minigan.infogan.figures import assemble
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,8 +8,7 @@ import pytest
 from matplotlib.axes import Axes
 from PIL import Image
 
-from minigan.infogan.codes import CategoricalCode, CodeLayout, UniformCode
-from minigan.infogan.plots import (
+from minigan.experiments.plots import (
     Curve,
     Panel,
     code_ticks,
@@ -19,6 +18,7 @@ from minigan.infogan.plots import (
     save,
     subscript,
 )
+from minigan.infogan.codes import CategoricalCode, CodeLayout, UniformCode
 
 LAYOUT = CodeLayout.parse("Cat(10) + Uniform + Cat(4)")
 

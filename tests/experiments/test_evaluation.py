@@ -18,8 +18,7 @@ from hypothesis import strategies as st
 import minigan as mg
 from minigan.datasets import FactoredImages, LabeledImages
 from minigan.errors import SettingsError, TrainingError
-from minigan.infogan.codes import CodeLayout
-from minigan.infogan.evaluation import (
+from minigan.experiments.evaluation import (
     UNMATCHED,
     Clustering,
     Evaluation,
@@ -34,6 +33,7 @@ from minigan.infogan.evaluation import (
     read_factored,
     representation,
 )
+from minigan.infogan.codes import CodeLayout
 from minigan.infogan.experiments import MNIST, Settings
 from minigan.infogan.networks import GENERATED, REAL
 from minigan.infogan.objective import log_likelihood

@@ -12,10 +12,8 @@ from typing import Any
 import numpy as np
 
 from minigan.errors import RunError, SettingsError
-from minigan.infogan.codes import CodeLayout, UniformCode
-from minigan.infogan.experiments import Settings
-from minigan.infogan.figures import interpolation, save_animation, traversal
-from minigan.infogan.plots import (
+from minigan.experiments.figures import interpolation, save_animation, traversal
+from minigan.experiments.plots import (
     Curve,
     Panel,
     code_ticks,
@@ -25,7 +23,9 @@ from minigan.infogan.plots import (
     save,
     subscript,
 )
-from minigan.infogan.runs import Run
+from minigan.experiments.runs import Run
+from minigan.infogan.codes import CodeLayout, UniformCode
+from minigan.infogan.experiments import Settings
 from minigan.infogan.training import Networks
 
 # The paper's number of an experiment's figure.

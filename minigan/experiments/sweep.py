@@ -29,10 +29,10 @@ import numpy as np
 
 from minigan.datasets.cache import Preparation
 from minigan.errors import RunError, SettingsError, TrainingError
+from minigan.experiments.evaluation import evaluate, evaluation_images
+from minigan.experiments.runs import Run, images_of
 from minigan.files import locked, write_json
-from minigan.infogan.evaluation import evaluate, evaluation_images
 from minigan.infogan.experiments import MNIST, Settings, check_types
-from minigan.infogan.runs import Run, images_of
 from minigan.infogan.training import Networks, Trainer
 
 # What the command line calls these settings.

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minigan.errors import SettingsError
-from minigan.infogan.disentanglement import (
+from minigan.metrics.disentanglement import (
     BINS,
     MutualInformation,
     attribute_predictability,

@@ -1,0 +1,1 @@
+"""What surrounds a training run: its directory, checkpoints, evaluation, sweeps and figures."""
