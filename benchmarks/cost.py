@@ -73,14 +73,14 @@ ELEMENT_OPERATIONS = {
     "pad_rows": 0,
     "increment": 1,
     "gather_images": 2,
-    "warp_images": 27,
-    "overlay_strips": 20,  # with one strip
+    "random_affine": 27,
+    "random_occlusion": 20,  # with one rectangle
     "weighted_sum": 2,
     "weighted_sum_backward": 1,
     "batch_norm": 4,
     "binary_cross_entropy_with_logits": 11,
     "code_log_likelihood": 4,
-    "code_view_information": 31,
+    "code_consistency_information": 31,
     "scale_code_gradient": 1,
     "encode_latents": 0,
     "random_uniform": 2,  # beside some 100 integer operations

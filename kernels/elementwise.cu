@@ -95,22 +95,22 @@ KERNEL gather_images(const unsigned char* __restrict__ images, const long long* 
     }
 }
 
-// Strips over each image, upright or lying, in one of two shades; a later one covers an earlier. A strip is made of six
+// Rectangles over each image, upright or lying, in one of two shades; a later one covers an earlier. A rectangle is made of six
 // uniforms: its centre (u₀, u₁; it keeps a pixel from the edge), whether it stands (u₂ ≥ 0), its thickness and length (u₃, u₄;
 // from a half of the most to the most), its shade (u₅ < 0: low).
 //
-// Layout: images and result (n, height, width, channels), uniforms (n, strips, 6). Launch: a thread an element. The bound is
+// Layout: images and result (n, height, width, channels), uniforms (n, rectangles, 6). Launch: a thread an element. The bound is
 // memory: an image in, an image out.
-KERNEL overlay_strips(const real* __restrict__ images, const real* __restrict__ uniforms, real* __restrict__ result,
-                      real thickness, real length, real low, real high, int strips, int height, int width, int channels,
+KERNEL random_occlusion(const real* __restrict__ images, const real* __restrict__ uniforms, real* __restrict__ result,
+                      real thickness, real length, real low, real high, int rectangles, int height, int width, int channels,
                       long long n) {
     for (long long k = grid_index(); k < n; k += grid_stride()) {
         const int j = int(k / channels % width), i = int(k / channels / width % height);
         const long long number = k / channels / width / height;
         const real middle_y = real(0.5) * real(height - 1), middle_x = real(0.5) * real(width - 1);
         real value = images[k];
-        for (int strip = 0; strip < strips; ++strip) {
-            const real* u = uniforms + (number * strips + strip) * 6;
+        for (int rectangle = 0; rectangle < rectangles; ++rectangle) {
+            const real* u = uniforms + (number * rectangles + rectangle) * 6;
             const real across = thickness * real(0.125) * (real(3) + u[3]);  // from the middle
             const real along = length * real(0.125) * (real(3) + u[4]);
             const real half_y = u[2] < real(0) ? across : along, half_x = u[2] < real(0) ? along : across;
@@ -127,7 +127,7 @@ KERNEL overlay_strips(const real* __restrict__ images, const real* __restrict__ 
 //
 // Layout: images and result (n, height, width, channels), uniforms (n, 5). Launch: a thread an element. Neighbours read
 // neighbouring pixels, so the bound is memory: an image in, an image out.
-KERNEL warp_images(const real* __restrict__ images, const real* __restrict__ uniforms, real* __restrict__ result,
+KERNEL random_affine(const real* __restrict__ images, const real* __restrict__ uniforms, real* __restrict__ result,
                    real rotation, real scale, real shear, real shift, int height, int width, int channels,
                    long long n) {
     for (long long k = grid_index(); k < n; k += grid_stride()) {

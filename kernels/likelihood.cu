@@ -60,15 +60,15 @@ __device__ __forceinline__ void log_softmax(const real* logits, real* result, in
 }
 
 // How well a categorical code, as one view of a batch is read, is found in another, and the derivatives by the logits of both:
-// balance·H(p̄) + E[Σ p·log q], p and q a row's probabilities in the first and the second view, p̄ the mean of p. With gₖ =
-// log qₖ − balance·log p̄ₖ the derivatives of the batch's sum are pₖ·(gₖ − Σ p·g) and pₖ − qₖ. Of another code all is 0.
+// entropy_weight·H(p̄) + E[Σ p·log q], p and q a row's probabilities in the first and the second view, p̄ the mean of p. With gₖ =
+// log qₖ − entropy_weight·log p̄ₖ the derivatives of the batch's sum are pₖ·(gₖ − Σ p·g) and pₖ − qₖ. Of another code all is 0.
 //
 // Layout: the views, their logs and derivatives (batch, columns); values (codes,); log_mean (columns,); `kind` as in CodeTable.
 // Launch: a block of 256 a code: the rows, then the means by columns, then the rows again, with a barrier between.
-KERNEL code_view_information(const real* __restrict__ first, const real* __restrict__ second, const int* __restrict__ kind,
+KERNEL code_consistency_information(const real* __restrict__ first, const real* __restrict__ second, const int* __restrict__ kind,
                              const int* __restrict__ offset, const int* __restrict__ width, real* __restrict__ values,
                              real* __restrict__ first_derivative, real* __restrict__ second_derivative, real* log_first,
-                             real* log_second, real* log_mean, real balance, int columns, int batch) {
+                             real* log_second, real* log_mean, real entropy_weight, int columns, int batch) {
     __shared__ real warps[kThreads / kWarp];
     const int code = blockIdx.x, k = width[code], own = threadIdx.x;
     const long long at = offset[code];
@@ -91,7 +91,7 @@ KERNEL code_view_information(const real* __restrict__ first, const real* __restr
         real mean = 0;
         for (long long row = 0; row < batch; ++row) mean += exp(log_first[row * columns + at + i]) / real(batch);
         log_mean[at + i] = log(max(mean, kLeast));
-        sum -= balance * mean * log_mean[at + i];
+        sum -= entropy_weight * mean * log_mean[at + i];
     }
     sum = warp_sum(sum);
     if (own % kWarp == 0) warps[own / kWarp] = sum;
@@ -100,9 +100,9 @@ KERNEL code_view_information(const real* __restrict__ first, const real* __restr
         const real* log_p = log_first + row * columns + at;
         const real* log_q = log_second + row * columns + at;
         real expected = 0;
-        for (int i = 0; i < k; ++i) expected += exp(log_p[i]) * (log_q[i] - balance * log_mean[at + i]);
+        for (int i = 0; i < k; ++i) expected += exp(log_p[i]) * (log_q[i] - entropy_weight * log_mean[at + i]);
         for (int i = 0; i < k; ++i) {
-            const real p = exp(log_p[i]), gain = log_q[i] - balance * log_mean[at + i];
+            const real p = exp(log_p[i]), gain = log_q[i] - entropy_weight * log_mean[at + i];
             first_derivative[row * columns + at + i] = p * (gain - expected) / real(batch);
             second_derivative[row * columns + at + i] = (p - exp(log_q[i])) / real(batch);
         }

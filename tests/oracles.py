@@ -303,17 +303,18 @@ def code_log_likelihood(parameters: Array, codes: Array, layout: Sequence[Any]) 
     return values
 
 
-def view_information(first: Array, second: Array, balance: float = 1) -> float:
+def view_information(first: Array, second: Array, entropy_weight: float = 1) -> float:
     """Of a category in two views: entropies by SciPy; E[Σ p·log q] = −E[H(p) + KL(p ‖ q)]."""
     p, q = scipy.special.softmax(first, axis=1), scipy.special.softmax(second, axis=1)
     entropy = scipy.stats.entropy
     return float(
-        balance * entropy(p.mean(axis=0)) - (entropy(p, axis=1) + entropy(p, q, axis=1)).mean()
+        entropy_weight * entropy(p.mean(axis=0))
+        - (entropy(p, axis=1) + entropy(p, q, axis=1)).mean()
     )
 
 
-def code_view_information(
-    first: Array, second: Array, layout: Sequence[Any], balance: float = 1
+def code_consistency_information(
+    first: Array, second: Array, layout: Sequence[Any], entropy_weight: float = 1
 ) -> Array:
     """Code after code; of a Gaussian 0."""
     values, at = np.zeros(len(layout)), 0
@@ -321,7 +322,7 @@ def code_view_information(
         columns = slice(at, at + density.columns)
         at += density.columns
         if isinstance(density, mg.Categorical):
-            values[i] = view_information(first[:, columns], second[:, columns], balance)
+            values[i] = view_information(first[:, columns], second[:, columns], entropy_weight)
     return values
 
 

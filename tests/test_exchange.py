@@ -191,7 +191,9 @@ MEETINGS: dict[str, Callable[[mg.Tensor, mg.Tensor], Any]] = {
     "take_along_axis": lambda a, b: mg.take_along_axis(a, b.astype("int64"), 0),
     "categorical_log_likelihood": lambda a, b: mg.cross_entropy(a, b[0]),
     "code_log_likelihood": lambda a, b: mg.code_log_likelihood(a, b, [mg.Gaussian()] * 2),
-    "code_view_information": lambda a, b: mg.code_view_information(a, b, [mg.Categorical(2)]),
+    "code_consistency_information": lambda a, b: mg.code_consistency_information(
+        a, b, [mg.Categorical(2)]
+    ),
     "batch_norm": lambda a, b: mg.batch_norm(a, b[0], a[0]),
 }
 

@@ -94,13 +94,13 @@ class CodeTable:
         return sum(width if kind == self.CATEGORICAL else 1 for kind, width in pairs)
 
 
-# Of `warp_images`, per image: rotation, scale, shear, and the shift along x and y.
-WARP_UNIFORMS = 5
+# Of `random_affine`, per image: rotation, scale, shear, and the shift along x and y.
+AFFINE_UNIFORMS = 5
 
 
 @dataclass(frozen=True)
-class WarpRanges:
-    """How far `warp_images` may go: rotation in radians, relative scale, shear, and shift in pixels; each ± its value."""
+class AffineRanges:
+    """How far `random_affine` may go: rotation in radians, relative scale, shear, and shift in pixels; each ± its value."""
 
     rotation: float
     scale: float
@@ -109,8 +109,8 @@ class WarpRanges:
 
 
 @dataclass(frozen=True)
-class StripSizes:
-    """How thick and how long the strips of `overlay_strips` are at most, in pixels."""
+class OcclusionSizes:
+    """How thick and how long the rectangles of `random_occlusion` are at most, in pixels."""
 
     thickness: float
     length: float
@@ -429,13 +429,13 @@ class Device:
         """Each code's columns of `gradient` (batch, columns) times dy of that code: (batch, codes), or (codes,) for every row."""
 
     @kernel
-    def code_view_information(
-        self, first: Array, second: Array, table: CodeTable, balance: float = 1.0
+    def code_consistency_information(
+        self, first: Array, second: Array, table: CodeTable, entropy_weight: float = 1.0
     ) -> tuple[Array, Array, Array]:
         """How well each code, as the first view is read, is found in the second, (codes,), and its derivatives by both, in one launch.
 
         first and second are (batch, table.columns): what a code's logits are in two views of each row. With p and q their
-        softmax and p̄ the mean of p over the batch, a categorical code's is balance·H(p̄) + E[Σ p·log q]; of another code
+        softmax and p̄ the mean of p over the batch, a categorical code's is entropy_weight·H(p̄) + E[Σ p·log q]; of another code
         it is 0.
         """
 
@@ -508,18 +508,18 @@ class Device:
         """The uint8 images at those indices, as low + (high − low)·pixel/255."""
 
     @kernel
-    def overlay_strips(
-        self, images: Array, uniforms: Array, sizes: StripSizes, low: float, high: float
+    def random_occlusion(
+        self, images: Array, uniforms: Array, sizes: OcclusionSizes, low: float, high: float
     ) -> Array:
-        """Strips over each image (height, width, channels), in the shades `low` or `high`; a later one covers an earlier.
+        """Rectangles over each image (height, width, channels), in the shades `low` or `high`; a later one covers an earlier.
 
-        `uniforms` is (n, strips, 6), in [−1, 1): with u a row of it, a strip's centre is at the image's plus (u₀, u₁) times as far
+        `uniforms` is (n, rectangles, 6), in [−1, 1): with u a row of it, a rectangle's centre is at the image's plus (u₀, u₁) times as far
         as it may go, a pixel from the edge; it stands where u₂ ≥ 0; it is ¾ + ¼u₃ of the most in thickness, ¾ + ¼u₄ in
         length; and `low` where u₅ < 0.
         """
 
     @kernel
-    def warp_images(self, images: Array, uniforms: Array, ranges: WarpRanges) -> Array:
+    def random_affine(self, images: Array, uniforms: Array, ranges: AffineRanges) -> Array:
         """Each image (height, width, channels) under an affine map of its own, sampled bilinearly.
 
         `uniforms` is (n, 5), in [−1, 1): with u a row of it, the pixel at p, seen from the image's centre, is read at

@@ -18,14 +18,14 @@ import numpy as np
 from minigan.devices.arguments import REALS, Double, PointerTable, check_parameters
 from minigan.devices.kernels import (
     AdamSettings,
+    AffineRanges,
     BatchStatistics,
     CodeTable,
     ConvolutionGeometry,
     Device,
     Key,
+    OcclusionSizes,
     Step,
-    StripSizes,
-    WarpRanges,
 )
 from minigan.devices.memory import address
 from minigan.devices.precision import float32_precision
@@ -753,10 +753,10 @@ class KernelDevice(Device):
             self.host_constant(table.width, np.int32),
         )
 
-    def code_view_information(
-        self, first: Array, second: Array, table: CodeTable, balance: float = 1.0
+    def code_consistency_information(
+        self, first: Array, second: Array, table: CodeTable, entropy_weight: float = 1.0
     ) -> tuple[Array, Array, Array]:
-        first, second = self._checked("code_view_information", first, second)
+        first, second = self._checked("code_consistency_information", first, second)
         codes = len(table.kind)
         values = self.empty((codes,), first.dtype)
         first_derivative, second_derivative, log_first, log_second = (
@@ -764,9 +764,9 @@ class KernelDevice(Device):
         )
         log_mean = self.empty((first.shape[1],), first.dtype)
         self.launch(
-            "likelihood", "code_view_information", first.dtype, (codes,), (256,),
+            "likelihood", "code_consistency_information", first.dtype, (codes,), (256,),
             first, second, *self._table(table), values, first_derivative, second_derivative,
-            log_first, log_second, log_mean, float(balance), first.shape[1], len(first),
+            log_first, log_second, log_mean, float(entropy_weight), first.shape[1], len(first),
         )  # fmt: skip
         return values, first_derivative, second_derivative
 
@@ -871,23 +871,23 @@ class KernelDevice(Device):
         )  # fmt: skip
         return result
 
-    def overlay_strips(
-        self, images: Array, uniforms: Array, sizes: StripSizes, low: float, high: float
+    def random_occlusion(
+        self, images: Array, uniforms: Array, sizes: OcclusionSizes, low: float, high: float
     ) -> Array:
-        images, uniforms = self._checked("overlay_strips", images, uniforms)
+        images, uniforms = self._checked("random_occlusion", images, uniforms)
         result = self.empty(images.shape, images.dtype)
         self._elementwise(
-            "elementwise", "overlay_strips", result.size, result.dtype, images, uniforms, result,
+            "elementwise", "random_occlusion", result.size, result.dtype, images, uniforms, result,
             float(sizes.thickness), float(sizes.length), float(low), float(high),
             uniforms.shape[1], *images.shape[1:], np.int64(result.size),
         )  # fmt: skip
         return result
 
-    def warp_images(self, images: Array, uniforms: Array, ranges: WarpRanges) -> Array:
-        images, uniforms = self._checked("warp_images", images, uniforms)
+    def random_affine(self, images: Array, uniforms: Array, ranges: AffineRanges) -> Array:
+        images, uniforms = self._checked("random_affine", images, uniforms)
         result = self.empty(images.shape, images.dtype)
         self._elementwise(
-            "elementwise", "warp_images", result.size, result.dtype, images, uniforms, result,
+            "elementwise", "random_affine", result.size, result.dtype, images, uniforms, result,
             float(ranges.rotation), float(ranges.scale), float(ranges.shear), float(ranges.shift),
             *images.shape[1:], np.int64(result.size),
         )  # fmt: skip

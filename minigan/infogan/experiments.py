@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from minigan.datasets.catalogue import CATALOGUE, SCENES
-from minigan.devices.kernels import StripSizes, WarpRanges
+from minigan.devices.kernels import AffineRanges, OcclusionSizes
 from minigan.devices.precision import FLOAT32_PRECISIONS
 from minigan.errors import SettingsError
 from minigan.infogan.codes import CodeLayout
@@ -142,15 +142,15 @@ class Settings:
             raise SettingsError(f"seed must be in 0 … 2⁶⁴ − 1, not {self.seed}")
 
     @property
-    def warp_ranges(self) -> WarpRanges:
+    def warp_ranges(self) -> AffineRanges:
         """How far a copy of an image may be warped."""
         rotation = math.radians(self.warp_rotation)
-        return WarpRanges(rotation, self.warp_scale, self.warp_shear, self.warp_shift)
+        return AffineRanges(rotation, self.warp_scale, self.warp_shear, self.warp_shift)
 
     @property
-    def strip_sizes(self) -> StripSizes:
+    def strip_sizes(self) -> OcclusionSizes:
         """How large the strips over a copy of an image may be."""
-        return StripSizes(self.strip_thickness, self.strip_length)
+        return OcclusionSizes(self.strip_thickness, self.strip_length)
 
     @property
     def layout(self) -> CodeLayout:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from minigan.infogan.codes import CodeLayout
 from minigan.ops.likelihood import (
     binary_cross_entropy_with_logits,
+    code_consistency_information,
     code_log_likelihood,
-    code_view_information,
 )
 from minigan.ops.reduction import weighted_sum
 from minigan.tensor import Tensor
@@ -46,5 +46,5 @@ def view_information(
     IMSAT, Hu et al. 2017, and IIC, Ji et al. 2019). A `balance` over 1 weighs H(c) more, which keeps all categories
     in use.
     """
-    information = code_view_information(first, second, layout.densities, balance)
+    information = code_consistency_information(first, second, layout.densities, balance)
     return weighted_sum(information, weights)

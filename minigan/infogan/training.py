@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigan.devices import get_device
-from minigan.devices.kernels import WARP_UNIFORMS, Array, Step, WarpRanges
+from minigan.devices.kernels import AFFINE_UNIFORMS, AffineRanges, Array, Step
 from minigan.devices.precision import using_float32_precision
 from minigan.errors import SettingsError, TrainingError
 from minigan.infogan.experiments import Settings
@@ -65,7 +65,7 @@ class _PlacedView(NamedTuple):
     """A view on the device: which images of a batch it copies, how far it changes them, what that adds to the codes, and λ of each code."""
 
     rows: slice
-    ranges: WarpRanges
+    ranges: AffineRanges
     gain: Tensor
     weights: Tensor
 
@@ -341,12 +341,12 @@ class Trainer:
         """Copies of generated images, each changed as its view says, and the codes that they count as."""
         device, key = self.device, (self.settings.seed, Stream.VIEWS, self._counter.data)
         uniforms = Tensor(
-            uniform((fake.shape[0], WARP_UNIFORMS), -1.0, 1.0, key, device, self.dtype), device
+            uniform((fake.shape[0], AFFINE_UNIFORMS), -1.0, 1.0, key, device, self.dtype), device
         )
         images, shifted = [], []
         for view in self._views:
             u = uniforms[view.rows].data
-            images.append(device.warp_images(fake[view.rows].data, u, view.ranges))
+            images.append(device.random_affine(fake[view.rows].data, u, view.ranges))
             shifted.append(device.gemm(u, view.gain.data))
             device.accumulate(shifted[-1], codes[view.rows].data)
         return (
@@ -466,7 +466,7 @@ def second_view(settings: Settings, images: Tensor, step: Step) -> Tensor:
         device, key = images.device, (settings.seed, Stream.STRIPS, step)
         shape = (images.shape[0], settings.strips, 6)
         uniforms = uniform(shape, -1.0, 1.0, key, device, images.dtype)
-        covered = device.overlay_strips(
+        covered = device.random_occlusion(
             images.data, uniforms, settings.strip_sizes, settings.image_low, 1.0
         )
         images = Tensor(covered, device)
@@ -477,8 +477,8 @@ def warp(settings: Settings, images: Tensor, stream: int, step: Step) -> Tensor:
     """Each image slightly rotated, scaled, sheared and shifted, at random, for a place in a stream."""
     device = images.device
     key = (settings.seed, stream, step)
-    uniforms = uniform((images.shape[0], WARP_UNIFORMS), -1.0, 1.0, key, device, images.dtype)
-    return Tensor(device.warp_images(images.data, uniforms, settings.warp_ranges), device)
+    uniforms = uniform((images.shape[0], AFFINE_UNIFORMS), -1.0, 1.0, key, device, images.dtype)
+    return Tensor(device.random_affine(images.data, uniforms, settings.warp_ranges), device)
 
 
 def draw_latents(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minigan.devices.kernels import WARP_UNIFORMS, WarpRanges
+from minigan.devices.kernels import AFFINE_UNIFORMS, AffineRanges
 from minigan.errors import SettingsError
 from minigan.infogan.codes import CodeLayout, UniformCode
 
@@ -23,7 +23,7 @@ from minigan.infogan.codes import CodeLayout, UniformCode
 WARP_LIMITS = {"rotation": 180.0, "scale": 0.9, "shear": 10.0, "shift": 1e6}
 _MOST = {**WARP_LIMITS, "adds": 100.0}
 _VIEW = re.compile(r"c(?P<code>[1-9]\d*)(?P<changes>(?: [a-z]+ \d+(?:\.\d+)?)+)")
-_SHEAR = 2  # its place among the uniforms of `Device.warp_images`
+_SHEAR = 2  # its place among the uniforms of `Device.random_affine`
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,12 @@ class View:
     """The code that is read, by its column; how far its copies may be changed; and what a full shear adds to the code."""
 
     code: int
-    ranges: WarpRanges
+    ranges: AffineRanges
     adds: float
 
     def gain(self, codes: int) -> np.ndarray:
         """What each uniform of a copy adds to each code, (uniforms, codes)."""
-        matrix = np.zeros((WARP_UNIFORMS, codes))
+        matrix = np.zeros((AFFINE_UNIFORMS, codes))
         matrix[_SHEAR, self.code] = self.adds
         return matrix
 
@@ -73,4 +73,4 @@ def _view(text: str, layout: CodeLayout) -> View:
     if adds and not changes["shear"]:
         raise SettingsError(f"views: '{text}' adds to its code by shearing, and has no shear")
     changes["rotation"] = math.radians(changes["rotation"])
-    return View(code, WarpRanges(**changes), adds)
+    return View(code, AffineRanges(**changes), adds)

@@ -21,8 +21,8 @@ __all__ = [
     "Gaussian",
     "binary_cross_entropy_with_logits",
     "categorical_log_likelihood",
+    "code_consistency_information",
     "code_log_likelihood",
-    "code_view_information",
     "cross_entropy",
     "gaussian_log_likelihood",
 ]
@@ -127,12 +127,12 @@ def code_log_likelihood(
 
 
 @differentiable
-def _code_view_information(
-    device: Device, first: Array, second: Array, table: CodeTable, balance: float
+def _code_consistency_information(
+    device: Device, first: Array, second: Array, table: CodeTable, entropy_weight: float
 ) -> Result:
     check_one_float_dtype(first, second)
-    values, *derivatives = device.code_view_information(
-        device.contiguous(first), device.contiguous(second), table, balance
+    values, *derivatives = device.code_consistency_information(
+        device.contiguous(first), device.contiguous(second), table, entropy_weight
     )
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
@@ -144,8 +144,11 @@ def _code_view_information(
     return values, vjp
 
 
-def code_view_information(
-    first: Tensor | Any, second: Tensor | Any, layout: Sequence[Density], balance: float = 1.0
+def code_consistency_information(
+    first: Tensor | Any,
+    second: Tensor | Any,
+    layout: Sequence[Density],
+    entropy_weight: float = 1.0,
 ) -> Tensor:
     """L_I from one view of each row to another, of every categorical code of a layout, (codes,); nats. Of a Gaussian, 0.
 
@@ -153,19 +156,19 @@ def code_view_information(
     (eq. 5) with a code that is not drawn from a prior, but as Q reads the first view, and read again in the second: with p and q
     the probabilities in either, and p̄ the mean of p over the batch, H(p̄) + E[Σ p·log q]. It is at most log K for K
     categories: where both views are read as one category, for sure, and all categories alike often. A
-    `balance` over 1 weighs the entropy more, that all categories be used.
+    `entropy_weight` over 1 weighs the entropy more, that all categories be used.
     """
     table = code_table(layout)
-    common_device("code_view_information", [first, second])
+    common_device("code_consistency_information", [first, second])
     shapes = [tuple(x.shape) if hasattr(x, "shape") else np.shape(x) for x in (first, second)]
     if shapes[0] != shapes[1] or len(shapes[0]) != 2 or shapes[0][1] != table.columns:
         raise ValueError(
-            f"code_view_information: both views are (batch, {table.columns}) for this layout; got "
+            f"code_consistency_information: both views are (batch, {table.columns}) for this layout; got "
             f"{shapes[0]} and {shapes[1]}"
         )
     if shapes[0][0] == 0 or not layout:
-        raise ValueError("code_view_information: there must be a row and a code")
-    return _code_view_information(first, second, table=table, balance=balance)
+        raise ValueError("code_consistency_information: there must be a row and a code")
+    return _code_consistency_information(first, second, table=table, entropy_weight=entropy_weight)
 
 
 def _check_categories(codes: Array, layout: Sequence[Density]) -> None:

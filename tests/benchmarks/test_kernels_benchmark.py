@@ -270,7 +270,7 @@ def test_what_has_no_peer() -> None:
 
     assert set(KERNELS) - set(PEERS) == {
         "random_uniform", "random_integers", "sample_codes", "scale_code_gradient",
-        "code_view_information", "overlay_strips", "warp_images",  # in no step of the paper's
+        "code_consistency_information", "random_occlusion", "random_affine",  # in no step of the paper's
     }  # fmt: skip
     assert {name for name, _ in CALLS} == set(PEERS)
 

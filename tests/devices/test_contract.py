@@ -16,10 +16,10 @@ from minigan.devices import Device, get_device
 from minigan.devices.kernels import (
     KERNELS,
     AdamSettings,
+    AffineRanges,
     CodeTable,
     ConvolutionGeometry,
-    StripSizes,
-    WarpRanges,
+    OcclusionSizes,
 )
 from minigan.devices.memory import share_memory
 from minigan.errors import DeviceError
@@ -71,7 +71,7 @@ def arguments(dtype: Any) -> dict[str, tuple[Any, ...]]:
         "pad_rows": (array(5, 3), 2, 1),
         "binary_cross_entropy_with_logits": (array(20, 3), abs(np.sin(array(20, 3)))),
         "code_log_likelihood": (array(20, 7), codes, TABLE),
-        "code_view_information": (array(20, 7), array(20, 7), TABLE),
+        "code_consistency_information": (array(20, 7), array(20, 7), TABLE),
         "scale_code_gradient": (array(20, 7), array(20, 3), TABLE),
         "adam": (*moments, [abs(array(5, 6)), abs(array(3000))], 3, AdamSettings(0.1, 0.5, 0.9, 1e-8)),
         "accumulate": (array(50, 7), array(50, 7), 0.9, -0.2),
@@ -83,8 +83,8 @@ def arguments(dtype: Any) -> dict[str, tuple[Any, ...]]:
         "gather_images": (
             rng.integers(0, 256, (9, 4, 4, 1)).astype(np.uint8), rng.integers(0, 9, 30), -1.0, 1.0, dtype,
         ),
-        "overlay_strips": (images, np.sin(array(6, 2, 6)), StripSizes(2.0, 3.0), -1.0, 1.0),
-        "warp_images": (images, np.sin(array(6, 5)), WarpRanges(0.5, 0.2, 0.3, 2.5)),
+        "random_occlusion": (images, np.sin(array(6, 2, 6)), OcclusionSizes(2.0, 3.0), -1.0, 1.0),
+        "random_affine": (images, np.sin(array(6, 5)), AffineRanges(0.5, 0.2, 0.3, 2.5)),
         "concatenate_rows": ([array(5, 3), array(1, 3), array(8, 3)],),
     }  # fmt: skip
 

@@ -17,9 +17,9 @@ from minigan.devices.emulated import Emulated
 from minigan.devices.kernels import (
     KERNELS,
     AdamSettings,
+    AffineRanges,
     ConvolutionGeometry,
-    StripSizes,
-    WarpRanges,
+    OcclusionSizes,
 )
 from minigan.devices.sources import kernel_names, kernel_sources
 from minigan.errors import KernelError
@@ -385,8 +385,8 @@ def kernel_calls(dtype: Any) -> dict[str, tuple[Any, ...]]:
         "pad_rows, no rows": (normal(0, 3), 2, 1),
         "binary_cross_entropy_with_logits": (10 * normal(300), np.abs(normal(300)) % 1),
         "code_log_likelihood": (normal(6, 10), codes, table),
-        "code_view_information": (3 * normal(6, 10), 3 * normal(6, 10), table),
-        "code_view_information, more rows than threads": (normal(300, 10), normal(300, 10), table, 1.5),
+        "code_consistency_information": (3 * normal(6, 10), 3 * normal(6, 10), table),
+        "code_consistency_information, more rows than threads": (normal(300, 10), normal(300, 10), table, 1.5),
         "scale_code_gradient": (normal(6, 10), normal(6, 4), table),
         "scale_code_gradient, of every row": (normal(6, 10), normal(4), table),
         "adam": ([normal(300)], [normal(300)], [moments[0]], [moments[1]], 3, AdamSettings(1e-3, 0.5, 0.9, 1e-8)),
@@ -400,10 +400,10 @@ def kernel_calls(dtype: Any) -> dict[str, tuple[Any, ...]]:
         "sample_codes": (9, table, dtype, key),
         "encode_latents": (normal(6, 5), codes, table),
         "gather_images": (images, np.array([3, 1, 19]), -1.0, 1.0, dtype),
-        "overlay_strips": (normal(5, 12, 14, 3), np.sin(9 * normal(5, 3, 6)), StripSizes(3.0, 6.0), -1.0, 1.0),
-        "overlay_strips, of one pixel": (normal(2, 1, 1, 1), np.sin(normal(2, 1, 6)), StripSizes(3.0, 6.0), -1.0, 1.0),
-        "warp_images": (normal(5, 7, 4, 3), np.sin(normal(5, 5)), WarpRanges(0.5, 0.2, 0.3, 2.5)),
-        "warp_images, of one pixel": (normal(2, 1, 1, 1), np.sin(normal(2, 5)), WarpRanges(0.5, 0.2, 0.3, 2.5)),
+        "random_occlusion": (normal(5, 12, 14, 3), np.sin(9 * normal(5, 3, 6)), OcclusionSizes(3.0, 6.0), -1.0, 1.0),
+        "random_occlusion, of one pixel": (normal(2, 1, 1, 1), np.sin(normal(2, 1, 6)), OcclusionSizes(3.0, 6.0), -1.0, 1.0),
+        "random_affine": (normal(5, 7, 4, 3), np.sin(normal(5, 5)), AffineRanges(0.5, 0.2, 0.3, 2.5)),
+        "random_affine, of one pixel": (normal(2, 1, 1, 1), np.sin(normal(2, 5)), AffineRanges(0.5, 0.2, 0.3, 2.5)),
         "concatenate_rows": ([normal(2, 3), normal(4, 3)],),
         "concatenate_rows, empty parts": ([normal(0, 3), normal(4, 3), normal(0, 3), normal(0, 3), normal(1, 3)],),
         "concatenate_rows, more parts than a table holds": ([normal(i % 3, 5) for i in range(131)],),

@@ -16,7 +16,7 @@ import scipy.special
 import scipy.stats
 
 import minigan as mg
-from minigan.devices.kernels import WarpRanges
+from minigan.devices.kernels import AffineRanges
 from minigan.errors import SettingsError, TrainingError
 from minigan.infogan.experiments import MNIST, Settings
 from minigan.infogan.networks import COPIED, GENERATED, REAL, WARPED, Generator
@@ -255,11 +255,11 @@ def test_a_code_of_a_view_is_read_in_copies_and_nowhere_else() -> None:
     with mg.no_grad():
         fake = trainer.generator(latents)
         u = uniform((5, 5), -1.0, 1.0, (0, Stream.VIEWS, 0), trainer.device, np.float64)
-        turned = WarpRanges(math.radians(40), 0.0, 0.0, 1.0)
-        sheared = WarpRanges(0.0, 0.0, 0.5, 0.0)
+        turned = AffineRanges(math.radians(40), 0.0, 0.0, 1.0)
+        sheared = AffineRanges(0.0, 0.0, 0.5, 0.0)
         copies = [
-            trainer.device.warp_images(fake.numpy()[:2].copy(), u[:2], turned),
-            trainer.device.warp_images(fake.numpy()[2:].copy(), u[2:], sheared),
+            trainer.device.random_affine(fake.numpy()[:2].copy(), u[:2], turned),
+            trainer.device.random_affine(fake.numpy()[2:].copy(), u[2:], sheared),
         ]
         images = mg.concatenate([trainer.real_images(1), fake, mg.tensor(np.concatenate(copies))])
         groups = (REAL, GENERATED, COPIED)

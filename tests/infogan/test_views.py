@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from minigan.devices.kernels import WarpRanges
+from minigan.devices.kernels import AffineRanges
 from minigan.errors import SettingsError
 from minigan.infogan.codes import CodeLayout
 from minigan.infogan.views import View, parse_views
@@ -16,8 +16,8 @@ LAYOUT = CodeLayout.parse("Cat(10) + 2*Uniform")
 def test_views_are_read() -> None:
     text = "c2 scale 0.3 shear 0.25 shift 3 adds 0.6 | c3 rotation 90 shear 0.5"
     assert parse_views(text, LAYOUT) == (
-        View(1, WarpRanges(0.0, 0.3, 0.25, 3.0), 0.6),
-        View(2, WarpRanges(math.pi / 2, 0.0, 0.5, 0.0), 0.0),
+        View(1, AffineRanges(0.0, 0.3, 0.25, 3.0), 0.6),
+        View(2, AffineRanges(math.pi / 2, 0.0, 0.5, 0.0), 0.0),
     )
     assert parse_views("", LAYOUT) == ()
 

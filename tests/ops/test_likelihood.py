@@ -104,11 +104,15 @@ def codes(draw: st.DrawFn) -> Example:
 def information(draw: st.DrawFn) -> Example:
     layout = draw(LAYOUTS.filter(bool))
     shape = (draw(st.integers(1, 4)), sum(density.columns for density in layout))
-    balance = draw(st.sampled_from([1.0, 1.5, 0.0]))
+    entropy_weight = draw(st.sampled_from([1.0, 1.5, 0.0]))
     return Example(
-        lambda first, second: mg.code_view_information(first, second, layout, balance),
+        lambda first, second: mg.code_consistency_information(
+            first, second, layout, entropy_weight
+        ),
         (draw(arrays(shape)), draw(arrays(shape))),
-        lambda first, second: oracles.code_view_information(first, second, layout, balance),
+        lambda first, second: oracles.code_consistency_information(
+            first, second, layout, entropy_weight
+        ),
     )
 
 
@@ -143,7 +147,7 @@ GRADIENTS: dict[str, st.SearchStrategy[Example]] = {
     "binary_cross_entropy_with_logits": binary_cross_entropy(),
     "categorical_log_likelihood": categorical(),
     "code_log_likelihood": codes(),
-    "code_view_information": information(),
+    "code_consistency_information": information(),
     "cross_entropy": cross_entropy(),
     "gaussian_log_likelihood": gaussian(),
 }
@@ -264,31 +268,33 @@ def test_the_codes_of_mnist(dtype: Any) -> None:
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
-def test_code_view_information(dtype: Any) -> None:
+def test_code_consistency_information(dtype: Any) -> None:
     """Against SciPy; log K at most, where both views are as sure as can be of all K; nothing where they know nothing."""
     layout = [mg.Categorical(7), mg.Gaussian(0.5), mg.Gaussian(None), mg.Categorical(2)]
     rng = np.random.default_rng(0)
     first = (3 * rng.standard_normal((50, 12))).astype(dtype)
     near = first + (0.1 * rng.standard_normal(first.shape)).astype(dtype)
     for second in (near, -first):
-        found = mg.code_view_information(mg.tensor(first), mg.tensor(second), layout)
+        found = mg.code_consistency_information(mg.tensor(first), mg.tensor(second), layout)
         wide = (a.astype(np.float64) for a in (first, second))
         assert found.dtype == dtype
         # Terms of at most some 20 nats cancel to what is found.
         assert_within(
-            found, oracles.code_view_information(*wide, layout), rounding(100, dtype) * 20
+            found, oracles.code_consistency_information(*wide, layout), rounding(100, dtype) * 20
         )
     sure = np.tile(200 * np.eye(4), (3, 1)).astype(dtype)
     four = [mg.Categorical(4)]
-    found = mg.code_view_information(mg.tensor(sure), mg.tensor(sure), four)
+    found = mg.code_consistency_information(mg.tensor(sure), mg.tensor(sure), four)
     assert_within(found, np.log([4.0]), rounding(100, dtype) * 10)
     never = mg.tensor(np.tile([0, 0, 0, -5e3], (12, 1)).astype(dtype), requires_grad=True)
-    found = mg.code_view_information(never, never.detach(), four)  # a category with no probability
+    found = mg.code_consistency_information(
+        never, never.detach(), four
+    )  # a category with no probability
     assert_within(found.detach(), [0.0], rounding(100, dtype) * 10)
     found.sum().backward()
     assert never.grad is not None
     assert_within(never.grad, np.zeros((12, 4)), rounding(100, dtype))
-    found = mg.code_view_information(mg.tensor(0 * sure), mg.tensor(0 * sure), four)
+    found = mg.code_consistency_information(mg.tensor(0 * sure), mg.tensor(0 * sure), four)
     assert_within(found, [0.0], rounding(100, dtype) * 10)
 
 
@@ -407,12 +413,12 @@ def test_a_label_that_is_no_category_is_named(label: float) -> None:
 @pytest.mark.parametrize(
     ("mistake", "message"),
     [
-        (lambda: mg.code_view_information(mg.tensor(PARAMETERS), PARAMETERS[:1], LAYOUT),
-         r"code_view_information: .*\(batch, 4\).*\(2, 4\) and \(1, 4\)"),
-        (lambda: mg.code_view_information(mg.tensor(PARAMETERS[:, :3]), PARAMETERS[:, :3], LAYOUT),
-         r"code_view_information: .*\(batch, 4\).*\(2, 3\) and \(2, 3\)"),
-        (lambda: mg.code_view_information(mg.tensor(PARAMETERS[:0]), PARAMETERS[:0], LAYOUT),
-         "code_view_information: there must be a row"),
+        (lambda: mg.code_consistency_information(mg.tensor(PARAMETERS), PARAMETERS[:1], LAYOUT),
+         r"code_consistency_information: .*\(batch, 4\).*\(2, 4\) and \(1, 4\)"),
+        (lambda: mg.code_consistency_information(mg.tensor(PARAMETERS[:, :3]), PARAMETERS[:, :3], LAYOUT),
+         r"code_consistency_information: .*\(batch, 4\).*\(2, 3\) and \(2, 3\)"),
+        (lambda: mg.code_consistency_information(mg.tensor(PARAMETERS[:0]), PARAMETERS[:0], LAYOUT),
+         "code_consistency_information: there must be a row"),
         (lambda: mg.code_log_likelihood(mg.tensor(PARAMETERS[:, :3]), CODES, LAYOUT),
          r"code_log_likelihood: the layout has 2 codes in 4 columns.*\(2, 2\).*\(2, 3\)"),
         (lambda: mg.code_log_likelihood(mg.tensor(PARAMETERS), CODES[:, :1], LAYOUT),

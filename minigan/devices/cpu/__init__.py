@@ -22,14 +22,14 @@ from minigan.devices.cpu.compile import thread_count, use_own_pool
 from minigan.devices.cpu.memory import Pool
 from minigan.devices.kernels import (
     AdamSettings,
+    AffineRanges,
     BatchStatistics,
     CodeTable,
     ConvolutionGeometry,
     Device,
     Key,
+    OcclusionSizes,
     Step,
-    StripSizes,
-    WarpRanges,
 )
 from minigan.devices.memory import host_array
 
@@ -419,16 +419,16 @@ class CPU(Device):
         )
         return result
 
-    def code_view_information(
-        self, first: Array, second: Array, table: CodeTable, balance: float = 1.0
+    def code_consistency_information(
+        self, first: Array, second: Array, table: CodeTable, entropy_weight: float = 1.0
     ) -> tuple[Array, Array, Array]:
         first, second = _contiguous(first, second)
         values = self.empty((len(table.kind),), first.dtype)
         first_derivative = self.empty(first.shape, first.dtype)
         second_derivative = self.empty(first.shape, first.dtype)
-        likelihood.code_view_information(
+        likelihood.code_consistency_information(
             first, second, np.array(table.kind), np.array(table.offset), np.array(table.width),
-            balance, values, first_derivative, second_derivative,
+            entropy_weight, values, first_derivative, second_derivative,
         )  # fmt: skip
         return values, first_derivative, second_derivative
 
@@ -510,20 +510,20 @@ class CPU(Device):
         )  # fmt: skip
         return result
 
-    def overlay_strips(
-        self, images: Array, uniforms: Array, sizes: StripSizes, low: float, high: float
+    def random_occlusion(
+        self, images: Array, uniforms: Array, sizes: OcclusionSizes, low: float, high: float
     ) -> Array:
         images, uniforms = _contiguous(images, uniforms)
         result = self.empty(images.shape, images.dtype)
-        elementwise.overlay_strips(
+        elementwise.random_occlusion(
             images, uniforms, sizes.thickness, sizes.length, low, high, result
         )
         return result
 
-    def warp_images(self, images: Array, uniforms: Array, ranges: WarpRanges) -> Array:
+    def random_affine(self, images: Array, uniforms: Array, ranges: AffineRanges) -> Array:
         images, uniforms = _contiguous(images, uniforms)
         result = self.empty(images.shape, images.dtype)
-        elementwise.warp_images(
+        elementwise.random_affine(
             images, uniforms, ranges.rotation, ranges.scale, ranges.shear, ranges.shift, result
         )
         return result

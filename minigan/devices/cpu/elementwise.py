@@ -75,16 +75,16 @@ def gather_images(images, indices, scale, low, result):
 
 
 @parallel
-def overlay_strips(images, uniforms, thickness, length, low, high, result):
-    """An image after another, under the strips that its uniforms choose."""
+def random_occlusion(images, uniforms, thickness, length, low, high, result):
+    """An image after another, under the rectangles that its uniforms choose."""
     real = result.dtype.type
     height, width = images.shape[1], images.shape[2]
     half, three, eighth, zero, one = real(0.5), real(3), real(0.125), real(0), real(1)
     middle_y, middle_x = half * real(height - 1), half * real(width - 1)
     for n in prange(images.shape[0]):
         result[n] = images[n]
-        for strip in range(uniforms.shape[1]):
-            u = uniforms[n, strip]
+        for rectangle in range(uniforms.shape[1]):
+            u = uniforms[n, rectangle]
             across = real(thickness) * eighth * (three + u[3])
             along = real(length) * eighth * (three + u[4])
             half_y, half_x = (across, along) if u[2] < zero else (along, across)
@@ -98,7 +98,7 @@ def overlay_strips(images, uniforms, thickness, length, low, high, result):
 
 
 @parallel
-def warp_images(images, uniforms, rotation, scale, shear, shift, result):
+def random_affine(images, uniforms, rotation, scale, shear, shift, result):
     """An image after another, under the affine map that its five uniforms choose."""
     real = result.dtype.type
     height, width = images.shape[1], images.shape[2]

@@ -63,18 +63,18 @@ def _categorical(logits, index, derivative, value):
 
 
 @compiled
-def code_view_information(
-    first, second, kind, offset, width, balance, values, first_derivative, second_derivative
+def code_consistency_information(
+    first, second, kind, offset, width, entropy_weight, values, first_derivative, second_derivative
 ):
     """Of each categorical code, and its derivatives; of another code 0."""
     values[:] = 0
     first_derivative[:] = 0
     second_derivative[:] = 0
-    weight = first.dtype.type(balance)
+    weight = first.dtype.type(entropy_weight)
     for code in range(kind.size):
         if kind[code] == 0:
             columns = slice(offset[code], offset[code] + width[code])
-            values[code] = _view_information(
+            values[code] = _consistency_information(
                 _log_softmax(first[:, columns]), _log_softmax(second[:, columns]), weight,
                 first_derivative[:, columns], second_derivative[:, columns],
             )  # fmt: skip
@@ -90,20 +90,20 @@ def _log_softmax(logits):
 
 
 @compiled
-def _view_information(log_p, log_q, balance, first_derivative, second_derivative):
-    """balance·H(p̄) + E[Σ p·log q], p̄ the mean of p; with g = log q − balance·log p̄ the derivatives are p·(g − Σ pg) and p − q."""
+def _consistency_information(log_p, log_q, entropy_weight, first_derivative, second_derivative):
+    """entropy_weight·H(p̄) + E[Σ p·log q], p̄ the mean of p; with g = log q − entropy_weight·log p̄ the derivatives are p·(g − Σ pg) and p − q."""
     rows, k = log_p.shape
     p, q = np.exp(log_p), np.exp(log_q)
     mean = p.sum(axis=0) / rows
     log_mean = np.log(np.maximum(mean, mean.dtype.type(_LEAST)))
-    information = -balance * (mean * log_mean).sum()
+    information = -entropy_weight * (mean * log_mean).sum()
     for row in range(rows):
         expected = log_p.dtype.type(0)
         for i in range(k):
-            expected += p[row, i] * (log_q[row, i] - balance * log_mean[i])
+            expected += p[row, i] * (log_q[row, i] - entropy_weight * log_mean[i])
             information += p[row, i] * log_q[row, i] / rows
         for i in range(k):
-            gain = log_q[row, i] - balance * log_mean[i]
+            gain = log_q[row, i] - entropy_weight * log_mean[i]
             first_derivative[row, i] = p[row, i] * (gain - expected) / rows
             second_derivative[row, i] = (p[row, i] - q[row, i]) / rows
     return information

@@ -8,13 +8,13 @@ import scipy.ndimage
 from device_list import DEVICES
 
 import minigan as mg
-from minigan.devices.kernels import WarpRanges
+from minigan.devices.kernels import AffineRanges
 
 Array = np.ndarray[Any, Any]
-RANGES = WarpRanges(rotation=0.6, scale=0.3, shear=0.4, shift=2.5)
+RANGES = AffineRanges(rotation=0.6, scale=0.3, shear=0.4, shift=2.5)
 
 
-def warped(image: Array, u: Array, ranges: WarpRanges) -> Array:
+def warped(image: Array, u: Array, ranges: AffineRanges) -> Array:
     """One image (height, width, channels), channel by channel, in float64."""
     a, s = ranges.rotation * u[0], 1 + ranges.scale * u[1]
     turn = s * np.array([[np.cos(a), np.sin(a)], [-np.sin(a), np.cos(a)]])  # on (y, x)
@@ -30,10 +30,10 @@ def warped(image: Array, u: Array, ranges: WarpRanges) -> Array:
     )
 
 
-def call(device: str, images: Array, uniforms: Array, ranges: WarpRanges) -> Array:
+def call(device: str, images: Array, uniforms: Array, ranges: AffineRanges) -> Array:
     place = mg.get_device(device)
     found: Array = place.to_numpy(
-        place.warp_images(place.asarray(images), place.asarray(uniforms), ranges)
+        place.random_affine(place.asarray(images), place.asarray(uniforms), ranges)
     )
     return found
 
@@ -69,6 +69,6 @@ def test_a_shift_moves_whole_pixels(device: str) -> None:
     """What stood one row down and two columns to the right is read; beyond the edge, the edge."""
     image = np.arange(20, dtype=np.float64).reshape(1, 4, 5, 1)
     uniforms = np.array([[0, 0, 0, 0.5, 1]])
-    found = call(device, image, uniforms, WarpRanges(0, 0, 0, shift=2))[0, ..., 0]
+    found = call(device, image, uniforms, AffineRanges(0, 0, 0, shift=2))[0, ..., 0]
     rows, columns = [1, 2, 3, 3], [2, 3, 4, 4, 4]
     np.testing.assert_array_equal(found, image[0, ..., 0][np.ix_(rows, columns)])

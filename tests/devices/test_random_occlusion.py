@@ -7,15 +7,15 @@ import pytest
 from device_list import DEVICES
 
 import minigan as mg
-from minigan.devices.kernels import StripSizes
+from minigan.devices.kernels import OcclusionSizes
 
 Array = np.ndarray[Any, Any]
-SIZES = StripSizes(thickness=4.0, length=11.0)
+SIZES = OcclusionSizes(thickness=4.0, length=11.0)
 LOW, HIGH = -1.0, 1.0
 
 
 def covered(image: Array, uniforms: Array) -> Array:
-    """One image (height, width, channels), strip after strip."""
+    """One image (height, width, channels), rectangle after rectangle."""
     result = image.copy()
     centre = (np.array(image.shape[:2]) - 1) / 2
     for *place, upright, thickness, length, shade in uniforms:
@@ -33,7 +33,7 @@ def covered(image: Array, uniforms: Array) -> Array:
 def call(device: str, images: Array, uniforms: Array) -> Array:
     place = mg.get_device(device)
     arrays = place.asarray(images), place.asarray(uniforms)
-    found: Array = place.to_numpy(place.overlay_strips(*arrays, SIZES, LOW, HIGH))
+    found: Array = place.to_numpy(place.random_occlusion(*arrays, SIZES, LOW, HIGH))
     return found
 
 
@@ -41,13 +41,13 @@ def call(device: str, images: Array, uniforms: Array) -> Array:
 @pytest.mark.parametrize(
     "shape", [(5, 9, 14, 3), (4, 28, 28, 1), (3, 1, 6, 2), (2, 30, 1, 1), (0, 4, 4, 1)]
 )
-@pytest.mark.parametrize("strips", [0, 1, 3])
+@pytest.mark.parametrize("rectangles", [0, 1, 3])
 @pytest.mark.parametrize("device", DEVICES)
-def test_strips(device: str, strips: int, shape: tuple[int, ...], dtype: Any) -> None:
+def test_strips(device: str, rectangles: int, shape: tuple[int, ...], dtype: Any) -> None:
     rng = np.random.default_rng(0)
     images = rng.normal(size=shape).astype(dtype)
-    # Multiples of an eighth, and exact in float32: whether a pixel is within a strip is no question of rounding.
-    uniforms = (rng.integers(-8, 8, (shape[0], strips, 6)) / 8).astype(dtype)
+    # Multiples of an eighth, and exact in float32: whether a pixel is within a rectangle is no question of rounding.
+    uniforms = (rng.integers(-8, 8, (shape[0], rectangles, 6)) / 8).astype(dtype)
     found = call(device, images, uniforms)
     assert found.dtype == dtype
     expected = [covered(i, u) for i, u in zip(images, uniforms, strict=True)]
@@ -56,7 +56,7 @@ def test_strips(device: str, strips: int, shape: tuple[int, ...], dtype: Any) ->
 
 @pytest.mark.parametrize("device", DEVICES)
 def test_strips_stay_off_the_edge(device: str) -> None:
-    """Where a warp repeats the edge, a strip on it would grow."""
+    """Where a warp repeats the edge, a rectangle on it would grow."""
     uniforms = np.random.default_rng(0).uniform(-1, 1, (200, 2, 6)).astype(np.float32)
     found = call(device, np.zeros((200, 28, 28, 1), np.float32), uniforms)[..., 0]
     assert found.any(axis=(1, 2)).all()
