@@ -2,7 +2,9 @@
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
+from lanes import LANES, add_lane, runs_quick_lane_alone
 
 import minigan as mg
 
@@ -19,3 +21,15 @@ settings.load_profile("minigan")
 
 # Strict: every access of every CUDA thread is watched. What it costs is in the tests' time.
 mg.get_device("emulated").strict = True
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for lane, meaning in LANES.items():
+        config.addinivalue_line("markers", f"{lane}: {meaning}")
+    if runs_quick_lane_alone(config):
+        config.option.markexpr = "quick"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        add_lane(item)

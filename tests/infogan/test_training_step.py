@@ -511,8 +511,9 @@ def test_training_never_sees_a_label() -> None:
     """A trainer is given images alone, and no module that trains reads what a data set calls its labels."""
     assert list(inspect.signature(Trainer).parameters) == ["settings", "images", "capture"]
     assert list(inspect.signature(Trainer.step).parameters) == ["self"]
-    package = resources.files("minigan.infogan")
-    for module in ("codes", "experiments", "networks", "objective", "training", "runs"):
+    package = resources.files("minigan")
+    modules = ["codes", "experiments", "networks", "objective", "training"]
+    for module in (*(f"infogan/{name}" for name in modules), "experiments/runs"):
         tree = ast.parse((package / f"{module}.py").read_text(encoding="utf-8"))
         names = {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute)}
         names |= {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
