@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import re
 import threading
 import weakref
@@ -429,19 +430,19 @@ class RawKernel:
         addresses = [
             v.ctypes.data if isinstance(v, np.ndarray) else ctypes.addressof(v) for v in values
         ]
-        library = kernel_library(_path_of(self.module), self.module.real)
+        library = kernel_library(_path_of(self.module.code, self.module.options), self.module.real)
         settings = LaunchSettings(dim3(grid), dim3(block), shared_bytes, order_seed=1)
         pointers = (ctypes.c_void_p * len(addresses))(*addresses)
         message = call_launcher(library, self.name, settings, pointers)
         assert not message, message
 
 
-def _path_of(module: RawModule) -> Path:
-    """The file whose text was handed to the compiler, in a folder that it was to search."""
-    folders = {Path(o.removeprefix("-I")) for o in module.options if o.startswith("-I")}
-    files = {path for folder in folders for path in folder.rglob("*.cu")}
-    (path,) = (p for p in files if p.read_text(encoding="utf-8") == module.code)
-    return path
+@functools.cache
+def _path_of(code: str, options: tuple[str, ...]) -> Path:
+    """The file whose text was handed to the compiler, in a folder that it was to search; its own folder is the last."""
+    folders = [Path(o.removeprefix("-I")) for o in options if o.startswith("-I")]
+    files = (path for folder in reversed(folders) for path in folder.rglob("*.cu"))
+    return next(p for p in files if p.read_text(encoding="utf-8") == code)
 
 
 # -- the module -------------------------------------------------------------------------------------
@@ -504,7 +505,7 @@ def make_cupy(machine: Machine) -> ModuleType:
 
     cupy.__getattr__ = delegate  # type: ignore[method-assign]
     cupy.__dict__.update(
-        ndarray=array_class, asarray=asarray, empty=empty, from_dlpack=from_dlpack,
+        __version__="14.0.0", ndarray=array_class, asarray=asarray, empty=empty, from_dlpack=from_dlpack,
         RawModule=lambda *a, **s: RawModule(machine, *a, **s),
         get_default_memory_pool=lambda: default_pool,
         cuda=SimpleNamespace(

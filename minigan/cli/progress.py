@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeR
 from rich.table import Table
 
 from minigan.datasets.cache import Preparation
-from minigan.devices import device_names, get_device, resolve_device_name
+from minigan.devices import device_names, get_device
 from minigan.devices.kernels import KERNELS
 from minigan.errors import DeviceError, SettingsError, TrainingError
 from minigan.experiments.engines import Engine, carry_out
@@ -244,9 +244,11 @@ def _table_of_settings(names: list[str], table: list[Row]) -> Table:
 
 def print_info() -> None:
     """Versions, devices and kernels."""
+    from minigan.inspect.self_test import choose_device
+
     for name, value in {**versions(), "platform": platform.platform()}.items():
         typer.echo(f"{name:10} {value}")
-    typer.echo(f"{'auto':10} --device auto is {resolve_device_name('auto')} here")
+    typer.echo(f"{'auto':10} --device auto is {choose_device('auto', typer.echo)} here")
     for name in device_names():
         try:
             device = get_device(name)

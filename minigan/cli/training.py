@@ -16,7 +16,7 @@ from minigan.cli.data import Cache
 Device = Annotated[
     str,
     typer.Option(
-        help="Where to compute: cpu, cuda (a GPU), emulated, or auto: the GPU where there is one."
+        help="Where to compute: cpu, cuda (a GPU), emulated, or auto: a GPU that passes its self-test."
     ),
 ]
 Capture = Annotated[
@@ -100,12 +100,12 @@ def chosen_settings(
     sample_every: Annotated[int | None, typer.Option(help="Steps between sample grids.")] = None,
 ) -> Any:
     """The `Settings` of an experiment, with what the options change in them."""
-    from minigan.devices import resolve_device_name
     from minigan.infogan.experiments import absolute_data, get_experiment
+    from minigan.inspect.self_test import choose_device
 
     given: dict[str, Any] = {
         "data": None if data is None else absolute_data(data, Path.cwd()),
-        "device": resolve_device_name(device), "seed": seed, "iterations": iterations, "batch_size": batch_size,
+        "device": choose_device(device, typer.echo), "seed": seed, "iterations": iterations, "batch_size": batch_size,
         "dtype": dtype, "float32_precision": float32_precision, "objective": objective, "codes": codes, "noise": noise,
         "trunk": trunk, "generator": generator,
         "lambda_categorical": lambda_categorical, "lambda_continuous": lambda_continuous,

@@ -44,20 +44,6 @@ def get_device(device: str | Device | None = None) -> Device:
     return _open(name)
 
 
-def resolve_device_name(name: str) -> str:
-    """The device that a name stands for: "auto" is "cuda" where that can be opened, else "cpu"; others stand for themselves.
-
-    What is kept (a run's settings) holds the result: on another machine "auto" might be another device.
-    """
-    if name != "auto":
-        return name
-    try:
-        get_device("cuda")
-    except DeviceError:
-        return "cpu"
-    return "cuda"
-
-
 def uses_gpu(name: str) -> bool:
     """Whether the device of that name is a GPU; it is not opened."""
     return name == "cuda"
@@ -74,7 +60,6 @@ __all__ = [
     "Device",
     "device_names",
     "get_device",
-    "resolve_device_name",
     "set_default_device",
     "uses_gpu",
 ]

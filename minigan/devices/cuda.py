@@ -18,6 +18,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from minigan.devices import nvidia
 from minigan.devices.arguments import REALS, Double, PointerTable
 from minigan.devices.launch import KernelDevice
 from minigan.devices.memory import address, is_on_gpu
@@ -27,13 +28,9 @@ from minigan.errors import DeviceError, KernelError
 Array = Any
 Result = TypeVar("Result")
 
-_OLDEST = (
-    75  # compute capability 7.5, Turing: the oldest that this CUDA's compiler and the kernels know
-)
 _STATIC_SHARED_BYTES = 48 * 1024  # a block has so much without asking for more
 
-# Of cudaError_t.
-_OUT_OF_MEMORY, _INSUFFICIENT_DRIVER, _NO_DEVICE = 2, 35, 100
+_OUT_OF_MEMORY = 2  # of cudaError_t
 
 
 class _Memory(threading.local):
@@ -51,11 +48,11 @@ class CUDA(KernelDevice):
 
     def __init__(self) -> None:
         super().__init__()
-        cupy = self.array_module = _import_cupy()
-        _check_driver(cupy)
+        cupy = self.array_module = nvidia.import_cupy()
+        nvidia.check_driver(cupy)
         self.gpu = cupy.cuda.Device(0)
-        self.architecture = _architecture(cupy, self.gpu)
-        _check_compiler(cupy)
+        self.architecture = nvidia.architecture(cupy, self.gpu)
+        nvidia.check_compiler(cupy)
         self.pool = cupy.cuda.MemoryPool()
         self._memory = _Memory(self._from_pool)
         self._kernel = functools.cache(self._find_kernel)
@@ -63,7 +60,10 @@ class CUDA(KernelDevice):
     @property
     def model(self) -> str:
         """The GPU's name, as its vendor gives it."""
-        return _model(self.array_module, self.gpu)
+        return nvidia.model(self.array_module, self.gpu)
+
+    def identity(self) -> dict[str, str]:
+        return {"device": self.name, **nvidia.identity(self.array_module, self.gpu)}
 
     # -- memory ---------------------------------------------------------------------------------
 
@@ -279,67 +279,3 @@ def _argument(value: Any, real: np.dtype[Any]) -> Any:
     if isinstance(value, (float, np.floating)):
         return real.type(value)
     return value  # an array, a null pointer, 64 bits
-
-
-# -- what has to be there ---------------------------------------------------------------------------
-
-_INSTALL = "pip install 'minigan[cuda13]' (or 'minigan[cuda12]', for a driver of CUDA 12)"
-
-
-def _import_cupy() -> Any:
-    try:
-        import cupy
-    except ModuleNotFoundError as error:
-        if error.name != "cupy":
-            raise DeviceError(f"CuPy cannot be imported: {error}; {_INSTALL}") from error
-        raise DeviceError(f"CuPy is not installed; {_INSTALL}") from None
-    except ImportError as error:
-        raise DeviceError(f"CuPy cannot be imported: {error}; {_INSTALL}") from error
-    return cupy
-
-
-def _check_driver(cupy: Any) -> None:
-    runtime = cupy.cuda.runtime
-    try:
-        count = runtime.getDeviceCount()
-    except runtime.CUDARuntimeError as error:
-        if error.status == _INSUFFICIENT_DRIVER:
-            raise DeviceError(_driver_problem(runtime)) from error
-        if error.status != _NO_DEVICE:
-            raise DeviceError(f"CUDA does not start: {error}") from error
-        count = 0
-    if not count:
-        raise DeviceError("there is no NVIDIA GPU, or CUDA_VISIBLE_DEVICES hides it")
-
-
-def _driver_problem(runtime: Any) -> str:
-    driver, needed = runtime.driverGetVersion(), runtime.runtimeGetVersion() // 1000
-    if not driver:  # CUDA's own answer where there is none
-        return "no NVIDIA driver is installed; install one, or use --device cpu"
-    return (
-        f"the NVIDIA driver knows CUDA {driver // 1000}.{driver % 1000 // 10}, and CuPy is built for CUDA {needed}; "
-        f"update the driver, or install minigan[cuda{driver // 1000}]"
-    )
-
-
-def _architecture(cupy: Any, gpu: Any) -> str:
-    """The GPU's compute capability, "90"; DeviceError if the kernels do not know it."""
-    capability: str = gpu.compute_capability
-    if int(capability) < _OLDEST:
-        raise DeviceError(
-            f"the GPU ({_model(cupy, gpu)}) is of compute capability {capability[:-1]}.{capability[-1]}, and minigan's kernels need "
-            f"{_OLDEST // 10}.{_OLDEST % 10} (Turing, 2018) or newer; use --device cpu"
-        )
-    return capability
-
-
-def _model(cupy: Any, gpu: Any) -> str:
-    name: str = cupy.cuda.runtime.getDeviceProperties(gpu.id)["name"].decode()
-    return name
-
-
-def _check_compiler(cupy: Any) -> None:
-    try:
-        cupy.cuda.nvrtc.getVersion()
-    except (ImportError, OSError, RuntimeError) as error:  # CuPy's class for it differs by version
-        raise DeviceError(f"CuPy finds no NVRTC, CUDA's compiler; {_INSTALL}") from error

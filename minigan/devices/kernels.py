@@ -158,6 +158,10 @@ class Device:
     name: str
     array_module: Any
 
+    def identity(self) -> dict[str, str]:
+        """What its results depend on besides minigan: hardware, driver and versions, by name."""
+        return {"device": self.name}
+
     # -- memory ---------------------------------------------------------------------------------
 
     def empty(self, shape: Sequence[int], dtype: Any) -> Array:

@@ -481,6 +481,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Machine:
     """A GPU that is pretended: kernels run as on the emulated device."""
     machine = Machine()
     machine.free_bytes = 2**30
+    monkeypatch.setattr("minigan.inspect.self_test.cache_folder", lambda name: None)
     monkeypatch.setitem(sys.modules, "cupy", make_cupy(machine))
     others, opened = devices._open, functools.cache(CUDA)
     monkeypatch.setattr(devices, "_open", lambda name: opened() if name == "cuda" else others(name))
@@ -501,7 +502,8 @@ def test_auto_takes_the_gpu_and_says_so(
     """The run keeps the device's own name, and is resumed there; or not at all, where there is none."""
     directory = tmp_path / "run"
     assert cli._run(["train", "mnist", "--out", str(directory), *TINY, *AUTO]) == 0
-    assert "2 steps of 2 images on cuda, in" in capsys.readouterr().out
+    output = capsys.readouterr().out
+    assert "cuda: self-test passed in" in output and "2 steps of 2 images on cuda, in" in output
     assert device_of(directory) == "cuda" and gpu.launched
     assert cli._run(["info"]) == 0
     output = capsys.readouterr().out

@@ -94,17 +94,6 @@ def test_turing_and_newer_are_enough(machine: Machine, capability: str) -> None:
     assert CUDA().architecture == capability
 
 
-def test_auto_is_the_gpu_where_there_is_one(device: CUDA, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert devices.resolve_device_name("auto") == "cuda"
-    assert devices.resolve_device_name("emulated") == "emulated"
-
-    def closed(name: str) -> Any:
-        raise DeviceError("no GPU")
-
-    monkeypatch.setattr(devices, "_open", closed)
-    assert devices.resolve_device_name("auto") == "cpu"
-
-
 # -- memory -------------------------------------------------------------------------------------------
 
 

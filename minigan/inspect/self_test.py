@@ -1,0 +1,315 @@
+"""Does a device compute what the CPU computes? Each kernel once, and a few steps of training; a few seconds.
+
+`choose_device` is what ``--device auto`` means: the GPU where there is one that passes, else the CPU.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import minigan
+from minigan.devices import Device, get_device
+from minigan.devices.precision import using_float32_precision
+from minigan.devices.sources import kernel_sources
+from minigan.errors import DeviceError
+from minigan.files import cache_folder, write_json
+from minigan.infogan.experiments import Settings
+from minigan.infogan.training import Trainer
+from minigan.inspect.calls import Call, training_calls
+
+# One step of it makes nearly every call that a device knows, with kernels for wide and narrow products, in vectors and not.
+_TINY = Settings(
+    experiment="self-test",
+    image_shape=(8, 12, 1),
+    trunk="conv 8 | conv 88 bn | fc 8 bn",
+    generator="fc 9 bn | fc 2x3x8 bn | up 8 bn | up 1 tanh",
+    image_low=-1.0,
+    noise=4,
+    codes="Cat(3) + 2*Uniform",
+    batch_size=4,
+    lambda_consistency=0.7,
+    consistency_start=1,
+    consistency_two_way_until=6,
+    strips=2,
+    views="c2 shear 0.5 adds 0.6 | c3 rotation 90 shift 1",
+    average_decay=0.5,
+)
+_STEPS = 4  # of training: two launch by launch, then two of one captured graph
+_ROUNDINGS = 1000  # by so many of its dtype's roundings may a kernel's result differ, relative to the largest
+_TF32_TOLERANCE = 4e-3  # a product of two operands that are rounded to 11 bits each
+_STEP_TOLERANCE = 1e-3  # of a step in float32: its halves follow one another
+
+
+@dataclass(frozen=True)
+class SelfTestCheck:
+    """One thing that was compared: a kernel, by its call, or a step of training; `detail` says what was found."""
+
+    name: str
+    passed: bool
+    detail: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class SelfTestReport:
+    """What a self-test of `device` found; `kept` says that it was read from an earlier one of the same `identity`."""
+
+    device: str
+    identity: dict[str, str]
+    full: bool
+    checks: tuple[SelfTestCheck, ...]
+    seconds: float
+    kept: bool = False
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check passed."""
+        return all(check.passed for check in self.checks)
+
+    def line(self) -> str:
+        """The result as one sentence, which names the first kernel that failed."""
+        failed = [check for check in self.checks if not check.passed]
+        if failed:
+            more = f" (and {len(failed) - 1} more)" if failed[1:] else ""
+            return f"{self.device}: self-test failed at {failed[0].name}: {failed[0].detail}{more}"
+        kept = " (kept)" if self.kept else ""
+        return f"{self.device}: self-test passed in {self.seconds:.1f} s{kept}"
+
+
+def choose_device(name: str, say: Callable[[str], None]) -> str:
+    """The device that a name stands for: "auto" is "cuda" where that passes its self-test, else "cpu".
+
+    Other names stand for themselves. What is kept (a run's settings) holds the result: on another machine "auto" might be
+    another device. `say` is called with a line on the self-test, and with why the CPU is taken where a GPU is there.
+    """
+    if name != "auto":
+        return name
+    try:
+        get_device("cuda")
+    except DeviceError:
+        return "cpu"
+    report = run_self_test("cuda")
+    say(report.line() if report.passed else f"{report.line()}; the CPU is used")
+    return "cuda" if report.passed else "cpu"
+
+
+def run_self_test(
+    device: str,
+    *,
+    full: bool = False,
+    observe: Callable[[SelfTestCheck], None] | None = None,
+) -> SelfTestReport:
+    """Compare a device with the CPU: each kernel once, and a few steps of training.
+
+    Args:
+        device: its name, as `get_device` takes it.
+        full: in float32, in TF32 and in float64, to the last check. Otherwise in float32 until one fails, and a test that
+            passed before on the same GPU, driver, versions and kernels is not made again.
+        observe: called with each check when it is done.
+
+    Returns:
+        What was found. A failure is no error.
+
+    Raises:
+        DeviceError: the device cannot be opened.
+    """
+    identity = {**get_device(device).identity(), "minigan": minigan.__version__, "code": _code()}
+    if not full and (kept := _read_kept(device, identity)):
+        return kept
+    start = time.perf_counter()
+    checks = []
+    for check in _checks(device, full):
+        checks.append(check)
+        if observe is not None:
+            observe(check)
+        if not (check.passed or full):
+            break
+    seconds = time.perf_counter() - start
+    report = SelfTestReport(device, identity, full, tuple(checks), seconds)
+    if report.passed:
+        _keep(report)
+    return report
+
+
+# -- the checks ---------------------------------------------------------------------------------------
+
+
+def _checks(device: str, full: bool) -> Iterator[SelfTestCheck]:
+    yield from _kernel_checks(device, _TINY)
+    if full:
+        yield from _kernel_checks(device, dataclasses.replace(_TINY, float32_precision="tf32"))
+        yield from _kernel_checks(device, dataclasses.replace(_TINY, dtype="float64"))
+    yield _checked("training step", lambda: _compare_step(device))
+    yield _checked("captured training steps", lambda: _compare_captured(device))
+
+
+def _kernel_checks(device: str, settings: Settings) -> Iterator[SelfTestCheck]:
+    """A check for each call of a training step, and for those that this one does not make."""
+    label = "TF32" if settings.float32_precision == "tf32" else settings.dtype
+    for call in (*training_calls(settings), *_other_calls(settings.dtype)):
+        compare = functools.partial(_compare_call, device, call, settings)
+        yield _checked(f"{call}, {label}", compare)
+
+
+def _other_calls(dtype: str) -> list[Call]:
+    """Calls that the step does not make: with them each kernel of the contract is called."""
+    rows = np.random.default_rng(0).normal(size=(60, 37)).astype(dtype)
+    shares = 1 / (1 + np.exp(-rows))
+    return [
+        Call("leaky_relu", (rows, 0.1), {}),
+        Call("sigmoid", (rows,), {}),
+        Call("sigmoid_backward", (rows, shares), {}),
+        Call("batch_norm_statistics", (rows, 2), {}),
+    ]
+
+
+def _checked(name: str, compare: Callable[[], str]) -> SelfTestCheck:
+    """The check that `compare` makes: it returns what it found, or raises what is wrong."""
+    start = time.perf_counter()
+    try:
+        passed, detail = True, compare()
+    except Exception as error:  # whatever a broken device raises
+        passed, detail = False, str(error).strip().partition("\n")[0] or type(error).__name__
+    return SelfTestCheck(name, passed, detail, time.perf_counter() - start)
+
+
+class _Difference(Exception):  # noqa: N818  (its name says what was found)
+    """Results that are not the CPU's."""
+
+
+def _compare_call(device: str, call: Call, settings: Settings) -> str:
+    expected, _ = _results(get_device("cpu"), call)
+    with using_float32_precision(settings.float32_precision):
+        found, kernels = _results(get_device(device), call)
+    tolerance = _ROUNDINGS * float(np.finfo(settings.dtype).eps)
+    if settings.float32_precision == "tf32":
+        tolerance = _TF32_TOLERANCE
+    error = max(map(_error, found, expected), default=0.0)
+    if not error <= tolerance:
+        raise _Difference(f"{kernels} differs from the CPU by {error:.2g}, of {tolerance:.2g}")
+    return f"{kernels}: {error:.2g}"
+
+
+def _results(device: Device, call: Call) -> tuple[list[np.ndarray[Any, Any]], str]:
+    """What a call returns and what it leaves in its arguments, on the host; and the CUDA kernels that it launched."""
+    arguments, settings = call.moved(lambda array: device.copy(device.asarray(array)))
+    with _launched(device) as kernels:
+        result = getattr(device, call.kernel)(*arguments, **settings)
+    arrays: list[np.ndarray[Any, Any]] = []
+    left = Call(call.kernel, (result, *arguments), settings)
+    left.moved(lambda array: arrays.append(np.array(device.to_numpy(array))))
+    return arrays, ", ".join(dict.fromkeys(kernels))
+
+
+def _error(found: np.ndarray[Any, Any], expected: np.ndarray[Any, Any]) -> float:
+    """The largest difference, relative to the largest expected value; of integers any is infinite."""
+    if found.shape != expected.shape or found.dtype != expected.dtype:
+        raise _Difference(
+            f"{found.dtype} {found.shape} was computed, and {expected.dtype} {expected.shape} expected"
+        )
+    if expected.dtype.kind != "f":
+        return 0.0 if np.array_equal(found, expected) else np.inf
+    difference = np.abs(found - expected).max(initial=0)
+    return float(difference / max(np.abs(expected).max(initial=0), 1e-3))
+
+
+@contextlib.contextmanager
+def _launched(device: Device) -> Iterator[list[str]]:
+    """Within it the CUDA kernels that the device launches are noted, "gemm.cu: gemm_nn"."""
+    kernels: list[str] = []
+    launch = device.launch
+
+    def noted(source: str | Path, kernel: str, *arguments: Any, **settings: Any) -> None:
+        kernels.append(f"{source}.cu: {kernel}")
+        launch(source, kernel, *arguments, **settings)
+
+    device.launch = noted  # type: ignore[method-assign]
+    try:
+        yield kernels
+    finally:
+        del device.launch
+
+
+def _compare_step(device: str) -> str:
+    """One step from the same start, here and on the CPU: what it measured, and all that it changed."""
+    one, other = (_trainer(name) for name in ("cpu", device))
+    expected, found = one.step(), other.step()
+    losses = [np.array([*m[1:3], *m.information]) for m in (found, expected)]
+    states = other.state(), one.state()
+    errors = {"metrics": _error(*losses)}
+    errors |= {name: _error(states[0][name], states[1][name]) for name in states[1]}
+    worst = max(errors, key=lambda name: errors[name])
+    if not errors[worst] <= _STEP_TOLERANCE:
+        raise _Difference(
+            f"{worst} differs from the CPU by {errors[worst]:.2g}, of {_STEP_TOLERANCE:.2g}"
+        )
+    return f"{errors[worst]:.2g} in {worst}"
+
+
+def _compare_captured(device: str) -> str:
+    """Steps of a captured graph are those of single launches, to the bit."""
+    captured, plain = (_trainer(device, capture) for capture in (True, False))
+    for step in range(1, _STEPS + 1):
+        if captured.step() != plain.step():
+            raise _Difference(f"step {step} is not that of single launches")
+    one, other = captured.state(), plain.state()
+    for name, value in one.items():
+        if value.tobytes() != other[name].tobytes():
+            raise _Difference(f"{name} is not that of single launches")
+    return f"{_STEPS} steps, the same to the bit"
+
+
+def _trainer(device: str, capture: bool = False) -> Trainer:
+    images = np.random.default_rng(0).integers(0, 256, (8, *_TINY.image_shape), dtype=np.uint8)
+    return Trainer(dataclasses.replace(_TINY, device=device), images, capture=capture)
+
+
+# -- what is kept --------------------------------------------------------------------------------------
+
+
+def _code() -> str:
+    """A hash of the kernels' sources, and of the code that launches them."""
+    digest = hashlib.sha256()
+    launchers = Path(minigan.__file__).parent / "devices"
+    for path in (*sorted(kernel_sources().glob("*.cu*")), *sorted(launchers.glob("*.py"))):
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _place(device: str, identity: dict[str, str]) -> Path | None:
+    folder = cache_folder("self_test")
+    if folder is None:
+        return None
+    digest = hashlib.sha256(json.dumps([device, identity], sort_keys=True).encode())
+    return folder / f"{device}-{digest.hexdigest()[:16]}.json"
+
+
+def _keep(report: SelfTestReport) -> None:
+    """Only what passed is kept: a failure may be the moment's, such as a GPU that is full."""
+    path = _place(report.device, report.identity)
+    if path is not None:
+        with contextlib.suppress(OSError):  # a full disk is no reason to fail
+            write_json(path, dataclasses.asdict(report))
+
+
+def _read_kept(device: str, identity: dict[str, str]) -> SelfTestReport | None:
+    path = _place(device, identity)
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8")) if path is not None else None
+        if kept is None or kept["identity"] != identity:
+            return None
+        checks = tuple(SelfTestCheck(**check) for check in kept["checks"])
+        return SelfTestReport(device, identity, kept["full"], checks, kept["seconds"], kept=True)
+    except (OSError, ValueError, KeyError, TypeError):  # not there, or damaged
+        return None
