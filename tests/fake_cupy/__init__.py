@@ -1,0 +1,117 @@
+"""A stand-in for CuPy on a machine without a GPU, strict where CuPy is lenient or a GPU would fail silently.
+
+It follows the signatures of CuPy 14. Its arrays are NumPy's, and its `RawModule` runs the real kernel through the emulated
+device's library, so what `minigan.devices.cuda` hands over (which kernel, grid, block, the order and width of every
+argument) is checked by what the kernel computes. It checks too: the options of the compiler, that no plain
+NumPy array reaches an operation, that a captured function sends and reads nothing, where memory comes from and
+how long it lives. It cannot check what only a GPU can: that CUDA accepts all this, timing, races, and the
+array module's operations in a capture (they compute at once here; only kernels are recorded).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from fake_cupy.arrays import ndarray, plain, refuse_numpy
+from fake_cupy.kernels import RawModule
+from fake_cupy.machine import (
+    MIB,
+    CompileException,
+    CUDADriverError,
+    CUDARuntimeError,
+    Machine,
+    OutOfMemoryError,
+    Stream,
+)
+from fake_cupy.memory import Memory, MemoryPointer, MemoryPool, UnownedMemory
+
+__all__ = ["MIB", "Machine", "Memory", "make_cupy"]
+
+
+def make_cupy(machine: Machine) -> ModuleType:
+    """A module to stand in `sys.modules` for cupy."""
+    cupy = ModuleType("cupy")
+    array_class = type("ndarray", (ndarray,), {"machine": machine, "__module__": "cupy"})
+    local, default_pool = threading.local(), MemoryPool(machine)
+
+    def delegate(name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        function = getattr(np, name)
+        if isinstance(function, (type, float)) or name == "ogrid":
+            return function
+
+        def call(*arguments: Any, **settings: Any) -> Any:
+            refuse_numpy(arguments)
+            return array_class.of(function(*plain(arguments), **settings))
+
+        call.at = lambda target, index, values: function.at(  # type: ignore[attr-defined]
+            plain(target), plain(index), plain(values)
+        )
+        return call
+
+    def asarray(a: Any, dtype: Any = None, order: Any = None, **_: Any) -> Any:
+        if not isinstance(a, ndarray) and (
+            described := getattr(a, "__cuda_array_interface__", None)
+        ):
+            holder = SimpleNamespace(__array_interface__=described, owner=a)
+            return np.asarray(holder, dtype).view(array_class)
+        return a if isinstance(a, ndarray) and dtype in (None, a.dtype) else np.array(plain(a), dtype).view(array_class)  # fmt: skip
+
+    def device_count() -> int:
+        if machine.device_count_error is not None:
+            raise CUDARuntimeError(machine.device_count_error)
+        return machine.gpus
+
+    def nvrtc_version() -> tuple[int, int]:
+        if not machine.has_nvrtc:
+            raise RuntimeError('Failure finding "libnvrtc.so.13"')
+        return 13, 0
+
+    @contextlib.contextmanager
+    def using_allocator(allocator: Any) -> Iterator[None]:
+        local.allocator = allocator
+        yield
+        local.allocator = None
+
+    def from_dlpack(array: Any) -> Any:
+        assert array.__dlpack_device__()[0] == 2
+        return array.__dlpack__()
+
+    def empty(shape: Any, dtype: Any = float, order: str = "C") -> Any:
+        dtype = np.dtype(dtype)
+        allocate = getattr(local, "allocator", None) or default_pool.malloc
+        return array_class(shape, dtype, allocate(int(np.prod(shape)) * dtype.itemsize))
+
+    cupy.__getattr__ = delegate  # type: ignore[method-assign]
+    cupy.__dict__.update(
+        __version__="14.0.0", ndarray=array_class, asarray=asarray, empty=empty, from_dlpack=from_dlpack,
+        RawModule=lambda *a, **s: RawModule(machine, *a, **s),
+        get_default_memory_pool=lambda: default_pool,
+        cuda=SimpleNamespace(
+            Device=lambda number: SimpleNamespace(id=number, compute_capability=machine.capability),
+            Stream=lambda **s: Stream(machine, **s),
+            MemoryPool=lambda allocator=None: MemoryPool(machine, allocator),
+            Memory=lambda size: Memory(machine, size),
+            UnownedMemory=UnownedMemory, MemoryPointer=MemoryPointer,
+            get_current_stream=lambda: machine.stream, using_allocator=using_allocator,
+            memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
+            compiler=SimpleNamespace(CompileException=CompileException),
+            driver=SimpleNamespace(CUDADriverError=CUDADriverError),
+            nvrtc=SimpleNamespace(getVersion=nvrtc_version),
+            runtime=SimpleNamespace(
+                CUDARuntimeError=CUDARuntimeError, streamCaptureModeRelaxed=2,
+                getDeviceCount=device_count, driverGetVersion=lambda: machine.driver_version,
+                runtimeGetVersion=lambda: machine.runtime_version,
+                memGetInfo=lambda: (machine.free_bytes, 64 * MIB),
+                getDeviceProperties=lambda number: {"name": b"NVIDIA Old One"},
+            ),
+        ),
+    )  # fmt: skip
+    return cupy

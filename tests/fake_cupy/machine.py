@@ -1,0 +1,113 @@
+"""The GPU that is pretended, its streams and graphs, and CuPy's errors."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+MIB = 2**20
+
+
+class CUDARuntimeError(RuntimeError):
+    def __init__(self, status: int) -> None:
+        super().__init__(f"cudaError {status}")
+        self.status = status
+
+
+class CUDADriverError(RuntimeError):
+    def __init__(self, status: int) -> None:
+        super().__init__(f"CUDA_ERROR {status}")
+        self.status = status
+
+
+class OutOfMemoryError(MemoryError):
+    pass
+
+
+class CompileException(Exception):  # noqa: N818 (CuPy's name)
+    def __init__(
+        self, msg: str, source: str, name: str, options: Any, backend: str = "nvrtc"
+    ) -> None:
+        super().__init__(msg)
+
+
+class Machine:
+    """The GPU and the software that are pretended to be there; and what was done with them."""
+
+    def __init__(self) -> None:
+        self.gpus = 1
+        self.device_count_error: int | None = None
+        self.driver_version, self.runtime_version = 13000, 13020
+        self.capability = "90"
+        self.has_nvrtc = True
+        self.free_bytes = 64 * MIB
+        self.launch_error: int | None = None
+        self.pending_error: int | None = None  # of a kernel that ran earlier
+        self.options: list[tuple[str, ...]] = []
+        self.compiled: list[str] = []
+        self.launched: list[tuple[str, tuple[int, ...], tuple[int, ...], int]] = []
+        self.local = threading.local()
+
+    @property
+    def streams(self) -> list[Stream]:
+        if not hasattr(self.local, "streams"):
+            self.local.streams = [Stream(self, null=True)]
+        streams: list[Stream] = self.local.streams
+        return streams
+
+    @property
+    def stream(self) -> Stream:
+        return self.streams[-1]
+
+    def wait(self) -> None:
+        """What a synchronization does: refused while the stream is captured, and where earlier errors appear."""
+        if self.stream.capturing is not None:
+            self.stream.invalid = True
+            raise CUDARuntimeError(900)
+        if self.pending_error is not None:
+            raise CUDARuntimeError(self.pending_error)
+
+
+class Stream:
+    def __init__(
+        self, machine: Machine, null: bool = False, non_blocking: bool = False, ptds: bool = False
+    ) -> None:
+        self.machine, self.ptr, self.non_blocking = machine, 0 if null else id(self), non_blocking
+        self.capturing: list[Callable[[], None]] | None = None
+        self.invalid = False
+
+    def __enter__(self) -> Stream:
+        self.machine.streams.append(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self.machine.streams.pop() is self
+
+    def begin_capture(self, mode: int | None = None) -> None:
+        if self.ptr == 0:
+            raise RuntimeError("cannot capture on the default (legacy) stream")
+        assert self.non_blocking, "a blocking stream is captured: the default stream would break it"
+        assert mode in (None, 2), "cudaMalloc is refused in every mode but the relaxed one"
+        self.capturing, self.invalid = [], False
+
+    def end_capture(self) -> Graph:
+        if self.capturing is None:
+            raise CUDARuntimeError(401)
+        recorded, self.capturing = self.capturing, None
+        if self.invalid:
+            raise CUDARuntimeError(901)
+        return Graph(self.machine, recorded)
+
+    def synchronize(self) -> None:
+        self.machine.wait()
+
+
+class Graph:
+    def __init__(self, machine: Machine, recorded: list[Callable[[], None]]) -> None:
+        self.machine, self.recorded = machine, recorded
+
+    def launch(self, stream: Stream | None = None) -> None:
+        assert (stream or self.machine.stream).capturing is None
+        for run in self.recorded:
+            run()
