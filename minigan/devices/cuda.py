@@ -12,6 +12,7 @@ import contextlib
 import functools
 import math
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -162,7 +163,7 @@ class CUDA(KernelDevice):
             # CuPy's cache sees the source and options, no headers: a number that the compiler can read.
             f"-DMINIGAN_HEADERS=0x{source.headers_digest[:16]}",
         )
-        module = cupy.RawModule(code=source.text, options=options)
+        module = cupy.RawModule(code=source.ascii_text, options=options)
         try:
             return module.get_function(kernel)
         except cupy.cuda.compiler.CompileException as error:
@@ -198,7 +199,7 @@ class CUDA(KernelDevice):
             except BaseException as error:
                 with contextlib.suppress(*self._cuda_errors):  # the capture may have ended already
                     stream.end_capture()
-                if isinstance(error, self._cuda_errors):
+                if self._is_refusal(error):
                     raise DeviceError(
                         f"a captured function does what a CUDA graph cannot repeat, such as to read a value back: {error}"
                     ) from error
@@ -217,6 +218,11 @@ class CUDA(KernelDevice):
     def _refuse_capture(self, what: str) -> None:
         if self._memory.capturing:
             raise DeviceError(f"a captured function {what}, and a CUDA graph cannot repeat that")
+
+    def _is_refusal(self, error: BaseException) -> bool:
+        """Whether CUDA, or CuPy before it asks CUDA, refused something in a capture. CuPy's errors are plain RuntimeErrors."""
+        said_by_cupy = isinstance(error, RuntimeError) and "captur" in str(error)
+        return said_by_cupy or isinstance(error, self._cuda_errors)
 
     # -- errors ---------------------------------------------------------------------------------
 
@@ -254,17 +260,29 @@ class _GraphMemory:
     """The memory of one CUDA graph. A graph writes to the addresses that it was recorded with, so nothing else gets them.
 
     CuPy's pool answers a lack of memory by freeing its unused blocks, which here are blocks that the graph writes to: an
-    error of another class keeps it from that. And its arrays do not hold the pool, whose end would free them: here they do.
+    error of another class keeps it from that. CuPy's arrays do not hold their pool: here they do. A pool that ends keeps its
+    unused blocks for good (CuPy 14.1 and later), so they are freed first.
     """
 
     def __init__(self, device: CUDA) -> None:
         self.gpu, self.cuda = device.gpu, device.array_module.cuda
         self.pool = self.cuda.MemoryPool(device._new_block)
+        weakref.finalize(self, self.pool.free_all_blocks)
 
     def allocate(self, size: int) -> Any:
-        block = self.pool.malloc(size)
-        owned = self.cuda.UnownedMemory(block.ptr, size, (block, self.pool), self.gpu.id)
+        block = _GraphBlock(self, self.pool.malloc(size))
+        owned = self.cuda.UnownedMemory(block.memory.ptr, size, block, self.gpu.id)
         return self.cuda.MemoryPointer(owned, 0)
+
+
+class _GraphBlock:
+    """A block of a graph's memory, for as long as an array lies there."""
+
+    def __init__(self, owner: _GraphMemory, memory: Any) -> None:
+        self.owner, self.memory = owner, memory
+
+    def __del__(self) -> None:
+        del self.memory  # before its owner may end
 
 
 def _argument(value: Any, real: np.dtype[Any]) -> Any:

@@ -69,6 +69,11 @@ class KernelSource:
         return tuple(dict.fromkeys((kernel_sources(), self.path.parent)))
 
     @functools.cached_property
+    def ascii_text(self) -> str:
+        """The same program in ASCII: CuPy writes it to a file in the locale's encoding, which may know nothing else."""
+        return re.sub(r"[^\x00-\x7f]", lambda found: f"\\U{ord(found[0]):08x}", self.text)
+
+    @functools.cached_property
     def kernels(self) -> dict[str, list[str]]:
         """The kernels that it defines, and the parameters of each."""
         return {name: kernel_parameters(self.text, name) for name in kernel_names(self.text)}

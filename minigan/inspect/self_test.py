@@ -20,6 +20,7 @@ import numpy as np
 
 import minigan
 from minigan.devices import Device, get_device
+from minigan.devices.nvidia import has_gpu
 from minigan.devices.precision import using_float32_precision
 from minigan.devices.sources import kernel_sources
 from minigan.errors import DeviceError
@@ -97,7 +98,9 @@ def choose_device(name: str, say: Callable[[str], None]) -> str:
         return name
     try:
         get_device("cuda")
-    except DeviceError:
+    except DeviceError as error:
+        if has_gpu():
+            say(f"cuda: {error}; the CPU is used")
         return "cpu"
     report = run_self_test("cuda")
     say(report.line() if report.passed else f"{report.line()}; the CPU is used")

@@ -97,9 +97,10 @@ def test_a_file_that_does_not_compile_says_why(
     (tmp_path / "broken.cu").write_text(
         'extern "C" __global__ void broken(REAL* y) { y[0] = nonsense; }\n'
     )
+    x = device.ones((1,), np.float32)  # by a kernel of kernels/
     monkeypatch.setattr(device, "sources", tmp_path)
     with pytest.raises(KernelError, match=r"broken\.cu does not compile for sm_\d+: .*nonsense"):
-        device.launch("broken", "broken", np.float32, (1,), (1,), device.ones((1,), np.float32))
+        device.launch("broken", "broken", np.float32, (1,), (1,), x)
 
 
 def test_cupys_arrays_are_shared(device: Any) -> None:

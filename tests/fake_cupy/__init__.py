@@ -11,12 +11,18 @@ array module's operations in a capture (they compute at once here; only kernels 
 from __future__ import annotations
 
 import contextlib
+import os
+import sys
 import threading
 from collections.abc import Iterator
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pytest
 
 from fake_cupy.arrays import ndarray, plain, refuse_numpy
 from fake_cupy.kernels import RawModule
@@ -31,7 +37,34 @@ from fake_cupy.machine import (
 )
 from fake_cupy.memory import Memory, MemoryPointer, MemoryPool, UnownedMemory
 
-__all__ = ["MIB", "Machine", "Memory", "make_cupy"]
+__all__ = ["MIB", "Machine", "Memory", "installed", "make_cupy"]
+
+
+class _Importer(MetaPathFinder, Loader):
+    """Answers `import cupy` as CuPy does, whose import makes the folder of its cache."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+
+    def find_spec(self, name: str, path: Any, target: Any = None) -> ModuleSpec | None:
+        return ModuleSpec(name, self) if name == "cupy" else None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        if self.machine.import_error is not None:
+            raise self.machine.import_error
+        default = Path("~/.cupy/kernel_cache").expanduser()
+        Path(os.environ.get("CUPY_CACHE_DIR", default)).mkdir(parents=True, exist_ok=True)
+        return make_cupy(self.machine)
+
+    def exec_module(self, module: ModuleType) -> None:
+        pass
+
+
+def installed(monkeypatch: pytest.MonkeyPatch, machine: Machine) -> None:
+    """Let `import cupy` find a new module, until the test ends."""
+    monkeypatch.setitem(sys.modules, "cupy", None)  # what is there afterwards is put back
+    del sys.modules["cupy"]
+    monkeypatch.setattr(sys, "meta_path", [_Importer(machine), *sys.meta_path])
 
 
 def make_cupy(machine: Machine) -> ModuleType:
@@ -109,7 +142,7 @@ def make_cupy(machine: Machine) -> ModuleType:
                 CUDARuntimeError=CUDARuntimeError, streamCaptureModeRelaxed=2,
                 getDeviceCount=device_count, driverGetVersion=lambda: machine.driver_version,
                 runtimeGetVersion=lambda: machine.runtime_version,
-                memGetInfo=lambda: (machine.free_bytes, 64 * MIB),
+                memGetInfo=machine.memory,
                 getDeviceProperties=lambda number: {"name": b"NVIDIA Old One"},
             ),
         ),

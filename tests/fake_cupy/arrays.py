@@ -72,12 +72,13 @@ class ndarray(np.ndarray):  # noqa: N801 (CuPy's name)
     def get(
         self, stream: Any = None, order: str = "C", out: Any = None, blocking: bool = True
     ) -> Any:
+        self.machine.refuse_transfer("D2H")
         self.machine.wait()
         return np.array(self.view(np.ndarray))
 
     def set(self, arr: Any, stream: Any = None) -> None:
         assert type(arr) is np.ndarray and arr.dtype == self.dtype and arr.shape == self.shape
-        assert self.machine.stream.capturing is None, "a captured copy from memory of the host"
+        self.machine.refuse_transfer("H2D")
         self.view(np.ndarray)[...] = arr
 
     def item(self) -> Any:  # type: ignore[override]

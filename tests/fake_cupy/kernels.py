@@ -14,7 +14,7 @@ from fake_cupy.arrays import ndarray
 from fake_cupy.machine import CompileException, CUDADriverError, Machine
 from minigan.devices.emulated import LaunchSettings, call_launcher, dim3
 from minigan.devices.emulated.compile import kernel_library
-from minigan.devices.sources import kernel_names, kernel_parameters
+from minigan.devices.sources import kernel_names, kernel_parameters, read_source
 
 _WIDTHS = {
     "int": (np.int32, np.uint32), "long long": (np.int64, np.uint64), "double": (np.float64,),
@@ -33,6 +33,7 @@ class RawModule:
         (self.real,) = (o.removeprefix("-DREAL=") for o in options if o.startswith("-DREAL="))
 
     def get_function(self, name: str) -> RawKernel:
+        self.code.encode(self.machine.encoding)  # CuPy writes it to a file
         if "nonsense" in self.code:
             raise CompileException('identifier "nonsense" is undefined', self.code, name, ())
         self.machine.options.append(self.options)
@@ -115,4 +116,4 @@ def _path_of(code: str, options: tuple[str, ...]) -> Path:
     """The file whose text was handed to the compiler, in a folder that it was to search; its own folder is the last."""
     folders = [Path(o.removeprefix("-I")) for o in options if o.startswith("-I")]
     files = (path for folder in reversed(folders) for path in folder.rglob("*.cu"))
-    return next(p for p in files if p.read_text(encoding="utf-8") == code)
+    return next(p for p in files if read_source(p).ascii_text == code)

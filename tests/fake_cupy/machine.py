@@ -37,13 +37,17 @@ class Machine:
 
     def __init__(self) -> None:
         self.gpus = 1
+        self.import_error: Exception | None = None
         self.device_count_error: int | None = None
+        self.context_error: int | None = None
         self.driver_version, self.runtime_version = 13000, 13020
         self.capability = "90"
         self.has_nvrtc = True
         self.free_bytes = 64 * MIB
         self.launch_error: int | None = None
         self.pending_error: int | None = None  # of a kernel that ran earlier
+        self.encoding = "utf-8"  # of the locale, in which CuPy writes a kernel's source to a file
+        self.forgotten: list[Any] = []  # blocks of pools that ended without giving them back
         self.options: list[tuple[str, ...]] = []
         self.compiled: list[str] = []
         self.launched: list[tuple[str, tuple[int, ...], tuple[int, ...], int]] = []
@@ -59,6 +63,19 @@ class Machine:
     @property
     def stream(self) -> Stream:
         return self.streams[-1]
+
+    def memory(self) -> tuple[int, int]:
+        """Free bytes, and all."""
+        if self.context_error is not None:
+            raise CUDARuntimeError(self.context_error)
+        return self.free_bytes, 64 * MIB
+
+    def refuse_transfer(self, direction: str) -> None:
+        """What CuPy says itself, before it asks CUDA: the capture goes on."""
+        if self.stream.capturing is not None:
+            raise RuntimeError(
+                f"the current stream is capturing, so {direction} transfers are disallowed"
+            )
 
     def wait(self) -> None:
         """What a synchronization does: refused while the stream is captured, and where earlier errors appear."""

@@ -52,7 +52,10 @@ class _Pooled:
 
 
 class MemoryPool:
-    """Blocks of 512 bytes' multiples, kept by stream; those in use are held by the pool, and end with it."""
+    """Blocks of 512 bytes' multiples, kept by stream; those in use are held by the pool, and end with it.
+
+    What it keeps unused is lost when it ends, as in CuPy since 14.1, unless `free_all_blocks` comes first.
+    """
 
     def __init__(self, machine: Machine, allocator: Any = None) -> None:
         self.machine = machine
@@ -60,6 +63,9 @@ class MemoryPool:
         self.used: dict[int, Memory] = {}
         self.unused: dict[tuple[int, int], list[Memory]] = {}
         self.freed_blocks = 0
+
+    def __del__(self) -> None:
+        self.machine.forgotten += self.unused.values()
 
     def malloc(self, size: int) -> MemoryPointer:
         rounded = -(-size // 512) * 512

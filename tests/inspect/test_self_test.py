@@ -97,9 +97,40 @@ def test_a_device_that_is_named_is_taken_untested(machine: Machine, name: str) -
     assert not said and not machine.launched
 
 
-def test_auto_is_the_cpu_where_there_is_no_gpu(machine: Machine) -> None:
+def test_auto_is_the_cpu_where_there_is_no_gpu(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(self_test, "has_gpu", lambda: False)
     machine.gpus = 0
     assert choose_device("auto", pytest.fail) == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("pretended", "words"),
+    [
+        ({"device_count_error": 35, "driver_version": 12040}, "update the driver"),
+        ({"capability": "70"}, "7.5 (Turing, 2018) or newer"),
+        ({"context_error": 46}, "see with nvidia-smi"),
+        ({"has_nvrtc": False}, "pip install 'minigan[cuda13]'"),
+    ],
+)
+def test_a_gpu_that_cannot_be_used_is_said(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, pretended: dict[str, Any], words: str
+) -> None:
+    monkeypatch.setattr(self_test, "has_gpu", lambda: True)
+    for name, value in pretended.items():
+        setattr(machine, name, value)
+    said: list[str] = []
+    assert choose_device("auto", said.append) == "cpu"
+    (line,) = said
+    assert line.startswith("cuda: ") and words in line and line.endswith("; the CPU is used")
+
+
+def test_a_gpu_that_is_full_is_not_taken(machine: Machine) -> None:
+    machine.free_bytes = 1000
+    said: list[str] = []
+    assert choose_device("auto", said.append) == "cpu"
+    assert "the GPU has too little memory" in said[-1] and said[-1].endswith("; the CPU is used")
 
 
 @pytest.mark.parametrize(
