@@ -31,13 +31,17 @@ from fake_cupy.machine import (
     CompileException,
     CUDADriverError,
     CUDARuntimeError,
+    Graph,
     Machine,
     OutOfMemoryError,
     Stream,
 )
 from fake_cupy.memory import Memory, MemoryPointer, MemoryPool, UnownedMemory
 
-__all__ = ["MIB", "Machine", "Memory", "installed", "make_cupy"]
+__all__ = [
+    "MIB", "Graph", "Machine", "Memory", "MemoryPointer", "MemoryPool", "RawModule", "Stream", "UnownedMemory",
+    "installed", "make_cupy", "ndarray",
+]  # fmt: skip
 
 
 class _Importer(MetaPathFinder, Loader):
