@@ -7,19 +7,16 @@ tensors that they made: a graph that nobody walks is freed like any other Python
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-from collections.abc import Callable
-from types import FunctionType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from minigan.devices import Device
 from minigan.devices.memory import share_memory
+from minigan.saving import VJP, Array, Result, Saved, Version
 
-Array = Any  # a NumPy or CuPy array: whatever the device's array module makes
-VJP = Callable[[Array, tuple[bool, ...]], tuple[Array | None, ...]]
+__all__ = ["VJP", "Array", "Node", "Result", "Saved", "Variable", "Version", "run_backward"]
 
 _numbers = itertools.count()
 
@@ -43,23 +40,6 @@ class Variable(Protocol):
     def requires_grad(self) -> bool: ...
 
     def add_gradient(self, gradient: Array) -> None: ...
-
-
-class Version:
-    """How often the memory of a tensor, and of all its views, has been written in place."""
-
-    __slots__ = ("count",)
-
-    def __init__(self) -> None:
-        self.count = 0
-
-
-class Saved(NamedTuple):
-    """A tensor whose array an operation keeps for its vjp, and that array's version at the time."""
-
-    version: Version
-    changes: int
-    position: str
 
 
 class Node:
@@ -94,28 +74,6 @@ class Node:
         self.vjp = None
         self.inputs = ()
         self.saved = ()
-
-
-def kept_arrays(vjp: VJP) -> list[Array]:
-    """What a vjp closes over is what it saved: the arrays in its closure, or in a tuple or function there."""
-    arrays: list[Array] = []
-    seen: set[int] = set()
-    stack: list[Any] = [vjp]
-    while stack:
-        value = stack.pop()
-        if id(value) in seen:
-            continue
-        seen.add(id(value))
-        if isinstance(value, FunctionType):
-            stack += value.__defaults__ or ()
-            for cell in value.__closure__ or ():
-                with contextlib.suppress(ValueError):  # a variable that was never assigned
-                    stack.append(cell.cell_contents)
-        elif isinstance(value, (tuple, list)):
-            stack += value
-        elif hasattr(value, "__dlpack__"):
-            arrays.append(value)
-    return arrays
 
 
 def run_backward(root: Variable, gradient: Array | None, inputs: list[Variable] | None) -> None:

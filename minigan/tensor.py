@@ -12,26 +12,21 @@ import functools
 import inspect
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 import numpy as np
 
 from minigan.devices import Device, get_device
 from minigan.devices.memory import is_on_gpu, share_memory
-from minigan.graph import (
-    VJP,
-    Array,
-    Node,
-    Saved,
-    Version,
-    kept_arrays,
-    run_backward,
-)
+from minigan.graph import Node, run_backward
+from minigan.saving import VJP, Array, Result, Version, exchange, is_array, watch
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
 
 
+Parameters = ParamSpec("Parameters")
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _DLPACK_CUDA = (2, 13)  # of DLDeviceType: memory of a GPU, and memory that it shares with the host
 
 
@@ -104,7 +99,10 @@ class Tensor:
 
     def numpy(self) -> np.ndarray[Any, Any]:
         """The values as a NumPy array: the tensor's own memory on ``cpu``, a copy elsewhere."""
-        return self.device.to_numpy(self.data)
+        values = self.device.to_numpy(self.data)
+        if self.data.size and share_memory(values, self.data):
+            exchange(self._version, self.data)
+        return values
 
     def item(self) -> Any:
         """The value of a one-element tensor as a Python number."""
@@ -113,6 +111,10 @@ class Tensor:
                 f"item: a tensor of shape {self.shape} has {self.size} elements, not 1"
             )
         return self.numpy().reshape(()).item()
+
+    def tolist(self) -> Any:
+        """The values as nested lists of Python's numbers."""
+        return self.numpy().tolist()
 
     def detach(self) -> Tensor:
         """The same memory, cut off from the graph."""
@@ -149,9 +151,11 @@ class Tensor:
                 "assignment to part of a tensor is not differentiable; use mg.where or "
                 "mg.concatenate, or assign under mg.no_grad()"
             )
-        device = common_device("assignment", [self, value])
+        parts, arrays = split_index(index)
+        device = common_device("assignment", [self, value, *arrays])
         self._refuse_read_only("assignment")
-        self.data[plain_index(index, device)] = _operand("assignment", value, device)
+        whole = fill_index(parts, [_operand("assignment", a, device) for a in arrays])
+        self.data[whole] = _operand("assignment", value, device)
         self.mark_changed()
 
     def _refuse_computed(self, method: str) -> None:
@@ -178,7 +182,7 @@ class Tensor:
 
     def mark_changed(self) -> None:
         """Say that the memory was written in place, so that a vjp which saved it can refuse to run."""
-        self._version.count += 1
+        self._version.mark_changed()
 
     def backward(
         self, gradient: Tensor | ArrayLike | None = None, inputs: Iterable[Tensor] | None = None
@@ -236,9 +240,16 @@ class Tensor:
         if self.requires_grad:  # NumPy asks `__array__` next, which says what to do
             raise AttributeError(f"{name}: a tensor that belongs to a graph; use t.detach()")
         interface: dict[str, Any] = getattr(self.data, name)
+        exchange(self._version, self.data)
         return interface
 
     def __dlpack__(self, **settings: Any) -> Any:
+        if self.requires_grad:
+            raise BufferError(
+                "this tensor belongs to a graph, and another library would lose its gradient and could change "
+                "what it saved: export t.detach()"
+            )
+        exchange(self._version, self.data)
         return self.data.__dlpack__(**settings)
 
     def __dlpack_device__(self) -> tuple[int, int]:
@@ -327,20 +338,27 @@ def from_dlpack(source: Any) -> Tensor:
     are, and so does memory that may only be read: what would write to such a tensor refuses to. The array of a GPU that may
     only be read is refused, since CuPy could not tell. Writing to either is seen in both; no gradient passes between.
     """
+    place, array = _foreign_memory(source)
+    shared = Tensor(array, place)
+    exchange(shared._version, array)
+    return shared
+
+
+def _foreign_memory(source: Any) -> tuple[Device, Array]:
     if hasattr(source, "__dlpack__"):
         kind = int(source.__dlpack_device__()[0])
         place = get_device("cuda" if kind in _DLPACK_CUDA else "cpu")
-        return Tensor(place.array_module.from_dlpack(source), place)
+        return place, place.array_module.from_dlpack(source)
     if is_on_gpu(source):
         if source.__cuda_array_interface__["data"][1]:
             raise ValueError(
                 "from_dlpack: the memory of this array may only be read; copy it with mg.tensor"
             )
         place = get_device("cuda")
-        return Tensor(place.asarray(source), place)
+        return place, place.asarray(source)
     if not hasattr(source, "__array_interface__"):
         raise TypeError(f"from_dlpack: a {type(source).__name__} has no DLPack or array interface")
-    return Tensor(np.asarray(source), get_device("cpu"))
+    return get_device("cpu"), np.asarray(source)
 
 
 @contextlib.contextmanager
@@ -353,45 +371,71 @@ def no_grad() -> Iterator[None]:
         _mode.recording = before
 
 
-def differentiable(function: Callable[..., tuple[Array, VJP | None]]) -> Callable[..., Tensor]:
+def differentiable(
+    function: Callable[Concatenate[Device, Parameters], Result],
+) -> Callable[Parameters, Tensor]:
     """Turn a function of arrays into a differentiable operation on tensors.
 
-    `function(device, *arrays, **settings)` returns ``(output, vjp)``. ``vjp(dy, needs)`` receives the
+    `function(device, *arrays, **settings)` returns ``(output, vjp, saved)``. ``vjp(dy, needs)`` receives the
     gradient of the output and, for each positional argument, whether its gradient is wanted; it
     returns a gradient (or None) for each, of the argument's own shape and dtype: a fresh array, or
-    `dy` or a view of it. Arguments that are not tensors are handed over as they are. ``vjp`` is None
-    for an operation that has no gradient. Example::
+    `dy` or a view of it. ``saved`` lists every array that ``vjp`` reads. Example::
 
         @mg.differentiable
         def cube(device, x):
             def vjp(dy, needs):
                 return (3 * x**2 * dy,)
 
-            return x**3, vjp
+            return x**3, vjp, (x,)
+
+    A saved array that is written before ``backward()`` raises an error there. An array that ``vjp`` keeps and ``saved``
+    leaves out raises a TypeError at once. A rule that keeps no array may leave ``saved`` out, and ``vjp`` is None for an
+    operation that has no gradient.
+
+    Positional arguments may be tensors. Arrays of NumPy and other libraries become arrays of the device; they are
+    copied when the operation is recorded, since nothing can watch them. Numbers are handed over as they are.
     """
     signature = inspect.signature(function)
+    operand_names = _operand_names(signature)
     name = function.__name__.lstrip("_")  # a private function behind a public one of that name
 
     @functools.wraps(function)
-    def operation(*arguments: Any, **settings: Any) -> Tensor:
-        if any(isinstance(value, Tensor) for value in settings.values()):
+    def operation(*arguments: Parameters.args, **settings: Parameters.kwargs) -> Tensor:
+        operands: Sequence[Any] = arguments
+        if any(is_array(value) or key in operand_names for key, value in settings.items()):
             bound = signature.bind(None, *arguments, **settings)
             bound.apply_defaults()
-            arguments, settings = bound.args[1:], bound.kwargs
+            operands, settings = bound.args[1:], bound.kwargs  # type: ignore[assignment]
             for key, value in settings.items():
                 if isinstance(value, Tensor):
                     raise TypeError(
                         f"{name}: '{key}' takes no tensor; only positional arguments do"
                     )
-        device = common_device(name, arguments)
-        arrays = [_operand(name, a, device) for a in arguments]
+        operands = [
+            np.asarray(a) if isinstance(a, list) and i in operand_names else a
+            for i, a in enumerate(operands)
+        ]
+        device = common_device(name, operands)
+        recorded = _mode.recording and any(
+            isinstance(a, Tensor) and a.requires_grad for a in operands
+        )
+        arrays = [_operand(name, a, device, recorded) for a in operands]
         try:
-            output, vjp = function(device, *arrays, **settings)
+            output, vjp, saved = _three(name, function(device, *arrays, **settings))
         except ValueError as error:
             shapes = " and ".join(str(tuple(a.shape)) for a in arrays if hasattr(a, "shape"))
             raise ValueError(f"{name}: {error} (shapes {shapes})") from error
         # NumPy's arithmetic on 0-dimensional arrays gives scalars: asarray makes them arrays again.
-        return _record(name, arguments, Tensor(device.asarray(output), device), vjp)
+        result = Tensor(device.asarray(output), device)
+        _share_version(operands, result)
+        if recorded and vjp is not None and result.dtype.kind == "f":
+            tensors = [
+                (f"input {i + 1}", a) for i, a in enumerate(operands) if isinstance(a, Tensor)
+            ]
+            watched = watch(name, vjp, saved, [*tensors, ("output", result)])
+            inputs = (a if isinstance(a, Tensor) and a.requires_grad else None for a in operands)
+            result._node = Node(name, tuple(inputs), vjp, watched)
+        return result
 
     # The public function takes no device: help() shows what the user passes.
     parameters = list(signature.parameters.values())[1:]
@@ -401,15 +445,48 @@ def differentiable(function: Callable[..., tuple[Array, VJP | None]]) -> Callabl
     return operation
 
 
-def _operand(name: str, argument: Any, device: Device) -> Any:
-    """What an operation's function gets: a tensor's array, an array of the host moved to the device, or what was given."""
+def _operand_names(signature: inspect.Signature) -> frozenset[str | int]:
+    """The names and positions of the parameters that take arrays: those annotated so, or with nothing."""
+    parameters = list(signature.parameters.values())[1:]
+    kinds = (inspect.Parameter.empty, Any, "Any", "Array", "Array | None")
+    positions = [
+        i for i, p in enumerate(parameters) if p.annotation in kinds and p.kind in _POSITIONAL
+    ]
+    return frozenset([*positions, *(parameters[i].name for i in positions)])
+
+
+def _three(name: str, result: Any) -> tuple[Array, VJP | None, Sequence[Any]]:
+    """(output, vjp, saved), where `saved` may be left out."""
+    if not isinstance(result, tuple) or len(result) not in (2, 3):
+        raise TypeError(
+            f"{name}: a function under differentiable returns (output, vjp, saved); it returned a {type(result).__name__}"
+        )
+    output, vjp, *saved = result
+    if saved and not isinstance(saved[0], (tuple, list)):
+        raise TypeError(f"{name}: saved is a tuple of arrays, not a {type(saved[0]).__name__}")
+    return output, vjp, saved[0] if saved else ()
+
+
+def _operand(name: str, argument: Any, device: Device, copy: bool = False) -> Any:
+    """What an operation's function gets: a tensor's array, another library's moved to the device, or what was given."""
     if isinstance(argument, Tensor):
         return argument.data
+    if not is_array(argument):
+        return argument
     if is_on_gpu(argument) and not isinstance(argument, device.array_module.ndarray):
         raise ValueError(
             f"{name}: one of its arrays is on device 'cuda', and device '{device.name}' computes it; move one of them first"
         )
-    return device.asarray(argument) if isinstance(argument, np.ndarray) else argument
+    array = device.asarray(argument)
+    return device.copy(array) if copy else array
+
+
+def _share_version(operands: Sequence[Any], result: Tensor) -> None:
+    """A view is written together with its source, and so has its version."""
+    for source in operands:
+        if isinstance(source, Tensor) and share_memory(source.data, result.data):
+            result._version = source._version
+            return
 
 
 def common_device(name: str, arguments: Sequence[Any]) -> Device:
@@ -423,34 +500,25 @@ def common_device(name: str, arguments: Sequence[Any]) -> Device:
     return next(iter(devices.values())) if devices else get_device()
 
 
-def _record(name: str, arguments: Sequence[Any], output: Tensor, vjp: VJP | None) -> Tensor:
-    """Attach the node that made `output`, when some input wants a gradient."""
-    tensors = [a for a in arguments if isinstance(a, Tensor)]
-    for source in tensors:
-        if share_memory(source.data, output.data):  # a view: written together, versioned together
-            output._version = source._version
-            break
-    wanted = any(t.requires_grad for t in tensors)
-    if vjp is None or not _mode.recording or not wanted or output.dtype.kind != "f":
-        return output
-    kept = kept_arrays(vjp)
-    candidates = [(f"input {i + 1}", a) for i, a in enumerate(arguments) if isinstance(a, Tensor)]
-    saved = tuple(
-        Saved(t._version, t._version.count, position)
-        for position, t in [*candidates, ("output", output)]
-        if any(share_memory(t.data, array) for array in kept)
-    )
-    inputs = tuple(a if isinstance(a, Tensor) and a.requires_grad else None for a in arguments)
-    output._node = Node(name, inputs, vjp, saved)
-    return output
+ARRAY = object()  # where an array goes in an index
 
 
-def plain_index(index: Any, device: Device) -> Any:
-    """An index in which tensors, and arrays of the host, are replaced by the device's own arrays."""
-    if isinstance(index, tuple):
-        return tuple(plain_index(i, device) for i in index)
-    if isinstance(index, Tensor) and index.device is not device:
-        raise ValueError(
-            f"getitem: a tensor on {device.name} has no index on {index.device.name}; move one of them first"
-        )
-    return _operand("getitem", index, device)
+def split_index(index: Any) -> tuple[tuple[Any, ...], list[Any]]:
+    """An index as a tuple of its slices, integers, None and ..., and the arrays that stand at `ARRAY` in it."""
+    parts, arrays = [], []
+    for part in index if isinstance(index, tuple) else (index,):
+        if isinstance(part, (list, tuple)):
+            arrays.append(np.asarray(part, None if len(part) else np.int64))
+        elif is_array(part):
+            arrays.append(part)
+        else:
+            parts.append(part)
+            continue
+        parts.append(ARRAY)
+    return tuple(parts), arrays
+
+
+def fill_index(parts: tuple[Any, ...], arrays: Iterable[Array]) -> tuple[Any, ...]:
+    """The index that `split_index` took apart."""
+    rest = iter(arrays)
+    return tuple(next(rest) if part is ARRAY else part for part in parts)

@@ -18,7 +18,7 @@ def operation(forward: Callable[..., Any], rule: Rule) -> Callable[..., Tensor]:
     """An operation whose value is forward(*arrays) and whose gradients are rule(dy, *arrays)."""
 
     def op(device: Device, *arrays: Any) -> Any:
-        return forward(*arrays), lambda dy, needs: rule(dy, *arrays)
+        return forward(*arrays), lambda dy, needs: rule(dy, *arrays), arrays
 
     return mg.differentiable(op)
 

@@ -17,6 +17,7 @@ PACKAGE = Path(minigan.__file__).parent
 LAYERS = [
     {"errors", "files"},
     {"devices"},
+    {"saving"},
     {"graph"},
     {"tensor"},
     {"ops", "random", "check"},

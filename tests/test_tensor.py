@@ -67,7 +67,7 @@ class Recorder:
                 self.needs.append((label, needs))
                 return dy * w if needs[0] else None, dy * x if needs[1] else None
 
-            return x * w, vjp
+            return x * w, vjp, (x, w)
 
         return product(x, w)
 
@@ -437,18 +437,18 @@ def test_a_saved_output_that_was_changed_is_caught() -> None:
 @mg.differentiable
 def keeps_a_view(device: Device, x: Any) -> Any:
     flat = x.reshape(-1)
-    return x * x, lambda dy, needs: (2 * dy * flat.reshape(dy.shape),)
+    return x * x, lambda dy, needs: (2 * dy * flat.reshape(dy.shape),), (flat,)
 
 
 @mg.differentiable
 def keeps_a_tuple(device: Device, x: Any) -> Any:
     saved = (2, x)
-    return x * x, lambda dy, needs: (saved[0] * dy * saved[1],)
+    return x * x, lambda dy, needs: (saved[0] * dy * saved[1],), (x,)
 
 
 @mg.differentiable
 def keeps_a_default(device: Device, x: Any) -> Any:
-    return x * x, lambda dy, needs, x=x: (2 * dy * x,)
+    return x * x, lambda dy, needs, x=x: (2 * dy * x,), (x,)
 
 
 @mg.differentiable
@@ -456,7 +456,7 @@ def keeps_a_function(device: Device, x: Any) -> Any:
     def slope() -> Any:
         return 2 * x
 
-    return x * x, lambda dy, needs: (dy * slope(),)
+    return x * x, lambda dy, needs: (dy * slope(),), (x,)
 
 
 @pytest.mark.parametrize("square", [keeps_a_view, keeps_a_tuple, keeps_a_default, keeps_a_function])
@@ -873,7 +873,7 @@ def affine(device: Device, x: Any, scale: Any, shift: Any = 0.0, *, flip: bool =
             sign * dy if needs[2] else None,
         )
 
-    return sign * (x * scale + shift), vjp
+    return sign * (x * scale + shift), vjp, (x, scale)
 
 
 def test_tensors_may_be_passed_by_name() -> None:

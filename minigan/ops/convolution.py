@@ -7,9 +7,9 @@ from numbers import Integral
 
 from minigan.devices import Device
 from minigan.devices.kernels import BatchStatistics, ConvolutionGeometry
-from minigan.graph import VJP, Array
 from minigan.ops.elementwise import behind_activation, check_fused_slope, check_one_float_dtype
 from minigan.ops.normalization import check_room
+from minigan.saving import Array, Result
 from minigan.tensor import differentiable
 
 __all__ = [
@@ -17,7 +17,6 @@ __all__ = [
     "conv_transpose2d",
 ]
 
-Result = tuple[Array, VJP]
 Pair = int | tuple[int, int]
 Padding = int | tuple[int, int] | tuple[tuple[int, int], tuple[int, int]]
 
@@ -56,7 +55,7 @@ def conv2d(
     x, w, b = _contiguous(device, x, w, b)
     check_room(statistics, (x.shape[0], *size, w.shape[3]), x.dtype)
     y = device.conv2d(x, w, b, geometry, negative_slope, statistics)
-    gradient = behind_activation(device, y, negative_slope)
+    gradient, behind = behind_activation(device, y, negative_slope)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         dy = gradient(dy)
@@ -66,7 +65,7 @@ def conv2d(
             device.column_sum(dy) if len(needs) > 2 and needs[2] else None,
         )
 
-    return y, vjp
+    return y, vjp, (x, w, *behind)
 
 
 @differentiable
@@ -106,7 +105,7 @@ def conv_transpose2d(
     x, w, b = _contiguous(device, x, w, b)
     check_room(statistics, (x.shape[0], *size, w.shape[3]), x.dtype)
     y = device.conv_transpose2d(x, w, b, geometry, negative_slope, statistics)
-    gradient = behind_activation(device, y, negative_slope)
+    gradient, behind = behind_activation(device, y, negative_slope)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         dy = gradient(dy)
@@ -116,7 +115,7 @@ def conv_transpose2d(
             device.column_sum(dy) if len(needs) > 2 and needs[2] else None,
         )
 
-    return y, vjp
+    return y, vjp, (x, w, *behind)
 
 
 def _check(x: Array, w: Array, b: Array | None, negative_slope: float) -> None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from minigan.devices import Device
-from minigan.graph import VJP, Array
+from minigan.saving import Array, Result
 from minigan.tensor import Tensor, differentiable
 
 __all__ = [
     "einsum",
     "outer",
 ]
-
-Result = tuple[Array, VJP]
 
 
 @differentiable
@@ -34,7 +32,7 @@ def _einsum(device: Device, *operands: Array, names: list[str], result: str) -> 
             for i, needed in enumerate(needs)
         )
 
-    return xp.einsum(f"{','.join(names)}->{result}", *operands), vjp
+    return xp.einsum(f"{','.join(names)}->{result}", *operands), vjp, operands
 
 
 def einsum(subscripts: str, *operands: Tensor) -> Tensor:

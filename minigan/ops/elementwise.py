@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from minigan.devices import Device
-from minigan.graph import VJP, Array
+from minigan.saving import Array, Result
 from minigan.tensor import Tensor, differentiable
 
 __all__ = [
@@ -69,8 +69,6 @@ __all__ = [
 ]
 
 _KERNEL_DTYPES = {np.dtype(np.float32), np.dtype(np.float64)}
-
-Result = tuple[Array, VJP]
 
 
 def unbroadcast(gradient: Array, like: Array) -> Array:
@@ -174,7 +172,7 @@ def multiply(device: Device, x: Array, y: Array) -> Result:
             unbroadcast(_product(device, dy, x), y) if needs[1] else None,
         )
 
-    return _product(device, x, y), vjp
+    return _product(device, x, y), vjp, (x, y)
 
 
 def _product(device: Device, x: Any, y: Any) -> Array:
@@ -197,7 +195,7 @@ def divide(device: Device, x: Array, y: Array) -> Result:
             unbroadcast(-dy * x / (y * y), y) if needs[1] else None,
         )
 
-    return x / y, vjp
+    return x / y, vjp, (x, y)
 
 
 @differentiable
@@ -214,7 +212,7 @@ def power(device: Device, x: Array, y: Array) -> Result:
         logarithm = xp.log(x + (x == 0))
         return dx, unbroadcast(dy * result * logarithm, y)
 
-    return result, vjp
+    return result, vjp, (x, y, result)
 
 
 @differentiable
@@ -240,7 +238,7 @@ def _choose(device: Device, result: Array, x: Array, y: Array) -> Result:
             unbroadcast(dy - dx, y) if needs[1] else None,
         )
 
-    return result, vjp
+    return result, vjp, (x, y, result)
 
 
 @differentiable
@@ -254,7 +252,7 @@ def arctan2(device: Device, y: Array, x: Array) -> Result:
             unbroadcast(-scaled * y, x) if needs[1] else None,
         )
 
-    return device.array_module.arctan2(y, x), vjp
+    return device.array_module.arctan2(y, x), vjp, (x, y)
 
 
 @differentiable
@@ -269,7 +267,7 @@ def logaddexp(device: Device, x: Array, y: Array) -> Result:
             unbroadcast(dy * xp.exp(y - result), y) if needs[1] else None,
         )
 
-    return result, vjp
+    return result, vjp, (x, y, result)
 
 
 @differentiable
@@ -285,7 +283,7 @@ def where(device: Device, condition: Array, x: Array, y: Array) -> Result:
             unbroadcast(xp.where(condition, 0, dy), y_like) if needs[2] else None,
         )
 
-    return xp.where(condition, x, y), vjp
+    return xp.where(condition, x, y), vjp, (condition,)
 
 
 # -- one operand ------------------------------------------------------------------------------------
@@ -301,122 +299,122 @@ def negative(device: Device, x: Array) -> Result:
 def absolute(device: Device, x: Array) -> Result:
     """|x|; its gradient at 0 is 0."""
     xp = device.array_module
-    return xp.absolute(x), lambda dy, needs: (dy * xp.sign(x),)
+    return xp.absolute(x), lambda dy, needs: (dy * xp.sign(x),), (x,)
 
 
 @differentiable
 def exp(device: Device, x: Array) -> Result:
     """eˣ."""
     y = device.array_module.exp(x)
-    return y, lambda dy, needs: (dy * y,)
+    return y, lambda dy, needs: (dy * y,), (y,)
 
 
 @differentiable
 def expm1(device: Device, x: Array) -> Result:
     """eˣ − 1, exact near 0."""
     y = device.array_module.expm1(x)
-    return y, lambda dy, needs: (dy * (y + 1),)
+    return y, lambda dy, needs: (dy * (y + 1),), (y,)
 
 
 @differentiable
 def log(device: Device, x: Array) -> Result:
     """The natural logarithm."""
-    return device.array_module.log(x), lambda dy, needs: (dy / x,)
+    return device.array_module.log(x), lambda dy, needs: (dy / x,), (x,)
 
 
 @differentiable
 def log1p(device: Device, x: Array) -> Result:
     """log(1 + x), exact near 0."""
-    return device.array_module.log1p(x), lambda dy, needs: (dy / (1 + x),)
+    return device.array_module.log1p(x), lambda dy, needs: (dy / (1 + x),), (x,)
 
 
 @differentiable
 def sqrt(device: Device, x: Array) -> Result:
     """√x."""
     y = device.array_module.sqrt(x)
-    return y, lambda dy, needs: (dy / (2 * y),)
+    return y, lambda dy, needs: (dy / (2 * y),), (y,)
 
 
 @differentiable
 def square(device: Device, x: Array) -> Result:
     """x²."""
-    return x * x, lambda dy, needs: (2 * dy * x,)
+    return x * x, lambda dy, needs: (2 * dy * x,), (x,)
 
 
 @differentiable
 def reciprocal(device: Device, x: Array) -> Result:
     """1 / x."""
     y = 1 / x
-    return y, lambda dy, needs: (-dy * y * y,)
+    return y, lambda dy, needs: (-dy * y * y,), (y,)
 
 
 @differentiable
 def sin(device: Device, x: Array) -> Result:
     """sin x, x in radians."""
     xp = device.array_module
-    return xp.sin(x), lambda dy, needs: (dy * xp.cos(x),)
+    return xp.sin(x), lambda dy, needs: (dy * xp.cos(x),), (x,)
 
 
 @differentiable
 def cos(device: Device, x: Array) -> Result:
     """cos x, x in radians."""
     xp = device.array_module
-    return xp.cos(x), lambda dy, needs: (-dy * xp.sin(x),)
+    return xp.cos(x), lambda dy, needs: (-dy * xp.sin(x),), (x,)
 
 
 @differentiable
 def tan(device: Device, x: Array) -> Result:
     """tan x, x in radians."""
     y = device.array_module.tan(x)
-    return y, lambda dy, needs: (dy * (1 + y * y),)
+    return y, lambda dy, needs: (dy * (1 + y * y),), (y,)
 
 
 @differentiable
 def arcsin(device: Device, x: Array) -> Result:
     """The angle in [−π/2, π/2] whose sine is x."""
     xp = device.array_module
-    return xp.arcsin(x), lambda dy, needs: (dy / xp.sqrt(1 - x * x),)
+    return xp.arcsin(x), lambda dy, needs: (dy / xp.sqrt(1 - x * x),), (x,)
 
 
 @differentiable
 def arccos(device: Device, x: Array) -> Result:
     """The angle in [0, π] whose cosine is x."""
     xp = device.array_module
-    return xp.arccos(x), lambda dy, needs: (-dy / xp.sqrt(1 - x * x),)
+    return xp.arccos(x), lambda dy, needs: (-dy / xp.sqrt(1 - x * x),), (x,)
 
 
 @differentiable
 def arctan(device: Device, x: Array) -> Result:
     """The angle in (−π/2, π/2) whose tangent is x."""
-    return device.array_module.arctan(x), lambda dy, needs: (dy / (1 + x * x),)
+    return device.array_module.arctan(x), lambda dy, needs: (dy / (1 + x * x),), (x,)
 
 
 @differentiable
 def sinh(device: Device, x: Array) -> Result:
     """(eˣ − e⁻ˣ) / 2."""
     xp = device.array_module
-    return xp.sinh(x), lambda dy, needs: (dy * xp.cosh(x),)
+    return xp.sinh(x), lambda dy, needs: (dy * xp.cosh(x),), (x,)
 
 
 @differentiable
 def cosh(device: Device, x: Array) -> Result:
     """(eˣ + e⁻ˣ) / 2."""
     xp = device.array_module
-    return xp.cosh(x), lambda dy, needs: (dy * xp.sinh(x),)
+    return xp.cosh(x), lambda dy, needs: (dy * xp.sinh(x),), (x,)
 
 
 @differentiable
 def tanh(device: Device, x: Array) -> Result:
     """sinh x / cosh x."""
     y = device.tanh(_real(device, x))
-    return y, lambda dy, needs: (device.tanh_backward(device.contiguous(dy), y),)
+    return y, lambda dy, needs: (device.tanh_backward(device.contiguous(dy), y),), (y,)
 
 
 @differentiable
 def sigmoid(device: Device, x: Array) -> Result:
     """1 / (1 + e⁻ˣ), without overflow."""
     y = device.sigmoid(_real(device, x))
-    return y, lambda dy, needs: (device.sigmoid_backward(device.contiguous(dy), y),)
+    return y, lambda dy, needs: (device.sigmoid_backward(device.contiguous(dy), y),), (y,)
 
 
 @differentiable
@@ -424,7 +422,7 @@ def softplus(device: Device, x: Array) -> Result:
     """log(1 + eˣ), without overflow."""
     xp = device.array_module
     y = xp.logaddexp(x, x.dtype.type(0))
-    return y, lambda dy, needs: (dy * device.sigmoid(device.contiguous(x)),)
+    return y, lambda dy, needs: (dy * device.sigmoid(device.contiguous(x)),), (x,)
 
 
 @differentiable
@@ -436,7 +434,7 @@ def leaky_relu(device: Device, x: Array, negative_slope: float = 0.1) -> Result:
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         return (device.leaky_relu_backward(device.contiguous(dy), x, negative_slope),)
 
-    return y, vjp
+    return y, vjp, (x,)
 
 
 def check_fused_slope(negative_slope: float) -> None:
@@ -445,11 +443,16 @@ def check_fused_slope(negative_slope: float) -> None:
         raise ValueError(f"negative_slope is at least 0; not {negative_slope}")
 
 
-def behind_activation(device: Device, y: Array, negative_slope: float) -> Callable[[Array], Array]:
-    """From the gradient of y = activation(x) to that of x, contiguous: y > 0 where x > 0. Slope 1 needs no y, and keeps none."""
+def behind_activation(
+    device: Device, y: Array, negative_slope: float
+) -> tuple[Callable[[Array], Array], tuple[Array, ...]]:
+    """From the gradient of y = activation(x) to that of x, contiguous: y > 0 where x > 0; and what that saves.
+
+    Slope 1 needs no y, and saves none.
+    """
     if negative_slope == 1:
-        return device.contiguous
-    return lambda dy: device.leaky_relu_backward(device.contiguous(dy), y, negative_slope)
+        return device.contiguous, ()
+    return lambda dy: device.leaky_relu_backward(device.contiguous(dy), y, negative_slope), (y,)
 
 
 def relu(x: Tensor) -> Tensor:
@@ -466,7 +469,7 @@ def clip(device: Device, x: Array, low: float | None = None, high: float | None 
         inside &= x >= low
     if high is not None:
         inside &= x <= high
-    return xp.clip(x, low, high), lambda dy, needs: (dy * inside,)
+    return xp.clip(x, low, high), lambda dy, needs: (dy * inside,), (inside,)
 
 
 # -- no gradient ------------------------------------------------------------------------------------

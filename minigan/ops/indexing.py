@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from minigan.devices import Device
-from minigan.graph import VJP, Array
+from minigan.saving import Array, Result
 from minigan.tensor import Tensor, common_device, differentiable
 
 __all__ = [
@@ -13,8 +13,6 @@ __all__ = [
     "sort",
     "take_along_axis",
 ]
-
-Result = tuple[Array, VJP]
 
 
 @differentiable
@@ -29,7 +27,7 @@ def _take_along_axis(device: Device, x: Array, indices: Array, axis: int) -> Res
         xp.add.at(dx, tuple(where), dy)  # an element taken twice has the sum of both gradients
         return (dx,)
 
-    return xp.take_along_axis(x, indices, axis), vjp
+    return xp.take_along_axis(x, indices, axis), vjp, (indices,)
 
 
 def take_along_axis(x: Tensor, indices: Tensor | Any, axis: int) -> Tensor:
@@ -48,7 +46,8 @@ def take_along_axis(x: Tensor, indices: Tensor | Any, axis: int) -> Tensor:
         raise IndexError(
             f"take_along_axis: an index is outside the {length} elements of axis {axis}"
         )
-    return _take_along_axis(x, values % length if values.size else values, axis=axis)
+    wrapped = values % length if values.size else values
+    return _take_along_axis(x, Tensor(wrapped, device), axis=axis)
 
 
 @differentiable

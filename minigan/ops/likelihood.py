@@ -11,9 +11,9 @@ import numpy as np
 
 from minigan.devices import Device
 from minigan.devices.kernels import CodeTable
-from minigan.graph import VJP, Array
-from minigan.ops.elementwise import check_one_float_dtype, unbroadcast
+from minigan.ops.elementwise import _Like, check_one_float_dtype, unbroadcast
 from minigan.ops.reduction import mean, sum
+from minigan.saving import Array, Result
 from minigan.tensor import Tensor, common_device, differentiable
 
 __all__ = [
@@ -27,7 +27,6 @@ __all__ = [
     "gaussian_log_likelihood",
 ]
 
-Result = tuple[Array, VJP]
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 
 
@@ -91,7 +90,7 @@ def _code_log_likelihood(
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         return (device.scale_code_gradient(derivative, device.contiguous(dy), table),)
 
-    return values, vjp
+    return values, vjp, (derivative,)
 
 
 def code_log_likelihood(
@@ -121,9 +120,8 @@ def code_log_likelihood(
         )
     if check_codes:
         _check_categories(values, layout)
-    return _code_log_likelihood(
-        parameters, values.astype(parameters.dtype, copy=False), table=table
-    )
+    values = values.astype(parameters.dtype, copy=not isinstance(codes, Tensor))
+    return _code_log_likelihood(parameters, Tensor(values, device), table=table)
 
 
 @differentiable
@@ -141,7 +139,7 @@ def _code_consistency_information(
             for derivative, need in zip(derivatives, needs, strict=True)
         )
 
-    return values, vjp
+    return values, vjp, derivatives
 
 
 def code_consistency_information(
@@ -204,16 +202,17 @@ def categorical_log_likelihood(logits: Tensor, labels: Tensor | Any) -> Tensor:
 def _gaussian_log_likelihood(device: Device, x: Array, mean: Array, log_std: Array) -> Result:
     inverse = device.array_module.exp(-log_std)
     z = (x - mean) * inverse
+    likes = [_Like(operand) for operand in (x, mean, log_std)]
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         dmean = dy * z * inverse
         return (
-            unbroadcast(-dmean, x) if needs[0] else None,
-            unbroadcast(dmean, mean) if needs[1] else None,
-            unbroadcast(dy * (z * z - 1), log_std) if needs[2] else None,
+            unbroadcast(-dmean, likes[0]) if needs[0] else None,
+            unbroadcast(dmean, likes[1]) if needs[1] else None,
+            unbroadcast(dy * (z * z - 1), likes[2]) if needs[2] else None,
         )
 
-    return -0.5 * z * z - log_std - _HALF_LOG_2PI, vjp
+    return -0.5 * z * z - log_std - _HALF_LOG_2PI, vjp, (z, inverse)
 
 
 def gaussian_log_likelihood(
@@ -245,7 +244,7 @@ def _log_std(std: Tensor | float, like: Tensor | Any) -> Tensor | Any:
 @differentiable
 def _binary_cross_entropy(device: Device, logits: Array, targets: Array) -> Result:
     check_one_float_dtype(logits)
-    same_shape = targets.shape == logits.shape
+    like, same_shape = _Like(targets), targets.shape == logits.shape
     wide = targets if same_shape else device.array_module.broadcast_to(targets, logits.shape)
     wide = wide.astype(logits.dtype, copy=False)
     values, derivative = device.binary_cross_entropy_with_logits(
@@ -255,10 +254,10 @@ def _binary_cross_entropy(device: Device, logits: Array, targets: Array) -> Resu
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         return (
             device.multiply(device.contiguous(dy), derivative) if needs[0] else None,
-            unbroadcast(-dy * logits, targets) if needs[1] else None,
+            unbroadcast(-dy * logits, like) if needs[1] else None,
         )
 
-    return values, vjp
+    return values, vjp, (derivative, logits)
 
 
 def binary_cross_entropy_with_logits(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from minigan.devices import Device
 from minigan.devices.kernels import BatchStatistics
-from minigan.graph import VJP, Array
 from minigan.ops.elementwise import (
     behind_activation,
     check_fused_slope,
@@ -12,14 +11,13 @@ from minigan.ops.elementwise import (
     unbroadcast,
 )
 from minigan.ops.normalization import check_room
+from minigan.saving import Array, Result
 from minigan.tensor import differentiable
 
 __all__ = [
     "linear",
     "matmul",
 ]
-
-Result = tuple[Array, VJP]
 
 
 @differentiable
@@ -41,7 +39,7 @@ def matmul(device: Device, a: Array, b: Array) -> Result:
             None if db is None else unbroadcast(db, b2).reshape(b.shape),
         )
 
-    return xp.asarray(xp.matmul(a, b)), vjp
+    return xp.asarray(xp.matmul(a, b)), vjp, (a, b)
 
 
 def _matrix_product(device: Device, a: Array, b: Array) -> Result:
@@ -56,7 +54,7 @@ def _matrix_product(device: Device, a: Array, b: Array) -> Result:
             device.gemm(a, dy, transpose_a=True) if needs[1] else None,
         )
 
-    return device.gemm(a, b), vjp
+    return device.gemm(a, b), vjp, (a, b)
 
 
 @differentiable
@@ -81,17 +79,17 @@ def linear(
     check_fused_slope(negative_slope)
     check_room(statistics, (*x.shape[:-1], w.shape[1]), x.dtype)
 
-    rows, w = device.contiguous(x.reshape(-1, x.shape[-1])), device.contiguous(w)
+    shape, rows, w = x.shape, device.contiguous(x.reshape(-1, x.shape[-1])), device.contiguous(w)
     b = None if b is None else device.contiguous(b)
     y = device.gemm(rows, w, b, negative_slope=negative_slope, statistics=statistics)
-    gradient = behind_activation(device, y, negative_slope)
+    gradient, behind = behind_activation(device, y, negative_slope)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         dy = gradient(dy.reshape(-1, dy.shape[-1]))
         return (
-            device.gemm(dy, w, transpose_b=True).reshape(x.shape) if needs[0] else None,
+            device.gemm(dy, w, transpose_b=True).reshape(shape) if needs[0] else None,
             device.gemm(rows, dy, transpose_a=True) if needs[1] else None,
             device.column_sum(dy) if len(needs) > 2 and needs[2] else None,
         )
 
-    return y.reshape(*x.shape[:-1], w.shape[1]), vjp
+    return y.reshape(*x.shape[:-1], w.shape[1]), vjp, (rows, w, *behind)

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from minigan.devices import Device
 from minigan.devices.kernels import BatchStatistics
 from minigan.devices.memory import share_memory
-from minigan.graph import VJP, Array
 from minigan.ops.elementwise import check_one_float_dtype
+from minigan.saving import Array, Result
 from minigan.tensor import Tensor, common_device, differentiable
 
 __all__ = [
@@ -19,8 +19,6 @@ __all__ = [
     "batch_norm",
     "room_for_statistics",
 ]
-
-Result = tuple[Array, VJP]
 
 
 class RunningStatistics(NamedTuple):
@@ -53,7 +51,7 @@ def _normalize_batch(
         )  # fmt: skip
         return None if dx is None else dx.reshape(dy.shape), dweight, dbias
 
-    return y.reshape(x.shape), vjp
+    return y.reshape(x.shape), vjp, (rows, mean, variance, weight, bias)
 
 
 def batch_norm(

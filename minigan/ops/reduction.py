@@ -6,8 +6,8 @@ import math
 from typing import Any
 
 from minigan.devices import Device
-from minigan.graph import VJP, Array
 from minigan.ops.elementwise import check_one_float_dtype, in_kernel_dtype
+from minigan.saving import VJP, Array, Result
 from minigan.tensor import Tensor, differentiable
 
 __all__ = [
@@ -27,7 +27,6 @@ __all__ = [
     "var",
 ]
 
-Result = tuple[Array, VJP]
 Axis = int | tuple[int, ...] | None
 
 
@@ -98,7 +97,8 @@ def _whole_sum(
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         return (device.weighted_sum_backward(dy, weights, divisor, shape),)
 
-    return device.weighted_sum(device.contiguous(x), weights, divisor).reshape(result_shape), vjp
+    y = device.weighted_sum(device.contiguous(x), weights, divisor).reshape(result_shape)
+    return y, vjp, (weights,)
 
 
 @differentiable
@@ -126,7 +126,7 @@ def var(
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         return (2 * scale * deviation * dy.reshape(kept),)
 
-    return scale * xp.sum(deviation * deviation, axis=axis, keepdims=keepdims), vjp
+    return scale * xp.sum(deviation * deviation, axis=axis, keepdims=keepdims), vjp, (deviation,)
 
 
 def std(x: Tensor, axis: Axis = None, keepdims: bool = False, correction: int = 0) -> Tensor:
@@ -151,14 +151,14 @@ def _extreme(device: Device, result: Array, x: Array, axis: Axis) -> VJP:
 def max(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
     """The largest element; elements that tie share its gradient equally."""
     result = device.array_module.max(x, axis=axis, keepdims=keepdims)
-    return result, _extreme(device, result, x, axis)
+    return result, _extreme(device, result, x, axis), (result, x)
 
 
 @differentiable
 def min(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
     """The smallest element; elements that tie share its gradient equally."""
     result = device.array_module.min(x, axis=axis, keepdims=keepdims)
-    return result, _extreme(device, result, x, axis)
+    return result, _extreme(device, result, x, axis), (result, x)
 
 
 @differentiable
@@ -176,7 +176,7 @@ def prod(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) ->
         )
         return (others * dy.reshape(kept),)
 
-    return xp.prod(x, axis=axis, keepdims=keepdims), vjp
+    return xp.prod(x, axis=axis, keepdims=keepdims), vjp, (x,)
 
 
 @differentiable
@@ -202,7 +202,7 @@ def logsumexp(device: Device, x: Array, axis: Axis = None, keepdims: bool = Fals
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         return (xp.exp(x - total) * dy.reshape(kept),)
 
-    return total if keepdims else xp.squeeze(total, _axes(x.ndim, axis)), vjp
+    return total if keepdims else xp.squeeze(total, _axes(x.ndim, axis)), vjp, (x, total)
 
 
 @differentiable
@@ -215,7 +215,7 @@ def log_softmax(device: Device, x: Array, axis: int = -1) -> Result:
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         return (dy - xp.exp(y) * xp.sum(dy, axis=axis, keepdims=True),)
 
-    return y, vjp
+    return y, vjp, (y,)
 
 
 @differentiable
@@ -228,7 +228,7 @@ def softmax(device: Device, x: Array, axis: int = -1) -> Result:
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         return (y * (dy - xp.sum(dy * y, axis=axis, keepdims=True)),)
 
-    return y, vjp
+    return y, vjp, (y,)
 
 
 @differentiable
@@ -241,7 +241,7 @@ def norm(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) ->
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         return (dy.reshape(kept) * x / xp.where(y == 0, 1, y).astype(x.dtype, copy=False),)
 
-    return y if keepdims else xp.squeeze(y, _axes(x.ndim, axis)), vjp
+    return y if keepdims else xp.squeeze(y, _axes(x.ndim, axis)), vjp, (x, y)
 
 
 @differentiable

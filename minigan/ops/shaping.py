@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from minigan.devices import Device
-from minigan.graph import VJP, Array
 from minigan.ops.elementwise import _Like, in_kernel_dtype, unbroadcast
-from minigan.tensor import Tensor, differentiable, plain_index
+from minigan.saving import Array, Result
+from minigan.tensor import Tensor, differentiable, fill_index, split_index
 
 __all__ = [
     "broadcast_to",
@@ -33,8 +33,6 @@ __all__ = [
     "tile",
     "transpose",
 ]
-
-Result = tuple[Array, VJP]
 
 
 @differentiable
@@ -113,23 +111,28 @@ def broadcast_to(x: Tensor, *shape: Any) -> Tensor:
 
 
 @differentiable
-def _getitem(device: Device, x: Array, index: Any) -> Result:
+def _getitem(device: Device, x: Array, *arrays: Array, index: tuple[Any, ...]) -> Result:
+    """`index` has None... for basic parts, and `ARRAY` where the next of `arrays` goes."""
     xp = device.array_module
     shape, dtype = x.shape, x.dtype
-    if isinstance(index, slice) and x.ndim and index.step in (None, 1) and in_kernel_dtype(x):
-        return _rows(device, x, *index.indices(len(x))[:2])
-    parts = index if isinstance(index, tuple) else (index,)
-    repeats = any(isinstance(p, (list, tuple, np.ndarray, xp.ndarray)) for p in parts)
+    if len(index) == 1 and _is_run_of_rows(index[0], x):
+        return _rows(device, x, *index[0].indices(len(x))[:2])
+    whole = fill_index(index, arrays)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         dx = device.zeros(shape, dtype)
-        if repeats:  # an element taken twice has the sum of both gradients
-            xp.add.at(dx, index, dy)
+        if arrays:  # an element taken twice has the sum of both gradients
+            xp.add.at(dx, whole, dy)
         else:
-            dx[index] = dy
+            dx[whole] = dy
         return (dx,)
 
-    return x[index], vjp
+    return x[whole], vjp, arrays
+
+
+def _is_run_of_rows(part: Any, x: Array) -> bool:
+    is_run = isinstance(part, slice) and part.step in (None, 1)
+    return is_run and x.ndim > 0 and in_kernel_dtype(x)
 
 
 def _rows(device: Device, x: Array, start: int, stop: int) -> Result:
@@ -144,7 +147,8 @@ def _rows(device: Device, x: Array, start: int, stop: int) -> Result:
 def getitem(x: Tensor, index: Any) -> Tensor:
     """x[index]: slices, integers, None, ..., and arrays or tensors of integers or bool, as NumPy's."""
     try:
-        return _getitem(x, index=plain_index(index, x.device))
+        parts, arrays = split_index(index)
+        return _getitem(x, *arrays, index=parts)
     except IndexError as error:
         raise IndexError(f"getitem: {error} (shape {x.shape})") from error
 
@@ -152,7 +156,7 @@ def getitem(x: Tensor, index: Any) -> Tensor:
 @differentiable
 def _concatenate(device: Device, *arrays: Array, axis: int) -> Result:
     lengths = [a.shape[axis] for a in arrays]
-    ends = np.cumsum(lengths)
+    ends = list(itertools.accumulate(lengths))
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         before = (slice(None),) * (axis % dy.ndim)

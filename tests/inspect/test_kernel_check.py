@@ -455,7 +455,7 @@ def operation(device, x, column, scale):
     def vjp(dy, needs):
         return run("picked_backward", device.contiguous(dy), x.shape), None, None
 
-    return run("picked", x, (rows,)), vjp
+    return run("picked", x, (rows,)), vjp, (x, column, scale)
 
 
 def oracle(x, column, scale):
