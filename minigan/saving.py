@@ -89,7 +89,7 @@ def watch(
     TypeError for a rule that keeps an array which it does not declare.
     """
     tensors = [*tensors, *(("saved tensor", s) for s in saved if _is_tensor(s))]
-    declared = [_array(s) for s in saved if s is not None]
+    declared = [_array(s) for s in saved if is_array(s)]  # a number needs no watching
     for name, kept in kept_arrays(vjp):
         if not any(kept is d or share_memory(kept, d) for d in declared):
             raise TypeError(
