@@ -8,9 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import rich
-from rich.markup import escape
-
 from benchmarks import report
 from benchmarks.peers import Peer
 from minigan.errors import MiniganError
@@ -87,6 +84,9 @@ class Benchmark:
 
 def run(benchmark: Benchmark, plan: Any, write: bool) -> dict[str, Any]:
     """Measure, print, and write: not on a busy machine, whose times say little."""
+    import rich
+    from rich.markup import escape
+
     console = rich.get_console()
     circumstances = report.circumstances()
     console.print(f"{benchmark.measures} …")

@@ -12,13 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-
-import rich.table
-from rich.markup import escape
+from typing import TYPE_CHECKING, Any
 
 import minigan
 from minigan.files import replacing
+
+if TYPE_CHECKING:
+    import rich.table
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -41,6 +41,9 @@ class Table:
 
     def rich(self) -> rich.table.Table:
         """For the terminal. (Unescaped, the [bench] of an extra would be taken for a style.)"""
+        import rich.table
+        from rich.markup import escape
+
         table = rich.table.Table(
             title=self.title, caption=escape("\n".join(self.notes)), caption_justify="left"
         )
@@ -49,6 +52,16 @@ class Table:
         for row in self.rows:
             table.add_row(*map(escape, row))
         return table
+
+    def plain(self) -> str:
+        """For a terminal, by no library: columns of equal width, and each note on a line."""
+        lines = [self.columns, *self.rows]
+        widths = [max(len(line[i]) for line in lines) for i in range(len(self.columns))]
+        cells = [
+            "  ".join([line[0].ljust(widths[0]), *(text.rjust(w) for text, w in zip(line[1:], widths[1:], strict=True))])
+            for line in lines
+        ]  # fmt: skip
+        return "\n".join([self.title, *(line.rstrip() for line in cells), *self.notes])
 
     def markdown(self) -> str:
         """For a page: the title, the table, and each note as a paragraph."""
@@ -78,7 +91,7 @@ def circumstances() -> dict[str, Any]:
         "versions": {
             "python": platform.python_version(),
             "minigan": minigan.__version__,
-            **_versions(PACKAGES),
+            **versions_of(PACKAGES),
         },
     }
 
@@ -129,7 +142,8 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _versions(packages: Sequence[str]) -> dict[str, str]:
+def versions_of(packages: Sequence[str]) -> dict[str, str]:
+    """Return the installed version of each package, or "absent"."""
     found = {}
     for package in packages:
         try:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import machine, operations, plots
-from benchmarks.agreement import TOLERANCE, differences, require_agreement
+from benchmarks.agreement import DTYPES, differences, require_agreement
 from benchmarks.declaration import Benchmark, Goal, Presentation, Result, Say, Section
 from benchmarks.peers import (
     MINIGAN,
@@ -171,7 +171,7 @@ def measure(plan: Plan, say: Say = lambda line: None) -> dict[str, Any]:
 
 def _agreement(name: str, plan: Plan, say: Say) -> dict[str, dict[str, float]]:
     found = {}
-    for dtype in TOLERANCE:
+    for dtype in DTYPES:
         say(f"comparing losses and gradients with {name}, {dtype}")
         found[dtype] = differences(minigan_trainer(plan, dtype), TRAINERS[name](plan, dtype))
         require_agreement(found[dtype], dtype, name)
@@ -249,8 +249,7 @@ def _ratios_in_words(result: Result) -> list[str]:
     ]
     if result["agreement"]:
         worst = {
-            dtype: max(found[dtype] for found in result["agreement"].values())
-            for dtype in TOLERANCE
+            dtype: max(found[dtype] for found in result["agreement"].values()) for dtype in DTYPES
         }
         sentences.append(
             "From the same weights and images, all losses and gradients agree within "

@@ -173,7 +173,11 @@ class Trainer:
 
     def step(self) -> StepMetrics:
         """One update of D and Q, then one of G, on a random batch."""
-        return _read(self.launch(*self.draw()))
+        return read(self.ask())
+
+    def ask(self) -> Metrics:
+        """Launch a step on a random batch; its metrics are not waited for."""
+        return self.launch(*self.draw())
 
     def draw(self) -> tuple[torch.Tensor, ...]:
         """Real images (batch, 1, 28, 28), latents, categories and continuous codes of a step."""
@@ -242,7 +246,7 @@ class Trainer:
     def step_on_arrays(self, real: Array, latents: Array, codes: Array) -> StepMetrics:
         """The step on minigan's batch: NHWC images; a category's index is the first column of `codes`."""
         images, z, c = (torch.from_numpy(a).to(self.device) for a in (real, latents, codes))
-        return _read(self.launch(images.permute(0, 3, 1, 2), z, c[:, 0].long(), c[:, 1:]))
+        return read(self.launch(images.permute(0, 3, 1, 2), z, c[:, 0].long(), c[:, 1:]))
 
     def load(self, generator: Sequence[Array], discriminator: Sequence[Array]) -> None:
         """Overwrite the parameters of G, and those of D and Q, with minigan's."""
@@ -258,8 +262,14 @@ class Trainer:
 class GraphedTrainer(Trainer):
     """The whole step, its random batch included, as one CUDA graph: captured once, then launched whole."""
 
-    def __init__(self, images: Array, batch_size: int, dtype: torch.dtype = torch.float32) -> None:
-        super().__init__(images, batch_size, dtype, device="cuda")
+    def __init__(
+        self,
+        images: Array,
+        batch_size: int,
+        dtype: torch.dtype = torch.float32,
+        compiled: bool = False,
+    ) -> None:
+        super().__init__(images, batch_size, dtype, device="cuda", compiled=compiled)
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(
@@ -273,11 +283,25 @@ class GraphedTrainer(Trainer):
             self._metrics = self.launch(*self.draw())
 
     def step(self) -> StepMetrics:
+        return read(self.ask())
+
+    def ask(self) -> Metrics:
+        """Launch the graph; its metrics are not waited for."""
         self._graph.replay()
-        return _read(self._metrics)
+        return self._metrics
 
 
-def _read(metrics: Metrics) -> StepMetrics:
+def set_precision(precision: str) -> None:
+    """Set how float32 products are computed, "ieee" or "tf32": those of cuBLAS, cuDNN and what is compiled alike.
+
+    cuDNN's convolutions would round to TF32 if nothing were set.
+    """
+    tf32 = precision == "tf32"
+    torch.set_float32_matmul_precision("high" if tf32 else "highest")
+    torch.backends.cudnn.allow_tf32 = tf32
+
+
+def read(metrics: Metrics) -> StepMetrics:
     """The metrics on the host."""
     d_loss, g_loss, likelihoods = metrics
     bounds = [h + mean for h, mean in zip(ENTROPIES, likelihoods.tolist(), strict=True)]

@@ -455,7 +455,8 @@ def adam(
 ) -> TorchCall:
     """Changes the parameters; what is read of it are they."""
     optimizer = torch.optim.Adam(
-        list(parameters), settings.learning_rate, (settings.beta1, settings.beta2), settings.epsilon, fused=True
+        list(parameters), settings.learning_rate, (settings.beta1, settings.beta2), settings.epsilon, fused=True,
+        capturable=parameters[0].is_cuda,
     )  # fmt: skip
     for p, g, m, v in zip(parameters, gradients, first_moments, second_moments, strict=True):
         p.grad = g

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks import declaration, guard, kernels, machine, peers, plots, report
-from benchmarks.__main__ import app
+from benchmarks.commands import app
 from benchmarks.cost import Cost, Roofline, arrays_in, call_cost
 from minigan.devices import get_device
 from minigan.devices.kernels import (

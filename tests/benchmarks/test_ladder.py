@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 import minigan as mg
 from benchmarks import report
-from benchmarks.__main__ import app
+from benchmarks.commands import app
 from benchmarks.ladder import LADDERS, adam, batch_norm, code_log_likelihood, conv2d, gpu, run
 from benchmarks.ladder.steps import (
     Ladder,

@@ -26,7 +26,7 @@ from benchmarks import (
     step,
     timing,
 )
-from benchmarks.__main__ import app
+from benchmarks.commands import app
 from minigan.devices import get_device
 
 OWN, EAGER, COMPILED, GRAPHS = (peer.name for peer in step.PEERS)
@@ -284,7 +284,7 @@ def own_threads() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("own_threads")
-@pytest.mark.parametrize("dtype", list(agreement.TOLERANCE))
+@pytest.mark.parametrize("dtype", agreement.DTYPES)
 def test_both_libraries_take_the_same_step(dtype: str) -> None:
     pytest.importorskip("torch")
     plan = step.Plan(batch_size=16)

@@ -31,10 +31,12 @@ from fake_cupy.machine import (
     CompileException,
     CUDADriverError,
     CUDARuntimeError,
+    Event,
     Graph,
     Machine,
     OutOfMemoryError,
     Stream,
+    get_elapsed_time,
 )
 from fake_cupy.memory import Memory, MemoryPointer, MemoryPool, UnownedMemory
 
@@ -137,6 +139,7 @@ def make_cupy(machine: Machine) -> ModuleType:
             MemoryPool=lambda allocator=None: MemoryPool(machine, allocator),
             Memory=lambda size: Memory(machine, size),
             UnownedMemory=UnownedMemory, MemoryPointer=MemoryPointer,
+            Event=lambda: Event(machine), get_elapsed_time=get_elapsed_time,
             get_current_stream=lambda: machine.stream, using_allocator=using_allocator,
             memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
             compiler=SimpleNamespace(CompileException=CompileException),

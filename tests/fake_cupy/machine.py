@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -128,3 +129,21 @@ class Graph:
         assert (stream or self.machine.stream).capturing is None
         for run in self.recorded:
             run()
+
+
+class Event:
+    """A mark in a stream. All is computed at once here, so its times are the host's."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine, self.at = machine, 0.0
+
+    def record(self, stream: Stream | None = None) -> None:
+        assert (stream or self.machine.stream).capturing is None
+        self.at = time.perf_counter()
+
+    def synchronize(self) -> None:
+        self.machine.wait()
+
+
+def get_elapsed_time(start_event: Event, end_event: Event) -> float:
+    return (end_event.at - start_event.at) * 1e3

@@ -1,0 +1,291 @@
+"""The commands of ``python -m benchmarks``, but for ``gpu``: measure minigan against other libraries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import rich
+import typer
+from rich.markup import escape
+
+from benchmarks import (
+    account,
+    batch,
+    declaration,
+    guard,
+    information,
+    kernels,
+    mnist,
+    report,
+    resources,
+    scenes,
+    step,
+)
+from benchmarks.ladder import LADDERS
+from benchmarks.ladder import run as ladder_run
+from minigan.devices import get_device
+from minigan.devices.kernels import KERNELS
+from minigan.devices.sources import kernel_sources
+from minigan.errors import MiniganError
+from minigan.infogan.experiments import EXPERIMENTS
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+
+CORES = report.available_cores()
+Threads = Annotated[int, typer.Option(min=1, max=CORES, help="threads of each library")]
+BatchSize = Annotated[int, typer.Option(min=2)]
+Rounds = Annotated[int, typer.Option(min=1, help="turns that each contender gets")]
+Steps = Annotated[int, typer.Option(min=1, help="training steps in a turn")]
+Pause = Annotated[float, typer.Option(min=0, help="seconds before each turn")]
+DeviceName = Annotated[str, typer.Option("--device", help="cpu or cuda")]
+Write = Annotated[bool, typer.Option(help="write results/, the plots and the pages' tables")]
+Note = Annotated[str, typer.Option(help="what else is to be known of these runs")]
+
+BENCHMARKS = (step.BENCHMARK, batch.BENCHMARK, kernels.BENCHMARK, information.BENCHMARK)
+
+
+@app.command("step")
+def compare_steps(
+    rounds: Rounds = 20,
+    steps: Steps = 3,
+    pause: Pause = 0.3,
+    threads: Threads = CORES,
+    batch_size: BatchSize = 128,
+    device: DeviceName = "cpu",
+    write: Write = True,
+) -> None:
+    """One InfoGAN training step on MNIST, against PyTorch's: eager, compiled, as a CUDA graph."""
+    plan = step.Plan(batch_size, threads, rounds, steps, pause, _device(device))
+    declaration.run(step.BENCHMARK, plan, write)
+
+
+@app.command("gpu")
+def measure_gpu() -> None:
+    """Check and measure all that needs a GPU, in pieces of minutes; `gpu --help` says how."""
+    from benchmarks.gpu.command import main as run_gpu
+
+    raise SystemExit(run_gpu([]))
+
+
+@app.command("batch")
+def scale_batches(
+    batch_sizes: Annotated[
+        str, typer.Option(help="separated by commas")
+    ] = "32,64,128,256,512,1024",
+    rounds: Rounds = 7,
+    steps: Steps = 1,
+    pause: Pause = 0.3,
+    threads: Threads = CORES,
+    device: DeviceName = "cpu",
+    write: Write = True,
+) -> None:
+    """The step's cost against its batch size: the line a + b·n, and how far from it each size is."""
+    sizes = _numbers(batch_sizes, "batch sizes", least=2)
+    if len(sizes) < 3:
+        raise typer.BadParameter("two batch sizes lie on a line always: give three or more")
+    plan = batch.Plan(sizes, threads, rounds, steps, pause, _device(device))
+    declaration.run(batch.BENCHMARK, plan, write)
+
+
+@app.command("information")
+def cost_of_information(
+    rounds: Rounds = 20,
+    steps: Steps = 3,
+    pause: Pause = 0.3,
+    threads: Threads = CORES,
+    batch_size: BatchSize = 128,
+    device: DeviceName = "cpu",
+    write: Write = True,
+) -> None:
+    """What L_I costs: a step of InfoGAN over one of the same GAN, which has no Q."""
+    plan = information.Plan(batch_size, threads, rounds, steps, pause, _device(device))
+    declaration.run(information.BENCHMARK, plan, write)
+
+
+@app.command("kernels")
+def compare_kernels(
+    name: Annotated[
+        str | None, typer.Argument(help="a kernel of the contract; without, all")
+    ] = None,
+    experiment: Annotated[
+        str, typer.Option(help="one, several separated by commas, or all")
+    ] = "mnist",
+    batch_sizes: Annotated[
+        str, typer.Option(help="separated by commas; tables show the first")
+    ] = "128",
+    threads: Annotated[str, typer.Option(help="separated by commas; tables show the most")] = str(
+        CORES
+    ),
+    rounds: Rounds = 7,
+    pause: Pause = 0.1,
+    device: DeviceName = "cpu",
+    write: Write = True,
+) -> None:
+    """Every kernel at InfoGAN's shapes, against a library's call, and their place under the roofline."""
+    if name is not None and name not in KERNELS:
+        raise typer.BadParameter(f"'{name}' is no kernel; there is {', '.join(KERNELS)}")
+    names = tuple(EXPERIMENTS) if experiment == "all" else tuple(experiment.split(","))
+    plan = kernels.Plan(
+        names, name, _numbers(threads, "threads", least=1, most=CORES),
+        _numbers(batch_sizes, "batch sizes", least=2), rounds, pause=pause, device=_device(device),
+    )  # fmt: skip
+    declaration.run(kernels.BENCHMARK, plan, write and name is None)
+
+
+@app.command("guard")
+def guard_ratios(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="step, batch, kernels, information; without, those kept"),
+    ] = None,
+    rounds: Annotated[int | None, typer.Option(min=1, help="instead of the kept result's")] = None,
+) -> None:
+    """Measure again what benchmarks/results keep, and exit with 1 if a ratio is worse than their spread permits."""
+    known = {benchmark.name: benchmark for benchmark in BENCHMARKS}
+    if unknown := set(names or ()) - set(known):
+        raise typer.BadParameter(f"'{unknown.pop()}' is not one of {', '.join(known)}")
+    chosen = (
+        [known[n] for n in names] if names else [b for b in BENCHMARKS if b.result_path.exists()]
+    )
+    worse = guard.run(chosen, rounds)
+    for sentence in worse:
+        rich.print(f"[red]worse:[/] {escape(sentence)}")
+    raise SystemExit(1 if worse else 0)
+
+
+def _numbers(text: str, what: str, least: int, most: int = 10**6) -> tuple[int, ...]:
+    """Numbers separated by commas; a BadParameter in one sentence if they are not that."""
+    try:
+        numbers = tuple(int(number) for number in text.split(","))
+    except ValueError:
+        raise typer.BadParameter(f"{what} are numbers separated by commas, not '{text}'") from None
+    if not all(least <= number <= most for number in numbers):
+        raise typer.BadParameter(f"{what} are from {least} to {most:,}, not {text}")
+    return numbers
+
+
+def _device(name: str) -> str:
+    """The emulated device is for reading and checking: its times say nothing."""
+    if name not in ("cpu", "cuda"):
+        raise typer.BadParameter(f"what is timed is 'cpu' or 'cuda', not '{name}'")
+    get_device(name)
+    return name
+
+
+@app.command()
+def memory(
+    name: str, threads: Threads = 1, batch_size: BatchSize = 128, device: DeviceName = "cpu"
+) -> None:
+    """Train for a few steps in this process, and print its peak of resident memory in MiB."""
+    if name not in step.TRAINERS:
+        raise typer.BadParameter(f"'{name}' is not one of {', '.join(step.TRAINERS)}")
+    plan = step.Plan(batch_size, threads, device=device)
+    print(step.peak_memory_of_training(name, plan))
+
+
+@app.command("mnist")
+def tabulate_mnist(
+    sweep: Annotated[
+        Path | None,
+        typer.Argument(
+            help="the directory of a `minigan sweep mnist [--preset NAME]`; without, what results/ has"
+        ),
+    ] = None,
+    note: Note = "",
+) -> None:
+    """The runs of a sweep that have ended: L_I, agreement and unsupervised error into the results and the pages."""
+    if sweep is None:
+        mnist.write_pages()
+    else:
+        mnist.write(sweep, note)
+    for values in mnist.kept().values():
+        rich.get_console().print(mnist.run_table(values).rich())
+    rich.get_console().print(mnist.recipe_table(mnist.kept()).rich())
+
+
+@app.command("scenes")
+def tabulate_scenes(
+    sweep: Annotated[
+        Path | None,
+        typer.Argument(
+            help="the directory of a `minigan sweep faces --data scenes`; without, what results/ has"
+        ),
+    ] = None,
+    note: Note = "",
+) -> None:
+    """The runs of a sweep on rendered scenes that have ended: MIG, FactorVAE score, SAP and DCI into the results and the page."""
+    if sweep is None:
+        scenes.write_pages()
+    else:
+        scenes.write(sweep, note)
+    for values in scenes.kept():
+        rich.get_console().print(scenes.run_table(values).rich())
+
+
+@app.command("resources")
+def kernel_resources(architecture: str = "sm_90") -> None:
+    """Registers and shared memory of every CUDA kernel, compiled for an architecture; needs no GPU."""
+    table = resources.table(architecture)
+    rich.get_console().print(table.rich())
+    report.rewrite_section(kernel_sources() / "README.md", "resources", table.markdown())
+
+
+@app.command("account")
+def account_of_a_step(batch_size: BatchSize = 128) -> None:
+    """The least bytes and operations of each kernel in one MNIST step, and a model of their time; needs no GPU."""
+    table = account.table(batch_size)
+    rich.get_console().print(table.rich())
+    report.rewrite_section(kernel_sources() / "README.md", "account", table.markdown())
+
+
+@app.command("ladder")
+def climb(
+    names: Annotated[
+        list[str] | None, typer.Argument(help=f"of {', '.join(LADDERS)}; none is all")
+    ] = None,
+    device: Annotated[str, typer.Option(help="whose kernels: cuda or cpu")] = "cuda",
+    write: Annotated[bool, typer.Option(help="write the results and the page's table")] = True,
+) -> None:
+    """A kernel's steps from the naive one to the one in use: what each costs. The CUDA kernels' need no GPU."""
+    if device not in ("cuda", "cpu"):
+        raise typer.BadParameter(f"'{device}' is neither cuda nor cpu")
+    for name in names or LADDERS:
+        if name not in LADDERS:
+            raise typer.BadParameter(f"'{name}' is not one of {', '.join(LADDERS)}")
+        (_climb_cuda if device == "cuda" else _climb_cpu)(name, write)
+
+
+def _climb_cuda(name: str, write: bool) -> None:
+    result = {**report.circumstances(), **ladder_run.measure_cuda(LADDERS[name])}
+    table = ladder_run.cuda_table(LADDERS[name], result)
+    rich.get_console().print(table.rich())
+    if write:
+        report.write_json(
+            report.RESULTS / f"ladder-{name}.json", {"benchmark": f"ladder {name}", **result}
+        )
+        report.rewrite_section(kernel_sources() / "README.md", f"ladder {name}", table.markdown())
+
+
+def _climb_cpu(name: str, write: bool) -> None:
+    circumstances = report.circumstances()
+    result = {**circumstances, **ladder_run.measure_cpu(LADDERS[name])}
+    table = ladder_run.cpu_table(LADDERS[name], result)
+    rich.get_console().print(table.rich())
+    if report.is_busy(circumstances):
+        rich.print("[yellow]Not written: other work slowed the steps, not equally.[/]")
+    elif write:
+        report.write_json(
+            report.RESULTS / f"ladder-{name}-cpu.json",
+            {"benchmark": f"ladder {name} cpu", **result},
+        )
+        page = report.ROOT / "docs" / "performance.md"
+        report.rewrite_section(page, f"ladder {name}", table.markdown())
+
+
+def main() -> None:
+    try:
+        app()
+    except MiniganError as error:
+        rich.print(f"[red]error:[/] {escape(str(error))}")
+        raise SystemExit(2) from None
