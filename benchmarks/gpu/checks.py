@@ -48,7 +48,7 @@ def run_self_test(context: Context) -> Values:
 
 
 def self_test_table(parts: Mapping[str, Values]) -> Table | None:
-    """How many checks passed."""
+    """Return how many checks passed."""
     values = next(iter(parts.values()))["values"]
     rows = [["all kernels and steps", str(len(values["checks"])), f"{values['seconds']:.1f}"]]
     return Table("The self-test on a GPU", ("", "checks passed", "s"), rows, [measured_by(parts)])
@@ -94,7 +94,7 @@ def run_tests(context: Context, path: Path) -> Values:
 
 
 def tests_table(parts: Mapping[str, Values]) -> Table | None:
-    """A row a file."""
+    """Return a row for each file."""
     rows = [
         [name, str(part["values"].get("passed", 0)), str(part["values"].get("skipped", 0))]
         for name, part in parts.items()
@@ -140,7 +140,7 @@ def summary_of_sanitizer(output: str) -> int | None:
 
 
 def sanitizer_table(parts: Mapping[str, Values]) -> Table | None:
-    """A row a tool."""
+    """Return a row for each tool."""
     rows = [[name, str(part["values"]["errors"])] for name, part in parts.items()]
     columns = ("tool", "errors in plain and captured training steps")
     return Table("compute-sanitizer", columns, rows, [measured_by(parts)])

@@ -73,7 +73,7 @@ class Waiting:
 
 
 def minigan(context: Context, precision: str, capture: bool = True) -> Contender:
-    """minigan's step: captured as one graph, or launched kernel by kernel."""
+    """Return minigan's step: captured as one graph, or launched kernel by kernel."""
     from minigan.infogan.training import Trainer
 
     trainer = Trainer(settings_of(context, precision), images(context), capture=capture)
@@ -97,22 +97,22 @@ def minigan(context: Context, precision: str, capture: bool = True) -> Contender
 
 
 def torch_eager(context: Context, precision: str) -> Contender:
-    """PyTorch's step, operation by operation."""
+    """Return PyTorch's step, operation by operation."""
     return _of_torch(context, precision, graph=False, compiled=False)
 
 
 def torch_compiled(context: Context, precision: str) -> Contender:
-    """PyTorch's step by torch.compile."""
+    """Return PyTorch's step by torch.compile."""
     return _of_torch(context, precision, graph=False, compiled=True)
 
 
 def torch_graph(context: Context, precision: str) -> Contender:
-    """PyTorch's step as one CUDA graph."""
+    """Return PyTorch's step as one CUDA graph."""
     return _of_torch(context, precision, graph=True, compiled=False)
 
 
 def torch_compiled_graph(context: Context, precision: str) -> Contender:
-    """PyTorch's step by torch.compile, as one CUDA graph."""
+    """Return PyTorch's step by torch.compile, as one CUDA graph."""
     return _of_torch(context, precision, graph=True, compiled=True)
 
 
@@ -145,7 +145,7 @@ def _of_torch(context: Context, precision: str, graph: bool, compiled: bool) -> 
 
 
 def jax(context: Context, precision: str) -> Contender:
-    """JAX's step, one compiled function."""
+    """Return JAX's step, one compiled function."""
     library = need("jax")
     need("jaxlib")
     if library.default_backend() != "gpu" and not context.small:

@@ -99,7 +99,7 @@ def _microseconds(device: Any, launch: Launch, small: bool) -> float:
 
 
 def table(parts: Mapping[str, Values]) -> Table | None:
-    """A row a CUDA kernel, those that take longest first."""
+    """Return a row for each CUDA kernel, those that take longest first."""
     rows = []
     for name, part in parts.items():
         values = part["values"]

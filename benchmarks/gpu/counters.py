@@ -77,7 +77,7 @@ GPU, PROFILER = "Nsight Compute", "minigan profile"
 
 
 def table(parts: Mapping[str, Values]) -> Table | None:
-    """A row a kernel that both have counted."""
+    """Return a row for each kernel that both have counted."""
     if not {GPU, PROFILER} <= set(parts):
         return None
     measured, emulated = (parts[name]["values"]["kernels"] for name in (GPU, PROFILER))

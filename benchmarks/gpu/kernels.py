@@ -148,7 +148,7 @@ def _parts() -> list[Part]:
 
 
 def table(parts: Mapping[str, Values]) -> Table | None:
-    """A row for each kernel and precision: its calls in a step added up."""
+    """Return a row for each kernel and precision: its calls in a step added up."""
     rows = []
     for name, part in parts.items():
         calls = part["values"]["calls"]

@@ -48,7 +48,7 @@ class Session:
         return not any(self._is_left(piece) for piece in self.pieces)
 
     def _is_left(self, piece: Piece) -> bool:
-        """Whether a later call could measure more: not what is absent here."""
+        """Return whether a later call could measure more: not what is absent here."""
         known = Results(self.folder, piece.name).read()
         parts = [known.get(part.name) for part in piece.parts]
         return any(
@@ -117,7 +117,7 @@ class Session:
 
 
 def _is_fresh(part: Values | None) -> bool:
-    """Whether a part has never come to a result, by whatever code."""
+    """Return whether a part has never come to a result, by whatever code."""
     return part is None or part["state"] in (STARTED, FAILED)
 
 

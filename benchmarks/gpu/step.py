@@ -156,7 +156,7 @@ def _parts() -> list[Part]:
 
 
 def table(parts: Mapping[str, Values]) -> Table | None:
-    """A row for each way to take the step, in each precision."""
+    """Return a row for each way to take the step, in each precision."""
     rows = []
     for label in PRECISIONS:
         own = parts.get(f"{label}, {MINIGAN}", {}).get("values", {})

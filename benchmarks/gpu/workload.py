@@ -39,7 +39,7 @@ def take_steps(device: str, small: bool, capture: bool, steps: int) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """``steps``: plain ones, then captured ones. ``one``: a single plain step."""
+    """Take ``steps``: plain ones, then captured ones. ``one``: a single plain step."""
     kind, small = arguments[0], "--small" in arguments
     if kind == "one":
         take_steps("cuda", small, capture=False, steps=1)
