@@ -46,7 +46,7 @@ KERNEL column_sum_parts(const real* __restrict__ x, real* __restrict__ partial, 
     const int begin = int((long long)rows * part / parts), end = int((long long)rows * (part + 1) / parts);
     real sum = 0;
     if (column < columns)
-        for (int row = begin + threadIdx.y; row < end; row += blockDim.y) sum += x[(long long)row * columns + column];
+        sum = blocked_sum([&](long long row) { return x[row * columns + column]; }, begin + threadIdx.y, end, blockDim.y);
     sums[threadIdx.y][threadIdx.x] = sum;
     __syncthreads();
     if (threadIdx.y == 0 && column < columns) {

@@ -13,9 +13,15 @@ typedef REAL real;
 constexpr int kWarp = 32;
 constexpr unsigned kAllLanes = 0xffffffffu;
 
-// The activation of minigan's kernels: the identity for slope 1, ReLU for 0, the paper's leaky ReLU for 0.1.
-__device__ __forceinline__ real leaky(real x, real slope) { return x > real(0) ? x : slope * x; }
-__device__ __forceinline__ real leaky_gradient(real dy, real x, real slope) { return x > real(0) ? dy : slope * dy; }
+// slope·value, and 0 for slope 0 even where the value is infinite.
+__device__ __forceinline__ real damp(real value, real slope) { return slope == real(0) ? real(0) : slope * value; }
+
+// The activation of minigan's kernels: the identity for slope 1, ReLU for 0, the paper's leaky ReLU for 0.1. NaN stays NaN.
+__device__ __forceinline__ real leaky(real x, real slope) { return x < real(0) ? damp(x, slope) : x; }
+// dy behind the activation. As in PyTorch, x = 0 is on the left side; at NaN the factor is the slope, but 1 for ReLU.
+__device__ __forceinline__ real leaky_gradient(real dy, real x, real slope) {
+    return x > real(0) || (slope == real(0) && !(x <= real(0))) ? dy : damp(dy, slope);
+}
 
 // What is done to a product's sums before they are stored.
 struct Epilogue {
@@ -26,6 +32,23 @@ struct Epilogue {
         return leaky(bias != nullptr ? sum + bias[column] : sum, slope);
     }
 };
+
+// Σ value(i), i = begin, begin + step, … below end, in blocks of 64 and blocks of 64 of those: an element takes part in at most
+// 128 + count / 4096 additions, so that rounding stays small. (Compensated sums would make NaN of ∞.)
+template <class Value>
+__device__ __forceinline__ real blocked_sum(const Value& value, long long begin, long long end, long long step) {
+    real total = 0;
+    for (long long i = begin; i < end;) {
+        real outer = 0;
+        for (int k = 0; k < 64 && i < end; ++k) {
+            real inner = 0;
+            for (int j = 0; j < 64 && i < end; ++j, i += step) inner += value(i);
+            outer += inner;
+        }
+        total += outer;
+    }
+    return total;
+}
 
 // Σ of the parts (parts, size) of element i, in order.
 __device__ __forceinline__ real sum_of_parts(const real* partial, int parts, long long size, long long i) {

@@ -11,10 +11,8 @@ constexpr int kBlock = 256;
 KERNEL weighted_sum(const real* __restrict__ x, const real* __restrict__ weights, real* __restrict__ result,
                     real divisor, int columns, long long n) {
     __shared__ real warps[kBlock / kWarp];
-    real sum = 0;
-    for (long long i = grid_index(); i < n; i += grid_stride())
-        sum += weights == nullptr ? x[i] : x[i] * weights[i % columns];
-    sum = warp_sum(sum);
+    const auto value = [&](long long i) { return weights == nullptr ? x[i] : x[i] * weights[i % columns]; };
+    real sum = warp_sum(blocked_sum(value, grid_index(), n, grid_stride()));
     if (threadIdx.x % kWarp == 0) warps[threadIdx.x / kWarp] = sum;
     __syncthreads();
     if (threadIdx.x != 0) return;

@@ -363,11 +363,11 @@ class Device:
 
     @kernel
     def leaky_relu(self, x: Array, negative_slope: float) -> Array:
-        """y = x if x > 0 else negative_slope·x."""
+        """y = x if x > 0 else negative_slope·x, and 0 for slope 0, of −∞ too. NaN stays NaN."""
 
     @kernel
     def leaky_relu_backward(self, dy: Array, x: Array, negative_slope: float) -> Array:
-        """dx = dy if x > 0 else negative_slope·dy."""
+        """dx = dy if x > 0 else negative_slope·dy, and 0 for slope 0, of ±∞ too."""
 
     @kernel
     def sigmoid(self, x: Array) -> Array:

@@ -99,9 +99,10 @@ class CPU(Device):
         # Rows of few columns are added several side by side.
         side_by_side = math.gcd(x.shape[0], max(1, _WIDE_ROW // max(1, columns)))
         x = x.reshape(x.shape[0] // side_by_side, side_by_side * columns)
-        partial = self.empty((2, thread_count(), x.shape[1]), x.dtype)
-        result = self.empty((columns,), x.dtype)
-        linear.column_sum(x, partial[0], partial[1], result)
+        threads, result = thread_count(), self.empty((columns,), x.dtype)
+        levels = linear.levels(-(-x.shape[0] // threads))
+        sums = self.empty((threads, levels, x.shape[1]), x.dtype)
+        linear.column_sum(x, sums, self.empty((threads, x.shape[1]), x.dtype), result)
         return result
 
     def conv2d(

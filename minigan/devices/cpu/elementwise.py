@@ -8,11 +8,26 @@ from numba import prange
 from minigan.devices.cpu.compile import compiled, parallel
 
 
+@compiled
+def leaky(x, slope):
+    """The activation of minigan's kernels. Slope 0 makes 0 of −∞; NaN stays NaN."""
+    below = slope * x if slope != 0 else slope
+    return below if x < 0 else x
+
+
+@compiled
+def leaky_gradient(dy, x, slope):
+    """dy behind the activation. As in PyTorch, x = 0 is on the left side; at NaN the factor is the slope, but 1 for ReLU."""
+    if slope == 0:
+        return slope if x <= 0 else dy
+    return dy if x > 0 else slope * dy
+
+
 @parallel
 def leaky_relu(x, slope, y):
-    negative = x.dtype.type(slope)
+    negative_slope = x.dtype.type(slope)
     for i in prange(x.size):
-        y[i] = x[i] if x[i] > 0 else negative * x[i]
+        y[i] = leaky(x[i], negative_slope)
 
 
 @compiled
@@ -20,18 +35,17 @@ def activate(y, at, count, slope):
     """y ← the activation of y, of `count` elements from `at` on; `y` is flat."""
     if slope == 1:
         return
-    negative = y.dtype.type(slope)
+    negative_slope = y.dtype.type(slope)
     run = y[at : at + count]
     for i in range(count):
-        value = run[i]
-        run[i] = value if value > 0 else negative * value
+        run[i] = leaky(run[i], negative_slope)
 
 
 @parallel
 def leaky_relu_backward(dy, x, slope, dx):
-    negative = x.dtype.type(slope)
+    negative_slope = x.dtype.type(slope)
     for i in prange(x.size):
-        dx[i] = dy[i] if x[i] > 0 else negative * dy[i]
+        dx[i] = leaky_gradient(dy[i], x[i], negative_slope)
 
 
 @parallel

@@ -50,33 +50,72 @@ def gemm(transpose_a, transpose_b, a, b, bias, slope, c, grid_rows, grid_columns
             activate(c.reshape(-1), row * n + n0, n1 - n0, slope)
 
 
+BLOCK = 32  # rows that are added one after another
+
+
+def levels(rows: int) -> int:
+    """How many rows of `sums` `add_column_sums` needs for so many rows of x."""
+    return 2 + (-(-rows // BLOCK)).bit_length()
+
+
 @compiled
-def add_column_sums(x, r0, r1, total, block):
-    """total += Σ x[r0:r1] by blocks of rows, so that rounding grows with the block, not the height."""
-    columns = x.shape[1]
-    for b0 in range(r0, r1, 128):
-        block[:] = 0
-        for row in range(b0, min(b0 + 128, r1)):
-            for column in range(columns):
-                block[column] += x[row, column]
-        for column in range(columns):
-            total[column] += block[column]
+def add_column_sums(x, r0, r1, sums):
+    """sums[0] = Σ x[r0:r1], pairwise: blocks of rows, pairs of blocks, pairs of those.
+
+    The blocks are counted in binary: sums[1 + i] waits for its partner while bit i of the count is 1. So an element takes
+    part in at most 31 + log₂(blocks) + 1 additions.
+    """
+    total = sums[0]
+    blocks = -(-(r1 - r0) // BLOCK)
+    for b in range(blocks):
+        total[:] = 0
+        for row in range(r0 + b * BLOCK, min(r0 + (b + 1) * BLOCK, r1)):
+            for column in range(total.size):
+                total[column] += x[row, column]
+        level = 1
+        while (b >> (level - 1)) & 1:
+            _add_row(total, sums[level])
+            level += 1
+        sums[level] = total
+    total[:] = 0
+    for level in range(1, sums.shape[0]):
+        if (blocks >> (level - 1)) & 1:
+            _add_row(total, sums[level])
+
+
+@compiled
+def _add_row(total, row):
+    for column in range(total.size):
+        total[column] += row[column]
+
+
+@compiled
+def add_pairwise(rows):
+    """rows[0] = Σ rows: the second half is added to the first until one is left."""
+    count = rows.shape[0]
+    while count > 1:
+        half = (count + 1) // 2
+        for i in range(count - half):
+            _add_row(rows[i], rows[half + i])
+        count = half
 
 
 @parallel
-def column_sum(x, partial, work, result):
-    """Σ over rows: one partial sum a thread, added in the order of the threads. A row of `x` may hold several, side by side."""
-    rows, width = x.shape
-    columns = result.size
-    threads = partial.shape[0]
+def column_sum(x, sums, parts, result):
+    """Σ over rows, pairwise: a part a thread, then the parts. A row of `x` may hold several, side by side.
+
+    `sums` is (threads, levels, columns of x), and `parts` (threads, columns of x).
+    """
+    rows = x.shape[0]
+    threads = parts.shape[0]
     for t in prange(threads):
-        partial[t] = 0
-        add_column_sums(x, rows * t // threads, rows * (t + 1) // threads, partial[t], work[t])
-    for column in range(
-        columns
-    ):  # no expression of arrays, which would be a parallel region of its own
-        total = result.dtype.type(0)
-        for t in range(threads):
-            for side in range(column, width, columns):
-                total += partial[t, side]
-        result[column] = total
+        add_column_sums(x, rows * t // threads, rows * (t + 1) // threads, sums[t])
+        parts[t] = sums[t, 0]
+    _finish_column_sum(parts, result)
+
+
+@compiled
+def _finish_column_sum(parts, result):
+    rows = parts.reshape(-1, result.size)
+    add_pairwise(rows)
+    result[:] = rows[0]

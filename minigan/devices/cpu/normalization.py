@@ -14,6 +14,7 @@ import numpy as np
 from numba import prange
 
 from minigan.devices.cpu.compile import compiled, parallel
+from minigan.devices.cpu.elementwise import leaky, leaky_gradient
 
 
 @compiled
@@ -92,7 +93,7 @@ def normalize(x, mean, variance, weight, bias, epsilon, slope, parts, y):
     """y = activation(weight·(x − mean)/√(variance + ε) + bias)."""
     groups, channels = mean.shape
     rows = x.shape[0] // groups
-    negative = x.dtype.type(slope)
+    negative_slope = x.dtype.type(slope)
     for t in prange(groups * parts):
         group, part = t // parts, t % parts
         scale = weight * _inverse_deviation(variance[group], epsilon)
@@ -100,11 +101,11 @@ def normalize(x, mean, variance, weight, bias, epsilon, slope, parts, y):
         for row in range(r0, group * rows + rows * (part + 1) // parts):
             for c in range(channels):
                 value = (x[row, c] - mean[group, c]) * scale[c] + bias[c]
-                y[row, c] = value if value > 0 else negative * value
+                y[row, c] = leaky(value, negative_slope)
 
 
 @compiled
-def _gradient_sums(dy, x, mean, inverse, scale, bias, negative, r0, r1, sums, work):
+def _gradient_sums(dy, x, mean, inverse, scale, bias, slope, r0, r1, sums, work):
     """sums[0] = Σ g and sums[1] = Σ g·x̂ over rows r0 … r1, where g is dy behind the activation."""
     channels = x.shape[1]
     sums[:] = 0
@@ -114,7 +115,7 @@ def _gradient_sums(dy, x, mean, inverse, scale, bias, negative, r0, r1, sums, wo
             for c in range(channels):
                 deviation = x[row, c] - mean[c]
                 value = deviation * scale[c] + bias[c]
-                g = dy[row, c] if value > 0 else negative * dy[row, c]
+                g = leaky_gradient(dy[row, c], value, slope)
                 work[0, c] += g
                 work[1, c] += g * (deviation * inverse[c])
         for c in range(channels):
@@ -144,12 +145,12 @@ def backward(
     groups, channels = mean.shape
     parts = part_sums.shape[0] // groups
     rows = x.shape[0] // groups
-    negative = x.dtype.type(slope)
+    negative_slope = x.dtype.type(slope)
     for t in prange(groups * parts):
         group, part = t // parts, t % parts
         inverse = _inverse_deviation(variance[group], epsilon)
         _gradient_sums(
-            dy, x, mean[group], inverse, weight * inverse, bias, negative,
+            dy, x, mean[group], inverse, weight * inverse, bias, negative_slope,
             group * rows + rows * part // parts, group * rows + rows * (part + 1) // parts,
             part_sums[t], work[t],
         )  # fmt: skip
@@ -166,6 +167,6 @@ def backward(
                 for c in range(channels):
                     deviation = x[row, c] - mean[group, c]
                     value = deviation * scale[c] + bias[c]
-                    g = dy[row, c] if value > 0 else negative * dy[row, c]
+                    g = leaky_gradient(dy[row, c], value, negative_slope)
                     normalized = deviation * inverse[c]
                     dx[row, c] = scale[c] * (g - mean_g[c] - normalized * mean_gx[c])
