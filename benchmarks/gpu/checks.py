@@ -1,4 +1,4 @@
-"""Is what the GPU computes right? The self-test, the tests that are marked `gpu`, and NVIDIA's compute-sanitizer."""
+"""Is the GPU right? The self-test, the tests that are marked `gpu`, and NVIDIA's compute-sanitizer."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def workload(context: Context, kind: str = "steps") -> list[str]:
 
 
 def run(command: Sequence[str], context: Context) -> tuple[int, str]:
-    """Run a program in the checkout, and return its exit code and what it printed."""
+    """Run a program in the checkout, and return its exit code and its output."""
     limit = min(context.left(), 3600.0)
     try:
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""The options of ``python -m benchmarks gpu``. It needs no package but what a training step needs."""
+"""The options of ``python -m benchmarks gpu``. It needs no more packages than a training step."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     names = [piece.name for piece in PIECES]
     parser.add_argument("--minutes", type=float, default=9, help="stop after so many; 9")
-    parser.add_argument("--list", action="store_true", help="show the pieces, and what is done")
+    parser.add_argument("--list", action="store_true", help="show the pieces, and which parts are done")
     parser.add_argument("--only", action="append", choices=names, metavar="NAME",
                         help=f"measure this piece; may be given again: {', '.join(names)}")  # fmt: skip
     parser.add_argument("--resume", action=argparse.BooleanOptionalAction, default=True,
@@ -80,7 +80,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _list(options: argparse.Namespace) -> int:
-    """Show the pieces; without a GPU, what one has measured before."""
+    """Show the pieces; without a GPU, the results of an earlier one."""
     try:
         now = results.circumstances(options.small)
     except DeviceError as error:

@@ -36,7 +36,7 @@ class Contender:
 
 
 def settings_of(context: Context, precision: str = "ieee", dtype: str = "float32") -> Settings:
-    """Return the paper's MNIST on the GPU, or what a stand-in for one can bear."""
+    """Return the paper's MNIST on the GPU, or sizes that a stand-in for one can bear."""
     base = SMALL if context.small else MNIST
     return dataclasses.replace(base, device="cuda", float32_precision=precision, dtype=dtype)
 

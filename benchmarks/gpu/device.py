@@ -52,7 +52,7 @@ def why_no_gpu(name: str) -> str | None:
 
 
 def kernel_driver() -> str | None:
-    """Return what the operating system says of its NVIDIA driver, or None."""
+    """Return the operating system's line on its NVIDIA driver, or None."""
     for path in _KERNEL_DRIVERS:
         if path.is_file():
             return path.read_text(encoding="utf-8", errors="replace").splitlines()[0].strip()

@@ -1,6 +1,6 @@
 """Each kernel of the MNIST step at its shapes, against PyTorch's call: cuBLAS and cuDNN among them.
 
-The calls are recorded from a step on the GPU, with their values. Outputs are compared first. What is timed is a graph of 100 launches,
+The calls are recorded from a step on the GPU, with their values. Outputs are compared first. A graph of 100 launches is timed,
 so that neither side's Python is in the time.
 """
 

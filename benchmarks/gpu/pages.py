@@ -1,4 +1,4 @@
-"""The tables of docs/gpu.md, each between its markers: what a GPU measured, or one line that says that none has."""
+"""The tables of docs/gpu.md, each between its markers: the measurements of a GPU, or one line that says that none has."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NOT_MEASURED = "Not measured yet."
 
 
 def section(piece: Piece, folder: Path = results.RESULTS) -> str:
-    """Return the Markdown of a piece. What a stand-in made, or small sizes, is not part of it."""
+    """Return the Markdown of a piece. Results of a stand-in, or of small sizes, are left out."""
     parts = results.measured_parts(piece.name, folder)
     table = piece.table(parts) if parts else None
     missing = [part.name for part in piece.parts if part.name not in parts]

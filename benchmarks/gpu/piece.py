@@ -19,7 +19,7 @@ class AbsentError(Exception):
 
 
 class FailedError(Exception):
-    """A part ran, and what it checked is wrong; the message says what."""
+    """A part ran, and its check failed; the message says how."""
 
 
 class OutOfTimeError(Exception):
@@ -36,7 +36,7 @@ def _never() -> float:
 
 @dataclass(frozen=True)
 class Context:
-    """What a part is given.
+    """The arguments of a part.
 
     `small` asks for sizes that a stand-in for a GPU can bear. `work` is a folder that is kept from call to call. `left` returns
     the seconds until the part has to stop. `say` takes a line of progress.
@@ -66,7 +66,7 @@ class Part:
 class Piece:
     """A question, its parts, and the table that answers it.
 
-    `table` makes a table of the parts that were measured, by name; None if there is nothing to show.
+    `table` makes a table of the parts that were measured, by name; None if it would be empty.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What a piece has found so far, in ``gpu-NAME.json``: each part, who measured it, and where."""
+"""The findings of a piece so far, in ``gpu-NAME.json``: each part, who measured it, and where."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Results:
         return parts
 
     def write(self, part: str, **values: Any) -> None:
-        """Set what is known of a part."""
+        """Set all that is known of a part."""
         parts = {**self.read(), part: values}
         report.write_json(self.path, {"benchmark": f"gpu {self.piece}", "parts": parts})
 
@@ -80,7 +80,7 @@ def circumstances(small: bool = False) -> Values:
 
 @functools.cache
 def code() -> str:
-    """Return a hash of the files that decide what is measured: also without git."""
+    """Return a hash of the files that decide a measurement: also without git."""
     digest = hashlib.sha256()
     for folder, pattern in (
         ("minigan", "**/*.py"),

@@ -1,4 +1,4 @@
-"""Which parts are measured, in which order, within how many minutes; and what each part has come to."""
+"""Which parts are measured, in which order, within how many minutes; and the state of each part."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Session:
     work: Path
     small: bool
     end: float  # of `time.monotonic`
-    again: bool = False  # measure also what has a result
+    again: bool = False  # measure finished parts too
     say: Callable[[str], object] = print
 
     @property
@@ -40,7 +40,7 @@ class Session:
         return self.end - time.monotonic()
 
     def run(self) -> bool:
-        """Measure what is open; those that were never measured first. Return whether all is done that can be."""
+        """Measure the open parts; those that were never measured first. Return whether all is done that can be."""
         tried: set[tuple[str, str]] = set()
         for fresh in (True, False):
             for piece in self.pieces:
@@ -48,7 +48,7 @@ class Session:
         return not any(self._is_left(piece) for piece in self.pieces)
 
     def _is_left(self, piece: Piece) -> bool:
-        """Return whether a later call could measure more: not what is absent here."""
+        """Return whether a later call could measure more; absent parts do not count."""
         known = Results(self.folder, piece.name).read()
         parts = [known.get(part.name) for part in piece.parts]
         return any(
@@ -117,12 +117,12 @@ class Session:
 
 
 def _is_fresh(part: Values | None) -> bool:
-    """Return whether a part has never come to a result, by whatever code."""
+    """Return whether a part has never had a result, by any code."""
     return part is None or part["state"] in (STARTED, FAILED)
 
 
 def _environment(work: Path) -> dict[str, str]:
-    """Return the environment of a worker: the GPU's memory is shared, and what is compiled is kept."""
+    """Return the environment of a worker: the GPU's memory is shared, and compiled code is kept."""
     return {
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
         "TORCHINDUCTOR_CACHE_DIR": str(work / "inductor"),
@@ -133,7 +133,7 @@ def _environment(work: Path) -> dict[str, str]:
 
 
 def listing(pieces: Sequence[Piece], folder: Path, now: Values | None) -> list[str]:
-    """Return a line for each part: what is known of it."""
+    """Return a line for each part: its state."""
     lines = []
     for piece in pieces:
         known = Results(folder, piece.name).read()

@@ -1,4 +1,4 @@
-"""What the tables of all pieces share."""
+"""Cells and notes that all tables share."""
 
 from __future__ import annotations
 

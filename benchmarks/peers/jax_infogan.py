@@ -1,4 +1,4 @@
-"""InfoGAN's MNIST training step in JAX, as one compiled function: a peer on a GPU.
+"""InfoGAN's MNIST training step in JAX, as one compiled function.
 
 Layers, codes and losses are those of `minigan.infogan`, in the same order and layouts, so that parameters correspond one to one.
 The state is given away in each step (`donate_argnums`), so that its memory is used again. This module imports nothing of minigan.
@@ -57,25 +57,25 @@ class Norms:
 
 
 def convolution(x: Array, w: Array) -> Array:
-    """A 4×4 convolution with stride 2 and padding 1."""
+    """Apply a 4×4 convolution with stride 2 and padding 1."""
     padding = ((1, 1), (1, 1))
     return lax.conv_general_dilated(x, w, (2, 2), padding, dimension_numbers=_DIMENSIONS)
 
 
 def transposed_convolution(x: Array, w: Array) -> Array:
-    """The transposed convolution of the same sizes: (n, h, w, in) to (n, 2h, 2w, out)."""
+    """Apply the transposed convolution of the same sizes: (n, h, w, in) to (n, 2h, 2w, out)."""
     return lax.conv_general_dilated(
         x, w[::-1, ::-1], (1, 1), ((2, 2), (2, 2)), lhs_dilation=(2, 2), dimension_numbers=_DIMENSIONS
     )  # fmt: skip
 
 
 def leaky_relu(x: Array) -> Array:
-    """max(x, 0.1·x)."""
+    """Return max(x, 0.1·x)."""
     return jnp.where(x > 0, x, SLOPE * x)
 
 
 def generate(p: Parameters, norms: Norms, latents: Array) -> Array:
-    """G: latents (batch, 74) to images (batch, 28, 28, 1)."""
+    """Apply G: latents (batch, 74) to images (batch, 28, 28, 1)."""
     h = jax.nn.relu(norms(latents @ p[0], p[1], p[2]))
     h = jax.nn.relu(norms(h @ p[3], p[4], p[5])).reshape(-1, 7, 7, 128)
     h = jax.nn.relu(norms(transposed_convolution(h, p[6]), p[7], p[8]))
@@ -83,7 +83,7 @@ def generate(p: Parameters, norms: Norms, latents: Array) -> Array:
 
 
 def features(p: Parameters, norms: Norms, images: Array, groups: int) -> Array:
-    """D's trunk: images (batch, 28, 28, 1) to (batch, 1024); each of the groups has statistics of its own."""
+    """Apply D's trunk: images (batch, 28, 28, 1) to (batch, 1024); each group has its own statistics."""
 
     def normalized(x: Array, weight: Array, bias: Array) -> Array:
         return jnp.concatenate([norms(part, weight, bias) for part in jnp.split(x, groups)])
@@ -94,7 +94,7 @@ def features(p: Parameters, norms: Norms, images: Array, groups: int) -> Array:
 
 
 def recognize(p: Parameters, norms: Norms, h: Array) -> Array:
-    """Q: D's features to ten logits and two means."""
+    """Apply Q: D's features to ten logits and two means."""
     h = leaky_relu(norms(h @ p[10], p[11], p[12]))
     return h @ p[13] + p[14]
 
@@ -108,14 +108,14 @@ def log_likelihood(parameters: Array, category: Array, continuous: Array) -> Arr
 
 
 def cross_entropy(logits: Array, target: float) -> Array:
-    """The mean binary cross entropy of logits against one target."""
+    """Return the mean binary cross entropy of logits against one target."""
     return (jax.nn.softplus(logits) - target * logits).mean()
 
 
 def discriminator_loss(
     p: Parameters, running: Sequence[Array], real: Array, fake: Array, category: Array, continuous: Array
 ) -> tuple[Array, Any]:  # fmt: skip
-    """What D and Q descend; beside it D's loss, log Q(c|x) and the running statistics."""
+    """Return the loss of D and Q; beside it D's loss, log Q(c|x) and the running statistics."""
     order = (0, 1, 2, 3, 4)
     norms = Norms([running[i] for i in order])
     n = real.shape[0]
@@ -129,7 +129,7 @@ def discriminator_loss(
 def generator_loss(
     fake: Array, p: Parameters, running: Sequence[Array], category: Array, continuous: Array
 ) -> tuple[Array, Any]:
-    """What G descends, as a function of its images; beside it G's loss and the running statistics."""
+    """Return the loss of G, as a function of its images; beside it G's loss and the running statistics."""
     norms = Norms([running[1], running[3], running[4]])  # those of generated images
     h = features(p, norms, fake, 1)
     loss = cross_entropy(h @ p[8] + p[9], 1.0)
@@ -152,7 +152,7 @@ def adam(p: Parameters, g: Parameters, moments: Any, step: Array, rate: float) -
 
 
 def halves(state: dict[str, Any], batch: Any, update: Any) -> tuple[dict[str, Any], Any]:
-    """One update of D and Q, then one of G, by `update(parameters, gradients, moments, rate)`; and the metrics."""
+    """Update D and Q, then G, by `update(parameters, gradients, moments, rate)`; and the metrics."""
     real, latents, category, continuous = batch
     g_norms = Norms(state["g_running"])
 
@@ -180,7 +180,7 @@ def halves(state: dict[str, Any], batch: Any, update: Any) -> tuple[dict[str, An
 def training_step(
     state: dict[str, Any], images: Array, batch_size: int
 ) -> tuple[dict[str, Any], Any]:
-    """A step on a random batch."""
+    """Take a step on a random batch."""
     step = state["step"] + 1
     keys = jax.random.split(jax.random.fold_in(jax.random.key(0), step), 4)
     chosen = jax.random.randint(keys[0], (batch_size,), 0, images.shape[0])
@@ -198,7 +198,7 @@ def training_step(
 
 @jax.jit
 def losses_and_gradients(state: dict[str, Any], batch: Any) -> Any:
-    """The metrics and gradients of a step that changes no weight."""
+    """Return the metrics and gradients of a step that changes no weight."""
     return halves(state, batch, lambda p, g, moments, rate: (p, moments))[1]
 
 
