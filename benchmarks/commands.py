@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated
 
@@ -24,8 +25,9 @@ from benchmarks import (
 )
 from benchmarks.ladder import LADDERS
 from benchmarks.ladder import run as ladder_run
-from minigan.devices import get_device
+from minigan.devices import get_device, uses_gpu
 from minigan.devices.kernels import KERNELS
+from minigan.devices.precision import FLOAT32_PRECISIONS
 from minigan.devices.sources import kernel_sources
 from minigan.errors import MiniganError
 from minigan.infogan.experiments import EXPERIMENTS
@@ -38,6 +40,7 @@ BatchSize = Annotated[int, typer.Option(min=2)]
 Rounds = Annotated[int, typer.Option(min=1, help="turns that each contender gets")]
 Steps = Annotated[int, typer.Option(min=1, help="training steps in a turn")]
 Pause = Annotated[float, typer.Option(min=0, help="seconds before each turn")]
+Precision = Annotated[str, typer.Option(help="of float32 products: ieee, or tf32 on a GPU")]
 DeviceName = Annotated[str, typer.Option("--device", help="cpu or cuda")]
 Write = Annotated[bool, typer.Option(help="write results/, the plots and the pages' tables")]
 Note = Annotated[str, typer.Option(help="what else is to be known of these runs")]
@@ -48,16 +51,31 @@ BENCHMARKS = (step.BENCHMARK, batch.BENCHMARK, kernels.BENCHMARK, information.BE
 @app.command("step")
 def compare_steps(
     rounds: Rounds = 20,
-    steps: Steps = 3,
-    pause: Pause = 0.3,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="training steps in a turn; 3, on a GPU 200")
+    ] = None,
+    pause: Annotated[
+        float | None, typer.Option(min=0, help="seconds before each turn; 0.3, on a GPU 0")
+    ] = None,
     threads: Threads = CORES,
     batch_size: BatchSize = 128,
     device: DeviceName = "cpu",
+    precision: Precision = "ieee",
     write: Write = True,
 ) -> None:
     """One InfoGAN training step on MNIST, against PyTorch's: eager, compiled, as a CUDA graph."""
-    plan = step.Plan(batch_size, threads, rounds, steps, pause, _device(device))
+    base = step.GPU_PLAN if uses_gpu(_device(device)) else step.Plan()
+    plan = dataclasses.replace(
+        base, batch_size=batch_size, threads=threads, rounds=rounds, device=device, precision=_precision(precision),
+        steps=base.steps if steps is None else steps, pause=base.pause if pause is None else pause,
+    )  # fmt: skip
     declaration.run(step.BENCHMARK, plan, write)
+
+
+def _precision(name: str) -> str:
+    if name not in FLOAT32_PRECISIONS:
+        raise typer.BadParameter(f"'{name}' is not one of {', '.join(FLOAT32_PRECISIONS)}")
+    return name
 
 
 @app.command("gpu")
@@ -175,12 +193,16 @@ def _device(name: str) -> str:
 
 @app.command()
 def memory(
-    name: str, threads: Threads = 1, batch_size: BatchSize = 128, device: DeviceName = "cpu"
+    name: str,
+    threads: Threads = 1,
+    batch_size: BatchSize = 128,
+    device: DeviceName = "cpu",
+    precision: Precision = "ieee",
 ) -> None:
     """Train for a few steps in this process, and print its peak of resident memory in MiB."""
     if name not in step.TRAINERS:
         raise typer.BadParameter(f"'{name}' is not one of {', '.join(step.TRAINERS)}")
-    plan = step.Plan(batch_size, threads, device=device)
+    plan = step.Plan(batch_size, threads, device=device, precision=_precision(precision))
     print(step.peak_memory_of_training(name, plan))
 
 

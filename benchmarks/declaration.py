@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks import report
 from benchmarks.peers import Peer
+from minigan.devices import uses_gpu
 from minigan.errors import MiniganError
 
 if TYPE_CHECKING:
@@ -98,6 +99,8 @@ def run(benchmark: Benchmark, plan: Any, write: bool) -> dict[str, Any]:
         console.print(table.rich())
     if report.is_busy(circumstances):
         console.print("[yellow]Not written: other work slowed the contenders, not equally.[/]")
+    elif uses_gpu(plan.device):
+        console.print("Not written: the pages have a GPU's times from `python -m benchmarks gpu`.")
     elif write:
         write_all(benchmark, result, presentation)
     return result

@@ -37,7 +37,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     names = [piece.name for piece in PIECES]
     parser.add_argument("--minutes", type=float, default=9, help="stop after so many; 9")
-    parser.add_argument("--list", action="store_true", help="show the pieces, and which parts are done")
+    parser.add_argument(
+        "--list", action="store_true", help="show the pieces, and which parts are done"
+    )
     parser.add_argument("--only", action="append", choices=names, metavar="NAME",
                         help=f"measure this piece; may be given again: {', '.join(names)}")  # fmt: skip
     parser.add_argument("--resume", action=argparse.BooleanOptionalAction, default=True,

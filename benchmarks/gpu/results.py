@@ -6,7 +6,7 @@ import functools
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -135,11 +135,6 @@ def measured_parts(piece: str, folder: Path = RESULTS) -> Values:
     """Return the parts of a piece that a GPU measured, by name."""
     parts = Results(folder, piece).read()
     return {name: part for name, part in parts.items() if refusal(part) is None}
-
-
-def is_measured(pieces: Iterable[str], folder: Path = RESULTS) -> bool:
-    """Return whether a GPU has measured anything: then the CUDA device is no longer experimental."""
-    return any(measured_parts(piece, folder) for piece in pieces)
 
 
 def folder_for(found: Mapping[str, Any], work: Path, small: bool) -> Path:

@@ -113,7 +113,7 @@ class Session:
         if found and (table := piece.table(found)):
             self.say(f"\n{table.plain()}\n")
         if self.folder == results.RESULTS:
-            pages.write([piece])
+            pages.write()
 
 
 def _is_fresh(part: Values | None) -> bool:

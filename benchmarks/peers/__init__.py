@@ -55,6 +55,7 @@ MINIGAN = Peer("minigan", "minigan")
 TORCH = Peer("PyTorch", "torch", _torch_absent)
 TORCH_COMPILED = Peer("PyTorch compiled", "torch", _compiled_absent)
 TORCH_GRAPHS = Peer("PyTorch with CUDA graphs", "torch", _graphs_absent)
+TORCH_COMPILED_GRAPHS = Peer("PyTorch compiled with CUDA graphs", "torch", _graphs_absent)
 
 
 def absences(peers: Sequence[Peer], device: str) -> dict[str, str]:

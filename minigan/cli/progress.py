@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeR
 from rich.table import Table
 
 from minigan.datasets.cache import Preparation
-from minigan.devices import device_names, get_device
+from minigan.devices import device_names, device_note, get_device
 from minigan.devices.kernels import KERNELS
 from minigan.errors import DeviceError, SettingsError, TrainingError
 from minigan.experiments.engines import Engine, carry_out
@@ -250,13 +250,14 @@ def print_info() -> None:
         typer.echo(f"{name:10} {value}")
     typer.echo(f"{'auto':10} --device auto is {choose_device('auto', typer.echo)} here")
     for name in device_names():
+        note = f" ({device_note(name)})" if device_note(name) else ""
         try:
             device = get_device(name)
         except DeviceError as error:
-            typer.echo(f"device {name}: not here: {error}")
+            typer.echo(f"device {name}{note}: not here: {error}")
             continue
         own = device.kernels()
-        typer.echo(f"device {name}: {len(own)} of {len(KERNELS)} kernels")
+        typer.echo(f"device {name}{note}: {len(own)} of {len(KERNELS)} kernels")
         for kernel, description in KERNELS.items():
             typer.echo(f"  {'✓' if kernel in own else '✗'} {kernel:36} {description}")
     sys.stdout.flush()

@@ -16,12 +16,20 @@ _DEVICES = {
     "cuda": ("minigan.devices.cuda", "CUDA"),
 }
 
+# What to know before one is used. A test removes "cuda" as soon as benchmarks/results/ has a measurement of a GPU.
+_NOTES = {"cuda": "experimental: no run on a GPU is recorded yet"}
+
 _default = "cpu"
 
 
 def device_names() -> list[str]:
     """The names that `get_device` knows."""
     return list(_DEVICES)
+
+
+def device_note(name: str) -> str:
+    """Return what to know before a device is used; empty if there is nothing."""
+    return _NOTES.get(name, "")
 
 
 @functools.cache
@@ -59,6 +67,7 @@ def set_default_device(name: str) -> None:
 __all__ = [
     "Device",
     "device_names",
+    "device_note",
     "get_device",
     "set_default_device",
     "uses_gpu",
