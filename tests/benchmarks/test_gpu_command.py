@@ -16,6 +16,7 @@ import pytest
 
 from benchmarks import report
 from benchmarks.gpu import checks, counters
+from benchmarks.gpu.piece import AbsentError, Context, FailedError
 from benchmarks.gpu.pieces import PIECES
 
 pytestmark = pytest.mark.slow
@@ -119,7 +120,7 @@ def test_a_call_after_the_last_one_measures_nothing_again(whole: tuple[Path, str
 
 @pytest.mark.parametrize("package", ["scipy", "safetensors", "torch", "rich", "typer"])
 def test_a_run_needs_no_optional_package(package: str, tmp_path: Path) -> None:
-    done = run(tmp_path, "--only", "self-test", "--only", "runs", absent=package)
+    done = run(tmp_path, "--only", "runs", absent=package)
     assert done.returncode == 0, done.stdout + done.stderr
     for part in parts(tmp_path, "runs").values():
         assert part["state"] == "done"
@@ -208,15 +209,29 @@ def test_the_counts_of_nsight_compute_are_added_up_by_kernel() -> None:
     }
 
 
+def nsight(text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """What the part says where a program in place of ncu prints a text."""
+    path = program(folder / "bin", "ncu", text)
+    monkeypatch.setenv("PATH", f"{path}{os.pathsep}{os.environ['PATH']}")
+    return counters.count_on_gpu(Context(folder, small=True))
+
+
+def test_nsight_compute_counts_where_it_may(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = nsight(f"cat <<'END'\n{NCU}END", tmp_path, monkeypatch)
+    assert set(found["kernels"]) == {"gemm_nn", "fill"}
+
+
 @pytest.mark.parametrize(
-    ("text", "state"),
+    ("text", "error", "reason"),
     [
-        (f"cat <<'END'\n{NCU}END", "done"),
-        ('echo "==ERROR== ERR_NVGPUCTRPERM - no permission"; exit 1', "absent"),
-        ('echo "==ERROR== something else"; exit 1', "failed"),
+        ('echo "==ERROR== ERR_NVGPUCTRPERM"; exit 1', AbsentError, "may not read the GPU's counters"),
+        ('echo "==ERROR== something else"; exit 1', FailedError, "something else"),
     ],
-)
-def test_nsight_compute_counts_where_it_may(text: str, state: str, tmp_path: Path) -> None:
-    path = program(tmp_path / "bin", "ncu", text)
-    run(tmp_path, "--only", "counters", path=path)
-    assert parts(tmp_path, "counters")["Nsight Compute"]["state"] == state
+)  # fmt: skip
+def test_nsight_compute_says_why_it_may_not(
+    text: str, error: type[Exception], reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(error, match=reason):
+        nsight(text, tmp_path, monkeypatch)

@@ -29,7 +29,7 @@ from benchmarks import (
 from benchmarks.commands import app
 from minigan.devices import get_device
 
-OWN, EAGER, COMPILED, GRAPHS = (peer.name for peer in step.PEERS)
+OWN, EAGER, COMPILED, GRAPHS, BOTH = (peer.name for peer in step.PEERS)
 PLAN = step.Plan(batch_size=128, threads=2, rounds=2, steps=2)
 RATES = {  # a GEMM of 100 GFLOP/s and a memory of 10 GB/s
     machine.GEMM: [[2 * 2048**3 / 1e8] * 2] * 2,
@@ -44,8 +44,8 @@ TIMES = {
 MEMORY = {OWN: 300.4, EAGER: 500.0, COMPILED: 900.0}
 FOUND = {"generator_loss": 1e-7, "generator.layers.0.weight": 2e-6}
 AGREEMENT = {"float64": {"generator_loss": 1e-15}, "float32": FOUND}
-NO_GRAPHS = {GRAPHS: "needs a GPU"}
-NO_TORCH = dict.fromkeys((EAGER, COMPILED, GRAPHS), peers.HOW_TO_INSTALL)
+NO_GRAPHS = dict.fromkeys((GRAPHS, BOTH), "needs a GPU")
+NO_TORCH = dict.fromkeys((EAGER, COMPILED, GRAPHS, BOTH), peers.HOW_TO_INSTALL)
 OPERATIONS = {
     "conv2d": {"calls": 4, "median_ms": 100.0, "mbytes": 250.0, "gflop": 5.0},
     "elsewhere": {"calls": 0, "median_ms": 25.0, "mbytes": 0.0, "gflop": 0.0},
@@ -149,7 +149,7 @@ def test_an_absent_peer_is_listed_with_how_to_install_it() -> None:
     assert set(result["goals"]) == {"of_gemm"}
     table = step.table(result)
     for text in (in_terminal(table), table.markdown()):
-        for name in (EAGER, COMPILED, GRAPHS):
+        for name in (EAGER, COMPILED, GRAPHS, BOTH):
             assert f"{name} (not installed: pip install 'minigan[bench]')" in text
         assert "205" in text
 
@@ -161,7 +161,7 @@ def test_why_a_peer_cannot_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda name: None)
     assert peers.absences(step.PEERS, "cpu") == {
         COMPILED: "needs a C++ compiler, g++ for one",
-        GRAPHS: "needs a GPU",
+        **NO_GRAPHS,
     }
 
 
@@ -296,6 +296,55 @@ def test_both_libraries_take_the_same_step(dtype: str) -> None:
     # Nothing was trained by that: the peer still has minigan's weights.
     own, weight = trainer.generator.parameters()[0], peer.generator_parameters[0]
     np.testing.assert_array_equal(peer.as_minigan(weight, weight.detach()), own.numpy())
+
+
+@pytest.mark.usefixtures("own_threads")
+def test_gradients_on_a_gpu_are_brought_to_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyTorch refuses `numpy()` of a tensor on a GPU; here of every gradient that was not copied first."""
+    torch = pytest.importorskip("torch")
+    plan = step.Plan(batch_size=4)
+    trainer, peer = step.minigan_trainer(plan), step.torch_trainer(plan)
+    plain = torch.Tensor.numpy
+
+    def refuse(tensor: Any) -> Any:
+        raise TypeError("can't convert cuda:0 device type tensor to numpy")
+
+    class OnGPU(torch.Tensor):  # type: ignore[misc, name-defined]
+        numpy = refuse
+
+        def cpu(self) -> Any:
+            return self.as_subclass(torch.Tensor)
+
+    monkeypatch.setattr(
+        type(peer), "as_minigan", lambda self, parameter, values: values.permute(self._axes.get(parameter, (0,))).as_subclass(OnGPU)
+    )  # fmt: skip
+    agreement.require_agreement(agreement.differences(trainer, peer), "float32")
+    assert torch.Tensor.numpy is plain
+
+
+@pytest.mark.parametrize(("precision", "tf32"), [("ieee", False), ("tf32", True), ("ieee", False)])
+def test_pytorchs_convolutions_and_products_have_one_precision(precision: str, tf32: bool) -> None:
+    """cuDNN's own default is TF32, and cuBLAS's is not."""
+    torch = pytest.importorskip("torch")
+    step.torch_trainer(step.Plan(batch_size=4, precision=precision))
+    assert torch.backends.cudnn.allow_tf32 == tf32
+    assert torch.backends.cuda.matmul.allow_tf32 == tf32
+
+
+def test_jax_takes_the_same_step() -> None:
+    pytest.importorskip("jax")
+    from benchmarks.peers.jax_infogan import Trainer
+
+    plan = step.Plan(batch_size=16)
+    trainer = step.minigan_trainer(plan)
+    peer = Trainer(np.zeros((4, 28, 28, 1), np.uint8), 16)
+    found = agreement.differences(trainer, peer)
+    agreement.require_agreement(found, "float32", "JAX")
+    assert all(np.isfinite(peer.step()))
+
+
+def test_turns_on_a_gpu_are_long() -> None:
+    assert step.GPU_PLAN.steps >= 200 and step.GPU_PLAN.pause == 0
 
 
 # -- files ------------------------------------------------------------------------------------------------
