@@ -20,6 +20,9 @@ from minigan.devices import set_default_device as set_default_device
 from minigan.devices.precision import float32_precision as float32_precision
 from minigan.devices.precision import set_float32_precision as set_float32_precision
 from minigan.errors import MiniganError as MiniganError
+from minigan.exchange import from_dlpack as from_dlpack
+from minigan.operation import differentiable as differentiable
+from minigan.ops.comparison import *  # noqa: F403
 from minigan.ops.convolution import *  # noqa: F403
 from minigan.ops.einsum import *  # noqa: F403
 from minigan.ops.elementwise import *  # noqa: F403
@@ -28,11 +31,10 @@ from minigan.ops.likelihood import *  # noqa: F403
 from minigan.ops.linear import *  # noqa: F403
 from minigan.ops.normalization import *  # noqa: F403
 from minigan.ops.reduction import *  # noqa: F403
+from minigan.ops.rounding import *  # noqa: F403
 from minigan.ops.shaping import *  # noqa: F403
 from minigan.random import manual_seed as manual_seed
 from minigan.tensor import Tensor as Tensor
-from minigan.tensor import differentiable as differentiable
-from minigan.tensor import from_dlpack as from_dlpack
 from minigan.tensor import no_grad as no_grad
 from minigan.tensor import tensor as tensor
 

@@ -8,15 +8,13 @@ tensors that they made: a graph that nobody walks is freed like any other Python
 from __future__ import annotations
 
 import itertools
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from minigan.devices import Device
 from minigan.devices.memory import share_memory
-from minigan.saving import VJP, Array, Result, Saved, Version
-
-__all__ = ["VJP", "Array", "Node", "Result", "Saved", "Variable", "Version", "run_backward"]
+from minigan.saving import VJP, Array, Saved
 
 _numbers = itertools.count()
 
@@ -40,6 +38,38 @@ class Variable(Protocol):
     def requires_grad(self) -> bool: ...
 
     def add_gradient(self, gradient: Array) -> None: ...
+
+
+class Part(NamedTuple):
+    """What a vjp may return for an input x of which it read x[position] alone: the gradient is 0 elsewhere.
+
+    Parts are added where they belong, so the gradient of n slices costs one array and no n.
+    """
+
+    position: tuple[Any, ...]
+    gradient: Array
+
+    def add_to(self, total: Array, device: Device) -> None:
+        """Add the gradient to total[position]; an element taken twice gets both."""
+        if any(hasattr(part, "dtype") for part in self.position):
+            device.array_module.add.at(total, self.position, self.gradient)
+            return
+        view = total[self.position]
+        if view.ndim and view.flags.c_contiguous and view.dtype.itemsize >= 4:
+            device.accumulate(view, device.contiguous(self.gradient))
+        else:
+            total[self.position] += self.gradient
+
+    def whole(self, shape: tuple[int, ...], device: Device) -> Array:
+        """Return a fresh array of that shape, 0 outside the position."""
+        rows = self.position[0] if len(self.position) == 1 else None
+        if isinstance(rows, slice) and rows.step in (None, 1) and self.gradient.dtype.itemsize >= 4:
+            start, stop, _ = rows.indices(shape[0])
+            after = shape[0] - max(start, stop)
+            return device.pad_rows(device.contiguous(self.gradient), start, after)
+        total = device.zeros(shape, self.gradient.dtype)
+        self.add_to(total, device)
+        return total
 
 
 class Node:
@@ -116,7 +146,7 @@ def run_backward(root: Variable, gradient: Array | None, inputs: list[Variable] 
             root.add_gradient(device.copy(start))
         return
     gradients = _Gradients(device)
-    gradients.add(root._node, start, owned=False)
+    gradients.add(root._node, start, False, root.shape)
     for node in sorted({*on_path, *wanted_nodes}, key=lambda n: n.number, reverse=True):
         dy, owned = gradients.pop(node)
         if dy is None:
@@ -159,14 +189,19 @@ class _Gradients:
         self.device = device
         self.sums: dict[Node, tuple[Array, bool]] = {}
 
-    def add(self, node: Node, gradient: Array, owned: bool) -> None:
+    def add(self, node: Node, gradient: Array | Part, owned: bool, shape: tuple[int, ...]) -> None:
         if node not in self.sums:
-            self.sums[node] = (gradient, owned)
+            is_part = isinstance(gradient, Part)
+            whole = gradient.whole(shape, self.device) if is_part else gradient
+            self.sums[node] = (whole, owned or is_part)
             return
         total, total_owned = self.sums[node]
         if not total_owned:
             total = self.device.copy(total)
-        self.device.accumulate(total, self.device.contiguous(gradient))
+        if isinstance(gradient, Part):
+            gradient.add_to(total, self.device)
+        else:
+            self.device.accumulate(total, self.device.contiguous(gradient))
         self.sums[node] = (total, True)
 
     def pop(self, node: Node) -> tuple[Array | None, bool]:
@@ -192,6 +227,9 @@ def _apply_vjp(
                 f"{operation}: no gradient is defined for its input {i + 1}; pass that input without "
                 "requires_grad, or detached"
             )
+        if isinstance(results[i], Part):
+            _add_part(source, results[i], gradients)
+            continue
         gradient = source.device.asarray(results[i])
         if tuple(gradient.shape) != source.shape or gradient.dtype != source.dtype:
             raise TypeError(
@@ -203,9 +241,19 @@ def _apply_vjp(
         others += [] if dy_owned else [dy]
         owned = _is_plain(gradient) and not any(share_memory(gradient, r) for r in others)
         if source._node is not None:
-            gradients.add(source._node, gradient, owned)
+            gradients.add(source._node, gradient, owned, source.shape)
         else:
             source.add_gradient(gradient if owned else source.device.copy(gradient))
+
+
+def _add_part(source: Any, part: Part, gradients: _Gradients) -> None:
+    if source._node is not None:
+        gradients.add(source._node, part, True, source.shape)
+    elif source.grad is None:
+        source.add_gradient(part.whole(source.shape, source.device))
+    else:
+        part.add_to(source.grad.data, source.device)
+        source.grad.mark_changed()
 
 
 def _is_plain(array: Array) -> bool:

@@ -17,7 +17,7 @@ import numpy as np
 
 from minigan.devices import Device, get_device
 from minigan.devices.kernels import Key
-from minigan.graph import Array
+from minigan.saving import Array
 
 _CHUNK = 1 << 16  # pairs of normal numbers at a time: the steps between stay in cache
 

@@ -20,6 +20,7 @@ LAYERS = [
     {"saving"},
     {"graph"},
     {"tensor"},
+    {"operation", "exchange"},
     {"ops", "random", "check"},
     {"creation", "datasets"},
     {"nn", "optim"},
@@ -46,8 +47,12 @@ MODULES = modules()
 
 
 def imported(source: str) -> Iterator[str]:
-    """The modules of the package that a source imports, wherever in it: at the top or in a function."""
-    for node in ast.walk(ast.parse(source)):
+    """The modules of the package that a source imports when it runs, at the top or in a function."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []  # for the type checker alone
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names if name.name.split(".")[0] == "minigan")
         elif isinstance(node, ast.ImportFrom):

@@ -7,10 +7,10 @@ from numbers import Integral
 
 from minigan.devices import Device
 from minigan.devices.kernels import BatchStatistics, ConvolutionGeometry
+from minigan.operation import differentiable
 from minigan.ops.elementwise import behind_activation, check_fused_slope, check_one_float_dtype
 from minigan.ops.normalization import check_room
 from minigan.saving import Array, Result
-from minigan.tensor import differentiable
 
 __all__ = [
     "conv2d",

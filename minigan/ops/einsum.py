@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from minigan.devices import Device
+from minigan.operation import differentiable
 from minigan.saving import Array, Result
-from minigan.tensor import Tensor, differentiable
+from minigan.tensor import Tensor
 
 __all__ = [
     "einsum",

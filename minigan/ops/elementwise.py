@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from minigan.devices import Device
+from minigan.operation import differentiable
 from minigan.saving import Array, Result
-from minigan.tensor import Tensor, differentiable
+from minigan.tensor import Tensor
 
 __all__ = [
     "absolute",
@@ -24,39 +25,25 @@ __all__ = [
     "arctan",
     "arctan2",
     "astype",
-    "ceil",
     "clip",
     "cos",
     "cosh",
     "divide",
-    "equal",
     "exp",
     "expm1",
-    "floor",
-    "greater",
-    "greater_equal",
-    "isfinite",
-    "isnan",
     "leaky_relu",
-    "less",
-    "less_equal",
     "log",
     "log1p",
     "logaddexp",
-    "logical_and",
-    "logical_not",
-    "logical_or",
     "maximum",
     "minimum",
     "multiply",
     "negative",
-    "not_equal",
+    "positive",
     "power",
     "reciprocal",
     "relu",
-    "round",
     "sigmoid",
-    "sign",
     "sin",
     "sinh",
     "softplus",
@@ -111,7 +98,7 @@ def _is_number(y: Any) -> bool:
     return type(y) in (int, float)
 
 
-class _Like:
+class ShapeAndDtype:
     """Shape and dtype of an operand whose values the rule does not need."""
 
     __slots__ = ("dtype", "shape")
@@ -127,7 +114,7 @@ class _Like:
 @differentiable
 def add(device: Device, x: Array, y: Array) -> Result:
     """x + y."""
-    x_like, y_like = _Like(x), _Like(y)
+    x_like, y_like = ShapeAndDtype(x), ShapeAndDtype(y)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         return (
@@ -141,7 +128,7 @@ def add(device: Device, x: Array, y: Array) -> Result:
 @differentiable
 def subtract(device: Device, x: Array, y: Array) -> Result:
     """x − y."""
-    x_like, y_like = _Like(x), _Like(y)
+    x_like, y_like = ShapeAndDtype(x), ShapeAndDtype(y)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         return (
@@ -274,7 +261,7 @@ def logaddexp(device: Device, x: Array, y: Array) -> Result:
 def where(device: Device, condition: Array, x: Array, y: Array) -> Result:
     """x where the condition holds, y elsewhere."""
     xp = device.array_module
-    x_like, y_like = _Like(x), _Like(y)
+    x_like, y_like = ShapeAndDtype(x), ShapeAndDtype(y)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         return (
@@ -293,6 +280,12 @@ def where(device: Device, condition: Array, x: Array, y: Array) -> Result:
 def negative(device: Device, x: Array) -> Result:
     """−x."""
     return -x, lambda dy, needs: (-dy,)
+
+
+@differentiable
+def positive(device: Device, x: Array) -> Result:
+    """+x: a copy."""
+    return device.copy(x), lambda dy, needs: (dy,)
 
 
 @differentiable
@@ -470,35 +463,6 @@ def clip(device: Device, x: Array, low: float | None = None, high: float | None 
     if high is not None:
         inside &= x <= high
     return xp.clip(x, low, high), lambda dy, needs: (dy * inside,), (inside,)
-
-
-# -- no gradient ------------------------------------------------------------------------------------
-
-
-def _without_gradient(name: str, description: str) -> Any:
-    def function(device: Device, *operands: Array) -> tuple[Array, None]:
-        return getattr(device.array_module, name)(*operands), None
-
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = description
-    return differentiable(function)
-
-
-equal = _without_gradient("equal", "x == y, elementwise: a tensor of bool.")
-not_equal = _without_gradient("not_equal", "x != y, elementwise: a tensor of bool.")
-less = _without_gradient("less", "x < y, elementwise: a tensor of bool.")
-less_equal = _without_gradient("less_equal", "x <= y, elementwise: a tensor of bool.")
-greater = _without_gradient("greater", "x > y, elementwise: a tensor of bool.")
-greater_equal = _without_gradient("greater_equal", "x >= y, elementwise: a tensor of bool.")
-logical_and = _without_gradient("logical_and", "x and y, elementwise: a tensor of bool.")
-logical_or = _without_gradient("logical_or", "x or y, elementwise: a tensor of bool.")
-logical_not = _without_gradient("logical_not", "not x, elementwise: a tensor of bool.")
-isfinite = _without_gradient("isfinite", "Whether x is neither NaN nor infinite: a tensor of bool.")
-isnan = _without_gradient("isnan", "Whether x is NaN: a tensor of bool.")
-sign = _without_gradient("sign", "−1, 0 or 1. Its derivative is 0 almost everywhere: no gradient.")
-floor = _without_gradient("floor", "The largest integer ≤ x. No gradient.")
-ceil = _without_gradient("ceil", "The smallest integer ≥ x. No gradient.")
-round = _without_gradient("round", "The nearest integer, halves to even. No gradient.")
 
 
 @differentiable

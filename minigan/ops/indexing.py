@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from minigan.devices import Device
+from minigan.graph import Part
+from minigan.operation import as_operand, differentiable, fill_index, split_index
 from minigan.saving import Array, Result
-from minigan.tensor import Tensor, common_device, differentiable
+from minigan.tensor import Tensor, common_device
 
 __all__ = [
     "argsort",
+    "getitem",
     "sort",
     "take_along_axis",
 ]
@@ -59,3 +62,29 @@ def argsort(device: Device, x: Array, axis: int = -1) -> tuple[Array, None]:
 def sort(x: Tensor, axis: int = -1) -> Tensor:
     """x in rising order along an axis; a gradient goes to the element that came there."""
     return take_along_axis(x, argsort(x, axis=axis), axis)
+
+
+@differentiable
+def _getitem(device: Device, x: Array, *arrays: Array, index: tuple[Any, ...]) -> Result:
+    """x[index]; the index holds `ARRAY` where the next of the arrays goes."""
+    whole = fill_index(index, arrays)
+    return x[whole], lambda dy, needs: (Part(whole, dy),), arrays
+
+
+def getitem(x: Tensor, index: Any) -> Tensor:
+    """x[index]: slices, integers, None, ..., and arrays or tensors of integers or bool, as NumPy's."""
+    try:
+        parts, arrays = split_index(index)
+        return _getitem(x, *arrays, index=parts)
+    except IndexError as error:
+        raise IndexError(f"getitem: {error} (shape {x.shape})") from error
+
+
+def setitem(x: Tensor, index: Any, value: Any) -> None:
+    """x[index] = value, in place and not differentiable."""
+    x.check_writable("assignment", value, leaf=False)
+    parts, arrays = split_index(index)
+    device = common_device("assignment", [x, value, *arrays])
+    whole = fill_index(parts, [as_operand("assignment", a, device) for a in arrays])
+    x.data[whole] = as_operand("assignment", value, device)
+    x.mark_changed()

@@ -11,10 +11,11 @@ import numpy as np
 
 from minigan.devices import Device
 from minigan.devices.kernels import CodeTable
-from minigan.ops.elementwise import _Like, check_one_float_dtype, unbroadcast
+from minigan.operation import differentiable
+from minigan.ops.elementwise import ShapeAndDtype, check_one_float_dtype, unbroadcast
 from minigan.ops.reduction import mean, sum
 from minigan.saving import Array, Result
-from minigan.tensor import Tensor, common_device, differentiable
+from minigan.tensor import Tensor, common_device
 
 __all__ = [
     "Categorical",
@@ -202,7 +203,7 @@ def categorical_log_likelihood(logits: Tensor, labels: Tensor | Any) -> Tensor:
 def _gaussian_log_likelihood(device: Device, x: Array, mean: Array, log_std: Array) -> Result:
     inverse = device.array_module.exp(-log_std)
     z = (x - mean) * inverse
-    likes = [_Like(operand) for operand in (x, mean, log_std)]
+    likes = [ShapeAndDtype(operand) for operand in (x, mean, log_std)]
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         dmean = dy * z * inverse
@@ -244,7 +245,7 @@ def _log_std(std: Tensor | float, like: Tensor | Any) -> Tensor | Any:
 @differentiable
 def _binary_cross_entropy(device: Device, logits: Array, targets: Array) -> Result:
     check_one_float_dtype(logits)
-    like, same_shape = _Like(targets), targets.shape == logits.shape
+    like, same_shape = ShapeAndDtype(targets), targets.shape == logits.shape
     wide = targets if same_shape else device.array_module.broadcast_to(targets, logits.shape)
     wide = wide.astype(logits.dtype, copy=False)
     values, derivative = device.binary_cross_entropy_with_logits(

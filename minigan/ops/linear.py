@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from minigan.devices import Device
 from minigan.devices.kernels import BatchStatistics
+from minigan.operation import differentiable
 from minigan.ops.elementwise import (
     behind_activation,
     check_fused_slope,
@@ -12,7 +13,6 @@ from minigan.ops.elementwise import (
 )
 from minigan.ops.normalization import check_room
 from minigan.saving import Array, Result
-from minigan.tensor import differentiable
 
 __all__ = [
     "linear",

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 from minigan.devices import Device
 from minigan.devices.kernels import BatchStatistics
 from minigan.devices.memory import share_memory
+from minigan.operation import differentiable
 from minigan.ops.elementwise import check_one_float_dtype
 from minigan.saving import Array, Result
-from minigan.tensor import Tensor, common_device, differentiable
+from minigan.tensor import Tensor, common_device
 
 __all__ = [
     "BatchStatistics",

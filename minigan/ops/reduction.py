@@ -6,9 +6,10 @@ import math
 from typing import Any
 
 from minigan.devices import Device
+from minigan.operation import differentiable
 from minigan.ops.elementwise import check_one_float_dtype, in_kernel_dtype
 from minigan.saving import VJP, Array, Result
-from minigan.tensor import Tensor, differentiable
+from minigan.tensor import Tensor
 
 __all__ = [
     "argmax",

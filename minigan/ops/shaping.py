@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from minigan.devices import Device
-from minigan.ops.elementwise import _Like, in_kernel_dtype, unbroadcast
+from minigan.operation import differentiable
+from minigan.ops.elementwise import ShapeAndDtype, in_kernel_dtype, unbroadcast
 from minigan.saving import Array, Result
-from minigan.tensor import Tensor, differentiable, fill_index, split_index
+from minigan.tensor import Tensor
 
 __all__ = [
     "broadcast_to",
@@ -20,7 +21,6 @@ __all__ = [
     "expand_dims",
     "flatten",
     "flip",
-    "getitem",
     "moveaxis",
     "pad",
     "repeat",
@@ -32,6 +32,7 @@ __all__ = [
     "swapaxes",
     "tile",
     "transpose",
+    "unstack",
 ]
 
 
@@ -101,56 +102,13 @@ def expand_dims(device: Device, x: Array, axis: int | tuple[int, ...]) -> Result
 
 @differentiable
 def _broadcast_to(device: Device, x: Array, shape: tuple[int, ...]) -> Result:
-    like = _Like(x)
+    like = ShapeAndDtype(x)
     return device.array_module.broadcast_to(x, shape), lambda dy, needs: (unbroadcast(dy, like),)
 
 
 def broadcast_to(x: Tensor, *shape: Any) -> Tensor:
     """x repeated to that shape, by NumPy's rules: a view."""
     return _broadcast_to(x, shape=_sequence(shape))
-
-
-@differentiable
-def _getitem(device: Device, x: Array, *arrays: Array, index: tuple[Any, ...]) -> Result:
-    """`index` has None... for basic parts, and `ARRAY` where the next of `arrays` goes."""
-    xp = device.array_module
-    shape, dtype = x.shape, x.dtype
-    if len(index) == 1 and _is_run_of_rows(index[0], x):
-        return _rows(device, x, *index[0].indices(len(x))[:2])
-    whole = fill_index(index, arrays)
-
-    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        dx = device.zeros(shape, dtype)
-        if arrays:  # an element taken twice has the sum of both gradients
-            xp.add.at(dx, whole, dy)
-        else:
-            dx[whole] = dy
-        return (dx,)
-
-    return x[whole], vjp, arrays
-
-
-def _is_run_of_rows(part: Any, x: Array) -> bool:
-    is_run = isinstance(part, slice) and part.step in (None, 1)
-    return is_run and x.ndim > 0 and in_kernel_dtype(x)
-
-
-def _rows(device: Device, x: Array, start: int, stop: int) -> Result:
-    stop, after = max(start, stop), len(x) - max(start, stop)
-
-    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        return (device.pad_rows(device.contiguous(dy), start, after),)
-
-    return x[start:stop], vjp
-
-
-def getitem(x: Tensor, index: Any) -> Tensor:
-    """x[index]: slices, integers, None, ..., and arrays or tensors of integers or bool, as NumPy's."""
-    try:
-        parts, arrays = split_index(index)
-        return _getitem(x, *arrays, index=parts)
-    except IndexError as error:
-        raise IndexError(f"getitem: {error} (shape {x.shape})") from error
 
 
 @differentiable
@@ -199,6 +157,12 @@ def split(x: Tensor, sections: int | Sequence[int], axis: int = 0) -> list[Tenso
         cuts = [0, *sections, length]
     before = (slice(None),) * axis
     return [x[(*before, slice(a, b))] for a, b in itertools.pairwise(cuts)]
+
+
+def unstack(x: Tensor, axis: int = 0) -> list[Tensor]:
+    """The slices of x along an axis, without that axis; x is first's, second's, … `stack`."""
+    before = (slice(None),) * _axis(x, axis, "unstack")
+    return [x[(*before, i)] for i in range(x.shape[axis])]
 
 
 @differentiable

@@ -171,7 +171,7 @@ MISTAKES: dict[str, tuple[str, str, tuple[tuple[str, str], ...]]] = {
     ),
     "a wrong gradient": (
         "gradients", r"the gradient of input 1 at \(0,\) is \S+, and central differences give",
-        (("device.contiguous(dy), x, dx)", "device.contiguous(dy), y, dx)"), ("vjp, (x,)", "vjp, (y,)")),
+        (("device.contiguous(dy), x, dx)", "device.contiguous(dy), y, dx)"), ("vjp, (x,)", "vjp, (x, y)")),
     ),
     "views are not taken": (
         "views", r"example \d .*with gaps: .*ValueError: .*not contiguous; device.contiguous",

@@ -16,6 +16,8 @@ KERNEL_TESTS = (
     "test_reduction",
     "test_elementwise",
     "test_shaping",
+    "test_comparison",
+    "test_rounding",
 )
 
 

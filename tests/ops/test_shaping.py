@@ -166,6 +166,17 @@ def repeated(draw: st.DrawFn, name: str, reference: Callable[..., Array]) -> Exa
     return like(name, x, draw(st.integers(1, 3)), draw(axis_of(x)), reference=reference)
 
 
+@st.composite
+def unstack(draw: st.DrawFn) -> Example:
+    x = draw(arrays(draw(SHAPES)))
+    axis = draw(axis_of(x))
+    return Example(
+        lambda x: mg.concatenate([t.flatten() for t in mg.unstack(x, axis)]),
+        (x,),
+        lambda x: np.moveaxis(x, axis, 0).ravel(),
+    )
+
+
 GRADIENTS: dict[str, st.SearchStrategy[Example]] = {
     "broadcast_to": broadcast_to(),
     "concatenate": concatenate(),
@@ -184,11 +195,12 @@ GRADIENTS: dict[str, st.SearchStrategy[Example]] = {
     "swapaxes": two_axes("swapaxes"),
     "tile": repeated("tile", lambda x, n, axis: np.concatenate([x] * n, axis)),
     "transpose": transpose(),
+    "unstack": unstack(),
 }
 
 
 def test_every_operation_has_a_gradient_test() -> None:
-    assert oracles.operations(shaping) == GRADIENTS.keys()
+    assert oracles.operations(shaping) | {"getitem"} == GRADIENTS.keys()
 
 
 @pytest.mark.parametrize("name", GRADIENTS)

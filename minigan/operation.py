@@ -1,0 +1,171 @@
+"""How a function of arrays becomes a differentiable operation on tensors.
+
+An operation is one function from arrays to ``(output, vjp, saved)``: its value, the rule of its gradient, and the arrays
+that the rule reads.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Concatenate, ParamSpec
+
+import numpy as np
+
+from minigan.devices import Device
+from minigan.devices.memory import is_on_gpu, share_memory
+from minigan.graph import Node
+from minigan.saving import VJP, Array, Result, is_array, watch
+from minigan.tensor import Tensor, common_device, is_recording
+
+Parameters = ParamSpec("Parameters")
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+def differentiable(
+    function: Callable[Concatenate[Device, Parameters], Result],
+) -> Callable[Parameters, Tensor]:
+    """Turn a function of arrays into a differentiable operation on tensors.
+
+    `function(device, *arrays, **settings)` returns ``(output, vjp, saved)``. ``vjp(dy, needs)`` receives the
+    gradient of the output and, for each positional argument, whether its gradient is wanted; it
+    returns a gradient (or None) for each, of the argument's own shape and dtype: a fresh array, or
+    `dy` or a view of it. ``saved`` lists every array that ``vjp`` reads. Example::
+
+        @mg.differentiable
+        def cube(device, x):
+            def vjp(dy, needs):
+                return (3 * x**2 * dy,)
+
+            return x**3, vjp, (x,)
+
+    A saved array that is written before ``backward()`` raises an error there. An array that ``vjp`` keeps and ``saved``
+    leaves out raises a TypeError at once. A rule that keeps no array may leave ``saved`` out, and ``vjp`` is None for an
+    operation that has no gradient.
+
+    Positional arguments may be tensors. Arrays of NumPy and other libraries become arrays of the device; they are
+    copied when the operation is recorded, since nothing can watch them. Numbers are handed over as they are.
+    """
+    signature = inspect.signature(function)
+    operand_names, setting_names = _roles(signature)
+    name = function.__name__.lstrip("_")  # a private function behind a public one of that name
+
+    @functools.wraps(function)
+    def operation(*arguments: Parameters.args, **settings: Parameters.kwargs) -> Tensor:
+        operands: Sequence[Any] = arguments
+        if any(is_array(value) or key in operand_names for key, value in settings.items()):
+            bound = signature.bind(None, *arguments, **settings)
+            bound.apply_defaults()
+            operands, settings = bound.args[1:], bound.kwargs  # type: ignore[assignment]
+            for key, value in settings.items():
+                if isinstance(value, Tensor):
+                    raise TypeError(
+                        f"{name}: '{key}' takes no tensor; only positional arguments do"
+                    )
+        operands = [
+            np.asarray(a) if isinstance(a, list) and i in operand_names else a
+            for i, a in enumerate(operands)
+        ]
+        for i, key in setting_names.items():
+            if i < len(operands) and is_array(operands[i]):
+                raise TypeError(f"{name}: '{key}' takes no tensor or array")
+        device = common_device(name, operands)
+        recorded = is_recording() and any(
+            isinstance(a, Tensor) and a.requires_grad for a in operands
+        )
+        arrays = [as_operand(name, a, device, recorded) for a in operands]
+        try:
+            output, vjp, saved = _three(name, function(device, *arrays, **settings))
+        except ValueError as error:
+            shapes = " and ".join(str(tuple(a.shape)) for a in arrays if hasattr(a, "shape"))
+            raise ValueError(f"{name}: {error} (shapes {shapes})") from error
+        # NumPy's arithmetic on 0-dimensional arrays gives scalars: asarray makes them arrays again.
+        result = Tensor(device.asarray(output), device)
+        _share_version(operands, result)
+        if recorded and vjp is not None and result.dtype.kind == "f":
+            tensors = [
+                (f"input {i + 1}", a) for i, a in enumerate(operands) if isinstance(a, Tensor)
+            ]
+            watched = watch(name, vjp, saved, [*tensors, ("output", result)])
+            inputs = (a if isinstance(a, Tensor) and a.requires_grad else None for a in operands)
+            result._node = Node(name, tuple(inputs), vjp, watched)
+        return result
+
+    # The public function takes no device: help() shows what the user passes.
+    parameters = list(signature.parameters.values())[1:]
+    operation.__signature__ = signature.replace(  # type: ignore[attr-defined]
+        parameters=parameters, return_annotation=Tensor
+    )
+    return operation
+
+
+def _roles(signature: inspect.Signature) -> tuple[frozenset[str | int], dict[int, str]]:
+    """Return the names and positions of the parameters for arrays, and the positions and names of the settings.
+
+    A parameter takes arrays if it is annotated so, or with nothing.
+    """
+    parameters = list(signature.parameters.values())[1:]
+    kinds = (inspect.Parameter.empty, Any, "Any", "Array", "Array | None")
+    positional = [(i, p) for i, p in enumerate(parameters) if p.kind in _POSITIONAL]
+    operands = {i: p.name for i, p in positional if p.annotation in kinds}
+    settings = {i: p.name for i, p in positional if i not in operands}
+    return frozenset([*operands, *operands.values()]), settings
+
+
+def _three(name: str, result: Any) -> tuple[Array, VJP | None, Sequence[Any]]:
+    """(output, vjp, saved), where `saved` may be left out."""
+    if not isinstance(result, tuple) or len(result) not in (2, 3):
+        raise TypeError(
+            f"{name}: a function under differentiable returns (output, vjp, saved); it returned a {type(result).__name__}"
+        )
+    output, vjp, *saved = result
+    if saved and not isinstance(saved[0], (tuple, list)):
+        raise TypeError(f"{name}: saved is a tuple of arrays, not a {type(saved[0]).__name__}")
+    return output, vjp, saved[0] if saved else ()
+
+
+def as_operand(name: str, argument: Any, device: Device, copy: bool = False) -> Any:
+    """What an operation's function gets: a tensor's array, another library's moved to the device, or what was given."""
+    if isinstance(argument, Tensor):
+        return argument.data
+    if not is_array(argument):
+        return argument
+    if is_on_gpu(argument) and not isinstance(argument, device.array_module.ndarray):
+        raise ValueError(
+            f"{name}: one of its arrays is on device 'cuda', and device '{device.name}' computes it; move one of them first"
+        )
+    array = device.asarray(argument)
+    return device.copy(array) if copy else array
+
+
+def _share_version(operands: Sequence[Any], result: Tensor) -> None:
+    """A view is written together with its source, and so has its version."""
+    for source in operands:
+        if isinstance(source, Tensor) and share_memory(source.data, result.data):
+            result._version = source._version
+            return
+
+
+ARRAY = object()  # where an array goes in an index
+
+
+def split_index(index: Any) -> tuple[tuple[Any, ...], list[Any]]:
+    """An index as a tuple of its slices, integers, None and ..., and the arrays that stand at `ARRAY` in it."""
+    parts, arrays = [], []
+    for part in index if isinstance(index, tuple) else (index,):
+        if isinstance(part, (list, tuple)):
+            arrays.append(np.asarray(part, None if len(part) else np.int64))
+        elif is_array(part):
+            arrays.append(part)
+        else:
+            parts.append(part)
+            continue
+        parts.append(ARRAY)
+    return tuple(parts), arrays
+
+
+def fill_index(parts: tuple[Any, ...], arrays: Iterable[Array]) -> tuple[Any, ...]:
+    """The index that `split_index` took apart."""
+    rest = iter(arrays)
+    return tuple(next(rest) if part is ARRAY else part for part in parts)

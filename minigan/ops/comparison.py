@@ -1,0 +1,115 @@
+"""Questions about elements, and arithmetic of truth values and bits: no gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from minigan.devices import Device
+from minigan.operation import differentiable
+from minigan.ops.shared import Axis, axes_of
+from minigan.saving import Array, Result
+from minigan.tensor import Tensor
+
+__all__ = [
+    "all",
+    "any",
+    "bitwise_and",
+    "bitwise_invert",
+    "bitwise_left_shift",
+    "bitwise_or",
+    "bitwise_right_shift",
+    "bitwise_xor",
+    "count_nonzero",
+    "equal",
+    "greater",
+    "greater_equal",
+    "isclose",
+    "isfinite",
+    "isinf",
+    "isnan",
+    "less",
+    "less_equal",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "logical_xor",
+    "not_equal",
+    "signbit",
+]
+
+
+def _of_one(name: str, description: str) -> Callable[[Any], Tensor]:
+    def function(device: Device, x: Array) -> Result:
+        return getattr(device.array_module, name)(x), None
+
+    _describe(function, name, description)
+    return differentiable(function)
+
+
+def _of_two(name: str, description: str) -> Callable[[Any, Any], Tensor]:
+    def function(device: Device, x: Array, y: Array) -> Result:
+        return getattr(device.array_module, name)(x, y), None
+
+    _describe(function, name, description)
+    return differentiable(function)
+
+
+def _describe(function: Callable[..., Result], name: str, description: str) -> None:
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = description
+
+
+equal = _of_two("equal", "x == y, elementwise: a tensor of bool.")
+not_equal = _of_two("not_equal", "x != y, elementwise: a tensor of bool.")
+less = _of_two("less", "x < y, elementwise: a tensor of bool.")
+less_equal = _of_two("less_equal", "x <= y, elementwise: a tensor of bool.")
+greater = _of_two("greater", "x > y, elementwise: a tensor of bool.")
+greater_equal = _of_two("greater_equal", "x >= y, elementwise: a tensor of bool.")
+logical_and = _of_two("logical_and", "x and y, elementwise: a tensor of bool.")
+logical_or = _of_two("logical_or", "x or y, elementwise: a tensor of bool.")
+logical_xor = _of_two("logical_xor", "Either x or y, elementwise: a tensor of bool.")
+logical_not = _of_one("logical_not", "not x, elementwise: a tensor of bool.")
+bitwise_and = _of_two("bitwise_and", "x & y, of the bits of integers, or of bool.")
+bitwise_or = _of_two("bitwise_or", "x | y, of the bits of integers, or of bool.")
+bitwise_xor = _of_two("bitwise_xor", "x ^ y, of the bits of integers, or of bool.")
+bitwise_invert = _of_one("invert", "~x: every bit of an integer, or bool, the other way.")
+bitwise_left_shift = _of_two("left_shift", "x·2ʸ, of integers.")
+bitwise_right_shift = _of_two("right_shift", "⌊x / 2ʸ⌋, of integers.")
+isfinite = _of_one("isfinite", "Whether x is neither NaN nor infinite: a tensor of bool.")
+isinf = _of_one("isinf", "Whether x is infinite: a tensor of bool.")
+isnan = _of_one("isnan", "Whether x is NaN: a tensor of bool.")
+signbit = _of_one("signbit", "Whether the sign of x is minus, −0 included: a tensor of bool.")
+
+
+@differentiable
+def isclose(
+    device: Device,
+    x: Array,
+    y: Array,
+    rtol: float = 1e-5,
+    atol: float = 1e-8,
+    equal_nan: bool = False,
+) -> Result:
+    """Whether |x − y| ≤ atol + rtol·|y|: a tensor of bool."""
+    close = device.array_module.isclose(x, y, rtol=rtol, atol=atol, equal_nan=equal_nan)
+    return close, None
+
+
+@differentiable
+def all(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
+    """Whether every element along the axes is true, that is not 0."""
+    return device.array_module.all(x, axis=axes_of(x.ndim, axis), keepdims=keepdims), None
+
+
+@differentiable
+def any(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
+    """Whether some element along the axes is true, that is not 0."""
+    return device.array_module.any(x, axis=axes_of(x.ndim, axis), keepdims=keepdims), None
+
+
+@differentiable
+def count_nonzero(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
+    """How many elements along the axes are not 0."""
+    xp = device.array_module
+    return xp.sum(x != 0, axis=axes_of(x.ndim, axis), keepdims=keepdims), None

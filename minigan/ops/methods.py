@@ -1,0 +1,169 @@
+"""The operators and methods of a tensor: operations, with the tensor as their first operand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from minigan.ops import comparison, elementwise, indexing, linear, reduction, rounding, shaping
+from minigan.tensor import Tensor
+
+Binary = Callable[[Any, Any], Tensor]
+
+
+def _swapped(operation: Binary) -> Binary:
+    return lambda self, other: operation(other, self)
+
+
+def _in_place(operation: Binary) -> Binary:
+    """The operator that writes its result to its first operand: an error where a gradient would be lost."""
+
+    def method(self: Tensor, other: Any) -> Tensor:
+        name = f"{operation.__name__} in place"
+        self.check_writable(name, other, leaf=False)
+        result = operation(self.detach(), other).detach()
+        if result.shape != self.shape or not np.can_cast(result.dtype, self.dtype, "same_kind"):
+            raise TypeError(
+                f"{name}: the result is {result.dtype} of shape {result.shape}, and the tensor {self.dtype} of "
+                f"shape {self.shape}"
+            )
+        return self.copy_(result)
+
+    return method
+
+
+def _contains(self: Tensor, value: Any) -> bool:
+    return bool(comparison.any(comparison.equal(self, value)))
+
+
+def _round(self: Tensor, decimals: int = 0) -> Tensor:
+    return rounding.round(self, decimals)
+
+
+class Methods:
+    """What `Tensor` inherits from the operations."""
+
+    __slots__ = ()
+
+    __add__ = elementwise.add
+    __radd__ = _swapped(elementwise.add)
+    __iadd__ = _in_place(elementwise.add)
+    __sub__ = elementwise.subtract
+    __rsub__ = _swapped(elementwise.subtract)
+    __isub__ = _in_place(elementwise.subtract)
+    __mul__ = elementwise.multiply
+    __rmul__ = _swapped(elementwise.multiply)
+    __imul__ = _in_place(elementwise.multiply)
+    __truediv__ = elementwise.divide
+    __rtruediv__ = _swapped(elementwise.divide)
+    __itruediv__ = _in_place(elementwise.divide)
+    __floordiv__ = rounding.floor_divide
+    __rfloordiv__ = _swapped(rounding.floor_divide)
+    __ifloordiv__ = _in_place(rounding.floor_divide)
+    __mod__ = rounding.remainder
+    __rmod__ = _swapped(rounding.remainder)
+    __imod__ = _in_place(rounding.remainder)
+    __divmod__ = rounding.divmod
+    __pow__ = elementwise.power
+    __rpow__ = _swapped(elementwise.power)
+    __ipow__ = _in_place(elementwise.power)
+    __matmul__ = linear.matmul
+    __rmatmul__ = _swapped(linear.matmul)
+    __imatmul__ = _in_place(linear.matmul)
+    __and__ = comparison.bitwise_and
+    __rand__ = _swapped(comparison.bitwise_and)
+    __iand__ = _in_place(comparison.bitwise_and)
+    __or__ = comparison.bitwise_or
+    __ror__ = _swapped(comparison.bitwise_or)
+    __ior__ = _in_place(comparison.bitwise_or)
+    __xor__ = comparison.bitwise_xor
+    __rxor__ = _swapped(comparison.bitwise_xor)
+    __ixor__ = _in_place(comparison.bitwise_xor)
+    __lshift__ = comparison.bitwise_left_shift
+    __rlshift__ = _swapped(comparison.bitwise_left_shift)
+    __ilshift__ = _in_place(comparison.bitwise_left_shift)
+    __rshift__ = comparison.bitwise_right_shift
+    __rrshift__ = _swapped(comparison.bitwise_right_shift)
+    __irshift__ = _in_place(comparison.bitwise_right_shift)
+    __invert__ = comparison.bitwise_invert
+    __neg__ = elementwise.negative
+    __pos__ = elementwise.positive
+    __abs__ = elementwise.absolute
+    __round__ = _round
+    __eq__ = comparison.equal  # type: ignore[assignment]
+    __ne__ = comparison.not_equal  # type: ignore[assignment]
+    __lt__ = comparison.less
+    __le__ = comparison.less_equal
+    __gt__ = comparison.greater
+    __ge__ = comparison.greater_equal
+    __hash__ = object.__hash__
+    __contains__ = _contains
+    __getitem__ = indexing.getitem
+    __setitem__ = indexing.setitem
+
+    abs = elementwise.absolute
+    exp = elementwise.exp
+    expm1 = elementwise.expm1
+    log = elementwise.log
+    log1p = elementwise.log1p
+    sqrt = elementwise.sqrt
+    square = elementwise.square
+    reciprocal = elementwise.reciprocal
+    sin = elementwise.sin
+    cos = elementwise.cos
+    tan = elementwise.tan
+    tanh = elementwise.tanh
+    sigmoid = elementwise.sigmoid
+    relu = elementwise.relu
+    leaky_relu = elementwise.leaky_relu
+    clip = elementwise.clip
+    maximum = elementwise.maximum
+    minimum = elementwise.minimum
+    astype = elementwise.astype
+    all = comparison.all
+    any = comparison.any
+    eq = comparison.equal
+    ne = comparison.not_equal
+    isfinite = comparison.isfinite
+    isinf = comparison.isinf
+    isnan = comparison.isnan
+    sign = rounding.sign
+    floor = rounding.floor
+    ceil = rounding.ceil
+    round = rounding.round
+    trunc = rounding.trunc
+    reshape = shaping.reshape
+    flatten = shaping.flatten
+    transpose = shaping.transpose
+    swapaxes = shaping.swapaxes
+    moveaxis = shaping.moveaxis
+    squeeze = shaping.squeeze
+    expand_dims = shaping.expand_dims
+    broadcast_to = shaping.broadcast_to
+    flip = shaping.flip
+    roll = shaping.roll
+    repeat = shaping.repeat
+    split = shaping.split
+    unstack = shaping.unstack
+    pad = shaping.pad
+    tile = shaping.tile
+    sum = reduction.sum
+    mean = reduction.mean
+    var = reduction.var
+    std = reduction.std
+    max = reduction.max
+    min = reduction.min
+    prod = reduction.prod
+    cumsum = reduction.cumsum
+    logsumexp = reduction.logsumexp
+    softmax = reduction.softmax
+    log_softmax = reduction.log_softmax
+    norm = reduction.norm
+    argmax = reduction.argmax
+    argmin = reduction.argmin
+    matmul = linear.matmul
+    take_along_axis = indexing.take_along_axis
+    sort = indexing.sort
+    argsort = indexing.argsort

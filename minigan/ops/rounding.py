@@ -1,0 +1,49 @@
+"""Integers near a number, and what is left."""
+
+from __future__ import annotations
+
+from minigan.devices import Device
+from minigan.operation import differentiable
+from minigan.ops.comparison import _of_one
+from minigan.ops.elementwise import ShapeAndDtype, unbroadcast
+from minigan.saving import Array, Result
+from minigan.tensor import Tensor
+
+__all__ = ["ceil", "floor", "floor_divide", "remainder", "round", "sign", "trunc"]
+
+sign = _of_one("sign", "−1, 0 or 1. Its derivative is 0 almost everywhere: no gradient.")
+floor = _of_one("floor", "The largest integer ≤ x. No gradient.")
+ceil = _of_one("ceil", "The smallest integer ≥ x. No gradient.")
+trunc = _of_one("trunc", "The integer part of x. No gradient.")
+
+
+@differentiable
+def round(device: Device, x: Array, decimals: int = 0) -> Result:
+    """The nearest number of so many decimals, halves to even. No gradient."""
+    return device.array_module.round(x, decimals), None
+
+
+@differentiable
+def floor_divide(device: Device, x: Array, y: Array) -> Result:
+    """⌊x / y⌋. No gradient."""
+    return device.array_module.floor_divide(x, y), None
+
+
+@differentiable
+def remainder(device: Device, x: Array, y: Array) -> Result:
+    """x − y·⌊x / y⌋, with the sign of y; the floor is held fixed in the gradient."""
+    xp = device.array_module
+    likes = ShapeAndDtype(x), ShapeAndDtype(y)
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        return (
+            unbroadcast(dy, likes[0]) if needs[0] else None,
+            unbroadcast(-dy * xp.floor_divide(x, y), likes[1]) if needs[1] else None,
+        )
+
+    return xp.remainder(x, y), vjp, (x, y)
+
+
+def divmod(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """(⌊x / y⌋, x − y·⌊x / y⌋)."""
+    return floor_divide(x, y), remainder(x, y)

@@ -1,0 +1,47 @@
+"""Checks and rules that several operations share."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+Axis = int | Sequence[int] | None
+
+
+def axes_of(ndim: int, axis: Any) -> tuple[int, ...]:
+    """Return the axes that `axis` names, counted from the first: one, several in a tuple or list, or None for all."""
+    if axis is None:
+        return tuple(range(ndim))
+    names = axis if isinstance(axis, (tuple, list)) else (axis,)
+    axes = tuple(axis_of(ndim, a) for a in names)
+    if len(set(axes)) != len(axes):
+        raise ValueError(f"axis {axis} names an axis twice")
+    return axes
+
+
+def axis_of(ndim: int, axis: Any) -> int:
+    """Return one axis, counted from the first; ValueError where there is no such axis."""
+    position = integer(axis, "axis")
+    if not -ndim <= position < ndim:
+        raise ValueError(f"axis {position} is not one of the {ndim} axes")
+    return position % ndim
+
+
+def integer(value: Any, name: str) -> int:
+    """Return an int of Python, NumPy or a tensor as Python's; TypeError for a number that is none."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} is an integer, not {value!r}") from None
+
+
+def integers(values: tuple[Any, ...], name: str) -> tuple[int, ...]:
+    """Return (2, 3) from f(2, 3), f((2, 3)), f([2, 3]) or an array of them."""
+    if len(values) == 1 and (
+        isinstance(values[0], (Sequence, np.ndarray)) and np.ndim(values[0]) == 1
+    ):
+        values = tuple(values[0])
+    return tuple(integer(v, name) for v in values)
