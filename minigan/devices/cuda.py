@@ -20,10 +20,10 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from minigan.devices import nvidia
-from minigan.devices.arguments import REALS, Double, PointerTable
+from minigan.devices.arguments import Double, PointerTable
+from minigan.devices.compilation import KernelCompiler, Wanted
 from minigan.devices.launch import KernelDevice
 from minigan.devices.memory import address, is_on_gpu
-from minigan.devices.sources import KernelSource
 from minigan.errors import DeviceError, KernelError
 
 Array = Any
@@ -35,11 +35,15 @@ _OUT_OF_MEMORY = 2  # of cudaError_t
 
 
 class _Memory(threading.local):
-    """Where the arrays of a Python thread come from: the device's pool, or a graph's while one is captured."""
+    """Where the arrays of a Python thread come from: the device's pool, or a graph's while one is captured.
+
+    `needed` are the kernels that a function would launch, while it is prepared.
+    """
 
     def __init__(self, pool: Callable[[int], Any]) -> None:
         self.allocate = pool
         self.capturing = False
+        self.needed: list[Wanted] | None = None
 
 
 class CUDA(KernelDevice):
@@ -56,7 +60,7 @@ class CUDA(KernelDevice):
         nvidia.check_compiler(cupy)
         self.pool = cupy.cuda.MemoryPool()
         self._memory = _Memory(self._from_pool)
-        self._kernel = functools.cache(self._find_kernel)
+        self.compiler = KernelCompiler(cupy, self.gpu, self.architecture)
 
     @property
     def model(self) -> str:
@@ -141,8 +145,12 @@ class CUDA(KernelDevice):
     ) -> None:
         file, real = self.source(source), np.dtype(dtype)
         self.check_launch(file, kernel, dtype, grid, block, arguments)
+        wanted = Wanted(file, kernel, real.name)
+        if self._memory.needed is not None:
+            self._memory.needed.append(wanted)
+            return
         values = tuple(_argument(value, real) for value in arguments)
-        function = self._kernel(file, kernel, real.name)
+        function = self.compiler.kernel(wanted)
         try:
             if shared_bytes > _STATIC_SHARED_BYTES:
                 function.max_dynamic_shared_size_bytes = shared_bytes
@@ -153,29 +161,14 @@ class CUDA(KernelDevice):
                 f"{shared_bytes} bytes of shared memory: {error}"
             ) from error
 
-    def _find_kernel(self, source: KernelSource, kernel: str, dtype: str) -> Any:
-        """A kernel of a .cu file. CuPy compiles the file once, and keeps the machine code on disk."""
-        cupy = self.array_module
-        options = (
-            "-std=c++17",
-            f"-DREAL={REALS[np.dtype(dtype)]}",
-            *(f"-I{folder}" for folder in source.include_folders),
-            # CuPy's cache sees the source and options, no headers: a number that the compiler can read.
-            f"-DMINIGAN_HEADERS=0x{source.headers_digest[:16]}",
-        )
-        module = cupy.RawModule(code=source.ascii_text, options=options)
+    def prepare(self, function: Callable[[], Any]) -> None:
+        here, needed = self._memory, list[Wanted]()
+        here.needed = needed
         try:
-            return module.get_function(kernel)
-        except cupy.cuda.compiler.CompileException as error:
-            raise KernelError(
-                f"{source.name} does not compile for sm_{self.architecture}: {error}"
-            ) from error
-        except (
-            RuntimeError
-        ) as error:  # CUDA's are of this class, and what CuPy says where CUDA is not whole
-            raise KernelError(
-                f"{source.name}: {kernel}, compiled for sm_{self.architecture}, could not be loaded: {error}"
-            ) from error
+            function()
+        finally:
+            here.needed = None
+        self.compiler.compile_all(needed, self.compile_progress)
 
     # -- graphs ---------------------------------------------------------------------------------
 

@@ -157,6 +157,7 @@ class Device:
 
     name: str
     array_module: Any
+    compile_progress: Callable[[int, int, str], None] | None = None  # see `prepare`
 
     def identity(self) -> dict[str, str]:
         """What its results depend on besides minigan: hardware, driver and versions, by name."""
@@ -210,6 +211,13 @@ class Device:
         no graphs returns `function` itself.
         """
         return function
+
+    def prepare(self, function: Callable[[], Any]) -> None:
+        """Compile the kernels that `function` launches, where a device compiles any; none is launched.
+
+        `function` is called once, and what its arrays hold then is of no meaning: it must not read them.
+        `compile_progress` is called after each kernel.
+        """
 
     def synchronize(self) -> None:
         """Wait until all that was asked for is computed; where calls compute before they return, nothing."""

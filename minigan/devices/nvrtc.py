@@ -6,7 +6,6 @@ registers, shared memory and spills, is known without running it.
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import functools
 import importlib.util
@@ -15,7 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from minigan.devices.sources import read_source
+from minigan.devices.compilation import compile_options
+from minigan.devices.sources import KernelSource, read_source
 from minigan.errors import DeviceError, KernelError
 
 # Every GPU since 2018 runs code for one of these: Turing (T4), Ampere (A100), Hopper (H100, H200), Blackwell.
@@ -51,47 +51,54 @@ def library() -> ctypes.CDLL:
     raise DeviceError("NVRTC is not installed; pip install 'minigan[nvrtc]'")
 
 
+def options(source: KernelSource, real: str, architecture: str) -> tuple[str, ...]:
+    """What CuPy tells the compiler: minigan's options and its own, or other code would be looked at than runs."""
+    return (
+        *compile_options(source, real), "-ftz=true", f"-arch={architecture}",
+        "--device-as-default-execution-space",
+    )  # fmt: skip
+
+
 def compile_kernels(source: Path, real: str, architecture: str) -> list[KernelResources]:
     """The kernels of a .cu file for REAL = `real`, as the machine code of an architecture ("sm_90").
 
-    KernelError holds what the compiler says of a file that it refuses.
+    Each is compiled alone, as on the GPU. KernelError holds what the compiler says of a file that it refuses.
     """
-    with _compiled(source, real, architecture) as program:
-        log = _log(library(), program)
-    return sorted((_resources(entry) for entry in _ENTRY.finditer(log)), key=lambda r: r.kernel)
+    resources = []
+    for program in _programs(read_source(source), real, architecture):
+        resources += [_resources(entry) for entry in _ENTRY.finditer(_log(library(), program))]
+    return sorted(resources, key=lambda r: r.kernel)
 
 
 def ptx(source: Path, real: str, architecture: str) -> dict[str, str]:
     """What the compiler makes of each kernel of a .cu file: its PTX, by name. KernelError as above."""
-    nvrtc, size = library(), ctypes.c_size_t()
-    with _compiled(source, real, architecture) as program:
+    nvrtc, size, found = library(), ctypes.c_size_t(), dict[str, str]()
+    for program in _programs(read_source(source), real, architecture):
         nvrtc.nvrtcGetPTXSize(program, ctypes.byref(size))
         text = ctypes.create_string_buffer(size.value)
         nvrtc.nvrtcGetPTX(program, text)
-    parts = re.split(r"\.entry (\w+)\(", text.value.decode())
-    return dict(zip(parts[1::2], parts[2::2], strict=True))
+        parts = re.split(r"\.entry (\w+)\(", text.value.decode())
+        found.update(zip(parts[1::2], parts[2::2], strict=True))
+    return found
 
 
-@contextlib.contextmanager
-def _compiled(source: Path, real: str, architecture: str) -> Iterator[ctypes.c_void_p]:
-    """The compiler's program, within this block; KernelError if it refuses."""
-    nvrtc, program = library(), ctypes.c_void_p()
-    read = read_source(source)
-    text = read.text.encode()
-    options = [
-        f"--gpu-architecture={architecture}", f"-DREAL={real}",
-        *(f"-I{folder}" for folder in read.include_folders), "--std=c++17", "--ptxas-options=-v",
-    ]  # fmt: skip
-    nvrtc.nvrtcCreateProgram(ctypes.byref(program), text, source.name.encode(), 0, None, None)
-    try:
-        array = (ctypes.c_char_p * len(options))(*(option.encode() for option in options))
-        if nvrtc.nvrtcCompileProgram(program, len(options), array):
-            raise KernelError(
-                f"{source.name} does not compile for {architecture}:\n{_log(nvrtc, program).strip()}"
-            )
-        yield program
-    finally:
-        nvrtc.nvrtcDestroyProgram(ctypes.byref(program))
+def _programs(source: KernelSource, real: str, architecture: str) -> Iterator[ctypes.c_void_p]:
+    """The compiler's program for each kernel; it lives until the next is asked for. KernelError if it is refused."""
+    nvrtc, told = library(), options(source, real, architecture)
+    told = (*told, "--ptxas-options=-v")
+    array = (ctypes.c_char_p * len(told))(*(option.encode() for option in told))
+    for kernel in source.kernels or [""]:  # a file without one may still be refused
+        program, name = ctypes.c_void_p(), source.name.encode()
+        text = source.alone(kernel).encode()
+        nvrtc.nvrtcCreateProgram(ctypes.byref(program), text, name, 0, None, None)
+        try:
+            if nvrtc.nvrtcCompileProgram(program, len(told), array):
+                raise KernelError(
+                    f"{source.name} does not compile for {architecture}:\n{_log(nvrtc, program).strip()}"
+                )
+            yield program
+        finally:
+            nvrtc.nvrtcDestroyProgram(ctypes.byref(program))
 
 
 def _log(nvrtc: ctypes.CDLL, program: ctypes.c_void_p) -> str:

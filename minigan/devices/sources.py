@@ -14,6 +14,7 @@ from minigan.errors import DeviceError, KernelError
 _BOUNDS = r"(?:__launch_bounds__\([^)]*\)\s*)?"
 _HEAD = rf"^[ \t]*(?:KERNEL|extern \"C\" __global__)\s+{_BOUNDS}(?:void\s+{_BOUNDS})?"
 _DEFINITION = re.compile(rf"{_HEAD}(\w+)\s*\(([^)]*)\)", re.MULTILINE)
+_HEAD_AND_NAME = re.compile(rf"{_HEAD}(\w+)(?=\s*\()", re.MULTILINE)
 _INCLUDE = re.compile(r"^[ \t]*#[ \t]*include[ \t]*\"([^\"\n]+)\"", re.MULTILINE)
 _MACRO = re.compile(r"^#define (\w+) +(.*)$", re.MULTILINE)
 
@@ -44,6 +45,13 @@ def kernel_parameters(text: str, kernel: str) -> list[str]:
     return [" ".join(parameter.split()) for parameter in parameters.split(",")]
 
 
+def _never_called(head: re.Match[str]) -> str:
+    """The head of a kernel as that of a function that nothing calls, which the compiler drops."""
+    text = re.sub(r"__launch_bounds__\([^)]*\)", "", head[0])
+    text = text.replace("KERNEL", "static __device__ void", 1)
+    return text.replace('extern "C" __global__', "static __device__", 1)
+
+
 def _code(text: str) -> str:
     """The text without comments, and with lines that go on joined."""
     return re.sub(r"//[^\n]*|/\*.*?\*/", " ", text.replace("\\\n", " "), flags=re.DOTALL)
@@ -69,14 +77,27 @@ class KernelSource:
         return tuple(dict.fromkeys((kernel_sources(), self.path.parent)))
 
     @functools.cached_property
-    def ascii_text(self) -> str:
-        """The same program in ASCII: CuPy writes it to a file in the locale's encoding, which may know nothing else."""
-        return re.sub(r"[^\x00-\x7f]", lambda found: f"\\U{ord(found[0]):08x}", self.text)
-
-    @functools.cached_property
     def kernels(self) -> dict[str, list[str]]:
         """The kernels that it defines, and the parameters of each."""
         return {name: kernel_parameters(self.text, name) for name in kernel_names(self.text)}
+
+    def alone(self, kernel: str) -> str:
+        """The text with that kernel as the only one: the others become functions that nothing calls, and cost no time.
+
+        Lines keep their numbers. It is in ASCII, since CuPy writes it to a file in the locale's encoding.
+        """
+        if kernel not in self.kernels:
+            return _in_ascii(self.text)
+        others = self.kernels.keys() - {kernel}
+        text = _HEAD_AND_NAME.sub(
+            lambda head: _never_called(head) if head[1] in others else head[0], self.text
+        )
+        return _in_ascii(text)
+
+
+def _in_ascii(text: str) -> str:
+    """The same program, its other characters as C++ writes them in ASCII."""
+    return re.sub(r"[^\x00-\x7f]", lambda found: f"\\U{ord(found[0]):08x}", text)
 
 
 _read: dict[Path, tuple[list[tuple[int, ...]], KernelSource]] = {}

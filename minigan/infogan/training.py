@@ -248,6 +248,7 @@ class Trainer:
         ]
         if constants != self._constants:
             self._constants, self._plain_steps, self._captured = constants, 0, None
+            self.device.prepare(self.launch_step)
         if not self.capture or self._plain_steps < _PLAIN_STEPS:
             self._plain_steps += 1
             return self.launch_step()

@@ -23,7 +23,7 @@ from minigan.devices import Device, get_device
 from minigan.devices.nvidia import has_gpu
 from minigan.devices.precision import using_float32_precision
 from minigan.devices.sources import kernel_sources
-from minigan.errors import DeviceError
+from minigan.errors import DeviceError, MiniganError
 from minigan.files import cache_folder, write_json
 from minigan.infogan.experiments import Settings
 from minigan.infogan.training import Trainer
@@ -160,7 +160,11 @@ def _checks(device: str, full: bool) -> Iterator[SelfTestCheck]:
 def _kernel_checks(device: str, settings: Settings) -> Iterator[SelfTestCheck]:
     """A check for each call of a training step, and for those that this one does not make."""
     label = "TF32" if settings.float32_precision == "tf32" else settings.dtype
-    for call in (*training_calls(settings), *_other_calls(settings.dtype)):
+    calls = [*training_calls(settings), *_other_calls(settings.dtype)]
+    place = get_device(device)
+    with contextlib.suppress(MiniganError), using_float32_precision(settings.float32_precision):
+        place.prepare(lambda: [call.on(place)() for call in calls])  # what fails, fails again below
+    for call in calls:
         compare = functools.partial(_compare_call, device, call, settings)
         yield _checked(f"{call}, {label}", compare)
 

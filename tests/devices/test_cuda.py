@@ -3,6 +3,7 @@
 The kernels themselves, and the device on a real GPU, are tested in test_emulated.py and tests/ops.
 """
 
+import dataclasses
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -21,6 +22,8 @@ from minigan.devices import nvidia
 from minigan.devices.cuda import CUDA
 from minigan.devices.kernels import KERNELS
 from minigan.errors import DeviceError, KernelError
+from minigan.infogan.experiments import MNIST
+from minigan.infogan.training import Trainer
 
 DIALECT = Path(__file__).parent / "kernels"
 
@@ -202,6 +205,51 @@ def test_a_kernel_is_compiled_once_with_its_options(device: CUDA, machine: Machi
     first, second = machine.options
     assert first[:3] == ("-std=c++17", "-DREAL=float", f"-I{device.sources}")
     assert second[1] == "-DREAL=double" and len(first) == 4
+
+
+def test_a_function_is_prepared_in_threads_and_nothing_runs(device: CUDA, machine: Machine) -> None:
+    x, seen = array(device, 1.0, 4.0), []
+    device.compile_progress = lambda *told: seen.append(told)
+    machine.launched.clear()
+    device.prepare(lambda: device.sigmoid(device.tanh(device.tanh(x))))
+    assert not machine.launched and device.to_numpy(x).tolist() == [1.0, 4.0]
+    assert sorted(machine.compiled) == ["hyperbolic_tangent", "sigmoid"]
+    assert [told[:2] for told in seen] == [(1, 2), (2, 2)]
+    assert {told[2] for told in seen} == set(machine.compiled)
+    assert threading.get_ident() not in machine.compiling_threads
+    device.sigmoid(device.tanh(x))
+    assert len(machine.compiled) == 2 and len(machine.launched) == 2
+
+
+def test_what_does_not_compile_is_said_when_it_is_prepared(device: CUDA, tmp_path: Path) -> None:
+    (tmp_path / "broken.cu").write_text("KERNEL broken(real* y) { y[0] = nonsense; }\n")
+    x = array(device, 1.0)
+
+    def work() -> None:
+        device.launch(tmp_path / "broken.cu", "broken", np.float32, (1,), (1,), x)
+
+    with pytest.raises(KernelError, match=r"broken\.cu does not compile for sm_90: .*nonsense"):
+        device.prepare(work)
+    assert device.to_numpy(device.tanh(x)).shape == (1,)  # and launches again
+
+
+def test_a_training_step_compiles_what_it_launches_and_no_more(
+    device: CUDA, machine: Machine
+) -> None:
+    machine.free_bytes = 2**30
+    settings = dataclasses.replace(
+        MNIST, image_shape=(8, 12, 1), trunk="conv 8 | fc 8 bn", generator="fc 2x3x8 bn | up 8 bn | up 1 tanh",
+        batch_size=4, device="cuda",
+    )  # fmt: skip
+    images = np.random.default_rng(0).integers(0, 256, (8, 8, 12, 1), dtype=np.uint8)
+    trainer = Trainer(settings, images)
+    before = len(machine.compiled)
+    device.prepare(trainer.launch_step)
+    prepared = machine.compiled[before:]
+    assert len(prepared) == len(set(prepared)) > 20
+    trainer.step()
+    assert machine.compiled[before:] == prepared
+    assert {name for name, *_ in machine.launched} == set(machine.compiled)
 
 
 def test_a_changed_header_is_compiled_anew(device: CUDA, machine: Machine, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import fake_cupy
@@ -17,15 +18,17 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from minigan.devices import cuda, nvidia
+from minigan.devices import compilation, cuda, nvidia, nvrtc
+from minigan.devices.compilation import compile_options
 from minigan.devices.memory import share_memory
+from minigan.devices.sources import kernel_sources, read_source
 from minigan.errors import DeviceError
 
 cupy = pytest.importorskip("cupy")
 
 # What the names in the source stand for.
 ROOTS = {
-    "cupy": "", "self.array_module": "", "device.array_module": "", "cuda": "cuda", "self.cuda": "cuda",
+    "cupy": "", "self.array_module": "", "device.array_module": "", "self.cupy": "", "cuda": "cuda", "self.cuda": "cuda",
     "runtime": "cuda.runtime", "stream": "cuda.Stream", "graph": "cuda.Graph", "self.graph": "cuda.Graph",
     "self.pool": "cuda.MemoryPool", "module": "RawModule", "function": "RawKernel", "fresh": "ndarray",
     "array": "ndarray", "gpu": "cuda.Device", "self.gpu": "cuda.Device",
@@ -61,7 +64,7 @@ def uses(module: Any) -> Iterator[Use]:
                 break
 
 
-USES = [use for module in (cuda, nvidia) for use in uses(module)]
+USES = [use for module in (cuda, compilation, nvidia) for use in uses(module)]
 
 
 def found(name: str) -> Any:
@@ -172,6 +175,35 @@ def test_without_a_gpu_the_device_says_why() -> None:
         mg.get_device("cuda")
     except DeviceError as error:
         assert any(word in str(error) for word in words)
+
+
+def test_nvrtc_is_told_what_cupy_tells_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """CuPy's own options for a kernel of sm_90, seen where it calls the compiler, but for the report that is asked for."""
+    told: list[tuple[str, ...]] = []
+    compiler = cupy.cuda.compiler
+
+    def compile_program(program: Any, options: tuple[str, ...]) -> None:
+        told.append(options)
+        if len(told) == 2:  # the first is an empty file, by which CuPy knows the compiler
+            raise StopIteration
+
+    monkeypatch.setattr(compiler, "nvrtc", SimpleNamespace(
+        getVersion=lambda: (13, 0), createProgram=lambda *_: 0, compileProgram=compile_program,
+        getPTX=lambda _: b"", destroyProgram=lambda _: None, NVRTCError=ZeroDivisionError,
+    ))  # fmt: skip
+    for_sm_90 = compiler._get_arch_for_options_for_nvrtc.__wrapped__
+    monkeypatch.setattr(compiler, "_get_arch_for_options_for_nvrtc", for_sm_90)
+    monkeypatch.setattr(compiler, "_nvrtc_version", None)
+    monkeypatch.setattr(compiler, "_empty_file_preprocess_cache", {})
+    monkeypatch.setattr(
+        compiler, "_kernel_cache_backend", compiler._DiskKernelCacheBackend(str(tmp_path))
+    )
+    source = read_source(kernel_sources() / "gemm.cu")
+    with pytest.raises(StopIteration):
+        compiler._compile_module_with_cache(
+            source.alone("gemm_nn"), compile_options(source, "float"), arch="90"
+        )
+    assert sorted(told[1]) == sorted(nvrtc.options(source, "float", "sm_90"))
 
 
 def real_array(host: Any) -> Any:

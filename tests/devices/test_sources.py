@@ -49,6 +49,21 @@ def test_kernels_and_their_parameters() -> None:
     assert kernel_parameters(TEXT, "empty") == kernel_parameters(TEXT, "of_cpp") == []
 
 
+def test_a_kernel_alone_keeps_the_lines(path: Path) -> None:
+    """The others are functions; nothing else changes, and what is not ASCII is written in it."""
+    path.write_text(TEXT + '// Σ\nKERNEL said() { printf("é"); }\n', encoding="utf-8")
+    source = read_source(path)
+    text = source.alone("scaled")
+    assert text.isascii() and text.count("\n") == source.text.count("\n")
+    assert kernel_names(text) == ["scaled"]
+    assert kernel_parameters(text, "scaled") == kernel_parameters(TEXT, "scaled")
+    assert "static __device__ void  counted(" in text and "static __device__ void\nempty(" in text
+    assert "// KERNEL in_a_comment(" in text and 'printf("\\U000000e9")' in text
+    assert "__launch_bounds__(128, 2)" in text and "__launch_bounds__(64)" not in text
+    assert kernel_names(source.alone("counted")) == ["counted"]
+    assert kernel_names(source.alone("of_cpp")) == [*kernel_names(TEXT), "said"]
+
+
 def test_headers_are_found_beside_the_file_and_in_kernels(path: Path) -> None:
     source = read_source(path)
     parts = path.parent / "parts"

@@ -134,7 +134,9 @@ def make_cupy(machine: Machine) -> ModuleType:
         RawModule=lambda *a, **s: RawModule(machine, *a, **s),
         get_default_memory_pool=lambda: default_pool,
         cuda=SimpleNamespace(
-            Device=lambda number: SimpleNamespace(id=number, compute_capability=machine.capability),
+            Device=lambda number: SimpleNamespace(
+                id=number, compute_capability=machine.capability, use=lambda: None
+            ),
             Stream=lambda **s: Stream(machine, **s),
             MemoryPool=lambda allocator=None: MemoryPool(machine, allocator),
             Memory=lambda size: Memory(machine, size),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-import functools
 import re
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -34,20 +34,27 @@ class RawModule:
 
     def get_function(self, name: str) -> RawKernel:
         self.code.encode(self.machine.encoding)  # CuPy writes it to a file
+        self.machine.compiling_threads.add(threading.get_ident())
         if "nonsense" in self.code:
             raise CompileException('identifier "nonsense" is undefined', self.code, name, ())
         self.machine.options.append(self.options)
         self.machine.compiled.append(name)
         if name not in kernel_names(self.code):
             raise CUDADriverError(500)  # CUDA_ERROR_NOT_FOUND
-        return RawKernel(self, name, kernel_parameters(self.code, name))
+        return RawKernel(self, name, kernel_parameters(self.code, name), self._path(name))
+
+    def _path(self, kernel: str) -> Path:
+        """The file whose text was handed over, in a folder that the compiler was to search; its own folder is the last."""
+        folders = [Path(o.removeprefix("-I")) for o in self.options if o.startswith("-I")]
+        files = (path for folder in reversed(folders) for path in folder.rglob("*.cu"))
+        return next(p for p in files if read_source(p).alone(kernel) == self.code)
 
 
 class RawKernel:
     max_dynamic_shared_size_bytes = 48 * 1024
 
-    def __init__(self, module: RawModule, name: str, parameters: list[str]) -> None:
-        self.module, self.name, self.parameters = module, name, parameters
+    def __init__(self, module: RawModule, name: str, parameters: list[str], path: Path) -> None:
+        self.module, self.name, self.parameters, self.path = module, name, parameters, path
 
     def __call__(
         self, grid: Any, block: Any, args: Any, *, shared_mem: int = 0, stream: Any = None
@@ -104,16 +111,8 @@ class RawKernel:
         addresses = [
             v.ctypes.data if isinstance(v, np.ndarray) else ctypes.addressof(v) for v in values
         ]
-        library = kernel_library(_path_of(self.module.code, self.module.options), self.module.real)
+        library = kernel_library(self.path, self.module.real)
         settings = LaunchSettings(dim3(grid), dim3(block), shared_bytes, order_seed=1)
         pointers = (ctypes.c_void_p * len(addresses))(*addresses)
         message = call_launcher(library, self.name, settings, pointers)
         assert not message, message
-
-
-@functools.cache
-def _path_of(code: str, options: tuple[str, ...]) -> Path:
-    """The file whose text was handed to the compiler, in a folder that it was to search; its own folder is the last."""
-    folders = [Path(o.removeprefix("-I")) for o in options if o.startswith("-I")]
-    files = (path for folder in reversed(folders) for path in folder.rglob("*.cu"))
-    return next(p for p in files if read_source(p).ascii_text == code)

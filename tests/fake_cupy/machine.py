@@ -51,6 +51,7 @@ class Machine:
         self.forgotten: list[Any] = []  # blocks of pools that ended without giving them back
         self.options: list[tuple[str, ...]] = []
         self.compiled: list[str] = []
+        self.compiling_threads: set[int] = set()
         self.launched: list[tuple[str, tuple[int, ...], tuple[int, ...], int]] = []
         self.local = threading.local()
 
