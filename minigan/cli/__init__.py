@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from minigan.cli import data, inspection, kernels, profiling, sweep, training
+from minigan.cli import data, doctor, inspection, kernels, profiling, sweep, training
 from minigan.errors import MiniganError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.command("figures")(inspection.figures)
 app.command("sample")(inspection.sample)
 app.command("profile")(profiling.profile)
 app.command("info")(inspection.info)
+app.command("doctor")(doctor.doctor)
 app.add_typer(data.app, name="data")
 app.add_typer(kernels.app, name="kernel")
 

@@ -525,7 +525,11 @@ def test_auto_takes_the_cpu_where_there_is_no_gpu(
     assert cli._run(["info"]) == 0
     output = capsys.readouterr().out
     assert "auto is cpu here" in output
-    assert re.search(r"^device cuda \(experimental: no run on a GPU is recorded yet\): not here: there is no NVIDIA GPU", output, re.MULTILINE)
+    assert re.search(
+        r"^device cuda \(experimental: no run on a GPU is recorded yet\): not here: there is no NVIDIA GPU",
+        output,
+        re.MULTILINE,
+    )
 
 
 def test_a_gpu_that_is_not_there_is_one_line(

@@ -1,0 +1,37 @@
+"""`minigan doctor`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def doctor(
+    device: Annotated[
+        str, typer.Option(help="The device to test: cuda, emulated or cpu.")
+    ] = "cuda",
+    out: Annotated[Path, typer.Option(help="The report to write.")] = Path("minigan-doctor.json"),
+) -> None:
+    """Test a device in full, each kernel and a few steps of training against the CPU; and write a report to send.
+
+    Exit code 1 if it cannot be used.
+    """
+    from minigan.files import write_json
+    from minigan.inspect.doctor import examine
+    from minigan.inspect.self_test import SelfTestCheck
+
+    def show(check: SelfTestCheck) -> None:
+        if not check.passed:
+            typer.echo(f"✗ {check.name}: {check.detail}")
+
+    typer.echo(
+        f"testing {device}: kernels are compiled when they are first used, which takes a while"
+    )
+    report = examine(device, show)
+    write_json(out, report)
+    typer.echo(f"{device}: {report['error']}" if report["error"] else report["line"])
+    typer.echo(f"wrote {out}")
+    if not report["passed"]:
+        raise typer.Exit(1)
