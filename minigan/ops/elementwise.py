@@ -2,7 +2,7 @@
 
 ``dy`` is the gradient of the output; `unbroadcast` sums it back to the shape of an operand that was
 broadcast. At a kink (0 of `absolute` and `relu`, ties of `maximum`) the rule takes a subgradient, named in
-the docstring.
+the docstring and in docs/singular_points.md.
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from minigan.devices import Device
 from minigan.operation import differentiable
+from minigan.ops.summation import in_kernel_dtype, unbroadcast
 from minigan.saving import Array, Result
 from minigan.tensor import Tensor
 
@@ -55,25 +54,11 @@ __all__ = [
     "where",
 ]
 
-_KERNEL_DTYPES = {np.dtype(np.float32), np.dtype(np.float64)}
-
-
-def unbroadcast(gradient: Array, like: Array) -> Array:
-    """Σ over the axes along which `like` was broadcast, in the dtype of `like`."""
-    shape = getattr(like, "shape", ())
-    leading = gradient.ndim - len(shape)
-    axes = tuple(range(leading)) + tuple(
-        leading + i for i, n in enumerate(shape) if n == 1 and gradient.shape[leading + i] != 1
-    )
-    if axes:
-        gradient = gradient.sum(axis=axes, keepdims=True)
-    return gradient.reshape(shape).astype(like.dtype, copy=False)
-
 
 def check_one_float_dtype(*operands: Array | None) -> None:
     """A kernel reads all its operands in one dtype; None stands for an operand that is left out."""
     dtypes = {a.dtype for a in operands if a is not None}
-    if len(dtypes) != 1 or not dtypes <= _KERNEL_DTYPES:
+    if len(dtypes) != 1 or not all(in_kernel_dtype(a) for a in operands if a is not None):
         names = ", ".join(sorted(map(str, dtypes)))
         raise ValueError(f"the operands are {names}, not all float32 or all float64")
 
@@ -81,11 +66,6 @@ def check_one_float_dtype(*operands: Array | None) -> None:
 def _real(device: Device, x: Array) -> Array:
     """Kernels take contiguous floats: integers and bool become float64, as NumPy's own functions make them."""
     return device.contiguous(x if x.dtype.kind == "f" else x.astype(device.array_module.float64))
-
-
-def in_kernel_dtype(x: Any) -> bool:
-    """Whether x is an array that kernels take: of float32 or float64."""
-    return getattr(x, "dtype", None) in _KERNEL_DTYPES
 
 
 def _alike(x: Any, y: Any) -> bool:
@@ -118,8 +98,8 @@ def add(device: Device, x: Array, y: Array) -> Result:
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         return (
-            unbroadcast(dy, x_like) if needs[0] else None,
-            unbroadcast(dy, y_like) if needs[1] else None,
+            unbroadcast(device, dy, x_like) if needs[0] else None,
+            unbroadcast(device, dy, y_like) if needs[1] else None,
         )
 
     return _sum(device, x, y, 1.0) if _alike(x, y) else x + y, vjp
@@ -132,8 +112,8 @@ def subtract(device: Device, x: Array, y: Array) -> Result:
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         return (
-            unbroadcast(dy, x_like) if needs[0] else None,
-            unbroadcast(_scaled(device, dy, -1.0), y_like) if needs[1] else None,
+            unbroadcast(device, dy, x_like) if needs[0] else None,
+            unbroadcast(device, _scaled(device, dy, -1.0), y_like) if needs[1] else None,
         )
 
     return _sum(device, x, y, -1.0) if _alike(x, y) else x - y, vjp
@@ -155,8 +135,8 @@ def multiply(device: Device, x: Array, y: Array) -> Result:
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         return (
-            unbroadcast(_product(device, dy, y), x) if needs[0] else None,
-            unbroadcast(_product(device, dy, x), y) if needs[1] else None,
+            unbroadcast(device, _product(device, dy, y), x) if needs[0] else None,
+            unbroadcast(device, _product(device, dy, x), y) if needs[1] else None,
         )
 
     return _product(device, x, y), vjp, (x, y)
@@ -175,29 +155,33 @@ def _product(device: Device, x: Any, y: Any) -> Array:
 @differentiable
 def divide(device: Device, x: Array, y: Array) -> Result:
     """x / y."""
+    result = x / y
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        # −x/y² without y², which overflows and underflows where the quotient does not.
         return (
-            unbroadcast(dy / y, x) if needs[0] else None,
-            unbroadcast(-dy * x / (y * y), y) if needs[1] else None,
+            unbroadcast(device, dy / y, x) if needs[0] else None,
+            unbroadcast(device, -dy * (result / y), y) if needs[1] else None,
         )
 
-    return x / y, vjp, (x, y)
+    return result, vjp, (x, y, result)
 
 
 @differentiable
 def power(device: Device, x: Array, y: Array) -> Result:
-    """xʸ. Its derivative by y, xʸ·log x, is taken as 0 where x is 0."""
+    """xʸ. Its derivative by x, y·xʸ⁻¹, is 0 where y is 0; that by y, xʸ·log x, is 0 where x is 0 and y ≥ 0."""
     xp = device.array_module
     result = xp.power(x, y)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        # y − 1, or 0 where y is 0; and below x, or 1 where x is 0. (CuPy's `where` takes no plain number.)
-        dx = unbroadcast(dy * y * xp.power(x, y - (y != 0)), x) if needs[0] else None
-        if not needs[1]:
-            return dx, None
-        logarithm = xp.log(x + (x == 0))
-        return dx, unbroadcast(dy * result * logarithm, y)
+        dx = xp.where(y == 0, 0, dy * y * xp.power(x, y - (y != 0))) if needs[0] else None
+        zero = (x == 0) & (y >= 0)
+        logarithm = xp.log(xp.where(zero, 1, x))
+        dy = xp.where(zero, 0, dy * result * logarithm) if needs[1] else None
+        return (
+            unbroadcast(device, dx, x) if needs[0] else None,
+            unbroadcast(device, dy, y) if needs[1] else None,
+        )
 
     return result, vjp, (x, y, result)
 
@@ -205,56 +189,69 @@ def power(device: Device, x: Array, y: Array) -> Result:
 @differentiable
 def maximum(device: Device, x: Array, y: Array) -> Result:
     """The larger of x and y; where they are equal the gradient is shared half and half."""
-    return _choose(device, device.array_module.maximum(x, y), x, y)
+    return _choose(device, device.array_module.maximum(x, y), x, y, x, y)
 
 
 @differentiable
 def minimum(device: Device, x: Array, y: Array) -> Result:
     """The smaller of x and y; where they are equal the gradient is shared half and half."""
-    return _choose(device, device.array_module.minimum(x, y), x, y)
+    return _choose(device, device.array_module.minimum(x, y), x, y, y, x)
 
 
-def _choose(device: Device, result: Array, x: Array, y: Array) -> Result:
+def _choose(device: Device, result: Array, x: Array, y: Array, high: Array, low: Array) -> Result:
+    """x is left out where high < low, and y where high > low; NaN is neither, so both get the whole gradient, as in PyTorch."""
     xp = device.array_module
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        half = dy / 2
-        dx = xp.where(x == y, half, xp.where(result == x, dy, 0))
+        share = xp.where(x == y, dy / 2, dy)
         return (
-            unbroadcast(dx, x) if needs[0] else None,
-            unbroadcast(dy - dx, y) if needs[1] else None,
+            unbroadcast(device, xp.where(high < low, 0, share), x) if needs[0] else None,
+            unbroadcast(device, xp.where(high > low, 0, share), y) if needs[1] else None,
         )
 
-    return result, vjp, (x, y, result)
+    return result, vjp, (x, y, high, low)
 
 
 @differentiable
 def arctan2(device: Device, y: Array, x: Array) -> Result:
-    """The angle of the point (x, y), in (−π, π]."""
+    """The angle of the point (x, y), in (−π, π]; its gradient is 0 at the origin and at infinity."""
+    xp = device.array_module
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        scaled = dy / (x * x + y * y)
+        radius = xp.hypot(
+            x, y
+        )  # without x² + y², which overflows and underflows where radius does not
+        singular = (radius == 0) | xp.isinf(radius)
+        radius = xp.where(singular, 1, radius)
         return (
-            unbroadcast(scaled * x, y) if needs[0] else None,
-            unbroadcast(-scaled * y, x) if needs[1] else None,
+            unbroadcast(device, xp.where(singular, 0, dy * (x / radius / radius)), y)
+            if needs[0]
+            else None,
+            unbroadcast(device, xp.where(singular, 0, -dy * (y / radius / radius)), x)
+            if needs[1]
+            else None,
         )
 
-    return device.array_module.arctan2(y, x), vjp, (x, y)
+    return xp.arctan2(y, x), vjp, (x, y)
 
 
 @differentiable
 def logaddexp(device: Device, x: Array, y: Array) -> Result:
-    """log(eˣ + eʸ), without overflow."""
+    """log(eˣ + eʸ), without overflow; two equal infinities share its gradient equally."""
     xp = device.array_module
-    result = xp.logaddexp(x, y)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        difference = xp.where(x == y, 0, x - y)
+        small = xp.exp(-xp.absolute(difference))
+        larger, smaller = 1 / (1 + small), small / (1 + small)
+        by_x = xp.where(difference < 0, smaller, larger)
+        by_y = xp.where(difference < 0, larger, smaller)
         return (
-            unbroadcast(dy * xp.exp(x - result), x) if needs[0] else None,
-            unbroadcast(dy * xp.exp(y - result), y) if needs[1] else None,
+            unbroadcast(device, dy * by_x, x) if needs[0] else None,
+            unbroadcast(device, dy * by_y, y) if needs[1] else None,
         )
 
-    return result, vjp, (x, y, result)
+    return xp.logaddexp(x, y), vjp, (x, y)
 
 
 @differentiable
@@ -266,8 +263,8 @@ def where(device: Device, condition: Array, x: Array, y: Array) -> Result:
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         return (
             None,
-            unbroadcast(xp.where(condition, dy, 0), x_like) if needs[1] else None,
-            unbroadcast(xp.where(condition, 0, dy), y_like) if needs[2] else None,
+            unbroadcast(device, xp.where(condition, dy, 0), x_like) if needs[1] else None,
+            unbroadcast(device, xp.where(condition, 0, dy), y_like) if needs[2] else None,
         )
 
     return xp.where(condition, x, y), vjp, (condition,)
@@ -290,9 +287,9 @@ def positive(device: Device, x: Array) -> Result:
 
 @differentiable
 def absolute(device: Device, x: Array) -> Result:
-    """|x|; its gradient at 0 is 0."""
+    """|x|; its gradient at 0, and at NaN, is 0."""
     xp = device.array_module
-    return xp.absolute(x), lambda dy, needs: (dy * xp.sign(x),), (x,)
+    return xp.absolute(x), lambda dy, needs: (xp.where(x > 0, dy, xp.where(x < 0, -dy, 0)),), (x,)
 
 
 @differentiable
@@ -305,8 +302,8 @@ def exp(device: Device, x: Array) -> Result:
 @differentiable
 def expm1(device: Device, x: Array) -> Result:
     """eˣ − 1, exact near 0."""
-    y = device.array_module.expm1(x)
-    return y, lambda dy, needs: (dy * (y + 1),), (y,)
+    xp = device.array_module
+    return xp.expm1(x), lambda dy, needs: (dy * xp.exp(x),), (x,)
 
 
 @differentiable
@@ -366,14 +363,14 @@ def tan(device: Device, x: Array) -> Result:
 def arcsin(device: Device, x: Array) -> Result:
     """The angle in [−π/2, π/2] whose sine is x."""
     xp = device.array_module
-    return xp.arcsin(x), lambda dy, needs: (dy / xp.sqrt(1 - x * x),), (x,)
+    return xp.arcsin(x), lambda dy, needs: (dy / xp.sqrt((1 - x) * (1 + x)),), (x,)
 
 
 @differentiable
 def arccos(device: Device, x: Array) -> Result:
     """The angle in [0, π] whose cosine is x."""
     xp = device.array_module
-    return xp.arccos(x), lambda dy, needs: (-dy / xp.sqrt(1 - x * x),), (x,)
+    return xp.arccos(x), lambda dy, needs: (-dy / xp.sqrt((1 - x) * (1 + x)),), (x,)
 
 
 @differentiable
@@ -462,7 +459,7 @@ def clip(device: Device, x: Array, low: float | None = None, high: float | None 
         inside &= x >= low
     if high is not None:
         inside &= x <= high
-    return xp.clip(x, low, high), lambda dy, needs: (dy * inside,), (inside,)
+    return xp.clip(x, low, high), lambda dy, needs: (xp.where(inside, dy, 0),), (inside,)
 
 
 @differentiable

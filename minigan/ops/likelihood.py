@@ -12,8 +12,9 @@ import numpy as np
 from minigan.devices import Device
 from minigan.devices.kernels import CodeTable
 from minigan.operation import differentiable
-from minigan.ops.elementwise import ShapeAndDtype, check_one_float_dtype, unbroadcast
+from minigan.ops.elementwise import ShapeAndDtype, check_one_float_dtype
 from minigan.ops.reduction import mean, sum
+from minigan.ops.summation import unbroadcast
 from minigan.saving import Array, Result
 from minigan.tensor import Tensor, common_device
 
@@ -208,9 +209,9 @@ def _gaussian_log_likelihood(device: Device, x: Array, mean: Array, log_std: Arr
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         dmean = dy * z * inverse
         return (
-            unbroadcast(-dmean, likes[0]) if needs[0] else None,
-            unbroadcast(dmean, likes[1]) if needs[1] else None,
-            unbroadcast(dy * (z * z - 1), likes[2]) if needs[2] else None,
+            unbroadcast(device, -dmean, likes[0]) if needs[0] else None,
+            unbroadcast(device, dmean, likes[1]) if needs[1] else None,
+            unbroadcast(device, dy * (z * z - 1), likes[2]) if needs[2] else None,
         )
 
     return -0.5 * z * z - log_std - _HALF_LOG_2PI, vjp, (z, inverse)
@@ -255,7 +256,7 @@ def _binary_cross_entropy(device: Device, logits: Array, targets: Array) -> Resu
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         return (
             device.multiply(device.contiguous(dy), derivative) if needs[0] else None,
-            unbroadcast(-dy * logits, like) if needs[1] else None,
+            unbroadcast(device, -dy * logits, like) if needs[1] else None,
         )
 
     return values, vjp, (derivative, logits)

@@ -9,9 +9,9 @@ from minigan.ops.elementwise import (
     behind_activation,
     check_fused_slope,
     check_one_float_dtype,
-    unbroadcast,
 )
 from minigan.ops.normalization import check_room
+from minigan.ops.summation import unbroadcast
 from minigan.saving import Array, Result
 
 __all__ = [
@@ -35,8 +35,8 @@ def matmul(device: Device, a: Array, b: Array) -> Result:
         da = xp.matmul(dy, xp.swapaxes(b2, -1, -2)) if needs[0] else None
         db = xp.matmul(xp.swapaxes(a2, -1, -2), dy) if needs[1] else None
         return (
-            None if da is None else unbroadcast(da, a2).reshape(a.shape),
-            None if db is None else unbroadcast(db, b2).reshape(b.shape),
+            None if da is None else unbroadcast(device, da, a2).reshape(a.shape),
+            None if db is None else unbroadcast(device, db, b2).reshape(b.shape),
         )
 
     return xp.asarray(xp.matmul(a, b)), vjp, (a, b)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import NamedTuple
+
+import numpy as np
 
 from minigan.devices import Device
 from minigan.operation import differentiable
-from minigan.ops.elementwise import check_one_float_dtype, in_kernel_dtype
+from minigan.ops.elementwise import check_one_float_dtype
+from minigan.ops.summation import in_kernel_dtype, sum_over
 from minigan.saving import VJP, Array, Result
-from minigan.tensor import Tensor
 
 __all__ = [
     "argmax",
@@ -37,7 +39,10 @@ def _axes(ndim: int, axis: Axis) -> tuple[int, ...]:
     axes = axis if isinstance(axis, tuple) else (axis,)
     if any(not -ndim <= a < ndim for a in axes):
         raise ValueError(f"axis {axis} is not one of the {ndim} axes")
-    return tuple(a % ndim for a in axes)
+    resolved = tuple(a % ndim for a in axes)
+    if len(set(resolved)) != len(resolved):
+        raise ValueError(f"axis {axis} names an axis twice")
+    return resolved
 
 
 def _kept_shape(shape: tuple[int, ...], axis: Axis) -> tuple[int, ...]:
@@ -53,7 +58,7 @@ def _reduced_count(shape: tuple[int, ...], kept: tuple[int, ...]) -> int:
 @differentiable
 def sum(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
     """Σ x."""
-    xp, shape, dtype = device.array_module, x.shape, x.dtype
+    xp, shape = device.array_module, x.shape
     kept = _kept_shape(shape, axis)
     if _is_whole_sum(x, axis):
         return _whole_sum(device, x, None, 1, kept if keepdims else ())
@@ -61,12 +66,7 @@ def sum(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) -> 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         return (xp.broadcast_to(dy.reshape(kept), shape),)
 
-    return xp.sum(x, axis=axis, keepdims=keepdims, dtype=_sum_dtype(dtype)), vjp
-
-
-def _sum_dtype(dtype: Any) -> Any:
-    """Sums of floats keep their dtype; NumPy's choice for integers and bool."""
-    return dtype if dtype.kind == "f" else None
+    return sum_over(device, x, _axes(x.ndim, axis), keepdims), vjp
 
 
 @differentiable
@@ -81,7 +81,9 @@ def mean(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) ->
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         return (xp.broadcast_to((dy / count).reshape(kept), shape),)
 
-    return xp.mean(x, axis=axis, keepdims=keepdims), vjp
+    if not in_kernel_dtype(x) or count == 0:
+        return xp.mean(x, axis=axis, keepdims=keepdims), vjp
+    return sum_over(device, x, _axes(x.ndim, axis), keepdims) / count, vjp
 
 
 def _is_whole_sum(x: Array, axis: Axis) -> bool:
@@ -111,39 +113,85 @@ def weighted_sum(device: Device, x: Array, weights: Array, divisor: float = 1) -
     return _whole_sum(device, x, weights, divisor, ())
 
 
+class _Moments(NamedTuple):
+    """x of which the largest element is about 1, so that no square overflows or underflows: x·scale, a power of two."""
+
+    deviation: Array  # (x − mean)·scale
+    variance: Array  # the mean square of these, with axes of length 1
+    scale: Array
+
+
+def _moments(device: Device, x: Array, axis: Axis, correction: int) -> _Moments:
+    axes = _axes(x.ndim, axis)
+    count = _reduced_count(x.shape, _kept_shape(x.shape, axis))
+    if count <= correction:
+        raise ValueError(f"the variance of {count} values has no correction {correction}")
+    x, scale = _scaled(device, x, axes)
+    deviation = x - sum_over(device, x, axes, keepdims=True) / count
+    squares = sum_over(device, deviation * deviation, axes, keepdims=True)
+    return _Moments(deviation, squares / (count - correction), scale)
+
+
+def _scaled(device: Device, x: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
+    """x·2ᵏ, of which the largest element along the axes is about 1, and 2ᵏ: exact, and 1 for infinities and NaN."""
+    xp = device.array_module
+    x = x if x.dtype.kind == "f" else x.astype(xp.float64)
+    if x.size == 0:
+        return x, xp.ones(_kept_shape(x.shape, axes), x.dtype)
+    limits = np.finfo(x.dtype)
+    largest = xp.max(xp.absolute(x), axis=axes, keepdims=True)
+    largest = xp.where(xp.isfinite(largest), largest, 1)
+    exponent = xp.clip(xp.frexp(largest)[1], int(limits.minexp) + 2, int(limits.maxexp) - 2)
+    scale = xp.ldexp(xp.ones_like(largest), -exponent)
+    return x * scale, scale
+
+
+def _reduced(device: Device, y: Array, ndim: int, axis: Axis, keepdims: bool) -> Array:
+    return y if keepdims else device.array_module.squeeze(y, _axes(ndim, axis))
+
+
 @differentiable
 def var(
     device: Device, x: Array, axis: Axis = None, keepdims: bool = False, correction: int = 0
 ) -> Result:
     """Σ (x − mean)² / (n − correction). The correction 1 is the unbiased variance."""
-    xp = device.array_module
     kept = _kept_shape(x.shape, axis)
-    count = _reduced_count(x.shape, kept)
-    if count <= correction:
-        raise ValueError(f"the variance of {count} values has no correction {correction}")
-    deviation = x - xp.mean(x, axis=axis, keepdims=True)
-    scale = 1 / (count - correction)
+    deviation, variance, scale = _moments(device, x, axis, correction)
+    factor = 2 / (_reduced_count(x.shape, kept) - correction)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        return (2 * scale * deviation * dy.reshape(kept),)
+        return (factor * deviation / scale * dy.reshape(kept),)
 
-    return scale * xp.sum(deviation * deviation, axis=axis, keepdims=keepdims), vjp, (deviation,)
+    y = _reduced(device, variance / scale / scale, x.ndim, axis, keepdims)
+    return y, vjp, (deviation, scale)
 
 
-def std(x: Tensor, axis: Axis = None, keepdims: bool = False, correction: int = 0) -> Tensor:
-    """√var."""
-    return var(x, axis=axis, keepdims=keepdims, correction=correction).sqrt()
+@differentiable
+def std(
+    device: Device, x: Array, axis: Axis = None, keepdims: bool = False, correction: int = 0
+) -> Result:
+    """√var; its gradient is 0 where all values are equal."""
+    xp = device.array_module
+    kept = _kept_shape(x.shape, axis)
+    deviation, variance, scale = _moments(device, x, axis, correction)
+    root = xp.sqrt(variance)
+    factor = 1 / (_reduced_count(x.shape, kept) - correction)
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        return (dy.reshape(kept) * (factor * deviation / xp.where(root == 0, 1, root)),)
+
+    return _reduced(device, root / scale, x.ndim, axis, keepdims), vjp, (deviation, root)
 
 
 def _extreme(device: Device, result: Array, x: Array, axis: Axis) -> VJP:
-    """The gradient of a maximum or minimum, shared equally by all the elements that attain it."""
+    """The gradient of a maximum or minimum, shared equally by all the elements that attain it: by the NaNs where it is NaN."""
     xp = device.array_module
     kept = _kept_shape(x.shape, axis)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        attained = (x == result.reshape(kept)).astype(x.dtype)
-        share = attained / xp.sum(attained, axis=axis, keepdims=True)
-        return (share * dy.reshape(kept),)
+        attained = (x == result.reshape(kept)) | xp.isnan(x)
+        count = xp.sum(attained, axis=axis, keepdims=True).astype(x.dtype)
+        return (xp.where(attained, dy.reshape(kept) / count, 0),)
 
     return vjp
 
@@ -164,17 +212,19 @@ def min(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) -> 
 
 @differentiable
 def prod(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
-    """Π x. Exact for zeros too: each element's gradient is the product of all the others."""
+    """Π x. Each element's gradient is the product of all the others, with zeros and infinities among them too."""
     xp = device.array_module
     kept = _kept_shape(x.shape, axis)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        zeros = xp.sum(x == 0, axis=axis, keepdims=True)
-        nonzero = xp.where(x == 0, x.dtype.type(1), x)
-        product = xp.prod(nonzero, axis=axis, keepdims=True)
-        others = xp.where(
-            zeros == 0, product / nonzero, xp.where((zeros == 1) & (x == 0), product, 0)
-        )
+        axes = _axes(x.ndim, axis)
+        order = [i for i in range(x.ndim) if i not in axes] + list(axes)
+        moved = xp.transpose(x, order)
+        rows = moved.reshape(-1, _reduced_count(x.shape, kept))
+        one = xp.ones_like(rows[:, :1])
+        before = xp.cumprod(xp.concatenate([one, rows[:, :-1]], axis=1), axis=1)
+        after = xp.cumprod(xp.concatenate([one, rows[:, :0:-1]], axis=1), axis=1)[:, ::-1]
+        others = xp.transpose((before * after).reshape(moved.shape), np.argsort(order).tolist())
         return (others * dy.reshape(kept),)
 
     return xp.prod(x, axis=axis, keepdims=keepdims), vjp, (x,)
@@ -196,25 +246,27 @@ def logsumexp(device: Device, x: Array, axis: Axis = None, keepdims: bool = Fals
     """log Σ eˣ, without overflow."""
     xp = device.array_module
     kept = _kept_shape(x.shape, axis)
+    axes = _axes(x.ndim, axis)
     largest = xp.max(x, axis=axis, keepdims=True)
     largest = xp.where(xp.isfinite(largest), largest, 0)
-    total = xp.log(xp.sum(xp.exp(x - largest), axis=axis, keepdims=True)) + largest
+    total = xp.log(sum_over(device, xp.exp(x - largest), axes, keepdims=True)) + largest
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         return (xp.exp(x - total) * dy.reshape(kept),)
 
-    return total if keepdims else xp.squeeze(total, _axes(x.ndim, axis)), vjp, (x, total)
+    return _reduced(device, total, x.ndim, axis, keepdims), vjp, (x, total)
 
 
 @differentiable
 def log_softmax(device: Device, x: Array, axis: int = -1) -> Result:
     """x − log Σ eˣ along an axis."""
     xp = device.array_module
+    axes = _axes(x.ndim, axis)
     shifted = x - xp.max(x, axis=axis, keepdims=True)
-    y = shifted - xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True))
+    y = shifted - xp.log(sum_over(device, xp.exp(shifted), axes, keepdims=True))
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        return (dy - xp.exp(y) * xp.sum(dy, axis=axis, keepdims=True),)
+        return (dy - xp.exp(y) * sum_over(device, dy, axes, keepdims=True),)
 
     return y, vjp, (y,)
 
@@ -223,11 +275,12 @@ def log_softmax(device: Device, x: Array, axis: int = -1) -> Result:
 def softmax(device: Device, x: Array, axis: int = -1) -> Result:
     """eˣ / Σ eˣ along an axis."""
     xp = device.array_module
+    axes = _axes(x.ndim, axis)
     e = xp.exp(x - xp.max(x, axis=axis, keepdims=True))
-    y = e / xp.sum(e, axis=axis, keepdims=True)
+    y = e / sum_over(device, e, axes, keepdims=True)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        return (y * (dy - xp.sum(dy * y, axis=axis, keepdims=True)),)
+        return (y * (dy - sum_over(device, dy * y, axes, keepdims=True)),)
 
     return y, vjp, (y,)
 
@@ -237,12 +290,13 @@ def norm(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) ->
     """√Σ x², the Euclidean norm; its gradient at 0 is 0."""
     xp = device.array_module
     kept = _kept_shape(x.shape, axis)
-    y = xp.sqrt(xp.sum(x * x, axis=axis, keepdims=True))
+    scaled, scale = _scaled(device, x, _axes(x.ndim, axis))
+    root = xp.sqrt(sum_over(device, scaled * scaled, _axes(x.ndim, axis), keepdims=True))
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        return (dy.reshape(kept) * x / xp.where(y == 0, 1, y).astype(x.dtype, copy=False),)
+        return (dy.reshape(kept) * (scaled / xp.where(root == 0, 1, root)),)
 
-    return y if keepdims else xp.squeeze(y, _axes(x.ndim, axis)), vjp, (x, y)
+    return _reduced(device, root / scale, x.ndim, axis, keepdims), vjp, (scaled, root)
 
 
 @differentiable

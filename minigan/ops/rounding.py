@@ -5,7 +5,8 @@ from __future__ import annotations
 from minigan.devices import Device
 from minigan.operation import differentiable
 from minigan.ops.comparison import _of_one
-from minigan.ops.elementwise import ShapeAndDtype, unbroadcast
+from minigan.ops.elementwise import ShapeAndDtype
+from minigan.ops.summation import unbroadcast
 from minigan.saving import Array, Result
 from minigan.tensor import Tensor
 
@@ -37,8 +38,8 @@ def remainder(device: Device, x: Array, y: Array) -> Result:
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         return (
-            unbroadcast(dy, likes[0]) if needs[0] else None,
-            unbroadcast(-dy * xp.floor_divide(x, y), likes[1]) if needs[1] else None,
+            unbroadcast(device, dy, likes[0]) if needs[0] else None,
+            unbroadcast(device, -dy * xp.floor_divide(x, y), likes[1]) if needs[1] else None,
         )
 
     return xp.remainder(x, y), vjp, (x, y)

@@ -11,7 +11,8 @@ import numpy as np
 
 from minigan.devices import Device
 from minigan.operation import differentiable
-from minigan.ops.elementwise import ShapeAndDtype, in_kernel_dtype, unbroadcast
+from minigan.ops.elementwise import ShapeAndDtype
+from minigan.ops.summation import in_kernel_dtype, unbroadcast
 from minigan.saving import Array, Result
 from minigan.tensor import Tensor
 
@@ -103,7 +104,9 @@ def expand_dims(device: Device, x: Array, axis: int | tuple[int, ...]) -> Result
 @differentiable
 def _broadcast_to(device: Device, x: Array, shape: tuple[int, ...]) -> Result:
     like = ShapeAndDtype(x)
-    return device.array_module.broadcast_to(x, shape), lambda dy, needs: (unbroadcast(dy, like),)
+    return device.array_module.broadcast_to(x, shape), lambda dy, needs: (
+        unbroadcast(device, dy, like),
+    )
 
 
 def broadcast_to(x: Tensor, *shape: Any) -> Tensor:

@@ -110,7 +110,7 @@ def test_every_operation_has_a_gradient_test() -> None:
 def test_every_module_of_operations_has_its_tests() -> None:
     paths = Path(ops.__file__).parent.glob("[!_]*.py")
     modules = {path.stem for path in paths if "__all__" in path.read_text("utf-8")}
-    assert modules == {
+    assert modules <= {
         path.stem.removeprefix("test_") for path in Path(__file__).parent.glob("test_*.py")
     }
 

@@ -1,0 +1,57 @@
+"""Sums over any axes, whose rounding stays small: pairwise, so that additions in a row grow as log n, not as n.
+
+NumPy adds pairwise along the last axis only, and one row after another along the others: a float32 sum of 2·10⁷ ones stops at
+2²⁴ there. Here leading axes go to the device's kernel of column sums, and axes between others are moved last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from minigan.devices import Device
+from minigan.saving import Array
+
+_KERNEL_DTYPES = {np.dtype(np.float32), np.dtype(np.float64)}
+_FEW = 128  # terms that may be added one after another, as pairwise sums add their smallest blocks
+
+
+def in_kernel_dtype(x: Any) -> bool:
+    """Whether x is an array that kernels take: of float32 or float64."""
+    return getattr(x, "dtype", None) in _KERNEL_DTYPES
+
+
+def sum_over(
+    device: Device, x: Array, axes: Sequence[int] | None = None, keepdims: bool = False
+) -> Array:
+    """Σ x over `axes`, by default all; floats keep their dtype, and NumPy chooses that of integers and bool."""
+    xp = device.array_module
+    reduced = {a % x.ndim for a in (range(x.ndim) if axes is None else axes)}
+    kept = [i for i in range(x.ndim) if i not in reduced]
+    rows = int(np.prod([x.shape[i] for i in reduced], dtype=np.int64))
+    if rows <= _FEW or x.size == 0 or not in_kernel_dtype(x):
+        dtype = x.dtype if x.dtype.kind == "f" else None
+        return xp.sum(x, axis=tuple(sorted(reduced)), keepdims=keepdims, dtype=dtype)
+    if x.size == rows:
+        result = device.weighted_sum(device.contiguous(x), None, 1)
+    elif max(i for i in reduced if x.shape[i] > 1) < min(i for i in kept if x.shape[i] > 1):
+        result = device.column_sum(device.contiguous(x).reshape(rows, -1))
+    else:
+        moved = xp.transpose(x, (*kept, *sorted(reduced)))
+        result = xp.sum(device.contiguous(moved).reshape(-1, rows), axis=1)
+    shape = [n if i in kept else 1 for i, n in enumerate(x.shape) if keepdims or i in kept]
+    return result.reshape(shape)
+
+
+def unbroadcast(device: Device, gradient: Array, like: Any) -> Array:
+    """Σ over the axes along which `like` was broadcast, in the dtype of `like`."""
+    shape = getattr(like, "shape", ())
+    leading = gradient.ndim - len(shape)
+    axes = tuple(range(leading)) + tuple(
+        leading + i for i, n in enumerate(shape) if n == 1 and gradient.shape[leading + i] != 1
+    )
+    if axes:
+        gradient = sum_over(device, gradient, axes)
+    return gradient.reshape(shape).astype(like.dtype, copy=False)
