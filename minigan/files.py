@@ -6,7 +6,6 @@ import contextlib
 import errno
 import json
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -75,14 +74,3 @@ def is_locked(path: Path) -> bool:
             return False
     except BlockingIOError:
         return True
-
-
-def cache_folder(name: str) -> Path | None:
-    """minigan's folder of that name for what can be made again, created; None where no place can be written."""
-    home_cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    for parent in (home_cache / "minigan", Path(tempfile.gettempdir()) / f"minigan-{os.getuid()}"):
-        with contextlib.suppress(OSError):
-            (parent / name).mkdir(parents=True, exist_ok=True)
-            if os.access(parent / name, os.W_OK):
-                return parent / name
-    return None

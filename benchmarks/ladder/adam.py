@@ -165,7 +165,7 @@ CPU = (
     _each_tensor("1 NumPy", cpu.expressions),
     _each_tensor("2 NumPy in place", cpu.in_place),
     _each_tensor("3 one pass", cpu.one_pass),
-    Step("4 all cores", "minigan/devices/cpu/elementwise.py", _in_use, in_use=True),
+    Step("4 all cores", "minigan/devices/cpu/optimizer.py", _in_use, in_use=True),
 )
 
 

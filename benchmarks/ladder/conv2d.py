@@ -162,7 +162,7 @@ CPU = (
     _loops("2 channels innermost", cpu.channels_innermost),
     _loops("3 all cores", cpu.all_cores),
     Step("4 unfolded, one product", "benchmarks/ladder/cpu/conv2d.py", _unfolded),
-    Step("5 tiles in cache", "minigan/devices/cpu/convolution.py", _tiles_in_cache),
+    Step("5 tiles in cache", "minigan/devices/cpu/unfolding.py", _tiles_in_cache),
     Step("6 Winograd", "minigan/devices/cpu/winograd.py", _winograd, in_use=True),
 )
 

@@ -23,8 +23,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from minigan.caches import cache_folder
 from minigan.errors import DatasetError
-from minigan.files import cache_folder, locked, write_json
+from minigan.files import locked, write_json
 
 _FORMAT = 1
 _HEADER_BYTES = (
@@ -111,9 +112,10 @@ def prepare(source: Source, how: Preparation) -> Prepared:
     """
     if not source.count:
         raise DatasetError(f"{source.title}: there are no images to prepare")
-    folder = how.folder if how.folder is not None else cache_folder("data")
-    if folder is None:
-        raise DatasetError("there is no folder to keep prepared images in; name one with --cache")
+    try:
+        folder = how.folder if how.folder is not None else cache_folder("data")
+    except OSError as error:
+        raise DatasetError(f"{error}; or name another with --cache") from None
     folder.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256("\n".join([*source.identity, str(source.shape)]).encode()).hexdigest()
     path = folder / f"{source.title}-{digest[:16]}.npy"

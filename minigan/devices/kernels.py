@@ -177,6 +177,9 @@ class Device:
         """The array on the host."""
         raise DeviceError(f"device '{self.name}' cannot copy to the host")
 
+    def prepare(self, dtype: Any) -> None:
+        """Make the kernels for that real type ready to run, where that takes long and can be done ahead."""
+
     def copy(self, array: Array) -> Array:
         """A fresh contiguous array with the same values."""
         fresh = self.empty(array.shape, array.dtype)

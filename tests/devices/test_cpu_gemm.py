@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minigan.devices.cpu import gemm
-from minigan.devices.cpu.linear import thread_grid
+from minigan.devices.cpu.products import thread_grid
 from minigan.devices.cpu.vectors import TILE_ROWS, VECTOR_BYTES
 
 DTYPES = [np.float32, np.float64]
@@ -40,8 +40,9 @@ def test_a_tile_of_larger_matrices(
     a, a0, lda = inside(rng, (k, m) if ta else (m, k), dtype)
     b, b0, ldb = inside(rng, (n, k) if tb else (k, n), dtype)
     c, c0, ldc = inside(rng, (m, n), dtype)
-    before, room = c.copy(), np.full(gemm.room(dtype), np.nan, dtype)
-    gemm.gemm_tile(ta, tb, m, n, k, a, a0, lda, b, b0, ldb, adds, c, c0, ldc, room)
+    before, room = c.copy(), np.full(gemm.workspace_size(dtype), np.nan, dtype)
+    flat = (a.reshape(-1), a0, lda, b.reshape(-1), b0, ldb)
+    gemm.gemm_tile(m, ta, tb, n, k, *flat, adds, c.reshape(-1), c0, ldc, room)
 
     left, right = (x[1:-1, 2:-3].astype(np.float64) for x in (a, b))
     left, right = left.T if ta else left, right.T if tb else right
@@ -55,10 +56,12 @@ def test_a_tile_of_larger_matrices(
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_product_of_no_terms_is_zero(dtype: Any) -> None:
-    empty, room = np.empty((0, 0), dtype), np.empty(gemm.room(dtype), dtype)
+    empty, room = np.empty(0, dtype), np.empty(gemm.workspace_size(dtype), dtype)
     for adds, expected in ((False, 0), (True, 7)):
         c = np.full((3, 4), 7, dtype)
-        gemm.gemm_tile(False, False, 3, 4, 0, empty, 0, 1, empty, 0, 4, adds, c, 0, 4, room)
+        gemm.gemm_tile(
+            3, False, False, 4, 0, empty, 0, 1, empty, 0, 4, adds, c.reshape(-1), 0, 4, room
+        )
         np.testing.assert_array_equal(c, np.full((3, 4), expected))
 
 
@@ -69,15 +72,16 @@ def test_whole_numbers_are_exact(dtype: Any, ta: bool, tb: bool) -> None:
     m, n, k = 2 * TILE_ROWS + 3, 70, DEPTH[dtype] + 21
     a = (np.arange(m * k) % 61 - 30).reshape((k, m) if ta else (m, k)).astype(dtype)
     b = (np.arange(n * k) % 53 - 26).reshape((n, k) if tb else (k, n)).astype(dtype)
-    c, room = np.empty((m, n), dtype), np.empty(gemm.room(dtype), dtype)
-    gemm.gemm_tile(ta, tb, m, n, k, a, 0, a.shape[1], b, 0, b.shape[1], False, c, 0, n, room)
+    c, room = np.empty((m, n), dtype), np.empty(gemm.workspace_size(dtype), dtype)
+    flat = (a.reshape(-1), 0, a.shape[1], b.reshape(-1), 0, b.shape[1])
+    gemm.gemm_tile(m, ta, tb, n, k, *flat, False, c.reshape(-1), 0, n, room)
     left, right = (a.T if ta else a).astype(int), (b.T if tb else b).astype(int)
     np.testing.assert_array_equal(c, left @ right)
 
 
 @given(m=st.integers(1, 400), n=st.integers(1, 400), threads=st.integers(1, 12))
 def test_threads_share_all_of_the_result(m: int, n: int, threads: int) -> None:
-    from minigan.devices.cpu.linear import _share
+    from minigan.devices.cpu.products import _share
 
     rows, columns = thread_grid(m, n, threads)
     assert rows * columns == threads

@@ -8,7 +8,7 @@ import pytest
 from oracles import Array
 
 import minigan as mg
-from minigan.devices import cpu
+from minigan.devices.cpu import threads as cpu_threads
 from minigan.devices.cpu import winograd
 from minigan.devices.kernels import ConvolutionGeometry
 
@@ -63,7 +63,7 @@ def test_whole_numbers_are_exact(
     """Two images a tile, so that a thread has more than one tile, and a last one that is not full."""
     monkeypatch.setattr(winograd, "LEAST_CHANNELS", 1)
     monkeypatch.setattr(winograd, "TILE_IMAGES", 2)
-    monkeypatch.setattr(cpu, "thread_count", lambda: threads)
+    monkeypatch.setattr(cpu_threads, "thread_count", lambda: threads)
     assert winograd.pays(geometry_of(case), 1, 1)
     image, kernel, chosen = case
     x, w, dy, b, c = arrays = operands(case, oracles.whole)

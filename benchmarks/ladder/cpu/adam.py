@@ -38,7 +38,7 @@ def in_place(p, g, m, v, rate, beta1, beta2, correction, epsilon):
 def one_pass(p, g, m, v, rate, beta1, beta2, correction, epsilon):
     """Step 3: a compiled loop takes each element through the whole algorithm: seven streams of memory, p, g, m, v in and p, m, v out.
 
-    What is in use (devices/cpu/elementwise.py) is this loop, divided among the cores: which gains what memory still has to give.
+    What is in use (devices/cpu/optimizer.py) is this loop, divided among the cores: which gains what memory still has to give.
     """
     real = p.dtype.type
     one, a, b1, b2 = real(1), real(rate), real(beta1), real(beta2)

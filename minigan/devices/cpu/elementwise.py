@@ -1,142 +1,126 @@
-"""Activations, Adam and the other kernels of one pass over memory."""
+"""Activations, sums and scales on the CPU: one pass over memory each."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
-from numba import prange
 
-from minigan.devices.cpu.compile import compiled, parallel
+from minigan.devices.cpu.activation import leaky, leaky_gradient
+from minigan.devices.cpu.arrays import Array, contiguous
+from minigan.devices.cpu.compile import Vector, kernel
+from minigan.devices.kernels import Device
 
-
-@compiled
-def leaky(x, slope):
-    """The activation of minigan's kernels. Slope 0 makes 0 of −∞; NaN stays NaN."""
-    below = slope * x if slope != 0 else slope
-    return below if x < 0 else x
+# Elements of which a thread takes as many or more: to wake one takes as long as some tens of thousands.
+_GRAIN = 1 << 15
 
 
-@compiled
-def leaky_gradient(dy, x, slope):
-    """dy behind the activation. As in PyTorch, x = 0 is on the left side; at NaN the factor is the slope, but 1 for ReLU."""
-    if slope == 0:
-        return slope if x <= 0 else dy
-    return dy if x > 0 else slope * dy
+def leaky_relu(device: Device, x: Array, negative_slope: float) -> Array:
+    (x,) = contiguous(x)
+    y: Array = device.empty(x.shape, x.dtype)
+    leaky_relu_values(x.size, x.reshape(-1), negative_slope, y.reshape(-1))
+    return y
 
 
-@parallel
-def leaky_relu(x, slope, y):
+def leaky_relu_backward(device: Device, dy: Array, x: Array, negative_slope: float) -> Array:
+    dy, x = contiguous(dy, x)
+    dx: Array = device.empty(x.shape, x.dtype)
+    leaky_relu_gradient(x.size, dy.reshape(-1), x.reshape(-1), negative_slope, dx.reshape(-1))
+    return dx
+
+
+def sigmoid(device: Device, x: Array) -> Array:
+    (x,) = contiguous(x)
+    y: Array = device.empty(x.shape, x.dtype)
+    np.negative(np.abs(x, out=y), out=y)
+    np.exp(y, out=y)  # NumPy's is vectorized, and Numba's is not
+    sigmoid_values(x.size, x.reshape(-1), y.reshape(-1))
+    return y
+
+
+def sigmoid_backward(device: Device, dy: Array, y: Array) -> Array:
+    dy, y = contiguous(dy, y)
+    dx: Array = device.empty(y.shape, y.dtype)
+    sigmoid_gradient(y.size, dy.reshape(-1), y.reshape(-1), dx.reshape(-1))
+    return dx
+
+
+def tanh(device: Device, x: Array) -> Array:
+    y: Array = device.empty(x.shape, x.dtype)
+    np.tanh(x, out=y)
+    return y
+
+
+def tanh_backward(device: Device, dy: Array, y: Array) -> Array:
+    dx: Array = device.multiply(y, y)
+    np.subtract(1, dx, out=dx)
+    np.multiply(dy, dx, out=dx)
+    return dx
+
+
+# -- of losses, mostly: too small to share between threads ---------------------------------------------
+
+
+def scaled_sum(device: Device, x: Array, x_scale: float, y: Array | None, y_scale: float) -> Array:
+    result: Array = device.empty(x.shape, x.dtype)
+    if y is None:
+        np.multiply(x, x_scale, out=result)
+    elif x_scale == 1 and y_scale == -1:
+        np.subtract(x, y, out=result)
+    else:
+        x, y = (a if s == 1 else s * a for a, s in ((x, x_scale), (y, y_scale)))
+        np.add(x, y, out=result)
+    return result
+
+
+def multiply(device: Device, x: Array, y: Array) -> Array:
+    result: Array = device.empty(x.shape, x.dtype)
+    np.multiply(x, y, out=result)
+    return result
+
+
+def weighted_sum(device: Device, x: Array, weights: Array | None, divisor: float) -> Array:
+    total = np.sum(x if weights is None else x * weights, dtype=x.dtype)
+    return np.asarray(total / divisor)
+
+
+def weighted_sum_backward(
+    device: Device, dy: Array, weights: Array | None, divisor: float, shape: Sequence[int]
+) -> Array:
+    dx: Array = device.empty(shape, dy.dtype)
+    dx[...] = (dy if weights is None else dy * weights) / divisor
+    return dx
+
+
+# -- kernels ---------------------------------------------------------------------------------------------
+
+
+@kernel(_GRAIN)
+def leaky_relu_values(begin: int, end: int, x: Vector, slope: float, y: Vector) -> None:
     negative_slope = x.dtype.type(slope)
-    for i in prange(x.size):
+    for i in range(begin, end):
         y[i] = leaky(x[i], negative_slope)
 
 
-@compiled
-def activate(y, at, count, slope):
-    """y ← the activation of y, of `count` elements from `at` on; `y` is flat."""
-    if slope == 1:
-        return
-    negative_slope = y.dtype.type(slope)
-    run = y[at : at + count]
-    for i in range(count):
-        run[i] = leaky(run[i], negative_slope)
-
-
-@parallel
-def leaky_relu_backward(dy, x, slope, dx):
+@kernel(_GRAIN)
+def leaky_relu_gradient(
+    begin: int, end: int, dy: Vector, x: Vector, slope: float, dx: Vector
+) -> None:
     negative_slope = x.dtype.type(slope)
-    for i in prange(x.size):
+    for i in range(begin, end):
         dx[i] = leaky_gradient(dy[i], x[i], negative_slope)
 
 
-@parallel
-def sigmoid(x, y):
+@kernel(_GRAIN)
+def sigmoid_values(begin: int, end: int, x: Vector, y: Vector) -> None:
     """From y = e⁻|ˣ|, which cannot overflow, and serves both halves of the curve."""
     one = x.dtype.type(1)
-    for i in prange(x.size):
+    for i in range(begin, end):
         y[i] = (y[i] if x[i] < 0 else one) / (one + y[i])
 
 
-@parallel
-def sigmoid_backward(dy, y, dx):
+@kernel(_GRAIN)
+def sigmoid_gradient(begin: int, end: int, dy: Vector, y: Vector, dx: Vector) -> None:
     one = y.dtype.type(1)
-    for i in prange(y.size):
+    for i in range(begin, end):
         dx[i] = dy[i] * y[i] * (one - y[i])
-
-
-@parallel
-def adam(p, g, m, v, rate, beta1, beta2, correction, epsilon):
-    """One pass: seven streams of memory, which bound it.
-
-    `rate` is α/(1 − β₁ᵗ) and `correction` 1/(1 − β₂ᵗ).
-    """
-    real = p.dtype.type
-    one = real(1)
-    a, b1, b2, e, inverse = real(rate), real(beta1), real(beta2), real(epsilon), real(correction)
-    for i in prange(p.size):
-        m[i] = b1 * m[i] + (one - b1) * g[i]
-        v[i] = b2 * v[i] + (one - b2) * (g[i] * g[i])
-        p[i] -= a * m[i] / (np.sqrt(v[i] * inverse) + e)
-
-
-@compiled
-def gather_images(images, indices, scale, low, result):
-    """images (n, pixels) uint8, result (batch, pixels)."""
-    real = result.dtype.type
-    for row in range(indices.size):
-        source = images[indices[row]]
-        for i in range(source.size):
-            result[row, i] = real(source[i]) * real(scale) + real(low)
-
-
-@parallel
-def random_occlusion(images, uniforms, thickness, length, low, high, result):
-    """An image after another, under the rectangles that its uniforms choose."""
-    real = result.dtype.type
-    height, width = images.shape[1], images.shape[2]
-    half, three, eighth, zero, one = real(0.5), real(3), real(0.125), real(0), real(1)
-    middle_y, middle_x = half * real(height - 1), half * real(width - 1)
-    for n in prange(images.shape[0]):
-        result[n] = images[n]
-        for rectangle in range(uniforms.shape[1]):
-            u = uniforms[n, rectangle]
-            across = real(thickness) * eighth * (three + u[3])
-            along = real(length) * eighth * (three + u[4])
-            half_y, half_x = (across, along) if u[2] < zero else (along, across)
-            y = middle_y + u[0] * max(middle_y - one - half_y, zero)
-            x = middle_x + u[1] * max(middle_x - one - half_x, zero)
-            shade = real(low) if u[5] < zero else real(high)
-            for i in range(height):
-                for j in range(width):
-                    if abs(real(i) - y) <= half_y and abs(real(j) - x) <= half_x:
-                        result[n, i, j] = shade
-
-
-@parallel
-def random_affine(images, uniforms, rotation, scale, shear, shift, result):
-    """An image after another, under the affine map that its five uniforms choose."""
-    real = result.dtype.type
-    height, width = images.shape[1], images.shape[2]
-    half, one = real(0.5), real(1)
-    middle_y, middle_x = half * real(height - 1), half * real(width - 1)
-    for n in prange(images.shape[0]):
-        u = uniforms[n]
-        angle, size = real(rotation) * u[0], one + real(scale) * u[1]
-        cosine, sine, slant = size * np.cos(angle), size * np.sin(angle), real(shear) * u[2]
-        for i in range(height):
-            for j in range(width):
-                y = real(i) - middle_y
-                x = real(j) - middle_x + slant * y
-                at_y = cosine * y + sine * x + middle_y + real(shift) * u[3]
-                at_x = cosine * x - sine * y + middle_x + real(shift) * u[4]
-                at_y = min(max(at_y, real(0)), real(height - 1))
-                at_x = min(max(at_x, real(0)), real(width - 1))
-                top, left = int(at_y), int(at_x)
-                bottom, right = min(top + 1, height - 1), min(left + 1, width - 1)
-                down, along = at_y - real(top), at_x - real(left)
-                for c in range(images.shape[3]):
-                    above = (
-                        images[n, top, left, c] * (one - along) + images[n, top, right, c] * along
-                    )
-                    below = images[n, bottom, left, c] * (one - along)
-                    below += images[n, bottom, right, c] * along
-                    result[n, i, j, c] = above * (one - down) + below * down

@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from minigan.devices.cpu.compile import compiled
+from minigan.devices.cpu import threads
+from minigan.devices.cpu.compile import SERIAL, Vector, compiled, kernel, pointer_call
 from minigan.devices.cpu.vectors import (
     TILE_ROWS,
     TILE_VECTORS,
@@ -28,6 +29,7 @@ from minigan.devices.cpu.vectors import (
     transpose_tile_rows,
     transpose_vectors,
 )
+from minigan.devices.kernels import Device
 
 # A's block takes half of a second-level cache of 1 MiB. At 128 rows, 192 to 512 float32 deep: 187, 183, 180 and 179 ms for
 # the products of a step's linear layers, in turns (docs/performance.md).
@@ -43,7 +45,12 @@ def panel_columns(c):
     return TILE_VECTORS * VECTOR_BYTES // c.itemsize
 
 
-def room(dtype: Any) -> int:
+def gemm_workspaces(device: Device, dtype: Any) -> Any:
+    """What each thread needs to work in for `gemm_tile`."""
+    return device.empty((threads.thread_count(), workspace_size(dtype)), dtype)
+
+
+def workspace_size(dtype: Any) -> int:
     """The elements that `gemm_tile` needs to work in: a block of A, a panel of B, a tile of C."""
     itemsize = int(np.dtype(dtype).itemsize)
     depth, width = _DEPTH_BYTES // itemsize, TILE_VECTORS * VECTOR_BYTES // itemsize
@@ -133,18 +140,22 @@ def _multiply_block(
             _add_part(tile, width, high, columns, c, at, ldc, accumulate)
 
 
-@compiled
-def gemm_tile(transpose_a, transpose_b, m, n, k, a, a0, lda, b, b0, ldb, adds, c, c0, ldc, room):
-    """C = op(A)·op(B), or C += … if it `adds`: element a0 of `a` starts A, whose rows are lda apart.
+@kernel(grain=SERIAL)
+def gemm_tile(
+    begin: int, end: int, transpose_a: bool, transpose_b: bool, n: int, k: int,
+    a: Vector, a0: int, lda: int, b: Vector, b0: int, ldb: int, adds: bool,
+    c: Vector, c0: int, ldc: int, workspace: Vector,
+) -> None:  # fmt: skip
+    """Rows begin … end of C = op(A)·op(B), or C += … if it `adds`: element a0 of `a` starts A, whose rows are lda apart.
 
-    `room` is `room()` elements for this thread alone.
+    `workspace` is `workspace_size()` elements for this thread alone.
     """
-    a, b, c = a.reshape(-1), b.reshape(-1), c.reshape(-1)
     a_row, a_column = (1, lda) if transpose_a else (lda, 1)
     b_row, b_column = (1, ldb) if transpose_b else (ldb, 1)
+    m, a0, c0 = end - begin, a0 + begin * a_row, c0 + begin * ldc
     most_depth, width = _DEPTH_BYTES // c.itemsize, panel_columns(c)
-    block = room
-    panel = room[_BLOCK_ROWS * most_depth :]
+    block = workspace
+    panel = workspace[_BLOCK_ROWS * most_depth :]
     tile = panel[most_depth * width :]
     if k == 0 and not adds:
         for i in range(m):
@@ -169,3 +180,6 @@ def gemm_tile(transpose_a, transpose_b, m, n, k, a, a0, lda, b, b0, ldb, adds, c
                     _multiply_block(
                         block, rows, depth, panel, 0, width, columns, c, at, ldc, accumulate, tile, b, ahead, ldb
                     )  # fmt: skip
+
+
+call_gemm_tile = pointer_call(gemm_tile)

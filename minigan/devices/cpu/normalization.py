@@ -4,169 +4,274 @@ The bound is memory: the forward pass reads x twice and writes y, the backward o
 and writes dx. Statistics are exact: blocks that fit the cache are reduced in two passes there, and blocks
 are merged by Chan's formula in a fixed order.
 
-What is done once a call is done by serial helpers: in a parallel kernel Numba makes of each expression of arrays, however
-small, a parallel region of its own, and to enter and leave it takes longer than the work.
+Part (group, p) of a kernel has a share of the rows of that group. Loops are written out: an expression of arrays, such as
+``work[:] = 0``, takes Numba longer to compile than the kernel, for the text of an error that cannot happen.
 """
 
 from __future__ import annotations
 
-import numpy as np
-from numba import prange
+from collections.abc import Sequence
 
-from minigan.devices.cpu.compile import compiled, parallel
-from minigan.devices.cpu.elementwise import leaky, leaky_gradient
+import numpy as np
+
+from minigan.devices.cpu import threads
+from minigan.devices.cpu.activation import leaky, leaky_gradient
+from minigan.devices.cpu.arrays import Array, contiguous
+from minigan.devices.cpu.compile import SERIAL, Blocks, Matrix, Vector, compiled, kernel
+from minigan.devices.kernels import BatchStatistics, Device
+
+
+def batch_norm_statistics(
+    device: Device,
+    x: Array,
+    groups: int,
+    running: Sequence[tuple[Array, Array]] = (),
+    momentum: float = 0.0,
+) -> tuple[Array, Array]:
+    (x,) = contiguous(x)
+    mean, variance = device.empty((2, groups, x.shape[1]), x.dtype)
+    _fill_statistics(device, x, BatchStatistics(mean, variance, running, momentum))
+    return mean, variance
+
+
+def with_statistics(device: Device, y: Array, statistics: BatchStatistics | None) -> Array:
+    """y, and the statistics of it where they are asked for."""
+    if statistics is not None:
+        _fill_statistics(device, y.reshape(-1, y.shape[-1]), statistics)
+        statistics.of = y
+    return y
+
+
+def _fill_statistics(device: Device, x: Array, statistics: BatchStatistics) -> None:
+    mean, variance, momentum = statistics.mean, statistics.variance, statistics.momentum
+    groups, channels = mean.shape
+    parts, rows = groups * threads.thread_count(), x.shape[0] // groups
+    means, m2, *work = device.empty((4, parts, channels), x.dtype)
+    statistics_of_parts(parts, x, groups, means, m2, work[0], work[1])
+    merge_statistics(groups, means, m2, rows, mean, variance)
+    for i, (running_mean, running_variance) in enumerate(statistics.running):
+        device.accumulate(running_mean, mean[i], momentum, 1 - momentum)
+        unbiased = (1 - momentum) * rows / (rows - 1)
+        device.accumulate(running_variance, variance[i], momentum, unbiased)
+
+
+def batch_norm(
+    device: Device,
+    x: Array,
+    mean: Array,
+    variance: Array,
+    weight: Array,
+    bias: Array,
+    epsilon: float,
+    negative_slope: float,
+) -> Array:
+    (x,) = contiguous(x)
+    y: Array = device.empty(x.shape, x.dtype)
+    inverse, scale = device.empty((2, *mean.shape), x.dtype)
+    inverse_deviations(mean.shape[0], variance, weight, epsilon, inverse, scale)
+    parts = mean.shape[0] * threads.thread_count()
+    normalize(parts, x, mean, scale, bias, negative_slope, threads.thread_count(), y)
+    return y
+
+
+def batch_norm_backward(
+    device: Device,
+    dy: Array,
+    x: Array,
+    mean: Array,
+    variance: Array,
+    weight: Array,
+    bias: Array,
+    epsilon: float,
+    negative_slope: float,
+    batch_statistics: bool,
+    needs_data: bool,
+) -> tuple[Array | None, Array, Array]:
+    dy, x = contiguous(dy, x)
+    groups, channels = mean.shape
+    parts = groups * threads.thread_count()
+    part_sums, work = device.empty((2, parts, 2, channels), x.dtype)
+    group_sums = device.empty((groups, 2, channels), x.dtype)
+    dweight, dbias = device.empty((2, channels), x.dtype)
+    inverse, scale = device.empty((2, *mean.shape), x.dtype)
+    inverse_deviations(groups, variance, weight, epsilon, inverse, scale)
+    shared = (dy, x, mean, inverse, scale, bias, negative_slope, threads.thread_count())
+    gradient_sums(parts, *shared, part_sums, work)
+    share = groups / x.shape[0] if batch_statistics else 0.0
+    merge_gradient_sums(
+        channels, part_sums, threads.thread_count(), share, group_sums, dweight, dbias
+    )
+    if not needs_data:
+        return None, dweight, dbias
+    dx: Array = device.empty(x.shape, x.dtype)
+    gradient(parts, *shared, group_sums, dx)
+    return dx, dweight, dbias
 
 
 @compiled
-def _statistics(x, r0, r1, mean, m2, work):
-    """Mean and Σ(x − mean)² of each column over rows r0 … r1. `work` is (2, channels)."""
+def _rows_of(t, parts, rows):
+    """The group of part t, where its rows begin, and where they end; each group has `rows` rows and `parts` parts."""
+    group, part = t // parts, t % parts
+    start = group * rows
+    return group, start + rows * part // parts, start + rows * (part + 1) // parts
+
+
+@compiled
+def _merge(means, m2, t, count, other_means, other_m2, other_t, other_count):
+    """Chan, Golub & LeVeque (1983): the statistics of two sets of rows from those of each, into row t."""
+    real = means.dtype.type
+    share = real(other_count / (count + other_count))
+    weight = real(count * (other_count / (count + other_count)))
+    for c in range(means.shape[1]):
+        difference = other_means[other_t, c] - means[t, c]
+        means[t, c] += difference * share
+        m2[t, c] += other_m2[other_t, c] + difference * difference * weight
+
+
+@kernel()
+def statistics_of_parts(
+    begin: int, end: int, x: Matrix, groups: int, means: Matrix, m2: Matrix,
+    block_means: Matrix, block_m2: Matrix,
+) -> None:  # fmt: skip
+    """Mean and Σ(x − mean)² of each column over the rows of each part."""
     channels = x.shape[1]
     block = max(8, 16384 // channels)
-    mean[:] = 0
-    m2[:] = 0
-    count = 0
-    for b0 in range(r0, r1, block):
-        b1 = min(b0 + block, r1)
-        size = b1 - b0
-        work[:] = 0
-        for row in range(b0, b1):
-            for c in range(channels):
-                work[0, c] += x[row, c]
+    for t in range(begin, end):
+        _, r0, r1 = _rows_of(t, means.shape[0] // groups, x.shape[0] // groups)
         for c in range(channels):
-            work[0, c] /= size
-        for row in range(b0, b1):
+            means[t, c] = 0
+            m2[t, c] = 0
+        for b0 in range(r0, r1, block):
+            b1 = min(b0 + block, r1)
             for c in range(channels):
-                deviation = x[row, c] - work[0, c]
-                work[1, c] += deviation * deviation
-        _merge(mean, m2, count, work[0], work[1], size)
-        count += size
+                block_means[t, c] = 0
+                block_m2[t, c] = 0
+            for row in range(b0, b1):
+                for c in range(channels):
+                    block_means[t, c] += x[row, c]
+            for c in range(channels):
+                block_means[t, c] /= b1 - b0
+            for row in range(b0, b1):
+                for c in range(channels):
+                    deviation = x[row, c] - block_means[t, c]
+                    block_m2[t, c] += deviation * deviation
+            _merge(means, m2, t, b0 - r0, block_means, block_m2, t, b1 - b0)
 
 
-@compiled
-def _merge(mean, m2, count, other_mean, other_m2, other_count):
-    """Chan, Golub & LeVeque (1983): the statistics of two sets of rows from those of each."""
-    share = mean.dtype.type(other_count / (count + other_count))
-    weight = mean.dtype.type(count * (other_count / (count + other_count)))
-    for c in range(mean.size):
-        difference = other_mean[c] - mean[c]
-        mean[c] += difference * share
-        m2[c] += other_m2[c] + difference * difference * weight
-
-
-@parallel
-def statistics(x, groups, part_mean, part_m2, work, mean, variance):
-    """Part (g, p) of `parts` reduces its share of group g's rows; the parts are merged in order."""
-    parts = part_mean.shape[0] // groups
-    rows = x.shape[0] // groups
-    for t in prange(groups * parts):
-        group, part = t // parts, t % parts
-        r0 = group * rows + rows * part // parts
-        r1 = group * rows + rows * (part + 1) // parts
-        _statistics(x, r0, r1, part_mean[t], part_m2[t], work[t])
-    _merge_parts(part_mean, part_m2, parts, rows, mean, variance)
-
-
-@compiled
-def _merge_parts(part_mean, part_m2, parts, rows, mean, variance):
+@kernel(grain=SERIAL)
+def merge_statistics(
+    begin: int, end: int, part_means: Matrix, part_m2: Matrix, rows: int,
+    mean: Matrix, variance: Matrix,
+) -> None:  # fmt: skip
     """Of each group the statistics of its parts, in order."""
-    mean[:] = 0
-    variance[:] = 0
-    for group in range(mean.shape[0]):
-        count = 0
-        for part in range(parts):
-            t = group * parts + part
-            size = rows * (part + 1) // parts - rows * part // parts
-            if size:
-                _merge(mean[group], variance[group], count, part_mean[t], part_m2[t], size)
-                count += size
-    variance /= mean.dtype.type(rows)
-
-
-@compiled
-def _inverse_deviation(variance, epsilon):
-    """1/√(variance + ε)."""
-    return variance.dtype.type(1) / np.sqrt(variance + variance.dtype.type(epsilon))
-
-
-@parallel
-def normalize(x, mean, variance, weight, bias, epsilon, slope, parts, y):
-    """y = activation(weight·(x − mean)/√(variance + ε) + bias)."""
     groups, channels = mean.shape
-    rows = x.shape[0] // groups
+    parts = part_means.shape[0] // groups
+    for group in range(begin, end):
+        for c in range(channels):
+            mean[group, c] = 0
+            variance[group, c] = 0
+        for t in range(group * parts, (group + 1) * parts):
+            _, r0, r1 = _rows_of(t, parts, rows)
+            if r1 > r0:
+                _merge(mean, variance, group, r0 - group * rows, part_means, part_m2, t, r1 - r0)
+        for c in range(channels):
+            variance[group, c] /= mean.dtype.type(rows)
+
+
+@kernel(grain=SERIAL)
+def inverse_deviations(
+    begin: int, end: int, variance: Matrix, weight: Vector, epsilon: float,
+    inverse: Matrix, scale: Matrix,
+) -> None:  # fmt: skip
+    """inverse = 1/√(variance + ε) and scale = weight·inverse, of each group."""
+    real = weight.dtype.type
+    for group in range(begin, end):
+        for c in range(weight.size):
+            inverse[group, c] = real(1) / np.sqrt(variance[group, c] + real(epsilon))
+            scale[group, c] = weight[c] * inverse[group, c]
+
+
+@kernel()
+def normalize(
+    begin: int, end: int, x: Matrix, mean: Matrix, scale: Matrix, bias: Vector,
+    slope: float, parts: int, y: Matrix,
+) -> None:  # fmt: skip
+    """y = activation(scale·(x − mean) + bias)."""
+    rows = x.shape[0] // mean.shape[0]
     negative_slope = x.dtype.type(slope)
-    for t in prange(groups * parts):
-        group, part = t // parts, t % parts
-        scale = weight * _inverse_deviation(variance[group], epsilon)
-        r0 = group * rows + rows * part // parts
-        for row in range(r0, group * rows + rows * (part + 1) // parts):
-            for c in range(channels):
-                value = (x[row, c] - mean[group, c]) * scale[c] + bias[c]
+    for t in range(begin, end):
+        group, r0, r1 = _rows_of(t, parts, rows)
+        for row in range(r0, r1):
+            for c in range(bias.size):
+                value = (x[row, c] - mean[group, c]) * scale[group, c] + bias[c]
                 y[row, c] = leaky(value, negative_slope)
 
 
-@compiled
-def _gradient_sums(dy, x, mean, inverse, scale, bias, slope, r0, r1, sums, work):
-    """sums[0] = Σ g and sums[1] = Σ g·x̂ over rows r0 … r1, where g is dy behind the activation."""
-    channels = x.shape[1]
-    sums[:] = 0
-    for b0 in range(r0, r1, 128):
-        work[:] = 0
-        for row in range(b0, min(b0 + 128, r1)):
-            for c in range(channels):
-                deviation = x[row, c] - mean[c]
-                value = deviation * scale[c] + bias[c]
-                g = leaky_gradient(dy[row, c], value, slope)
-                work[0, c] += g
-                work[1, c] += g * (deviation * inverse[c])
-        for c in range(channels):
-            sums[0, c] += work[0, c]
-            sums[1, c] += work[1, c]
-
-
-@compiled
-def _merge_gradient_sums(part_sums, parts, group_sums, dweight, dbias):
-    """The sums of each group over its parts, and of all groups, in order."""
-    group_sums[:] = 0
-    dweight[:] = 0
-    dbias[:] = 0
-    for group in range(group_sums.shape[0]):
-        for part in range(parts):
-            group_sums[group] += part_sums[group * parts + part]
-        dbias += group_sums[group, 0]
-        dweight += group_sums[group, 1]
-
-
-@parallel
-def backward(
-    dy, x, mean, variance, weight, bias, epsilon, slope, batch_statistics, needs_data,
-    part_sums, work, group_sums, dx, dweight, dbias,
-):  # fmt: skip
-    """Sums by part, merged in order; then dx in a second pass, unless it is not needed."""
-    groups, channels = mean.shape
-    parts = part_sums.shape[0] // groups
-    rows = x.shape[0] // groups
+@kernel()
+def gradient_sums(
+    begin: int, end: int, dy: Matrix, x: Matrix, mean: Matrix, inverse: Matrix, scale: Matrix,
+    bias: Vector, slope: float, parts: int, sums: Blocks, work: Blocks,
+) -> None:  # fmt: skip
+    """sums[t, 0] = Σ g and sums[t, 1] = Σ g·x̂ over the rows of part t, where g is dy behind the activation."""
+    rows = x.shape[0] // mean.shape[0]
     negative_slope = x.dtype.type(slope)
-    for t in prange(groups * parts):
-        group, part = t // parts, t % parts
-        inverse = _inverse_deviation(variance[group], epsilon)
-        _gradient_sums(
-            dy, x, mean[group], inverse, weight * inverse, bias, negative_slope,
-            group * rows + rows * part // parts, group * rows + rows * (part + 1) // parts,
-            part_sums[t], work[t],
-        )  # fmt: skip
-    _merge_gradient_sums(part_sums, parts, group_sums, dweight, dbias)
-    share = x.dtype.type(1 / rows if batch_statistics else 0)
-    if needs_data:
-        for t in prange(groups * parts):
-            group, part = t // parts, t % parts
-            inverse = _inverse_deviation(variance[group], epsilon)
-            scale = weight * inverse
-            mean_g, mean_gx = share * group_sums[group, 0], share * group_sums[group, 1]
-            r0 = group * rows + rows * part // parts
-            for row in range(r0, group * rows + rows * (part + 1) // parts):
-                for c in range(channels):
+    for t in range(begin, end):
+        group, r0, r1 = _rows_of(t, parts, rows)
+        for c in range(bias.size):
+            sums[t, 0, c] = 0
+            sums[t, 1, c] = 0
+        for b0 in range(r0, r1, 128):
+            for c in range(bias.size):
+                work[t, 0, c] = 0
+                work[t, 1, c] = 0
+            for row in range(b0, min(b0 + 128, r1)):
+                for c in range(bias.size):
                     deviation = x[row, c] - mean[group, c]
-                    value = deviation * scale[c] + bias[c]
+                    value = deviation * scale[group, c] + bias[c]
                     g = leaky_gradient(dy[row, c], value, negative_slope)
-                    normalized = deviation * inverse[c]
-                    dx[row, c] = scale[c] * (g - mean_g[c] - normalized * mean_gx[c])
+                    work[t, 0, c] += g
+                    work[t, 1, c] += g * (deviation * inverse[group, c])
+            for c in range(bias.size):
+                sums[t, 0, c] += work[t, 0, c]
+                sums[t, 1, c] += work[t, 1, c]
+
+
+@kernel(grain=SERIAL)
+def merge_gradient_sums(
+    begin: int, end: int, part_sums: Blocks, parts: int, share: float, group_sums: Blocks,
+    dweight: Vector, dbias: Vector,
+) -> None:  # fmt: skip
+    """The sums of each group over its parts, times `share`, and those of all groups, in order; column by column."""
+    for c in range(begin, end):
+        dbias[c] = 0
+        dweight[c] = 0
+        for group in range(group_sums.shape[0]):
+            g, gx = dbias.dtype.type(0), dbias.dtype.type(0)
+            for t in range(group * parts, (group + 1) * parts):
+                g += part_sums[t, 0, c]
+                gx += part_sums[t, 1, c]
+            dbias[c] += g
+            dweight[c] += gx
+            group_sums[group, 0, c] = dbias.dtype.type(share) * g
+            group_sums[group, 1, c] = dbias.dtype.type(share) * gx
+
+
+@kernel()
+def gradient(
+    begin: int, end: int, dy: Matrix, x: Matrix, mean: Matrix, inverse: Matrix, scale: Matrix,
+    bias: Vector, slope: float, parts: int, means: Blocks, dx: Matrix,
+) -> None:  # fmt: skip
+    """dx = scale·(g − mean of g − x̂·mean of g·x̂); `means` has both, of each group."""
+    rows = x.shape[0] // mean.shape[0]
+    negative_slope = x.dtype.type(slope)
+    for t in range(begin, end):
+        group, r0, r1 = _rows_of(t, parts, rows)
+        for row in range(r0, r1):
+            for c in range(bias.size):
+                deviation = x[row, c] - mean[group, c]
+                value = deviation * scale[group, c] + bias[c]
+                g = leaky_gradient(dy[row, c], value, negative_slope)
+                normalized = deviation * inverse[group, c]
+                dx[row, c] = scale[group, c] * (
+                    g - means[group, 0, c] - normalized * means[group, 1, c]
+                )

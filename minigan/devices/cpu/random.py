@@ -6,15 +6,61 @@ block's number (two words), the step and the stream.
 
 from __future__ import annotations
 
-import numpy as np
-from numba import prange
+import math
+from collections.abc import Sequence
+from typing import Any
 
-from minigan.devices.cpu.compile import compiled, parallel
+import numpy as np
+
+from minigan.devices.cpu.arrays import Array, step_number
+from minigan.devices.cpu.compile import SERIAL, Integers, Matrix, Words, compiled, kernel
+from minigan.devices.kernels import CodeTable, Device, Key
 
 _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _W0, _W1 = np.uint32(0x9E3779B9), np.uint32(0xBB67AE85)
 _LOW = np.uint64(0xFFFFFFFF)
 _32 = np.uint64(32)
+
+
+def random_uniform(
+    device: Device, shape: Sequence[int], low: float, high: float, dtype: Any, key: Key
+) -> Array:
+    dtype, count = np.dtype(dtype), math.prod(shape)
+    words = random_words(device, count * (dtype.itemsize // 4), key)
+    if dtype == np.float32:
+        u = (words >> 8).astype(np.float32) * np.float32(2**-24)
+    else:
+        pairs = words.reshape(-1, 2)
+        u = ((pairs[:, 0] >> 5) * 2.0**26 + (pairs[:, 1] >> 6)) * 2.0**-53
+    u *= dtype.type(high - low)
+    u += dtype.type(low)
+    return u.reshape(shape)
+
+
+def random_integers(device: Device, shape: Sequence[int], high: int, key: Key) -> Array:
+    words = random_words(device, math.prod(shape), key).astype(np.uint64)
+    return ((words * np.uint64(high)) >> np.uint64(32)).astype(np.int64).reshape(shape)
+
+
+def sample_codes(device: Device, batch: int, table: CodeTable, dtype: Any, key: Key) -> Array:
+    shape = (batch, len(table.kind))
+    words = random_words(device, math.prod(shape), key).reshape(shape)
+    codes: Array = device.empty(shape, dtype)
+    codes_of_words(batch, words, np.array(table.kind), np.array(table.width), codes)
+    return codes
+
+
+def random_words(device: Device, count: int, key: Key) -> Array:
+    """The first `count` words of a stream."""
+    blocks: Array = device.empty((-(-count // 4), 4), np.uint32)
+    seed, stream, step = key
+    word_blocks(len(blocks), _signed(seed), int(stream), step_number(step), blocks)
+    return blocks.reshape(-1)[:count]
+
+
+def _signed(seed: int) -> int:
+    """The same 64 bits as a signed number, which Numba takes for Python's integers."""
+    return int(np.uint64(seed).astype(np.int64))
 
 
 @compiled
@@ -45,10 +91,10 @@ def _block(seed, stream, step, number):
     )  # fmt: skip
 
 
-@parallel
-def words(seed, stream, step, result):
-    """The stream's first words; `result` is (blocks, 4) uint32."""
-    for number in prange(result.shape[0]):
+@kernel(grain=1 << 12)
+def word_blocks(begin: int, end: int, seed: int, stream: int, step: int, result: Words) -> None:
+    """Blocks of the stream; `result` is (blocks, 4)."""
+    for number in range(begin, end):
         w0, w1, w2, w3 = _block(seed, stream, step, number)
         result[number, 0] = w0
         result[number, 1] = w1
@@ -56,11 +102,13 @@ def words(seed, stream, step, result):
         result[number, 3] = w3
 
 
-@compiled
-def codes(words, kind, width, result):
+@kernel(grain=SERIAL)
+def codes_of_words(
+    begin: int, end: int, words: Words, kind: Integers, width: Integers, result: Matrix
+) -> None:
     """One word a code; `kind` as in `CodeTable`."""
     real = result.dtype.type
-    for row in range(words.shape[0]):
+    for row in range(begin, end):
         for code in range(words.shape[1]):
             word = np.uint64(words[row, code])
             if kind[code] == 0:

@@ -13,9 +13,10 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from minigan.caches import cache_folder
 from minigan.devices.sources import KernelSource, kernel_sources, read_source
 from minigan.errors import DeviceError, KernelError
-from minigan.files import cache_folder, replacing
+from minigan.files import replacing
 
 RUNTIME = Path(__file__).parent / "runtime"
 
@@ -101,10 +102,10 @@ def _watch_flags(watch: Watch) -> tuple[str, ...]:
 @functools.cache
 def cache_directory() -> Path:
     """Where compiled kernels are kept."""
-    directory = cache_folder("emulated")
-    if directory is None:
-        raise DeviceError("the emulated device found no folder to keep compiled kernels in")
-    return directory
+    try:
+        return cache_folder("emulated")
+    except OSError as error:
+        raise DeviceError(f"the emulated device cannot keep compiled kernels: {error}") from None
 
 
 @functools.cache

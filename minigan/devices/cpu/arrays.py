@@ -1,0 +1,26 @@
+"""What the hand-overs of all kernels do with NumPy's arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minigan.devices.kernels import Step
+
+Array = np.ndarray[Any, Any]
+
+
+def contiguous(*arrays: Array) -> tuple[Array, ...]:
+    """C-contiguous versions: a kernel's own arrays pass through, a transposed view is copied."""
+    return tuple(np.ascontiguousarray(a).reshape(a.shape) for a in arrays)
+
+
+def bias_or_empty(bias: Array | None, like: Array) -> Array:
+    """Kernels take an empty bias for none: their compiled code has one signature."""
+    return np.empty(0, like.dtype) if bias is None else np.ascontiguousarray(bias)
+
+
+def step_number(step: Step) -> int:
+    """A step that is counted on the device, or given as a number."""
+    return int(step[0]) if isinstance(step, np.ndarray) else step
