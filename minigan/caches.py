@@ -1,8 +1,8 @@
 """Folders for what can be made again: compiled kernels, prepared images.
 
 All lie in one folder of the user's, ``minigan`` in ``$XDG_CACHE_HOME`` or ``~/.cache``. Python reads pickle from the kernels' folder,
-so no one else may write there: a folder is used if it is a real one, the user's, and closed to others (mode 0700). Where there is
-none such, a private temporary folder serves, until the process ends.
+so no one else may write there: a folder is used if it is a real one and the user's, and it is closed to others (mode 0700). Where
+there is none such, a private temporary folder serves, until the process ends.
 """
 
 from __future__ import annotations
@@ -19,21 +19,24 @@ from pathlib import Path
 _VERSIONS_KEPT = 4  # of a folder named by what is in it
 
 
-def cache_root() -> Path:
-    """The folder that holds all of minigan's caches, made if need be."""
+def cache_root() -> Path | None:
+    """The folder that holds all of minigan's caches, made if need be; None where no folder can be written."""
     return _root(os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache"))
 
 
 @functools.cache
-def _root(parent: str) -> Path:
+def _root(parent: str) -> Path | None:
     with contextlib.suppress(OSError):
         Path(parent).mkdir(parents=True, exist_ok=True)
         folder = Path(parent) / "minigan"
         if _is_private(folder):
             return folder
-    temporary = Path(tempfile.mkdtemp(prefix="minigan-"))  # mode 0700, a name that no one else has
-    atexit.register(_remove_own, temporary, os.getpid())
-    return temporary
+    with contextlib.suppress(OSError):
+        # Of mode 0700, and with a name that no one else has.
+        temporary = Path(tempfile.mkdtemp(prefix="minigan-"))
+        atexit.register(_remove_own, temporary, os.getpid())
+        return temporary
+    return None
 
 
 def _is_private(folder: Path) -> bool:
@@ -42,6 +45,8 @@ def _is_private(folder: Path) -> bool:
         folder.mkdir(mode=0o700)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or (hasattr(os, "getuid") and found.st_uid != os.getuid()):
+        return False
+    if found.st_mode & stat.S_IWOTH:  # anyone may have put pickles there
         return False
     if stat.S_IMODE(found.st_mode) & 0o077:
         folder.chmod(0o700)
@@ -53,28 +58,34 @@ def _remove_own(folder: Path, process: int) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def cache_folder(name: str) -> Path:
-    """The cache of that name, made if need be; ``numba``, say."""
-    folder = cache_root() / name
-    if not _is_private(folder):
-        raise PermissionError(f"{folder} is not a folder that only you may write; remove it")
-    return folder
+def cache_folder(name: str) -> Path | None:
+    """The cache of that name, made if need be; None where no folder can be written."""
+    root = cache_root()
+    return _private_folder(root / name) if root else None
 
 
-def versioned_folder(name: str, version: str) -> Path:
-    """The folder of one version in the cache `name`; of the others the most recently used stay."""
+def versioned_folder(name: str, version: str) -> Path | None:
+    """The folder of one version in the cache `name`; of the others those used last stay."""
     parent = cache_folder(name)
-    folder = parent / version
-    new = not folder.exists()
-    _is_private(folder)
-    os.utime(folder)
-    if new:
-        for old in sorted(_folders(parent), key=_last_use, reverse=True)[_VERSIONS_KEPT:]:
-            shutil.rmtree(old, ignore_errors=True)
+    folder = _private_folder(parent / version) if parent else None
+    if parent is None or folder is None:
+        return None
+    with contextlib.suppress(OSError):
+        os.utime(folder)
+    for old in sorted(_folders(parent), key=_last_use, reverse=True)[_VERSIONS_KEPT:]:
+        shutil.rmtree(old, ignore_errors=True)
     return folder
 
 
-def _folders(parent: Path) -> list[Path]:
+def _private_folder(folder: Path) -> Path | None:
+    with contextlib.suppress(OSError):
+        return folder if _is_private(folder) else None
+    return None
+
+
+def _folders(parent: Path | None) -> list[Path]:
+    if parent is None:
+        return []
     return [path for path in parent.iterdir() if path.is_dir() and not path.is_symlink()]
 
 

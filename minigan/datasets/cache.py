@@ -112,10 +112,9 @@ def prepare(source: Source, how: Preparation) -> Prepared:
     """
     if not source.count:
         raise DatasetError(f"{source.title}: there are no images to prepare")
-    try:
-        folder = how.folder if how.folder is not None else cache_folder("data")
-    except OSError as error:
-        raise DatasetError(f"{error}; or name another with --cache") from None
+    folder = how.folder if how.folder is not None else cache_folder("data")
+    if folder is None:
+        raise DatasetError("there is no folder to keep prepared images in; name one with --cache")
     folder.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256("\n".join([*source.identity, str(source.shape)]).encode()).hexdigest()
     path = folder / f"{source.title}-{digest[:16]}.npy"

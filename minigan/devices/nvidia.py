@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from minigan.caches import cache_folder
 from minigan.errors import DeviceError
-from minigan.files import cache_folder
 
 _OLDEST = 75  # compute capability 7.5, Turing: the oldest that the compiler and the kernels know
 _INSUFFICIENT_DRIVER, _NO_DEVICE = 35, 100  # of cudaError_t

@@ -19,12 +19,13 @@ from typing import Any
 import numpy as np
 
 import minigan
+from minigan.caches import cache_folder
 from minigan.devices import Device, get_device
 from minigan.devices.nvidia import has_gpu
 from minigan.devices.precision import using_float32_precision
 from minigan.devices.sources import kernel_sources
 from minigan.errors import DeviceError, MiniganError
-from minigan.files import cache_folder, write_json
+from minigan.files import write_json
 from minigan.infogan.experiments import Settings
 from minigan.infogan.training import Trainer
 from minigan.inspect.calls import Call, training_calls

@@ -80,9 +80,7 @@ def kernel_folder() -> Path | None:
     digest = hashlib.sha256()
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.read_bytes())
-    with contextlib.suppress(OSError):
-        return versioned_folder("numba", digest.hexdigest()[:16])
-    return None
+    return versioned_folder("numba", digest.hexdigest()[:16])
 
 
 @contextlib.contextmanager

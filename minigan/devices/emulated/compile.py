@@ -102,10 +102,10 @@ def _watch_flags(watch: Watch) -> tuple[str, ...]:
 @functools.cache
 def cache_directory() -> Path:
     """Where compiled kernels are kept."""
-    try:
-        return cache_folder("emulated")
-    except OSError as error:
-        raise DeviceError(f"the emulated device cannot keep compiled kernels: {error}") from None
+    directory = cache_folder("emulated")
+    if directory is None:
+        raise DeviceError("the emulated device found no folder to keep compiled kernels in")
+    return directory
 
 
 @functools.cache
