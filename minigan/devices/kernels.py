@@ -177,7 +177,7 @@ class Device:
         """The array on the host."""
         raise DeviceError(f"device '{self.name}' cannot copy to the host")
 
-    def prepare(self, dtype: Any) -> None:
+    def compile_kernels(self, dtype: Any) -> None:
         """Make the kernels for that real type ready to run, where that takes long and can be done ahead."""
 
     def copy(self, array: Array) -> Array:

@@ -163,7 +163,7 @@ class Trainer:
         self.layout = settings.layout
         self.device = get_device(settings.device)
         self.dtype = np.dtype(settings.dtype)
-        self.device.prepare(self.dtype)
+        self.device.compile_kernels(self.dtype)
         self.images = self.device.asarray(images)
         self.networks = Networks(settings)
         self.averages = Networks(settings) if settings.average_decay else None

@@ -44,7 +44,7 @@ class CPU(Device):
     def to_numpy(self, array: Array) -> Array:
         return np.asarray(array)
 
-    def prepare(self, dtype: Any) -> None:
+    def compile_kernels(self, dtype: Any) -> None:
         prepare.prepare(dtype)
 
     gemm = products.gemm
