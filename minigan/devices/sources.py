@@ -15,6 +15,7 @@ _BOUNDS = r"(?:__launch_bounds__\([^)]*\)\s*)?"
 _HEAD = rf"^[ \t]*(?:KERNEL|extern \"C\" __global__)\s+{_BOUNDS}(?:void\s+{_BOUNDS})?"
 _DEFINITION = re.compile(rf"{_HEAD}(\w+)\s*\(([^)]*)\)", re.MULTILINE)
 _HEAD_AND_NAME = re.compile(rf"{_HEAD}(\w+)(?=\s*\()", re.MULTILINE)
+_UNUSED = "[[maybe_unused]] static __device__"  # which compilers drop, and do not warn of
 _INCLUDE = re.compile(r"^[ \t]*#[ \t]*include[ \t]*\"([^\"\n]+)\"", re.MULTILINE)
 _MACRO = re.compile(r"^#define (\w+) +(.*)$", re.MULTILINE)
 
@@ -48,8 +49,8 @@ def kernel_parameters(text: str, kernel: str) -> list[str]:
 def _never_called(head: re.Match[str]) -> str:
     """The head of a kernel as that of a function that nothing calls, which the compiler drops."""
     text = re.sub(r"__launch_bounds__\([^)]*\)", "", head[0])
-    text = text.replace("KERNEL", "static __device__ void", 1)
-    return text.replace('extern "C" __global__', "static __device__", 1)
+    text = text.replace("KERNEL", f"{_UNUSED} void", 1)
+    return text.replace('extern "C" __global__', _UNUSED, 1)
 
 
 def _code(text: str) -> str:

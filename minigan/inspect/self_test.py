@@ -103,6 +103,8 @@ def choose_device(name: str, say: Callable[[str], None]) -> str:
         if has_gpu():
             say(f"cuda: {error}; the CPU is used")
         return "cpu"
+    if _kept("cuda") is None:
+        say("cuda: self-test, each kernel against the CPU; the first one compiles them for both")
     report = run_self_test("cuda")
     say(report.line() if report.passed else f"{report.line()}; the CPU is used")
     return "cuda" if report.passed else "cpu"
@@ -128,8 +130,7 @@ def run_self_test(
     Raises:
         DeviceError: the device cannot be opened.
     """
-    identity = {**get_device(device).identity(), "minigan": minigan.__version__, "code": _code()}
-    if not full and (kept := _read_kept(device, identity)):
+    if not full and (kept := _kept(device)):
         return kept
     start = time.perf_counter()
     checks = []
@@ -140,7 +141,7 @@ def run_self_test(
         if not (check.passed or full):
             break
     seconds = time.perf_counter() - start
-    report = SelfTestReport(device, identity, full, tuple(checks), seconds)
+    report = SelfTestReport(device, _identity(device), full, tuple(checks), seconds)
     if report.passed:
         _keep(report)
     return report
@@ -286,6 +287,11 @@ def _trainer(device: str, capture: bool = False) -> Trainer:
 # -- what is kept --------------------------------------------------------------------------------------
 
 
+def _identity(device: str) -> dict[str, str]:
+    """What the result of a test depends on."""
+    return {**get_device(device).identity(), "minigan": minigan.__version__, "code": _code()}
+
+
 def _code() -> str:
     """A hash of the kernels' sources, and of the code that launches them."""
     digest = hashlib.sha256()
@@ -311,7 +317,9 @@ def _keep(report: SelfTestReport) -> None:
             write_json(path, dataclasses.asdict(report))
 
 
-def _read_kept(device: str, identity: dict[str, str]) -> SelfTestReport | None:
+def _kept(device: str) -> SelfTestReport | None:
+    """The result of an earlier test that passed, where all that it depends on is the same."""
+    identity = _identity(device)
     path = _place(device, identity)
     try:
         kept = json.loads(path.read_text(encoding="utf-8")) if path is not None else None

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from minigan.devices import nvrtc
-from minigan.devices.sources import kernel_names, kernel_sources
+from minigan.devices.sources import kernel_names, kernel_sources, read_source
 from minigan.errors import DeviceError, KernelError
 
 THREADS = 256  # of the largest block that launch.py asks for
@@ -107,7 +107,21 @@ def test_spills_and_shared_memory_are_seen(tmp_path: Path) -> None:
 
 
 def test_a_file_that_does_not_compile_says_why(tmp_path: Path) -> None:
+    """And nothing else: no warning of the kernels beside the one that is compiled."""
     source = tmp_path / "broken.cu"
-    source.write_text('#include "minigan.cuh"\nKERNEL broken(real* y) { y[0] = nonsense; }\n')
-    with pytest.raises(KernelError, match=r"broken\.cu does not compile for sm_80:\n.*nonsense"):
+    source.write_text(
+        '#include "minigan.cuh"\nKERNEL right(real* y) { y[0] = 1; }\n'
+        "KERNEL broken(real* y) { y[0] = nonsense; }\n"
+    )
+    words = r"broken\.cu does not compile for sm_80:\n.*nonsense"
+    with pytest.raises(KernelError, match=words) as error:
         nvrtc.compile_kernels(source, "float", "sm_80")
+    assert "broken.cu(3): error" in str(error.value) and "warning" not in str(error.value)
+
+
+def test_kernels_compile_without_a_warning() -> None:
+    """Each alone: the others are dropped, not warned of."""
+    source = read_source(kernel_sources() / "random.cu")
+    for program in nvrtc._programs(source, "float", "sm_80"):
+        log = nvrtc._log(nvrtc.library(), program)
+        assert "ptxas info" in log and "warning" not in log

@@ -57,7 +57,8 @@ def test_a_kernel_alone_keeps_the_lines(path: Path) -> None:
     assert text.isascii() and text.count("\n") == source.text.count("\n")
     assert kernel_names(text) == ["scaled"]
     assert kernel_parameters(text, "scaled") == kernel_parameters(TEXT, "scaled")
-    assert "static __device__ void  counted(" in text and "static __device__ void\nempty(" in text
+    assert "[[maybe_unused]] static __device__ void  counted(" in text
+    assert "[[maybe_unused]] static __device__ void\nempty(" in text
     assert "// KERNEL in_a_comment(" in text and 'printf("\\U000000e9")' in text
     assert "__launch_bounds__(128, 2)" in text and "__launch_bounds__(64)" not in text
     assert kernel_names(source.alone("counted")) == ["counted"]
