@@ -27,11 +27,11 @@ from benchmarks.report import Table
 # -- the self-test ----------------------------------------------------------------------------------
 
 
-def run_self_test(context: Context) -> Values:
-    """Compare each kernel, and steps of training, with the CPU."""
+def run_self_test(context: Context, full: bool) -> Values:
+    """Compare each kernel, and steps of training, with the CPU: in float32, or in all precisions."""
     from minigan.inspect import self_test
 
-    found = self_test.run_self_test("cuda", full=not context.small)
+    found = self_test.run_self_test("cuda", full=full and not context.small)
     context.say(found.line())
     checks = [
         {
@@ -48,16 +48,24 @@ def run_self_test(context: Context) -> Values:
 
 
 def self_test_table(parts: Mapping[str, Values]) -> Table | None:
-    """Return how many checks passed."""
-    values = next(iter(parts.values()))["values"]
-    rows = [["all kernels and steps", str(len(values["checks"])), f"{values['seconds']:.1f}"]]
+    """Return a row for each extent of the self-test."""
+    rows = [
+        [name, str(len(part["values"]["checks"])), f"{part['values']['seconds']:.1f}"]
+        for name, part in parts.items()
+    ]
     return Table("The self-test on a GPU", ("", "checks passed", "s"), rows, [measured_by(parts)])
 
 
 SELF_TEST = Piece(
     "self-test",
     "Does each kernel compute what the CPU computes?",
-    [Part("all", run_self_test, 20)],
+    [Part("float32", functools.partial(run_self_test, full=False), 20, limit=500)],
+    self_test_table,
+)
+FULL_SELF_TEST = Piece(
+    "self-test-full",
+    "And in TF32 and float64?",
+    [Part("all precisions", functools.partial(run_self_test, full=True), 60, limit=500)],
     self_test_table,
 )
 
@@ -65,14 +73,14 @@ SELF_TEST = Piece(
 
 
 def gpu_test_files() -> list[Path]:
-    """Return the test files that have tests for a GPU."""
+    """Return the test files that have tests for a GPU: they, or their folder's conftest.py, name its mark or devices."""
+    marks = re.compile(r"^from device_list import .*\b(KERNEL_DEVICES|DEVICES|gpu)\b", re.MULTILINE)
+
+    def names_gpu(path: Path) -> bool:
+        return path.exists() and marks.search(path.read_text(encoding="utf-8")) is not None
+
     files = sorted((report.ROOT / "tests").rglob("test_*.py"))
-    marks = re.compile(r"\b(KERNEL_DEVICES|DEVICES|gpu)\b")
-    return [
-        path
-        for path in files
-        if "device_list" in (text := path.read_text(encoding="utf-8")) and marks.search(text)
-    ]
+    return [path for path in files if names_gpu(path) or names_gpu(path.parent / "conftest.py")]
 
 
 def run_tests(context: Context, path: Path) -> Values:

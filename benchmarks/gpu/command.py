@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import json
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -20,6 +22,9 @@ def main(arguments: Sequence[str]) -> int:
     """Run the command, and return its exit code: 0 when nothing is left, 1 when something is, 2 on an error."""
     options = _parser().parse_args(arguments)
     try:
+        if options.describe:
+            print(json.dumps(results.circumstances(options.small)))
+            return 0
         return _work(options) if options.worker else _run(options)
     except MiniganError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -50,15 +55,31 @@ def _parser() -> argparse.ArgumentParser:
                         help="tiny sizes, to try the command: results go to the folder of --work")  # fmt: skip
     for hidden in ("--worker", "--seconds"):
         parser.add_argument(hidden, help=argparse.SUPPRESS)
+    parser.add_argument("--describe", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--parts", nargs="+", help=argparse.SUPPRESS)
     return parser
+
+
+def _circumstances(small: bool) -> results.Values:
+    """Return the circumstances as another process finds them: this one leaves the GPU to its workers.
+
+    Raises:
+        DeviceError: there is no device.
+    """
+    command = [sys.executable, "-m", "benchmarks", "gpu", "--describe", *(["--small"] if small else [])]  # fmt: skip
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if answer.returncode:
+        lines = answer.stderr.strip().splitlines() or ["the device cannot be described"]
+        raise DeviceError(lines[-1].removeprefix("error: "))
+    found: results.Values = json.loads(answer.stdout.strip().splitlines()[-1])
+    return found
 
 
 def _run(options: argparse.Namespace) -> int:
     start = time.monotonic()
     if options.list:
         return _list(options)
-    now = results.circumstances(options.small)
+    now = _circumstances(options.small)
     found = now["device"]
     chosen = [piece for piece in PIECES if not options.only or piece.name in options.only]
     run = session.Session(
@@ -84,9 +105,9 @@ def _run(options: argparse.Namespace) -> int:
 def _list(options: argparse.Namespace) -> int:
     """Show the pieces; without a GPU, the results of an earlier one."""
     try:
-        now = results.circumstances(options.small)
+        now = _circumstances(options.small)
     except DeviceError as error:
-        print(f"There is no GPU here: {error}.")
+        print(error)
         print("\n".join(session.listing(PIECES, results.RESULTS, None)))
         return 0
     folder = results.folder_for(now["device"], options.work.resolve(), options.small)

@@ -55,11 +55,15 @@ class Context:
 
 @dataclass(frozen=True)
 class Part:
-    """One thing to measure. `seconds` is about how long it takes: with less time left it is not begun."""
+    """One thing to measure.
+
+    `seconds` is about how long it takes: with less time left it is not begun. After `limit` seconds it is taken to hang.
+    """
 
     name: str
     measure: Callable[[Context], Values]
     seconds: float = 20
+    limit: float = 300
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ PIECES = (
     step.PIECE,
     runs.PIECE,
     kernels.PIECE,
+    checks.FULL_SELF_TEST,
     checks.TESTS,
     cost_model.PIECE,
     checks.SANITIZER,

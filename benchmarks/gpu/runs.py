@@ -198,6 +198,9 @@ def _first_code(curve: list[list[float]]) -> list[tuple[int, float]]:
 PIECE = Piece(
     "runs",
     "What do whole runs take, and what comes out?",
-    [Part(name, functools.partial(train, name=name), _SECONDS) for name in settings_by_name()],
+    [
+        Part(name, functools.partial(train, name=name), _SECONDS, limit=3600)
+        for name in settings_by_name()
+    ],
     table,
 )

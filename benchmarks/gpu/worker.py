@@ -15,7 +15,6 @@ from benchmarks.gpu.piece import AbsentError, Context, FailedError, OutOfTimeErr
 from benchmarks.gpu.results import ABSENT, DONE, FAILED, Results, Values, circumstances
 
 ENDED, FAILED_CODE, OUT_OF_TIME = 0, 3, 4  # exit codes
-_LEAST_LIMIT = 240  # seconds after which a part that hangs is given up
 _MOST_LINES = 12  # of a traceback that is kept
 
 
@@ -30,7 +29,7 @@ def work(piece: Piece, names: Sequence[str], context: Context, results: Results)
             )
             continue
         results.start(name, now)
-        faulthandler.dump_traceback_later(max(_LEAST_LIMIT, 6 * part.seconds), exit=True)
+        faulthandler.dump_traceback_later(part.limit, exit=True)
         context.say(f"{piece.name}: {name}")
         start = time.monotonic()
         try:

@@ -82,7 +82,7 @@ def test_the_whole_command_runs_without_any_optional_package(whole: tuple[Path, 
     }
     assert len(states) == sum(len(piece.parts) for piece in PIECES)
     assert set(states.values()) == {"done", "absent"}, states
-    for piece in ("self-test", "kernels", "runs", "cost-model"):
+    for piece in ("self-test", "self-test-full", "kernels", "runs", "cost-model"):
         assert {part["state"] for part in parts(work, piece).values()} == {"done"}
 
 
@@ -118,13 +118,23 @@ def test_a_call_after_the_last_one_measures_nothing_again(whole: tuple[Path, str
     assert re.search(r"^    mnist, plain GAN +done in \d+ s$", listed, re.MULTILINE)
 
 
-@pytest.mark.parametrize("package", ["scipy", "safetensors", "torch", "rich", "typer"])
-def test_a_run_needs_no_optional_package(package: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("package", ["scipy", "safetensors"])
+def test_a_run_goes_on_without_a_package(package: str, tmp_path: Path) -> None:
     done = run(tmp_path, "--only", "runs", absent=package)
     assert done.returncode == 0, done.stdout + done.stderr
     for part in parts(tmp_path, "runs").values():
         assert part["state"] == "done"
         assert (part["values"]["evaluation"] is None) == (package == "scipy")
+
+
+@pytest.mark.parametrize("package", ["torch", "rich", "typer"])
+def test_the_step_is_timed_without_a_package(package: str, tmp_path: Path) -> None:
+    done = run(tmp_path, "--only", "step", absent=package)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = parts(tmp_path, "step")
+    assert found["float32, minigan"]["state"] == found["TF32, minigan"]["state"] == "done"
+    reason = found["float32, PyTorch"]["values"]["reason"]
+    assert ("bring the wheel of torch" in reason) == (package == "torch")
 
 
 def test_a_killed_command_goes_on_where_it_stopped(tmp_path: Path) -> None:
