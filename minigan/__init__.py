@@ -32,7 +32,9 @@ from minigan.ops.linear import *  # noqa: F403
 from minigan.ops.normalization import *  # noqa: F403
 from minigan.ops.reduction import *  # noqa: F403
 from minigan.ops.rounding import *  # noqa: F403
+from minigan.ops.scans import *  # noqa: F403
 from minigan.ops.shaping import *  # noqa: F403
+from minigan.ops.special import *  # noqa: F403
 from minigan.random import manual_seed as manual_seed
 from minigan.tensor import Tensor as Tensor
 from minigan.tensor import no_grad as no_grad

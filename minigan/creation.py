@@ -9,19 +9,27 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minigan.devices import Device, get_device
+from minigan.ops.shared import integers
 from minigan.random import Generator, default_generator, normal
+from minigan.random import integers as random_integers
 from minigan.tensor import Tensor, tensor
 
 __all__ = [
     "arange",
+    "empty",
+    "empty_like",
     "eye",
     "full",
     "full_like",
     "linspace",
+    "meshgrid",
+    "one_hot",
     "ones",
     "ones_like",
     "rand",
+    "randint",
     "randn",
+    "randperm",
     "zeros",
     "zeros_like",
 ]
@@ -38,7 +46,7 @@ def full(
 ) -> Tensor:
     """A tensor of one value."""
     place = get_device(device)
-    values = place.empty((shape,) if isinstance(shape, int) else tuple(shape), np.dtype(dtype))
+    values = place.empty(_shape(shape), np.dtype(dtype))
     values[...] = value
     return Tensor(values, place, requires_grad)
 
@@ -86,9 +94,73 @@ def linspace(
     return _from_host(np.linspace(start, stop, count), dtype, device)
 
 
-def eye(n: int, dtype: DTypeLike | None = None, device: str | Device | None = None) -> Tensor:
-    """The n×n identity."""
-    return _from_host(np.eye(n), dtype, device)
+def eye(
+    n: int,
+    columns: int | None = None,
+    k: int = 0,
+    dtype: DTypeLike | None = None,
+    device: str | Device | None = None,
+) -> Tensor:
+    """The n×`columns` matrix (n×n by default) with ones on its k-th diagonal."""
+    return _from_host(np.eye(n, columns, k), dtype, device)
+
+
+def one_hot(labels: Tensor, classes: int, dtype: DTypeLike = np.float32) -> Tensor:
+    """1 where the last, new axis of length `classes` has the label's index, else 0."""
+    if labels.dtype.kind not in "iu":
+        raise TypeError(f"one_hot: labels are integers, not {labels.dtype}")
+    columns = arange(classes, device=labels.device)
+    if bool(((labels < 0) | (labels >= classes)).any()):
+        raise ValueError(f"one_hot: a label is outside 0 … {classes - 1}")
+    return (labels.expand_dims(-1) == columns).astype(dtype)
+
+
+def randint(
+    low: int,
+    high: int,
+    shape: Shape,
+    device: str | Device | None = None,
+    generator: Generator | None = None,
+) -> Tensor:
+    """Uniform integers in [low, high), int64; at most 2³² different ones."""
+    place, key = get_device(device), (generator or default_generator()).next_key()
+    if not low < high <= low + 2**32:
+        raise ValueError(f"randint: low < high ≤ low + 2³²; got {low} and {high}")
+    return Tensor(random_integers(_shape(shape), high - low, key, place) + low, place)
+
+
+def randperm(
+    n: int, device: str | Device | None = None, generator: Generator | None = None
+) -> Tensor:
+    """The integers 0 … n−1 in random order, int64."""
+    key = (generator or default_generator()).next_key()
+    draws = get_device("cpu").random_uniform((n,), 0.0, 1.0, np.dtype(np.float64), key)
+    return tensor(np.argsort(draws, kind="stable"), device=device)
+
+
+def meshgrid(*vectors: Tensor, indexing: str = "xy") -> list[Tensor]:
+    """Coordinates of a grid, from the coordinates along each axis; with "xy" the first two axes are exchanged."""
+    if indexing not in ("xy", "ij"):
+        raise ValueError(f"meshgrid: indexing is 'xy' or 'ij', not {indexing!r}")
+    order = list(range(len(vectors)))
+    order[:2] = order[:2][::-1] if indexing == "xy" else order[:2]
+    shape = tuple(vectors[i].size for i in order)
+    grids = []
+    for i, vector in enumerate(vectors):
+        along = [1] * len(vectors)
+        along[order.index(i)] = vector.size
+        grids.append(vector.reshape(along).broadcast_to(shape))
+    return grids
+
+
+def empty(shape: Shape, **settings: Any) -> Tensor:
+    """A tensor of unset values, which are zeros here; `settings` as for `full`."""
+    return zeros(shape, **settings)
+
+
+def empty_like(x: Tensor, requires_grad: bool = False) -> Tensor:
+    """Unset values, which are zeros here, in the shape and dtype and on the device of x."""
+    return zeros_like(x, requires_grad)
 
 
 def rand(
@@ -101,8 +173,7 @@ def rand(
 ) -> Tensor:
     """Uniform numbers in [low, high), from a generator's next step (the default one's: see `manual_seed`)."""
     place, key = get_device(device), (generator or default_generator()).next_key()
-    shape = (shape,) if isinstance(shape, int) else tuple(shape)
-    return Tensor(place.random_uniform(shape, low, high, np.dtype(dtype), key), place)
+    return Tensor(place.random_uniform(_shape(shape), low, high, np.dtype(dtype), key), place)
 
 
 def randn(
@@ -114,8 +185,15 @@ def randn(
 ) -> Tensor:
     """Normal numbers of mean 0, from a generator's next step (the default one's: see `manual_seed`)."""
     key = (generator or default_generator()).next_key()
-    shape = (shape,) if isinstance(shape, int) else tuple(shape)
-    return tensor(normal(shape, std, key, np.dtype(dtype)), device=device)
+    return tensor(normal(_shape(shape), std, key, np.dtype(dtype)), device=device)
+
+
+def _shape(shape: Shape) -> tuple[int, ...]:
+    """Return the shape as Python's integers, none negative."""
+    lengths = integers((shape,), "a length")
+    if any(n < 0 for n in lengths):
+        raise ValueError(f"no length of a shape is negative; got {lengths}")
+    return lengths
 
 
 def _from_host(

@@ -17,7 +17,7 @@ from minigan.devices import Device
 from minigan.devices.memory import is_on_gpu, share_memory
 from minigan.graph import Node
 from minigan.saving import VJP, Array, Result, is_array, watch
-from minigan.tensor import Tensor, common_device, is_recording
+from minigan.tensor import Tensor, check_real, common_device, is_recording
 
 Parameters = ParamSpec("Parameters")
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -70,6 +70,8 @@ def differentiable(
         for i, key in setting_names.items():
             if i < len(operands) and is_array(operands[i]):
                 raise TypeError(f"{name}: '{key}' takes no tensor or array")
+        operands = [_setting(a) if i in setting_names else a for i, a in enumerate(operands)]
+        settings = {key: _setting(value) for key, value in settings.items()}  # type: ignore[assignment]
         device = common_device(name, operands)
         recorded = is_recording() and any(
             isinstance(a, Tensor) and a.requires_grad for a in operands
@@ -113,6 +115,13 @@ def _roles(signature: inspect.Signature) -> tuple[frozenset[str | int], dict[int
     return frozenset([*operands, *operands.values()]), settings
 
 
+def _setting(value: Any) -> Any:
+    """Return a setting that no one changes later: NumPy's integer as Python's, a list as a tuple."""
+    if isinstance(value, list):
+        return tuple(_setting(v) for v in value)
+    return int(value) if isinstance(value, np.integer) else value
+
+
 def _three(name: str, result: Any) -> tuple[Array, VJP | None, Sequence[Any]]:
     """(output, vjp, saved), where `saved` may be left out."""
     if not isinstance(result, tuple) or len(result) not in (2, 3):
@@ -136,6 +145,7 @@ def as_operand(name: str, argument: Any, device: Device, copy: bool = False) -> 
             f"{name}: one of its arrays is on device 'cuda', and device '{device.name}' computes it; move one of them first"
         )
     array = device.asarray(argument)
+    check_real(array.dtype, name)
     return device.copy(array) if copy else array
 
 

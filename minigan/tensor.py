@@ -44,6 +44,14 @@ def is_recording() -> bool:
     return _mode.recording
 
 
+def check_real(dtype: np.dtype[Any], operation: str = "tensor") -> None:
+    """Raise TypeError, with the dtype's name, for complex numbers, objects, texts and dates."""
+    if dtype.kind not in "fiub":
+        raise TypeError(
+            f"{operation}: a tensor holds real numbers or bool, not {dtype}; give complex numbers as two real arrays"
+        )
+
+
 class Tensor(Methods):
     """An n-dimensional array on a device, which can remember how it was computed.
 
@@ -56,10 +64,7 @@ class Tensor(Methods):
     __array_ufunc__ = None  # ndarray * tensor asks the tensor, not the ndarray
 
     def __init__(self, data: Array, device: Device, requires_grad: bool = False) -> None:
-        if data.dtype.kind not in "fiub":
-            raise TypeError(
-                f"a tensor holds real numbers or bool, not {data.dtype}; split complex numbers into .real and .imag"
-            )
+        check_real(data.dtype)
         self.data = data
         self.device = device
         self.grad: Tensor | None = None
@@ -309,7 +314,9 @@ def tensor(
         values = data.data if data.device is place else data.numpy()
     if dtype is None and not hasattr(values, "dtype") and np.asarray(values).dtype == np.float64:
         dtype = np.float32
-    return Tensor(place.copy(place.asarray(values, dtype)), place, requires_grad)
+    array = place.asarray(values, dtype)
+    check_real(array.dtype)
+    return Tensor(place.copy(array), place, requires_grad)
 
 
 def _values(source: Tensor | ArrayLike, device: Device) -> Array:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
 import math
 import threading
 import weakref
@@ -96,6 +97,10 @@ class CUDA(KernelDevice):
         with self._errors():
             host: np.ndarray[Any, Any] = array.get()
         return host
+
+    def erf(self, array: Array) -> Array:
+        special = importlib.import_module("cupyx.scipy.special")
+        return special.erf(array)
 
     def synchronize(self) -> None:
         self._refuse_capture("waits for the GPU")

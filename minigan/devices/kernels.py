@@ -186,6 +186,13 @@ class Device:
         fresh[...] = array
         return fresh
 
+    def erf(self, array: Array) -> Array:
+        """2/√π·∫₀ˣ e^(−t²) dt of each element, by the library of the array module."""
+        from scipy import special
+
+        values: Array = self.asarray(special.erf(np.asarray(array)))
+        return values
+
     def contiguous(self, array: Array) -> Array:
         """The array itself where it is C-contiguous, else a copy that is: kernels take no views with gaps."""
         return array if array.flags.c_contiguous else self.copy(array)

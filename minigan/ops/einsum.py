@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import string
+
 from minigan.devices import Device
 from minigan.operation import differentiable
+from minigan.ops.indexing import diagonal
+from minigan.ops.summation import unbroadcast
 from minigan.saving import Array, Result
 from minigan.tensor import Tensor
 
@@ -14,7 +18,7 @@ __all__ = [
 
 
 @differentiable
-def _einsum(device: Device, *operands: Array, names: list[str], result: str) -> Result:
+def _einsum(device: Device, *operands: Array, names: tuple[str, ...], result: str) -> Result:
     xp = device.array_module
 
     def gradient(dy: Array, i: int) -> Array:
@@ -25,7 +29,11 @@ def _einsum(device: Device, *operands: Array, names: list[str], result: str) -> 
         subscripts = ",".join([result, *(n for n, _ in others)])
         d = xp.einsum(f"{subscripts}->{kept}", dy, *(a for _, a in others))
         lone = tuple(k for k, axis in enumerate(names[i]) if axis not in known)
-        return xp.broadcast_to(xp.expand_dims(d, lone), operands[i].shape)
+        d = xp.expand_dims(d, lone)
+        shape = [operands[i].shape[k] if k in lone else n for k, n in enumerate(d.shape)]
+        return unbroadcast(
+            device, xp.broadcast_to(d, shape), operands[i]
+        )  # a length of 1 was repeated
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         return tuple(
@@ -40,24 +48,51 @@ def einsum(subscripts: str, *operands: Tensor) -> Tensor:
     """Σ over the axes that the result leaves out: ``einsum("bij,bjk->bik", a, b)`` is a stack of products.
 
     Each operand's axes are named by letters, and the result's stand behind ``->`` (left out: those named once, in
-    alphabetical order, as NumPy's). A letter stands once in an operand; ``...`` is not supported.
+    alphabetical order, as NumPy's). ``...`` stands for all other axes, which broadcast. A letter twice in one operand takes
+    its diagonal.
     """
-    given, _, result = subscripts.replace(" ", "").partition("->")
-    names = given.split(",")
-    if "->" not in subscripts:
-        result = "".join(sorted(axis for axis in set(given) - {","} if given.count(axis) == 1))
-    shapes = " and ".join(str(x.shape) for x in operands)
-    if len(names) != len(operands) or any(
-        len(n) != x.ndim for n, x in zip(names, operands, strict=False)
-    ):
-        raise ValueError(f"einsum: '{subscripts}' does not name the axes of {shapes}")
-    if any(len(set(n)) != len(n) or (n and not n.isalpha()) for n in [*names, result]):
-        raise ValueError(
-            f"einsum: '{subscripts}': a letter stands once in an operand and in the result"
-        )
-    if not set(result) <= set(given):
-        raise ValueError(f"einsum: '{subscripts}': an axis of the result is of no operand")
-    return _einsum(*operands, names=names, result=result)
+    try:
+        names, result = _names(subscripts, [x.ndim for x in operands])
+    except ValueError as error:
+        shapes = " and ".join(str(x.shape) for x in operands)
+        raise ValueError(f"einsum: '{subscripts}': {error} (shapes {shapes})") from error
+    pairs = [_without_repeats(x, n) for x, n in zip(operands, names, strict=True)]
+    return _einsum(*(x for x, _ in pairs), names=tuple(n for _, n in pairs), result=result)
+
+
+def _names(subscripts: str, ndims: list[int]) -> tuple[list[str], str]:
+    """Return a letter for each axis of each operand, and of the result; "..." has letters that are not used elsewhere."""
+    given, arrow, result = subscripts.replace(" ", "").partition("->")
+    terms = given.split(",")
+    if len(terms) != len(ndims):
+        raise ValueError(f"it names {len(terms)} operands, not {len(ndims)}")
+    more = [n - len(term.replace("...", "")) for term, n in zip(terms, ndims, strict=True)]
+    if any(m < 0 or (m and "..." not in term) for term, m in zip(terms, more, strict=True)):
+        raise ValueError("it does not name the axes of the operands")
+    free = [c for c in string.ascii_letters if c not in subscripts]
+    wide = "".join(
+        free[: max((m for t, m in zip(terms, more, strict=True) if "..." in t), default=0)]
+    )
+    names = [t.replace("...", wide[len(wide) - m :]) for t, m in zip(terms, more, strict=True)]
+    if arrow:
+        result = result.replace("...", wide)
+    else:
+        result = wide + "".join(sorted(c for c in set(given) - set(",.") if given.count(c) == 1))
+    if any(n and not n.isalpha() for n in [*names, result]):
+        raise ValueError("axes are named by letters")
+    if len(set(result)) != len(result) or not set(result) <= set("".join(names)):
+        raise ValueError("each axis of the result is one of the operands', once")
+    return names, result
+
+
+def _without_repeats(x: Tensor, names: str) -> tuple[Tensor, str]:
+    """Take the diagonal of axes of one name, until each name stands once."""
+    for name in sorted(set(names)):
+        while names.count(name) > 1:
+            first, second = names.index(name), names.rindex(name)
+            x = diagonal(x, axis1=first, axis2=second)
+            names = "".join(n for i, n in enumerate(names) if i not in (first, second)) + name
+    return x, names
 
 
 def outer(a: Tensor, b: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from typing import Any
 
 from minigan.devices import Device
 from minigan.operation import differentiable
+from minigan.ops.shared import of_real_numbers
 from minigan.ops.summation import in_kernel_dtype, unbroadcast
 from minigan.saving import Array, Result
 from minigan.tensor import Tensor
@@ -213,6 +214,7 @@ def _choose(device: Device, result: Array, x: Array, y: Array, high: Array, low:
 
 
 @differentiable
+@of_real_numbers
 def arctan2(device: Device, y: Array, x: Array) -> Result:
     """The angle of the point (x, y), in (−π, π]; its gradient is 0 at the origin and at infinity."""
     xp = device.array_module
@@ -236,6 +238,7 @@ def arctan2(device: Device, y: Array, x: Array) -> Result:
 
 
 @differentiable
+@of_real_numbers
 def logaddexp(device: Device, x: Array, y: Array) -> Result:
     """log(eˣ + eʸ), without overflow; two equal infinities share its gradient equally."""
     xp = device.array_module
@@ -293,6 +296,7 @@ def absolute(device: Device, x: Array) -> Result:
 
 
 @differentiable
+@of_real_numbers
 def exp(device: Device, x: Array) -> Result:
     """eˣ."""
     y = device.array_module.exp(x)
@@ -300,6 +304,7 @@ def exp(device: Device, x: Array) -> Result:
 
 
 @differentiable
+@of_real_numbers
 def expm1(device: Device, x: Array) -> Result:
     """eˣ − 1, exact near 0."""
     xp = device.array_module
@@ -307,18 +312,21 @@ def expm1(device: Device, x: Array) -> Result:
 
 
 @differentiable
+@of_real_numbers
 def log(device: Device, x: Array) -> Result:
     """The natural logarithm."""
     return device.array_module.log(x), lambda dy, needs: (dy / x,), (x,)
 
 
 @differentiable
+@of_real_numbers
 def log1p(device: Device, x: Array) -> Result:
     """log(1 + x), exact near 0."""
     return device.array_module.log1p(x), lambda dy, needs: (dy / (1 + x),), (x,)
 
 
 @differentiable
+@of_real_numbers
 def sqrt(device: Device, x: Array) -> Result:
     """√x."""
     y = device.array_module.sqrt(x)
@@ -339,6 +347,7 @@ def reciprocal(device: Device, x: Array) -> Result:
 
 
 @differentiable
+@of_real_numbers
 def sin(device: Device, x: Array) -> Result:
     """sin x, x in radians."""
     xp = device.array_module
@@ -346,6 +355,7 @@ def sin(device: Device, x: Array) -> Result:
 
 
 @differentiable
+@of_real_numbers
 def cos(device: Device, x: Array) -> Result:
     """cos x, x in radians."""
     xp = device.array_module
@@ -353,6 +363,7 @@ def cos(device: Device, x: Array) -> Result:
 
 
 @differentiable
+@of_real_numbers
 def tan(device: Device, x: Array) -> Result:
     """tan x, x in radians."""
     y = device.array_module.tan(x)
@@ -360,6 +371,7 @@ def tan(device: Device, x: Array) -> Result:
 
 
 @differentiable
+@of_real_numbers
 def arcsin(device: Device, x: Array) -> Result:
     """The angle in [−π/2, π/2] whose sine is x."""
     xp = device.array_module
@@ -367,6 +379,7 @@ def arcsin(device: Device, x: Array) -> Result:
 
 
 @differentiable
+@of_real_numbers
 def arccos(device: Device, x: Array) -> Result:
     """The angle in [0, π] whose cosine is x."""
     xp = device.array_module
@@ -374,12 +387,14 @@ def arccos(device: Device, x: Array) -> Result:
 
 
 @differentiable
+@of_real_numbers
 def arctan(device: Device, x: Array) -> Result:
     """The angle in (−π/2, π/2) whose tangent is x."""
     return device.array_module.arctan(x), lambda dy, needs: (dy / (1 + x * x),), (x,)
 
 
 @differentiable
+@of_real_numbers
 def sinh(device: Device, x: Array) -> Result:
     """(eˣ − e⁻ˣ) / 2."""
     xp = device.array_module
@@ -387,6 +402,7 @@ def sinh(device: Device, x: Array) -> Result:
 
 
 @differentiable
+@of_real_numbers
 def cosh(device: Device, x: Array) -> Result:
     """(eˣ + e⁻ˣ) / 2."""
     xp = device.array_module
@@ -408,6 +424,7 @@ def sigmoid(device: Device, x: Array) -> Result:
 
 
 @differentiable
+@of_real_numbers
 def softplus(device: Device, x: Array) -> Result:
     """log(1 + eˣ), without overflow."""
     xp = device.array_module
@@ -451,15 +468,30 @@ def relu(x: Tensor) -> Tensor:
 
 
 @differentiable
-def clip(device: Device, x: Array, low: float | None = None, high: float | None = None) -> Result:
-    """x held between low and high (None for no bound); its gradient is 0 outside, 1 on the bounds."""
+def clip(device: Device, x: Array, low: Array | None = None, high: Array | None = None) -> Result:
+    """x held between low and high, numbers or tensors, None for no bound.
+
+    The gradient goes to x on the bounds and between them, else to the bound that is the result.
+    """
     xp = device.array_module
-    inside = xp.ones(x.shape, bool)
-    if low is not None:
-        inside &= x >= low
-    if high is not None:
-        inside &= x <= high
-    return xp.clip(x, low, high), lambda dy, needs: (xp.where(inside, dy, 0),), (inside,)
+    y = x if low is None else xp.maximum(x, low)
+    y = y if high is None else xp.minimum(y, high)
+    to_high = (
+        xp.zeros(x.shape, bool)
+        if high is None
+        else (x if low is None else xp.maximum(x, low)) > high
+    )
+    to_low = xp.zeros(x.shape, bool) if low is None else (x < low) & ~to_high
+    likes = [ShapeAndDtype(operand) for operand in (x, low, high)]
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        chosen = (~(to_low | to_high), to_low, to_high)
+        return tuple(
+            unbroadcast(device, xp.where(mask, dy, 0), like) if needed else None
+            for mask, like, needed in zip(chosen, likes, needs, strict=False)
+        )
+
+    return xp.array(y), vjp, (to_low, to_high)
 
 
 @differentiable

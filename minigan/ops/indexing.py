@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from minigan.devices import Device
 from minigan.graph import Part
 from minigan.operation import as_operand, differentiable, fill_index, split_index
+from minigan.ops.elementwise import ShapeAndDtype
+from minigan.ops.shared import axis_of
+from minigan.ops.summation import unbroadcast
 from minigan.saving import Array, Result
 from minigan.tensor import Tensor, common_device
 
 __all__ = [
     "argsort",
+    "diagonal",
     "getitem",
+    "nonzero",
+    "scatter_add",
     "sort",
+    "take",
     "take_along_axis",
+    "trace",
 ]
 
 
@@ -37,7 +47,7 @@ def take_along_axis(x: Tensor, indices: Tensor | Any, axis: int) -> Tensor:
     """result[…, j, …] = x[…, indices[…, j, …], …]: integer indices of x's shape but for the length of that axis."""
     device = common_device("take_along_axis", [x, indices])
     values = indices.data if isinstance(indices, Tensor) else device.asarray(indices)
-    axis = axis % max(x.ndim, 1)
+    axis = axis_of(x.ndim, axis)
     others = (*x.shape[:axis], *x.shape[axis + 1 :])
     if values.dtype.kind not in "iu" or (*values.shape[:axis], *values.shape[axis + 1 :]) != others:
         raise ValueError(
@@ -49,6 +59,7 @@ def take_along_axis(x: Tensor, indices: Tensor | Any, axis: int) -> Tensor:
         raise IndexError(
             f"take_along_axis: an index is outside the {length} elements of axis {axis}"
         )
+    values = values.astype(np.int64, copy=False)  # of a small dtype, `length` might be no number
     wrapped = values % length if values.size else values
     return _take_along_axis(x, Tensor(wrapped, device), axis=axis)
 
@@ -88,3 +99,61 @@ def setitem(x: Tensor, index: Any, value: Any) -> None:
     whole = fill_index(parts, [as_operand("assignment", a, device) for a in arrays])
     x.data[whole] = as_operand("assignment", value, device)
     x.mark_changed()
+
+
+def take(x: Tensor, indices: Any, axis: int | None = None) -> Tensor:
+    """The slices of x at integer indices along an axis (of x flattened for None)."""
+    if axis is None:
+        return getitem(x.flatten(), as_tensor_index(indices))
+    before = (slice(None),) * axis_of(x.ndim, axis)
+    return getitem(x, (*before, as_tensor_index(indices)))
+
+
+def as_tensor_index(indices: Any) -> Any:
+    """Return indices as an array or tensor; a number stays one."""
+    return np.asarray(indices) if isinstance(indices, (list, tuple)) else indices
+
+
+def diagonal(x: Tensor, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
+    """The elements whose indices along the two axes differ by `offset`, as a new last axis."""
+    first, second = axis_of(x.ndim, axis1), axis_of(x.ndim, axis2)
+    if first == second:
+        raise ValueError(f"diagonal: axes {axis1} and {axis2} are the same")
+    rows, columns = x.shape[first], x.shape[second]
+    count = max(0, min(rows + min(offset, 0), columns - max(offset, 0)))
+    along = np.arange(count)
+    others = [a for a in range(x.ndim) if a not in (first, second)]
+    moved = x.transpose(first, second, *others)
+    return getitem(moved, (along - min(offset, 0), along + max(offset, 0))).moveaxis(0, -1)
+
+
+def trace(x: Tensor, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
+    """Σ of the diagonal."""
+    return diagonal(x, offset, axis1, axis2).sum(axis=-1)
+
+
+def nonzero(x: Tensor) -> tuple[Tensor, ...]:
+    """The indices of the elements that are not 0, a tensor of integers for each axis."""
+    found = x.device.array_module.nonzero(x.data)
+    return tuple(Tensor(x.device.asarray(indices), x.device) for indices in found)
+
+
+@differentiable
+def _scatter_add(
+    device: Device, x: Array, values: Array, *arrays: Array, index: tuple[Any, ...]
+) -> Result:
+    whole = fill_index(index, arrays)
+    y = device.copy(x)
+    like = ShapeAndDtype(values)
+    device.array_module.add.at(y, whole, values)
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        return dy if needs[0] else None, unbroadcast(device, dy[whole], like) if needs[1] else None
+
+    return y, vjp, arrays
+
+
+def scatter_add(x: Tensor, index: Any, values: Tensor | Any) -> Tensor:
+    """A copy of x with `values` added at x[index]; an element that the index names twice gets both."""
+    parts, arrays = split_index(index)
+    return _scatter_add(x, values, *arrays, index=parts)

@@ -14,6 +14,7 @@ from minigan.devices.kernels import CodeTable
 from minigan.operation import differentiable
 from minigan.ops.elementwise import ShapeAndDtype, check_one_float_dtype
 from minigan.ops.reduction import mean, sum
+from minigan.ops.shared import of_real_numbers
 from minigan.ops.summation import unbroadcast
 from minigan.saving import Array, Result
 from minigan.tensor import Tensor, common_device
@@ -201,6 +202,7 @@ def categorical_log_likelihood(logits: Tensor, labels: Tensor | Any) -> Tensor:
 
 
 @differentiable
+@of_real_numbers
 def _gaussian_log_likelihood(device: Device, x: Array, mean: Array, log_std: Array) -> Result:
     inverse = device.array_module.exp(-log_std)
     z = (x - mean) * inverse

@@ -127,6 +127,7 @@ class Methods:
     eq = comparison.equal
     ne = comparison.not_equal
     isfinite = comparison.isfinite
+    copy = elementwise.positive
     isinf = comparison.isinf
     isnan = comparison.isnan
     sign = rounding.sign
@@ -167,3 +168,8 @@ class Methods:
     take_along_axis = indexing.take_along_axis
     sort = indexing.sort
     argsort = indexing.argsort
+    take = indexing.take
+    diagonal = indexing.diagonal
+    trace = indexing.trace
+    nonzero = indexing.nonzero
+    scatter_add = indexing.scatter_add

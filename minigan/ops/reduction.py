@@ -10,6 +10,7 @@ import numpy as np
 from minigan.devices import Device
 from minigan.operation import differentiable
 from minigan.ops.elementwise import check_one_float_dtype
+from minigan.ops.shared import of_real_numbers
 from minigan.ops.summation import in_kernel_dtype, sum_over
 from minigan.saving import VJP, Array, Result
 
@@ -70,6 +71,7 @@ def sum(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) -> 
 
 
 @differentiable
+@of_real_numbers
 def mean(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
     """Σ x / n."""
     xp, shape = device.array_module, x.shape
@@ -151,6 +153,7 @@ def _reduced(device: Device, y: Array, ndim: int, axis: Axis, keepdims: bool) ->
 
 
 @differentiable
+@of_real_numbers
 def var(
     device: Device, x: Array, axis: Axis = None, keepdims: bool = False, correction: int = 0
 ) -> Result:
@@ -242,6 +245,7 @@ def cumsum(device: Device, x: Array, axis: int) -> Result:
 
 
 @differentiable
+@of_real_numbers
 def logsumexp(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
     """log Σ eˣ, without overflow."""
     xp = device.array_module
@@ -258,6 +262,7 @@ def logsumexp(device: Device, x: Array, axis: Axis = None, keepdims: bool = Fals
 
 
 @differentiable
+@of_real_numbers
 def log_softmax(device: Device, x: Array, axis: int = -1) -> Result:
     """x − log Σ eˣ along an axis."""
     xp = device.array_module
@@ -272,6 +277,7 @@ def log_softmax(device: Device, x: Array, axis: int = -1) -> Result:
 
 
 @differentiable
+@of_real_numbers
 def softmax(device: Device, x: Array, axis: int = -1) -> Result:
     """eˣ / Σ eˣ along an axis."""
     xp = device.array_module
@@ -286,6 +292,7 @@ def softmax(device: Device, x: Array, axis: int = -1) -> Result:
 
 
 @differentiable
+@of_real_numbers
 def norm(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
     """√Σ x², the Euclidean norm; its gradient at 0 is 0."""
     xp = device.array_module

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import operator
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Concatenate, ParamSpec, cast
 
 import numpy as np
+
+from minigan.devices import Device
+from minigan.saving import Result
+
+Parameters = ParamSpec("Parameters")
 
 Axis = int | Sequence[int] | None
 
@@ -45,3 +51,20 @@ def integers(values: tuple[Any, ...], name: str) -> tuple[int, ...]:
     ):
         values = tuple(values[0])
     return tuple(integer(v, name) for v in values)
+
+
+def of_real_numbers(
+    function: Callable[Concatenate[Device, Parameters], Result],
+) -> Callable[Concatenate[Device, Parameters], Result]:
+    """Let a function compute integers and bool in float64, where NumPy might choose float16, or wrap."""
+
+    @functools.wraps(function)
+    def of_floats(device: Device, /, *operands: Any, **settings: Any) -> Result:
+        return function(device, *map(_as_float, operands), **settings)
+
+    return cast(Callable[Concatenate[Device, Parameters], Result], of_floats)
+
+
+def _as_float(x: Any) -> Any:
+    is_array = hasattr(x, "ndim") and not isinstance(x, np.generic)
+    return x.astype(np.float64) if is_array and x.dtype.kind in "iub" else x

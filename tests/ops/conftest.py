@@ -18,6 +18,8 @@ KERNEL_TESTS = (
     "test_shaping",
     "test_comparison",
     "test_rounding",
+    "test_scans",
+    "test_special",
 )
 
 

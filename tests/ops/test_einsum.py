@@ -64,3 +64,35 @@ def test_every_operation_is_tested() -> None:
 def test_subscripts_that_do_not_fit(subscripts: str) -> None:
     with pytest.raises(ValueError, match=r"^einsum: "):
         mg.einsum(subscripts, mg.tensor(np.zeros((2, 2))), mg.tensor(np.zeros((2, 2))))
+
+
+WIDE = [
+    ("...ij,...jk->...ik", [(2, 1, 3, 4), (5, 4, 2)]),
+    ("...i,...i", [(2, 3), (1, 3)]),
+    ("i...->...", [(3, 2, 4)]),
+    ("...", [(2, 3)]),
+    ("b...,...b->b...", [(2, 3), (3, 2)]),
+    ("ii->i", [(3, 3)]),
+    ("ii", [(3, 3)]),
+    ("iji->j", [(3, 2, 3)]),
+    ("iii->i", [(2, 2, 2)]),
+    ("ii...,ij->j...", [(3, 3, 2), (3, 4)]),
+    ("ij,ij->ij", [(3, 1), (3, 4)]),
+    ("ij->j", [(0, 3)]),
+]
+
+
+@pytest.mark.parametrize(("subscripts", "shapes"), WIDE)
+def test_ellipsis_repeated_letters_and_lengths_of_one(
+    subscripts: str, shapes: list[tuple[int, ...]]
+) -> None:
+    rng = np.random.default_rng(0)
+    operands = [rng.normal(size=shape) for shape in shapes]
+    found = mg.einsum(subscripts, *map(mg.tensor, operands))
+    np.testing.assert_allclose(
+        found.numpy(), np.einsum(subscripts, *operands), rtol=1e-13, atol=1e-13
+    )
+    mg.check_gradients(
+        lambda *xs: mg.einsum(subscripts, *xs),
+        *(mg.tensor(x, requires_grad=True) for x in operands),
+    )

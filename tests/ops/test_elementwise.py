@@ -307,3 +307,13 @@ def test_shapes_that_do_not_broadcast_are_named(name: str) -> None:
     x, y = mg.tensor(np.zeros((2, 3))), mg.tensor(np.zeros((4, 3)))
     with pytest.raises(ValueError, match=rf"^{name}: .*\(2, 3\) and \(4, 3\)"):
         getattr(mg, name)(x, y)
+
+
+@pytest.mark.parametrize("shapes", [((3, 4), (4,), (3, 1)), ((4,), (3, 4), ()), ((2,), (), (2,))])
+def test_clip_by_tensors(shapes: Any) -> None:
+    rng = np.random.default_rng(1)
+    x, low, high = (rng.permutation(np.arange(int(np.prod(s)))).reshape(s) * 1.0 for s in shapes)
+    low, high = low - 0.35, high + 1.3
+    found = mg.clip(*map(oracles.wrap, (x, low, high)))
+    np.testing.assert_array_equal(found, np.clip(x, low, high))
+    mg.check_gradients(mg.clip, *(mg.tensor(a, requires_grad=True) for a in (x, low, high)))

@@ -51,7 +51,9 @@ def test_equal_elements_keep_their_order() -> None:
 
 
 def test_every_operation_is_tested() -> None:
-    assert oracles.operations(indexing) == {"argsort", "getitem", "sort", "take_along_axis"}
+    assert oracles.operations(indexing) == {
+        "argsort", "diagonal", "getitem", "nonzero", "scatter_add", "sort", "take", "take_along_axis", "trace",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -71,3 +73,71 @@ def test_wrong_indices(
 ) -> None:
     with pytest.raises(error, match=message):
         call(mg.tensor(np.zeros((2, 2))))
+
+
+X = np.random.default_rng(1).normal(size=(3, 4, 2))
+
+
+@pytest.mark.parametrize(
+    "indices", [2, [0, 0, 2], np.array([[1, 0], [2, 2]], np.uint8), np.array([], int)]
+)
+@pytest.mark.parametrize("axis", [0, -2, None])
+def test_take(indices: object, axis: int | None) -> None:
+    np.testing.assert_array_equal(mg.take(mg.tensor(X), indices, axis), np.take(X, indices, axis))
+    mg.check_gradients(lambda x: mg.take(x, indices, axis), mg.tensor(X, requires_grad=True))
+
+
+@pytest.mark.parametrize("offset", [-2, 0, 1, 5])
+@pytest.mark.parametrize("axes", [(0, 1), (1, 0), (2, -2)])
+def test_diagonal_and_trace(offset: int, axes: tuple[int, int]) -> None:
+    found = mg.diagonal(mg.tensor(X), offset, *axes)
+    np.testing.assert_array_equal(found, np.diagonal(X, offset, *axes))
+    np.testing.assert_allclose(mg.trace(mg.tensor(X), offset, *axes), np.trace(X, offset, *axes))
+    mg.check_gradients(lambda x: mg.diagonal(x, offset, *axes), mg.tensor(X, requires_grad=True))
+
+
+def test_nonzero() -> None:
+    x = np.array([[0, 1.5], [2, 0]])
+    for found, expected in zip(mg.nonzero(mg.tensor(x)), np.nonzero(x), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    "index", [([0, 0, 2],), (slice(None), [1, 1]), (np.array([True, False, True]),), (1,)]
+)
+def test_scatter_add(index: tuple[object, ...]) -> None:
+    values = np.random.default_rng(2).normal(size=X[index].shape)
+    expected = X.copy()
+    np.add.at(expected, index, values)
+    np.testing.assert_array_equal(mg.scatter_add(mg.tensor(X), index, values), expected)
+    mg.check_gradients(
+        lambda x, v: mg.scatter_add(x, index, v),
+        *(mg.tensor(a, requires_grad=True) for a in (X, values)),
+    )
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16, np.uint32, np.int64])
+def test_an_index_of_any_dtype(dtype: object) -> None:
+    x = mg.tensor(np.arange(200.0), requires_grad=True)
+    index = np.array([1, 1, 120], dtype)  # type: ignore[call-overload]
+    for y in (x[index], x[mg.tensor(index)], mg.take_along_axis(x, index, 0), x.take(index)):
+        assert y.tolist() == [1.0, 1.0, 120.0]
+        x.grad = None
+        y.sum().backward()
+        assert x.grad is not None and x.grad[1].item() == 2.0
+
+
+def test_assignment_by_index() -> None:
+    x, expected = mg.zeros((3, 4), requires_grad=True), np.zeros((3, 4), np.float32)
+    with mg.no_grad():
+        for index in (
+            (1,),
+            (slice(None), -1),
+            ([0, 2], [1, 1]),
+            (np.array([True, False, True]), 0),
+        ):
+            x[index] = mg.tensor(2.0)
+            expected[index] = 2.0
+    np.testing.assert_array_equal(x.numpy(), expected)
+    with pytest.raises(RuntimeError, match="not differentiable"):
+        x[0] = 1.0

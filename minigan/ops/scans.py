@@ -1,0 +1,81 @@
+"""Running sums and products, and the triangles of matrices."""
+
+from __future__ import annotations
+
+from minigan.devices import Device
+from minigan.operation import differentiable
+from minigan.ops.reduction import cumsum
+from minigan.ops.shaping import concatenate
+from minigan.ops.shared import axis_of
+from minigan.saving import Array, Result
+from minigan.tensor import Tensor
+
+__all__ = ["cumprod", "cumulative_prod", "cumulative_sum", "diff", "tril", "triu"]
+
+
+@differentiable
+def cumprod(device: Device, x: Array, axis: int) -> Result:
+    """Running products along an axis."""
+    xp = device.array_module
+    axis = axis_of(x.ndim, axis)
+    y = xp.cumprod(x, axis=axis)
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        # With Tᵢ = dyᵢ + xᵢ₊₁·Tᵢ₊₁ the gradient of xᵢ is Tᵢ·(x₀ … xᵢ₋₁): no division, so a 0 is like any number.
+        moved, gradient = xp.moveaxis(x, axis, 0), xp.moveaxis(dy, axis, 0)
+        before = xp.ones_like(moved)
+        before[1:] = xp.moveaxis(y, axis, 0)[:-1]
+        tail, tails = xp.zeros(moved.shape[1:], x.dtype), xp.empty_like(gradient)
+        for i in reversed(range(len(moved))):
+            tail = gradient[i] + (moved[i + 1] * tail if i + 1 < len(moved) else 0)
+            tails[i] = tail
+        return (xp.moveaxis(before * tails, 0, axis),)
+
+    return y, vjp, (x, y)
+
+
+def cumulative_sum(x: Tensor, axis: int | None = None, include_initial: bool = False) -> Tensor:
+    """Running sums along an axis, which a vector need not name; with a 0 in front for `include_initial`."""
+    axis = _only_axis(x, axis, "cumulative_sum")
+    y = cumsum(x, axis=axis)
+    return _with_first(y, 0, axis) if include_initial else y
+
+
+def cumulative_prod(x: Tensor, axis: int | None = None, include_initial: bool = False) -> Tensor:
+    """Running products along an axis, which a vector need not name; with a 1 in front for `include_initial`."""
+    axis = _only_axis(x, axis, "cumulative_prod")
+    y = cumprod(x, axis=axis)
+    return _with_first(y, 1, axis) if include_initial else y
+
+
+def _only_axis(x: Tensor, axis: int | None, operation: str) -> int:
+    if axis is None and x.ndim != 1:
+        raise ValueError(f"{operation}: name the axis of a tensor of {x.ndim} axes")
+    return axis_of(x.ndim, 0 if axis is None else axis)
+
+
+def _with_first(y: Tensor, value: float, axis: int) -> Tensor:
+    shape = (*y.shape[:axis], 1, *y.shape[axis + 1 :])
+    first = y.device.empty(shape, y.dtype)
+    first[...] = value
+    return concatenate([Tensor(first, y.device), y], axis)
+
+
+def diff(x: Tensor, axis: int = -1) -> Tensor:
+    """Each element's difference from the one before it along an axis."""
+    before = (slice(None),) * axis_of(x.ndim, axis)
+    return x[(*before, slice(1, None))] - x[(*before, slice(None, -1))]
+
+
+@differentiable
+def tril(device: Device, x: Array, k: int = 0) -> Result:
+    """x on and below the k-th diagonal of its last two axes, 0 above it."""
+    xp = device.array_module
+    return xp.tril(x, k), lambda dy, needs: (xp.tril(dy, k),)
+
+
+@differentiable
+def triu(device: Device, x: Array, k: int = 0) -> Result:
+    """x on and above the k-th diagonal of its last two axes, 0 below it."""
+    xp = device.array_module
+    return xp.triu(x, k), lambda dy, needs: (xp.triu(dy, k),)

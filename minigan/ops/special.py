@@ -1,0 +1,143 @@
+"""Functions that a formula of others gives, and their gradients: logarithms, inverse hyperbolic functions, activations."""
+
+from __future__ import annotations
+
+import math
+
+from minigan.devices import Device
+from minigan.operation import differentiable
+from minigan.ops.elementwise import ShapeAndDtype
+from minigan.ops.shared import of_real_numbers
+from minigan.ops.summation import unbroadcast
+from minigan.saving import Array, Result
+
+__all__ = [
+    "arccosh",
+    "arcsinh",
+    "arctanh",
+    "copysign",
+    "erf",
+    "exp2",
+    "gelu",
+    "hypot",
+    "log2",
+    "log10",
+    "silu",
+]
+
+
+@differentiable
+@of_real_numbers
+def log2(device: Device, x: Array) -> Result:
+    """The logarithm to base 2."""
+    return device.array_module.log2(x), lambda dy, needs: (dy / (x * math.log(2)),), (x,)
+
+
+@differentiable
+@of_real_numbers
+def log10(device: Device, x: Array) -> Result:
+    """The logarithm to base 10."""
+    return device.array_module.log10(x), lambda dy, needs: (dy / (x * math.log(10)),), (x,)
+
+
+@differentiable
+@of_real_numbers
+def exp2(device: Device, x: Array) -> Result:
+    """2ˣ."""
+    y = device.array_module.exp2(x)
+    return y, lambda dy, needs: (dy * y * math.log(2),), (y,)
+
+
+@differentiable
+@of_real_numbers
+def arcsinh(device: Device, x: Array) -> Result:
+    """The number with the hyperbolic sine x."""
+    xp = device.array_module
+    return xp.arcsinh(x), lambda dy, needs: (dy / xp.hypot(x, xp.ones_like(x)),), (x,)
+
+
+@differentiable
+@of_real_numbers
+def arccosh(device: Device, x: Array) -> Result:
+    """The number ≥ 0 with the hyperbolic cosine x."""
+    xp = device.array_module
+    return xp.arccosh(x), lambda dy, needs: (dy / (xp.sqrt(x - 1) * xp.sqrt(x + 1)),), (x,)
+
+
+@differentiable
+@of_real_numbers
+def arctanh(device: Device, x: Array) -> Result:
+    """The number with the hyperbolic tangent x."""
+    return device.array_module.arctanh(x), lambda dy, needs: (dy / ((1 - x) * (1 + x)),), (x,)
+
+
+@differentiable
+@of_real_numbers
+def hypot(device: Device, x: Array, y: Array) -> Result:
+    """√(x² + y²), without overflow; its gradient at (0, 0) is 0."""
+    xp = device.array_module
+    r = xp.asarray(xp.hypot(x, y))
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        divisor = xp.where(r == 0, r.dtype.type(1), r)
+        return (
+            unbroadcast(device, dy * (x / divisor), x) if needs[0] else None,
+            unbroadcast(device, dy * (y / divisor), y) if needs[1] else None,
+        )
+
+    return r, vjp, (x, y, r)
+
+
+@differentiable
+@of_real_numbers
+def copysign(device: Device, x: Array, y: Array) -> Result:
+    """|x| with the sign of y; its gradient by x at 0 is 0, and by y is 0."""
+    xp = device.array_module
+    result, like = xp.copysign(x, y), ShapeAndDtype(y)
+    slope = xp.where(x == 0, 0, xp.copysign(1, y) * xp.sign(x))
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        return (
+            unbroadcast(device, dy * slope, x) if needs[0] else None,
+            device.zeros(like.shape, like.dtype) if needs[1] else None,
+        )
+
+    return result, vjp, (x, slope)
+
+
+@differentiable
+@of_real_numbers
+def erf(device: Device, x: Array) -> Result:
+    """2/√π·∫₀ˣ e^(−t²) dt."""
+    xp = device.array_module
+    factor = 2 / math.sqrt(math.pi)
+    return device.erf(x), lambda dy, needs: (dy * factor * xp.exp(-x * x),), (x,)
+
+
+@differentiable
+@of_real_numbers
+def gelu(device: Device, x: Array) -> Result:
+    """x·Φ(x), Φ the normal distribution function (Hendrycks & Gimpel 2016); 0 at −∞."""
+    xp = device.array_module
+    below = (1 + device.erf(x * math.sqrt(0.5))) / 2
+    finite = xp.where(xp.isfinite(x), x, x.dtype.type(0))
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        density = xp.exp(-0.5 * finite * finite) / math.sqrt(2 * math.pi)
+        return (dy * (below + finite * density).astype(dy.dtype, copy=False),)
+
+    return xp.where(below == 0, below, x * below), vjp, (finite, below)
+
+
+@differentiable
+@of_real_numbers
+def silu(device: Device, x: Array) -> Result:
+    """x/(1 + e⁻ˣ), also called swish; 0 at −∞."""
+    xp = device.array_module
+    s = device.sigmoid(device.contiguous(x))
+    finite = xp.where(xp.isfinite(x), x, x.dtype.type(0))
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        return (dy * s * (1 + finite * (1 - s)),)
+
+    return xp.where(s == 0, s, x * s), vjp, (finite, s)
