@@ -30,6 +30,7 @@ from minigan.infogan.experiments import Settings
 from minigan.infogan.networks import GENERATED, REAL
 from minigan.infogan.objective import log_likelihood
 from minigan.infogan.training import Networks, draw_latents, inference, warp
+from minigan.metrics.clustering_error import Clustering, contingency
 from minigan.metrics.disentanglement import Disentanglement, measure
 from minigan.metrics.strokes import (
     MEASURES,
@@ -41,8 +42,6 @@ from minigan.ops.likelihood import code_table
 from minigan.random import Stream
 from minigan.tensor import Tensor, no_grad, tensor
 
-UNMATCHED = -1  # the class of a category that has none
-
 # What the paper reports, without saying on which images (section 7.2).
 _PAPER_ERRORS = dict.fromkeys(
     ("mnist", "mnist-stable", "mnist-strokes", "mnist-quick"), "5 % (paper)"
@@ -52,89 +51,6 @@ _UNREAD_RMSE = 1 / math.sqrt(3)
 # Random digits, and values of a continuous code, for its effect on strokes with all else held.
 _HELD_DIGITS, _HELD_VALUES = 100, 9
 _COMPARED_VIEWS = 10_000  # training images whose warped copies are read as well
-
-
-# -- categories against classes -----------------------------------------------------------------
-
-
-def contingency(
-    categories: np.ndarray, labels: np.ndarray, n_categories: int, n_classes: int
-) -> np.ndarray:
-    """How many images of each class fall in each category: int64 (categories, classes)."""
-    matrix = np.zeros((n_categories, n_classes), np.int64)
-    np.add.at(matrix, (categories, labels), 1)
-    return matrix
-
-
-def matching_error(matrix: np.ndarray, assignment: np.ndarray) -> float:
-    """The share of images whose category is not assigned to their class; `UNMATCHED` is no one's."""
-    total = int(matrix.sum())
-    if total == 0:
-        raise ValueError("there is no error rate of no images")
-    matched = np.flatnonzero(assignment != UNMATCHED)
-    return (total - int(matrix[matched, assignment[matched]].sum())) / total
-
-
-def one_to_one_matching(matrix: np.ndarray) -> tuple[np.ndarray, float]:
-    """The class of each category, no class twice, that errs least; and its error.
-
-    The assignment problem (Kuhn 1955). With more categories than classes some are `UNMATCHED`, and with fewer
-    some classes are nobody's: either way their images are errors.
-    """
-    from scipy.optimize import linear_sum_assignment
-
-    assignment = np.full(len(matrix), UNMATCHED)
-    categories, classes = linear_sum_assignment(matrix, maximize=True)
-    assignment[categories] = classes
-    return assignment, matching_error(matrix, assignment)
-
-
-def majority_vote(matrix: np.ndarray) -> tuple[np.ndarray, float]:
-    """The most frequent class of each category, a class as often as it comes; and its error.
-
-    It flatters: enough categories bring it to 0. An empty category has no vote, and is `UNMATCHED`.
-    """
-    assignment = np.where(matrix.any(axis=1), matrix.argmax(axis=1), UNMATCHED)
-    return assignment, matching_error(matrix, assignment)
-
-
-@dataclass(frozen=True)
-class Clustering:
-    """One set of labelled images, as the categories of one code divide it.
-
-    `matrix` is (categories, classes). `one_to_one_error` is the paper's unsupervised error, with the matching
-    found on these images themselves; `training_matching_error` is that of the training images' matching on
-    these, so that no label of theirs is used (None where there are no training images, and on those).
-    Assignments hold each category's class, or −1.
-    """
-
-    code: str
-    images: int
-    matrix: tuple[tuple[int, ...], ...]
-    one_to_one_assignment: tuple[int, ...]
-    one_to_one_error: float
-    training_matching_error: float | None
-    majority_vote_assignment: tuple[int, ...]
-    majority_vote_error: float
-
-    @classmethod
-    def of(cls, code: str, matrix: np.ndarray, training: Clustering | None = None) -> Clustering:
-        """The clustering of that contingency matrix; `training` is the training images' own."""
-        assignment, error = one_to_one_matching(matrix)
-        votes, majority_error = majority_vote(matrix)
-        transferred = None
-        if training is not None:
-            transferred = matching_error(matrix, np.array(training.one_to_one_assignment))
-        return cls(
-            code=code,
-            images=int(matrix.sum()),
-            matrix=tuple(tuple(row) for row in matrix.tolist()),
-            one_to_one_assignment=tuple(assignment.tolist()),
-            one_to_one_error=error,
-            training_matching_error=transferred,
-            majority_vote_assignment=tuple(votes.tolist()),
-            majority_vote_error=majority_error,
-        )
 
 
 # -- codes against what Q reads -----------------------------------------------------------------

@@ -1,0 +1,89 @@
+"""The unsupervised classification error: categories of a code against the classes of labelled images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+UNMATCHED = -1  # the class of a category that has none
+
+
+def contingency(
+    categories: np.ndarray, labels: np.ndarray, n_categories: int, n_classes: int
+) -> np.ndarray:
+    """Return how many images of each class fall in each category: int64 (categories, classes)."""
+    matrix = np.zeros((n_categories, n_classes), np.int64)
+    np.add.at(matrix, (categories, labels), 1)
+    return matrix
+
+
+def matching_error(matrix: np.ndarray, assignment: np.ndarray) -> float:
+    """Return the share of images whose category is not assigned to their class."""
+    total = int(matrix.sum())
+    if total == 0:
+        raise ValueError("there is no error rate of no images")
+    matched = np.flatnonzero(assignment != UNMATCHED)
+    return (total - int(matrix[matched, assignment[matched]].sum())) / total
+
+
+def one_to_one_matching(matrix: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return the one-to-one assignment of classes to categories with the least error, and that error.
+
+    This is the assignment problem (Kuhn 1955). With more categories than classes some are `UNMATCHED`. With fewer
+    some classes have no category. Either way their images are errors.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    assignment = np.full(len(matrix), UNMATCHED)
+    categories, classes = linear_sum_assignment(matrix, maximize=True)
+    assignment[categories] = classes
+    return assignment, matching_error(matrix, assignment)
+
+
+def majority_vote(matrix: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return the most frequent class of each category, and the error of that assignment.
+
+    Enough categories bring this error to 0. An empty category is `UNMATCHED`.
+    """
+    assignment = np.where(matrix.any(axis=1), matrix.argmax(axis=1), UNMATCHED)
+    return assignment, matching_error(matrix, assignment)
+
+
+@dataclass(frozen=True)
+class Clustering:
+    """One set of labelled images, as the categories of one code divide it.
+
+    `matrix` is (categories, classes). `one_to_one_error` is the paper's unsupervised error, with the matching
+    found on these images themselves; `training_matching_error` is that of the training images' matching on
+    these, so that no label of theirs is used (None where there are no training images, and on those).
+    Assignments hold each category's class, or −1.
+    """
+
+    code: str
+    images: int
+    matrix: tuple[tuple[int, ...], ...]
+    one_to_one_assignment: tuple[int, ...]
+    one_to_one_error: float
+    training_matching_error: float | None
+    majority_vote_assignment: tuple[int, ...]
+    majority_vote_error: float
+
+    @classmethod
+    def of(cls, code: str, matrix: np.ndarray, training: Clustering | None = None) -> Clustering:
+        """Return the clustering of a contingency matrix; `training` is that of the training images."""
+        assignment, error = one_to_one_matching(matrix)
+        votes, majority_error = majority_vote(matrix)
+        transferred = None
+        if training is not None:
+            transferred = matching_error(matrix, np.array(training.one_to_one_assignment))
+        return cls(
+            code=code,
+            images=int(matrix.sum()),
+            matrix=tuple(tuple(row) for row in matrix.tolist()),
+            one_to_one_assignment=tuple(assignment.tolist()),
+            one_to_one_error=error,
+            training_matching_error=transferred,
+            majority_vote_assignment=tuple(votes.tolist()),
+            majority_vote_error=majority_error,
+        )

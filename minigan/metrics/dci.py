@@ -1,0 +1,96 @@
+"""Disentanglement, completeness and informativeness (DCI), Eastwood & Williams 2018."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from minigan.errors import SettingsError
+from minigan.metrics.arrays import checked, entropy
+
+_LEAF = 10  # samples in a leaf, at least: trees that learn the noise find every code important
+
+
+class DCI(NamedTuple):
+    """Disentanglement, completeness and informativeness, each in [0, 1]; `importance` is (codes, factors)."""
+
+    disentanglement: float
+    completeness: float
+    informativeness: float
+    importance: np.ndarray
+
+
+def dci(
+    codes: np.ndarray,
+    factors: np.ndarray,
+    discrete: Sequence[bool] | None = None,
+    widths: Sequence[int] | None = None,
+    *,
+    seed: int = 0,
+    trees: int = 50,
+) -> DCI:
+    """Return the three scores of Eastwood & Williams (2018, section 2), with random forests as its second regressor.
+
+    A forest learns each factor from all codes on a random half of the images. R_jk is the importance of code j
+    in it (the fall of variance, or of Gini impurity, at the splits on its columns). Informativeness is how well
+    it predicts the other half, the mean over factors: R² of a continuous factor, not below 0, and accuracy of a
+    discrete one. Needs scikit-learn, which SettingsError says if it is not there.
+    """
+    try:
+        from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+    except ImportError as error:
+        raise SettingsError(
+            "DCI needs scikit-learn; install it with: pip install 'minigan[metrics]'"
+        ) from error
+
+    data = checked(codes, factors, discrete, widths)
+    order = np.random.default_rng(seed).permutation(len(factors))
+    fit, held_out = np.array_split(order, 2)
+    columns = np.hstack(data.codes)
+    first = np.cumsum([0, *(code.shape[1] for code in data.codes[:-1])])
+    importance, scores = [], []
+    for factor, flag in zip(data.factors.T, data.discrete, strict=True):
+        forest = RandomForestClassifier if flag else RandomForestRegressor
+        # every split may choose among all columns: with a few at random, some would have only bad ones
+        model = forest(trees, min_samples_leaf=_LEAF, max_features=None, random_state=seed)
+        target = np.unique(factor, return_inverse=True)[1] if flag else factor
+        model.fit(columns[fit], target[fit])
+        importance.append(np.add.reduceat(model.feature_importances_, first))
+        scores.append(max(0.0, model.score(columns[held_out], target[held_out])))
+    matrix = np.stack(importance, axis=1)
+    return DCI(disentanglement(matrix), completeness(matrix), float(np.mean(scores)), matrix)
+
+
+def disentanglement(importance: np.ndarray) -> float:
+    """Return Σ_j ρ_j·D_j, D_j = 1 − H(P_j)/ln factors: 1 if each code is important to one factor alone.
+
+    P_jk = R_jk/Σ_k R_jk is the share of factor k in what code j is important to, and ρ_j = Σ_k R_jk/Σ_jk R_jk
+    the code's weight. `importance` R is (codes, factors), not negative.
+    """
+    weights = importance.sum(axis=1)
+    if weights.sum() == 0:
+        return 0.0
+    return float((_concentration(importance) * weights).sum() / weights.sum())
+
+
+def completeness(importance: np.ndarray) -> float:
+    """Return the mean over factors of C_k = 1 − H(P_k)/ln codes: 1 if one code alone is important to each factor.
+
+    P_jk = R_jk/Σ_j R_jk is the share of code j in what is important to factor k. `importance` R is
+    (codes, factors), not negative.
+    """
+    return float(_concentration(importance.T).mean())
+
+
+def _concentration(importance: np.ndarray) -> np.ndarray:
+    """Return 1 − H(p)/ln K of each row, p being its shares of K: 1 if all is in one place, 0 if evenly spread.
+
+    A row of zeros has 0.
+    """
+    places, totals = importance.shape[1], importance.sum(axis=1)
+    shares = importance / np.where(totals > 0, totals, 1)[:, None]
+    spread = entropy(shares, axis=1) / math.log(places) if places > 1 else np.zeros(len(totals))
+    return np.where(totals > 0, 1 - spread, 0.0)
