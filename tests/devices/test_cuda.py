@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from device_list import moved_back, moved_to
+from devices import test_gpu
 from devices.test_emulated import arrays_of, kernel_calls
 from fake_cupy import MIB, Machine, Memory, make_cupy
 
@@ -273,6 +274,13 @@ def test_a_file_that_does_not_compile_says_why(device: CUDA, tmp_path: Path) -> 
     device.sources = tmp_path
     with pytest.raises(KernelError, match=r"broken\.cu does not compile for sm_90: .*nonsense"):
         device.launch("broken", "broken", np.float32, (1,), (1,), array(device, 1.0))
+
+
+def test_the_gpus_test_of_it_runs_by_itself(
+    device: CUDA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With no kernel compiled before: minutes with a GPU are few."""
+    test_gpu.test_a_file_that_does_not_compile_says_why(device, tmp_path, monkeypatch)
 
 
 def test_a_kernel_that_is_not_in_its_file(device: CUDA) -> None:
