@@ -1,7 +1,7 @@
 """Train a small convolutional network to read MNIST's digits.
 
-The 2,000 steps reach 98.5 % on the 10,000 test images.
-They take 30 processor seconds on an AMD EPYC, after the kernels are compiled.
+The 2,000 steps reach 98.6 % on the 10,000 test images.
+They take 34 processor seconds on an AMD EPYC, after the kernels are compiled.
 """
 
 import argparse

@@ -80,20 +80,22 @@ for step in range(1, arguments.steps + 1):
     codes = mg.tensor(np.column_stack([c1, c23]), dtype="float32")
     generated = G(latents(z, c1, c23))
 
-    # D and Q: maximize V(D, G) + lambda L_I (eq. 1 and 6), with log D(x) = -cross entropy.
+    # D and Q: maximize V(D, G) + lambda L_I (eq. 1 and 6). log D(x) is a negative cross entropy.
     features = trunk(generated.detach())
-    loss_d = mg.binary_cross_entropy_with_logits(D(trunk(real)), 1.0)
-    loss_d += mg.binary_cross_entropy_with_logits(D(features), 0.0)
-    minimize(loss_d - LAMBDA * information(features, codes).sum(), optimizer_d)
+    log_real = -mg.binary_cross_entropy_with_logits(D(trunk(real)), 1.0)
+    log_generated = -mg.binary_cross_entropy_with_logits(D(features), 0.0)  # log(1 - D(G(z, c)))
+    v = log_real + log_generated
+    minimize(-v - LAMBDA * information(features, codes).sum(), optimizer_d)
 
-    # G: minimize -log D(G(z, c)) - lambda L_I; the paper too replaces log(1 - D) by -log D.
+    # G: minimize -log D(G(z, c)) - lambda L_I. Of V, G sees -log D in place of log(1 - D),
+    # as Goodfellow et al. (2014) advise: its gradient is larger where D is sure.
     features = trunk(generated)
     loss_g = mg.binary_cross_entropy_with_logits(D(features), 1.0)
     l_i = information(features, codes)
     minimize(loss_g - LAMBDA * l_i.sum(), optimizer_g)
     if step % 100 == 0 or step == arguments.steps:
         print(
-            f"step {step}: D {loss_d.item():.3f}, G {loss_g.item():.3f}, "
+            f"step {step}: V {v.item():.3f}, G {loss_g.item():.3f}, "
             f"L_I(c1) {l_i[0].item():.3f} of at most {math.log(CATEGORIES):.3f} nats",
             flush=True,
         )

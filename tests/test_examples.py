@@ -1,4 +1,4 @@
-"""The scripts of examples/ run for two steps, and do what they say."""
+"""The scripts of examples/ run for two steps, and print correct results."""
 
 import re
 import runpy
@@ -16,7 +16,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Return a function that runs a script in an empty folder: its names, and what it printed."""
+    """Return a function that runs a script in an empty folder, and gives its names and its output."""
 
     def run_script(name: str, steps: int = 2) -> tuple[dict[str, Any], str]:
         monkeypatch.chdir(tmp_path)
@@ -63,8 +63,8 @@ def test_infogan_trains_g_d_and_q(run: Any) -> None:
         assert all_differ(weights(before[network]), weights(after[network])), network
     # L_I is a lower bound of the mutual information, which is at most H(c1).
     assert number(r"L_I\(c1\) (-?[\d.]+)", output) < np.log(10)
-    # D starts at ln 4: it tells nothing of real and generated images.
-    assert number(r"step 2: D ([\d.]+)", output) == pytest.approx(np.log(4), rel=0.2)
+    # V starts at -ln 4: D cannot tell real images from generated ones.
+    assert number(r"step 2: V (-[\d.]+)", output) == pytest.approx(-np.log(4), rel=0.2)
 
 
 def test_infogan_draws_a_noise_a_row_and_a_category_a_column(run: Any) -> None:
