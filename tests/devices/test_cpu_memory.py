@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from minigan.devices.cpu import memory
 from minigan.devices.cpu.memory import Pool
 
 Array = np.ndarray[Any, Any]
@@ -185,3 +186,52 @@ def test_threads_never_get_the_same_memory(pool: Pool) -> None:
     again = [pool.empty(LARGE, np.uint8) for _ in range(buffers)]
     assert len(set(map(address, again))) == buffers
     assert pool.allocated_bytes == taken  # not one was lost
+
+
+def test_what_is_kept_unused_is_bounded_and_the_longest_unused_goes_first() -> None:
+    size = 2**16
+    pool = Pool(limit=4 * size)
+    for k in range(20):  # each of another size: nothing is used again
+        del_me = pool.empty((size + 64 * k,), np.uint8)
+        del del_me
+        assert pool.free_bytes <= pool.limit
+    taken = pool.allocated_bytes
+    newest = pool.empty((size + 64 * 19,), np.uint8)
+    assert pool.allocated_bytes == taken  # kept
+    oldest = pool.empty((size,), np.uint8)
+    assert pool.allocated_bytes == taken + size  # given back
+    del newest, oldest
+
+
+def test_a_buffer_over_the_limit_goes_back_at_once() -> None:
+    pool = Pool(limit=2**20)
+    tracemalloc.start()
+    try:
+        large = pool.empty((2**22,), np.uint8)
+        before = tracemalloc.get_traced_memory()[0]
+        del large
+        assert before - tracemalloc.get_traced_memory()[0] > 0.9 * 2**22
+    finally:
+        tracemalloc.stop()
+    assert pool.free_bytes == 0
+
+
+def test_short_memory_is_freed_and_the_allocation_tried_once_more(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system has room for one array of that size: the one that the pool keeps is in the way."""
+    kept = pool.empty((2**16,), np.uint8)
+    del kept
+    allocate = memory._Buffer
+
+    def short(size: int) -> Any:
+        if pool.free_bytes:
+            raise MemoryError
+        return allocate(size)
+
+    monkeypatch.setattr(memory, "_Buffer", short)
+    assert pool.empty((2**17,), np.uint8).shape == (2**17,)
+    assert pool.free_bytes in {0, 2**17}
+    monkeypatch.setattr(memory, "_Buffer", lambda size: (_ for _ in ()).throw(MemoryError()))
+    with pytest.raises(MemoryError):
+        pool.empty((2**18,), np.uint8)

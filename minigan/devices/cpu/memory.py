@@ -7,8 +7,8 @@ step asks for the same sizes each time, so after the first step it touches no fr
 from __future__ import annotations
 
 import math
+import os
 import threading
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -49,13 +49,27 @@ class _Loan:
         self.pool.take_back(self.buffer)
 
 
-class Pool:
-    """Free buffers by size. ``allocated_bytes`` counts what was ever taken from the system."""
+def _physical_memory() -> int:
+    """Bytes of memory that the machine has; 8 GiB where the system does not say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return 8 * 2**30
 
-    def __init__(self) -> None:
-        self._free: defaultdict[int, list[_Buffer]] = defaultdict(list)
-        self._lock = threading.Lock()
+
+class Pool:
+    """Free buffers by size, at most `limit` bytes of them: what is over goes back to the system, longest unused first.
+
+    ``allocated_bytes`` counts what was ever taken from the system, and ``free_bytes`` what is kept unused.
+    """
+
+    def __init__(self, limit: int | None = None) -> None:
+        self.limit = _physical_memory() // 8 if limit is None else limit
         self.allocated_bytes = 0
+        self.free_bytes = 0
+        self._free: dict[int, list[_Buffer]] = {}  # the size that was used last stands last
+        self._returned: list[_Buffer] = []
+        self._lock = threading.Lock()
 
     def empty(self, shape: Sequence[int], dtype: Any) -> np.ndarray[Any, Any]:
         """An uninitialised array; one that the pool lends is aligned to `ALIGNMENT` bytes."""
@@ -65,18 +79,53 @@ class Pool:
             return np.empty(shape, dtype)
         size = -(-size // ALIGNMENT) * ALIGNMENT
         with self._lock:
-            free = self._free[size]
-            buffer = free.pop() if free else None
+            self._sort_returned()
+            buffer = self._take(size)
             self.allocated_bytes += 0 if buffer is not None else size
-        loan = _Loan(self, buffer or _Buffer(size))
+        loan = _Loan(self, buffer or self._allocate(size))
         return np.ndarray(shape, dtype, np.asarray(loan))
 
     def take_back(self, buffer: _Buffer) -> None:
-        # Called from a destructor, which may run inside `empty` itself: list.append is atomic, a lock
-        # would deadlock.
-        self._free[buffer.size].append(buffer)
+        # Called from a destructor, which may run inside `empty` itself: list.append is atomic, and to wait
+        # for the lock would be a deadlock. The holder of the lock, or the next, sorts it in.
+        self._returned.append(buffer)
+        if self._lock.acquire(blocking=False):
+            try:
+                self._sort_returned()
+            finally:
+                self._lock.release()
 
     def clear(self) -> None:
         """Give the free buffers back to the system."""
         with self._lock:
+            self._sort_returned()
             self._free.clear()
+            self.free_bytes = 0
+
+    def _allocate(self, size: int) -> _Buffer:
+        try:
+            return _Buffer(size)
+        except MemoryError:
+            self.clear()
+            return _Buffer(size)
+
+    def _take(self, size: int) -> _Buffer | None:
+        buffers = self._free.pop(size, None)
+        if buffers is None:
+            return None
+        buffer = buffers.pop()
+        self.free_bytes -= size
+        if buffers:
+            self._free[size] = buffers
+        return buffer
+
+    def _sort_returned(self) -> None:
+        """Put what came back among the free buffers, and give back what is over the limit."""
+        while self._returned:
+            buffer = self._returned.pop()
+            buffers = self._free.pop(buffer.size, [])
+            buffers.append(buffer)
+            self._free[buffer.size] = buffers
+            self.free_bytes += buffer.size
+        while self.free_bytes > self.limit:
+            self._take(next(iter(self._free)))
