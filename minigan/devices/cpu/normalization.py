@@ -252,8 +252,9 @@ def merge_gradient_sums(
                 gx += part_sums[t, 1, c]
             dbias[c] += g
             dweight[c] += gx
-            group_sums[group, 0, c] = dbias.dtype.type(share) * g
-            group_sums[group, 1, c] = dbias.dtype.type(share) * gx
+            factor = dbias.dtype.type(share)  # 0 of given statistics: 0, whatever the sums are
+            group_sums[group, 0, c] = factor * g if share != 0 else factor
+            group_sums[group, 1, c] = factor * gx if share != 0 else factor
 
 
 @kernel()
@@ -271,7 +272,6 @@ def gradient(
                 deviation = x[row, c] - mean[group, c]
                 value = deviation * scale[group, c] + bias[c]
                 g = leaky_gradient(dy[row, c], value, negative_slope)
-                normalized = deviation * inverse[group, c]
-                dx[row, c] = scale[group, c] * (
-                    g - means[group, 0, c] - normalized * means[group, 1, c]
-                )
+                mean_gx = means[group, 1, c]
+                along = deviation * inverse[group, c] * mean_gx if mean_gx != 0 else mean_gx
+                dx[row, c] = scale[group, c] * (g - means[group, 0, c] - along)
