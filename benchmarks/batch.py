@@ -143,7 +143,4 @@ BENCHMARK = Benchmark(
     plan=Plan,
     measure=measure,
     present=present,
-    ratios=lambda result: {
-        f"minigan / PyTorch, batch {size}": ratio for size, ratio in result["ratios"].items()
-    },
 )

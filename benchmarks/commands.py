@@ -14,7 +14,6 @@ from benchmarks import (
     account,
     batch,
     declaration,
-    guard,
     information,
     kernels,
     mnist,
@@ -44,8 +43,6 @@ Precision = Annotated[str, typer.Option(help="of float32 products: ieee, or tf32
 DeviceName = Annotated[str, typer.Option("--device", help="cpu or cuda")]
 Write = Annotated[bool, typer.Option(help="write results/, the plots and the pages' tables")]
 Note = Annotated[str, typer.Option(help="what else is to be known of these runs")]
-
-BENCHMARKS = (step.BENCHMARK, batch.BENCHMARK, kernels.BENCHMARK, information.BENCHMARK)
 
 
 @app.command("step")
@@ -149,27 +146,6 @@ def compare_kernels(
         _numbers(batch_sizes, "batch sizes", least=2), rounds, pause=pause, device=_device(device),
     )  # fmt: skip
     declaration.run(kernels.BENCHMARK, plan, write and name is None)
-
-
-@app.command("guard")
-def guard_ratios(
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(help="step, batch, kernels, information; without, those kept"),
-    ] = None,
-    rounds: Annotated[int | None, typer.Option(min=1, help="instead of the kept result's")] = None,
-) -> None:
-    """Measure again what benchmarks/results keep, and exit with 1 if a ratio is worse than their spread permits."""
-    known = {benchmark.name: benchmark for benchmark in BENCHMARKS}
-    if unknown := set(names or ()) - set(known):
-        raise typer.BadParameter(f"'{unknown.pop()}' is not one of {', '.join(known)}")
-    chosen = (
-        [known[n] for n in names] if names else [b for b in BENCHMARKS if b.result_path.exists()]
-    )
-    worse = guard.run(chosen, rounds)
-    for sentence in worse:
-        rich.print(f"[red]worse:[/] {escape(sentence)}")
-    raise SystemExit(1 if worse else 0)
 
 
 def _numbers(text: str, what: str, least: int, most: int = 10**6) -> tuple[int, ...]:

@@ -65,8 +65,7 @@ class Benchmark:
     """One benchmark.
 
     `measures` is a sentence; `peers` are compared, minigan first; `plan` is the class of its settings (shapes, threads,
-    rounds). `measure` gives the result of a plan as JSON has it, `present` shows it, with the circumstances, and `ratios` are what
-    the guard compares: by name, what `timing.ratio_summary` says of minigan / a peer.
+    rounds). `measure` gives the result of a plan as JSON has it; `present` shows it, with the circumstances.
     """
 
     name: str
@@ -76,7 +75,6 @@ class Benchmark:
     plan: type[Any]
     measure: Callable[[Any, Say], dict[str, Any]]
     present: Callable[[Result], Presentation]
-    ratios: Callable[[Result], dict[str, dict[str, Any]]]
 
     @property
     def result_path(self) -> Path:

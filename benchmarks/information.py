@@ -104,5 +104,4 @@ BENCHMARK = Benchmark(
     present=lambda result: Presentation(
         [table(result)], [Section(PERFORMANCE, "information", table(result).markdown())]
     ),
-    ratios=lambda result: dict(result["ratios"]),
 )

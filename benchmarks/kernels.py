@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import statistics
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -419,26 +418,6 @@ def _of_threads(count: int) -> str:
     return f"{count} thread{'s' if count > 1 else ''}"
 
 
-def ratios(result: Result) -> dict[str, dict[str, Any]]:
-    """Of each kernel, with each number of threads and batch size: the median and spread over its calls' weighted rounds.
-
-    The calls of one kernel are taken together: one call of a few microseconds says little by itself.
-    """
-    together: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    for case in result["cases"]:
-        if case["peer"]:
-            pair = f"{_of_threads(case['threads'])}, batch {case['batch_size']}"
-            together[f"{case['kernel']} / the library's call, {pair}"].append(case)
-    return {name: _weighted(cases) for name, cases in together.items()}
-
-
-def _weighted(cases: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Ratios of several calls as one: the mean of each round's, weighted by the library's time in a step."""
-    weights = [sum(c["counts"].values()) * c["peer"]["median_ms"] for c in cases]
-    rounds = np.average([c["ratio"]["rounds"] for c in cases], axis=0, weights=weights).tolist()
-    return {"median": statistics.median(rounds), "min": min(rounds), "max": max(rounds), "rounds": rounds}  # fmt: skip
-
-
 BENCHMARK = Benchmark(
     name="kernels",
     measures="Every kernel at the shapes of InfoGAN's training steps, against the library's call, under the roofline",
@@ -447,5 +426,4 @@ BENCHMARK = Benchmark(
     plan=Plan,
     measure=measure,
     present=present,
-    ratios=ratios,
 )

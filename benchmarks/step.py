@@ -303,5 +303,4 @@ BENCHMARK = Benchmark(
     plan=Plan,
     measure=measure,
     present=present,
-    ratios=lambda result: {f"minigan / {name}": r for name, r in result["ratios"].items()},
 )

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import guard, information, report
+from benchmarks import information, report
 from benchmarks.information import INFOGAN, PLAIN_GAN, PlainTrainer, Plan
 from minigan.infogan.experiments import MNIST
 from minigan.infogan.training import Trainer
@@ -54,8 +54,3 @@ def test_the_table_says_whether_it_comes_for_free() -> None:
     assert "1.060 (1.060 – 1.060); the goal is at most 1.05: not reached." in (
         information.table(result(106.0)).markdown()
     )
-
-
-def test_the_guard_compares_its_ratio() -> None:
-    _, worse = guard.compare(information.BENCHMARK, result(104.0), result(112.0))
-    assert len(worse) == 1

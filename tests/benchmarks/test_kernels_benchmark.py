@@ -1,4 +1,4 @@
-"""The kernel benchmark: costs by hand, library calls equal to minigan's kernels, the roofline, tables and guard."""
+"""The kernel benchmark: costs by hand, library calls equal to minigan's kernels, the roofline, and tables."""
 
 import dataclasses
 import json
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks import declaration, guard, kernels, machine, peers, plots, report
+from benchmarks import declaration, kernels, machine, peers, plots, report
 from benchmarks.commands import app
 from benchmarks.cost import Cost, Roofline, arrays_in, call_cost
 from minigan.devices import get_device
@@ -412,56 +412,3 @@ def test_wrong_options_are_explained(arguments: list[str], message: str) -> None
     result = CliRunner().invoke(app, ["kernels", "--no-write", *arguments], env={"COLUMNS": "200"})
     assert result.exit_code != 0
     assert message in f"{result.output} {result.exception}"
-
-
-# -- the guard ------------------------------------------------------------------------------------
-
-
-def kept_and_new(median: float) -> tuple[dict[str, Any], dict[str, Any]]:
-    kept = made_up_result()
-    for case in kept["cases"]:
-        if case["peer"]:
-            case["ratio"] = {"rounds": [0.9, 1.0, 1.2], "median": 1.0, "min": 0.9, "max": 1.2}
-    new = json.loads(json.dumps(kept))
-    for case in new["cases"]:
-        if case["peer"]:
-            case["ratio"] = {"rounds": [median] * 3, "median": median, "min": median, "max": median}
-    return kept, new
-
-
-@pytest.mark.parametrize(("median", "count"), [(0.5, 0), (1.29, 0), (1.31, 2), (float("nan"), 2)])
-def test_a_ratio_is_worse_outside_the_kept_spread(median: float, count: int) -> None:
-    table, worse = guard.compare(kernels.BENCHMARK, *kept_and_new(median))
-    assert len(worse) == count
-    assert len(table.rows) == 2  # gemm with one thread and with two
-    assert all("gemm / the library's call" in sentence for sentence in worse)
-    assert table.rows[0][3] == "1.300"
-
-
-def test_the_guard_says_why_nothing_can_be_compared(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(report, "RESULTS", tmp_path)
-    with pytest.raises(guard.NothingToCompareError, match=r"there is no kernels\.json"):
-        guard.kept_result(kernels.BENCHMARK)
-    kept, new = kept_and_new(1.0)
-    report.write_json(tmp_path / "kernels.json", {**kept, "cases": []})
-    with pytest.raises(guard.NothingToCompareError, match="holds no ratios"):
-        guard.kept_result(kernels.BENCHMARK)
-    for case in new["cases"]:
-        case["peer"] = None
-    with pytest.raises(guard.NothingToCompareError, match="peers are absent"):
-        guard.compare(kernels.BENCHMARK, kept, new)
-
-
-@pytest.mark.parametrize(("median", "status"), [(1.0, 0), (2.0, 1)])
-def test_the_guard_command_exits_with_1_if_a_ratio_is_worse(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, median: float, status: int
-) -> None:
-    monkeypatch.setattr(report, "RESULTS", tmp_path)
-    kept, new = kept_and_new(median)
-    report.write_json(tmp_path / "kernels.json", kept)
-    monkeypatch.setattr(guard, "measure_again", lambda *arguments: new)
-    result = CliRunner().invoke(app, ["guard"], env={"COLUMNS": "200"})
-    assert result.exit_code == status
-    assert ("takes 2.000 of the time, and took 1.000" in result.output) == bool(status)
