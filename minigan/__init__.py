@@ -9,6 +9,8 @@
 Importing it loads NumPy and nothing heavier; a device loads what it needs when it is first used.
 """
 
+from typing import TYPE_CHECKING
+
 from minigan import nn as nn
 from minigan import optim as optim
 from minigan.check import GradientMismatch as GradientMismatch
@@ -41,3 +43,10 @@ from minigan.tensor import no_grad as no_grad
 from minigan.tensor import tensor as tensor
 
 __version__ = "0.1.0"
+
+if not TYPE_CHECKING:  # a type checker knows that there is no such name
+
+    def __getattr__(name: str) -> object:
+        from minigan.from_pytorch import advice
+
+        raise AttributeError(f"minigan has no '{name}'{advice(name)}")

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
 from minigan.devices import Device
 from minigan.devices.memory import is_on_gpu, share_memory
+from minigan.from_pytorch import argument_advice
 from minigan.graph import Node
 from minigan.saving import VJP, Array, Result, is_array, watch
 from minigan.tensor import Tensor, check_real, common_device, is_recording
@@ -49,10 +51,16 @@ def differentiable(
     """
     signature = inspect.signature(function)
     operand_names, setting_names = _roles(signature)
+    kinds = [p.kind for p in signature.parameters.values()]
+    variable = inspect.Parameter.VAR_POSITIONAL in kinds
+    most = sys.maxsize if variable else sum(kind in _POSITIONAL for kind in kinds) - 1
     name = function.__name__.lstrip("_")  # a private function behind a public one of that name
 
     @functools.wraps(function)
     def operation(*arguments: Parameters.args, **settings: Parameters.kwargs) -> Tensor:
+        unknown = [key for key in settings if key not in signature.parameters]
+        if unknown or len(arguments) > most:
+            raise TypeError(_explanation(name, signature, len(arguments), unknown))
         operands: Sequence[Any] = arguments
         if any(is_array(value) or key in operand_names for key, value in settings.items()):
             bound = signature.bind(None, *arguments, **settings)
@@ -100,6 +108,33 @@ def differentiable(
         parameters=parameters, return_annotation=Tensor
     )
     return operation
+
+
+def _explanation(name: str, signature: inspect.Signature, count: int, unknown: list[str]) -> str:
+    parameters = ", ".join(list(signature.parameters)[1:])
+    if unknown:
+        return f"{name} has no argument '{unknown[0]}', only {parameters}{argument_advice(unknown)}"
+    return f"{name} takes {parameters}; {count} arguments are too many"
+
+
+Return = TypeVar("Return")
+
+
+def explained(function: Callable[Parameters, Return]) -> Callable[Parameters, Return]:
+    """Let a function of tensors say what to write for an argument that only PyTorch's has."""
+    names = inspect.signature(function).parameters
+
+    @functools.wraps(function)
+    def call(*arguments: Parameters.args, **settings: Parameters.kwargs) -> Return:
+        for key in settings:
+            if key not in names:
+                known = ", ".join(names)
+                raise TypeError(
+                    f"{function.__name__} has no argument '{key}', only {known}{argument_advice([key])}"
+                )
+        return function(*arguments, **settings)
+
+    return call
 
 
 def _roles(signature: inspect.Signature) -> tuple[frozenset[str | int], dict[int, str]]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from minigan.devices import Device, get_device
 from minigan.devices.memory import is_on_gpu, share_memory
+from minigan.from_pytorch import advice
 from minigan.graph import Node, run_backward
 from minigan.saving import Array, Version, exchange
 
@@ -115,6 +116,11 @@ class Tensor(Methods):
     def is_leaf(self) -> bool:
         """Whether the user made this tensor, rather than a recorded operation."""
         return self._node is None
+
+    if not TYPE_CHECKING:  # a type checker knows that there is no such attribute
+
+        def __getattr__(self, name: str) -> Any:
+            raise AttributeError(f"a tensor has no attribute '{name}'{advice(name)}")
 
     def numpy(self) -> np.ndarray[Any, Any]:
         """The values as a NumPy array: the tensor's own memory on ``cpu``, a copy elsewhere."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from minigan.devices import Device
 from minigan.graph import Part
-from minigan.operation import as_operand, differentiable, fill_index, split_index
+from minigan.operation import as_operand, differentiable, explained, fill_index, split_index
 from minigan.ops.elementwise import ShapeAndDtype
 from minigan.ops.shared import axis_of
 from minigan.ops.summation import unbroadcast
@@ -43,6 +43,7 @@ def _take_along_axis(device: Device, x: Array, indices: Array, axis: int) -> Res
     return xp.take_along_axis(x, indices, axis), vjp, (indices,)
 
 
+@explained
 def take_along_axis(x: Tensor, indices: Tensor | Any, axis: int) -> Tensor:
     """result[…, j, …] = x[…, indices[…, j, …], …]: integer indices of x's shape but for the length of that axis."""
     device = common_device("take_along_axis", [x, indices])
@@ -70,6 +71,7 @@ def argsort(device: Device, x: Array, axis: int = -1) -> tuple[Array, None]:
     return device.array_module.argsort(x, axis=axis, kind="stable"), None
 
 
+@explained
 def sort(x: Tensor, axis: int = -1) -> Tensor:
     """x in rising order along an axis; a gradient goes to the element that came there."""
     return take_along_axis(x, argsort(x, axis=axis), axis)
@@ -101,6 +103,7 @@ def setitem(x: Tensor, index: Any, value: Any) -> None:
     x.mark_changed()
 
 
+@explained
 def take(x: Tensor, indices: Any, axis: int | None = None) -> Tensor:
     """The slices of x at integer indices along an axis (of x flattened for None)."""
     if axis is None:
@@ -114,6 +117,7 @@ def as_tensor_index(indices: Any) -> Any:
     return np.asarray(indices) if isinstance(indices, (list, tuple)) else indices
 
 
+@explained
 def diagonal(x: Tensor, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
     """The elements whose indices along the two axes differ by `offset`, as a new last axis."""
     first, second = axis_of(x.ndim, axis1), axis_of(x.ndim, axis2)
@@ -127,6 +131,7 @@ def diagonal(x: Tensor, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tens
     return getitem(moved, (along - min(offset, 0), along + max(offset, 0))).moveaxis(0, -1)
 
 
+@explained
 def trace(x: Tensor, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
     """Σ of the diagonal."""
     return diagonal(x, offset, axis1, axis2).sum(axis=-1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from minigan.devices import Device
-from minigan.operation import differentiable
+from minigan.operation import differentiable, explained
 from minigan.ops.reduction import cumsum
 from minigan.ops.shaping import concatenate
 from minigan.ops.shared import axis_of
@@ -34,6 +34,7 @@ def cumprod(device: Device, x: Array, axis: int) -> Result:
     return y, vjp, (x, y)
 
 
+@explained
 def cumulative_sum(x: Tensor, axis: int | None = None, include_initial: bool = False) -> Tensor:
     """Running sums along an axis, which a vector need not name; with a 0 in front for `include_initial`."""
     axis = _only_axis(x, axis, "cumulative_sum")
@@ -41,6 +42,7 @@ def cumulative_sum(x: Tensor, axis: int | None = None, include_initial: bool = F
     return _with_first(y, 0, axis) if include_initial else y
 
 
+@explained
 def cumulative_prod(x: Tensor, axis: int | None = None, include_initial: bool = False) -> Tensor:
     """Running products along an axis, which a vector need not name; with a 1 in front for `include_initial`."""
     axis = _only_axis(x, axis, "cumulative_prod")
@@ -61,6 +63,7 @@ def _with_first(y: Tensor, value: float, axis: int) -> Tensor:
     return concatenate([Tensor(first, y.device), y], axis)
 
 
+@explained
 def diff(x: Tensor, axis: int = -1) -> Tensor:
     """Each element's difference from the one before it along an axis."""
     before = (slice(None),) * axis_of(x.ndim, axis)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from minigan.devices import Device
-from minigan.operation import differentiable
+from minigan.operation import differentiable, explained
 from minigan.ops.elementwise import ShapeAndDtype
 from minigan.ops.summation import in_kernel_dtype, unbroadcast
 from minigan.saving import Array, Result
@@ -48,6 +48,7 @@ def reshape(x: Tensor, *shape: Any) -> Tensor:
     return _reshape(x, shape=_sequence(shape))
 
 
+@explained
 def flatten(x: Tensor, start_axis: int = 0) -> Tensor:
     """All axes from `start_axis` on joined into one."""
     start = _axis(x, start_axis, "flatten") if x.ndim else 0
@@ -132,6 +133,7 @@ def _concatenate(device: Device, *arrays: Array, axis: int) -> Result:
     return device.array_module.concatenate(arrays, axis=axis), vjp
 
 
+@explained
 def concatenate(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
     """The tensors one after another along an axis; their other lengths are equal."""
     if not tensors:
@@ -141,6 +143,7 @@ def concatenate(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
     return _concatenate(*(t if t.dtype == dtype else t.astype(dtype) for t in tensors), axis=axis)
 
 
+@explained
 def stack(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
     """The tensors, all of one shape, along a new axis."""
     if len({t.shape for t in tensors}) != 1:
@@ -148,6 +151,7 @@ def stack(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
     return concatenate([expand_dims(t, axis=axis) for t in tensors], axis)
 
 
+@explained
 def split(x: Tensor, sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:
     """`sections` equal pieces along an axis, or pieces that end at the given positions, as NumPy's."""
     axis = _axis(x, axis, "split")
@@ -162,6 +166,7 @@ def split(x: Tensor, sections: int | Sequence[int], axis: int = 0) -> list[Tenso
     return [x[(*before, slice(a, b))] for a, b in itertools.pairwise(cuts)]
 
 
+@explained
 def unstack(x: Tensor, axis: int = 0) -> list[Tensor]:
     """The slices of x along an axis, without that axis; x is first's, second's, … `stack`."""
     before = (slice(None),) * _axis(x, axis, "unstack")
@@ -192,6 +197,7 @@ def roll(device: Device, x: Array, shift: int, axis: int | None = None) -> Resul
     return xp.roll(x, shift, axis), lambda dy, needs: (xp.roll(dy, -shift, axis),)
 
 
+@explained
 def repeat(x: Tensor, repeats: int, axis: int) -> Tensor:
     """Each element `repeats` times along an axis: a, a, b, b, …"""
     axis = _axis(x, axis, "repeat")
@@ -201,6 +207,7 @@ def repeat(x: Tensor, repeats: int, axis: int) -> Tensor:
     return reshape(wide, *x.shape[:axis], x.shape[axis] * repeats, *x.shape[axis + 1 :])
 
 
+@explained
 def tile(x: Tensor, repeats: int, axis: int) -> Tensor:
     """The whole tensor `repeats` times along an axis: a, b, a, b, …"""
     return concatenate([x] * repeats, _axis(x, axis, "tile"))
