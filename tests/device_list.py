@@ -43,3 +43,8 @@ def moved_back(device: Device, values: Any) -> Any:
 
 def _mapped(function: Any, values: Any) -> Any:
     return type(values)(map(function, values)) if type(values) in (tuple, list) else values
+
+
+def array(device: Device, *values: float, dtype: Any = np.float32) -> Any:
+    """These values on the device."""
+    return device.asarray(np.array(values, dtype))
