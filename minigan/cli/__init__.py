@@ -4,29 +4,52 @@ from __future__ import annotations
 
 import io
 import sys
+from typing import Annotated
 
 import typer
 
+import minigan
 from minigan.cli import data, doctor, inspection, kernels, profiling, sweep, training
 from minigan.errors import MiniganError
 
 app = typer.Typer(
     name="minigan",
-    help="InfoGAN on a small array library: train, look at, and measure.",
-    add_completion=False,
+    no_args_is_help=False,
     pretty_exceptions_enable=False,
 )
-app.command("train")(training.train)
-app.command("resume")(training.resume)
-app.add_typer(sweep.app, name="sweep")
-app.command("evaluate")(inspection.evaluate)
-app.command("figures")(inspection.figures)
-app.command("sample")(inspection.sample)
-app.command("profile")(profiling.profile)
-app.command("info")(inspection.info)
-app.command("doctor")(doctor.doctor)
-app.add_typer(data.app, name="data")
-app.add_typer(kernels.app, name="kernel")
+_TRAINING, _RESULTS, _TOOLS = "Training", "Results of a run", "Machine and kernels"
+app.command("train", rich_help_panel=_TRAINING)(training.train)
+app.command("resume", rich_help_panel=_TRAINING)(training.resume)
+app.add_typer(sweep.app, name="sweep", rich_help_panel=_TRAINING)
+app.add_typer(data.app, name="data", rich_help_panel=_TRAINING)
+app.command("evaluate", rich_help_panel=_RESULTS)(inspection.evaluate)
+app.command("figures", rich_help_panel=_RESULTS)(inspection.figures)
+app.command("sample", rich_help_panel=_RESULTS)(inspection.sample)
+app.command("info", rich_help_panel=_TOOLS)(inspection.info)
+app.command("doctor", rich_help_panel=_TOOLS)(doctor.doctor)
+app.command("profile", rich_help_panel=_TOOLS)(profiling.profile)
+app.add_typer(kernels.app, name="kernel", rich_help_panel=_TOOLS)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"minigan {minigan.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Train InfoGAN, look at what it has learned, and measure it."""
+
+
+INTERRUPTED = 130  # the shell's code for a process that Ctrl-C ended
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -40,6 +63,8 @@ def _run(arguments: list[str]) -> int:
     command = typer.main.get_command(app)
     try:
         result = command.main(arguments or ["--help"], prog_name="minigan", standalone_mode=False)
+        if result == INTERRUPTED:  # typer turns Ctrl-C into this result, without a message
+            return _fail("interrupted", INTERRUPTED)
         return result if isinstance(result, int) else 0
     except MiniganError as error:
         return _fail(str(error))
@@ -49,7 +74,7 @@ def _run(arguments: list[str]) -> int:
     except MemoryError:
         return _fail("there is not enough memory; a smaller --batch-size needs less")
     except (KeyboardInterrupt, typer.Abort):
-        return _fail("interrupted", 130)
+        return _fail("interrupted", INTERRUPTED)
     except Exception as error:
         # A wrong option or argument. The class is click's or typer's own copy of it, by typer's version.
         if not hasattr(error, "format_message"):

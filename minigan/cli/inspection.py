@@ -28,7 +28,9 @@ def evaluate(
 
 def sample(
     directory: Annotated[Path, typer.Argument(help="The run's directory.")],
-    out: Annotated[Path, typer.Option(help="The picture to write, a PNG.")] = Path("grid.png"),
+    out: Annotated[
+        Path, typer.Option(help="The picture to write: .png, .jpg, .gif or .webp.")
+    ] = Path("grid.png"),
     code: Annotated[str, typer.Option(help="The code that varies from left to right.")] = "c1",
     rows: Annotated[
         int, typer.Option(help="Rows: random samples of everything else.", min=1, max=1000)

@@ -128,7 +128,7 @@ def run_and_report(run: Run, trainer: Trainer, evaluate: bool, cache: Path | Non
         typer.echo(
             f"stopped at step {stopped.step}; go on with: minigan resume {run.directory}", err=True
         )
-        raise typer.Exit(INTERRUPTED) from None
+        raise SystemExit(INTERRUPTED) from None
     except TrainingError as error:
         kept = run.checkpoints()
         place = (
@@ -178,7 +178,7 @@ def sweep_and_report(sweep: Sweep, engine: Engine) -> None:
         engine.stop()
         left = len(sweep.waiting())
         typer.echo(f"stopped, with {left} of {len(of)} runs left; the same command goes on", err=True)  # fmt: skip
-        raise typer.Exit(INTERRUPTED) from None
+        raise SystemExit(INTERRUPTED) from None
     show_sweep(sweep)
 
 

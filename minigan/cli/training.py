@@ -147,7 +147,9 @@ def train(
     settings: Any,
     out: Annotated[
         Path | None,
-        typer.Option(help="The run's directory; runs/EXPERIMENT-OBJECTIVE-seedN if not given."),
+        typer.Option(
+            help="The run's directory; runs/EXPERIMENT-seedN if not given, or the next free name."
+        ),
     ] = None,
     capture: Capture = True,
     evaluate: Evaluate = True,
@@ -158,12 +160,10 @@ def train(
     Ctrl-C saves the state; `minigan resume` goes on as if nothing had happened.
     """
     from minigan.cli.progress import preparation, run_and_report
-    from minigan.experiments.runs import Run, images_of
+    from minigan.experiments.runs import Run, free_directory, images_of
     from minigan.infogan.training import Trainer
 
-    directory = (
-        out or Path("runs") / f"{settings.experiment}-{settings.objective}-seed{settings.seed}"
-    )
+    directory = out or free_directory(Path("runs"), settings)
     Run.check_free(directory)
     with preparation(cache) as how:
         trainer = Trainer(settings, images_of(settings, how), capture=capture)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from minigan.infogan.training import Networks, draw_noise_and_codes, encode, inf
 from minigan.random import Stream
 from minigan.tensor import Tensor, no_grad, tensor
 
+_FORMATS = ("PNG", "JPEG", "GIF", "WEBP")
 _GAP = 1  # pixels between the cells of a grid
 _FRAME, _LAST_FRAME = 300, 2500  # milliseconds
 _CAPTION = 28  # pixels below a frame
@@ -93,15 +96,25 @@ def assemble(images: np.ndarray, low: float, gap: int = 0) -> np.ndarray:
 
 
 def save_grid(images: np.ndarray, path: Path, low: float, scale: int = 2) -> None:
-    """Write images (rows, columns, height, width, channels), values from `low` to 1, as one PNG.
+    """Write images (rows, columns, height, width, channels), values from `low` to 1, as one picture.
 
-    Each pixel becomes a square of `scale`.
+    The name's ending says the format. Missing folders are made. Each pixel becomes a square of `scale`.
+
+    Raises:
+        RunError: No picture format has that ending.
     """
     from PIL import Image
 
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    kind = Image.registered_extensions().get(path.suffix.lower())
+    if kind not in _FORMATS:
+        raise RunError(f"{path}: a picture's name ends in .png, .jpg, .gif or .webp")
+    if not path.parent.exists():
+        path.parent.mkdir(parents=True)
     grid = assemble(images, low).repeat(scale, axis=0).repeat(scale, axis=1)
     with replacing(path) as temporary:
-        Image.fromarray(grid[:, :, 0] if grid.shape[2] == 1 else grid).save(temporary, format="PNG")
+        Image.fromarray(grid[:, :, 0] if grid.shape[2] == 1 else grid).save(temporary, format=kind)
 
 
 def save_animation(pictures: Sequence[Path], captions: Sequence[str], path: Path) -> None:

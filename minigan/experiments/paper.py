@@ -19,6 +19,7 @@ from minigan.experiments.plots import (
     code_ticks,
     grid_figure,
     information_figure,
+    loss_figure,
     matrix_figure,
     save,
     subscript,
@@ -95,6 +96,7 @@ def draw_figures(
     for subject in subjects:
         folder = out / subject.run.directory.resolve().name if several else out
         folder.mkdir(exist_ok=True)
+        yield from _losses(subject, folder)
         yield from _codes(subject, compared, choices, folder)
         yield from _interpolation(subject, choices, folder)
         yield from _categories(subject, folder)
@@ -162,6 +164,7 @@ def _read(run: Run) -> _Subject:
         run.settings.objective,
         np.array([line["step"] for line in lines]),
         np.array([[line["information"][name] for name in names] for line in lines]),
+        np.array([[line["discriminator_loss"], line["generator_loss"]] for line in lines]),
     )
     return _Subject(run, networks, step, curve, _evaluation(run, step))
 
@@ -189,6 +192,10 @@ def _information(
     settings = subjects[0].settings
     title = f"Fig. 1   How much Q reads of the codes in generated images ({settings.experiment})"
     yield from save(information_figure(curves, settings.layout, title), out / "fig1-information")
+
+
+def _losses(subject: _Subject, out: Path) -> Iterator[Path]:
+    yield from save(loss_figure([subject.curve], f"Losses ({subject.title})"), out / "losses")
 
 
 def _codes(

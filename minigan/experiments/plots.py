@@ -24,6 +24,7 @@ _DOTS = 200  # an inch of a PNG
 _POINTS = 200  # of a curve
 _WIDE = 12  # columns of a panel that has the page's width to itself
 _COLOURS = {"infogan": ("#0b3d7a", "#2f7fd0", "#7fb8ee"), "gan": ("#c2571a", "#e8934a", "#f3bf8f")}
+_LOSS_COLOURS = ("#0b3d7a", "#c2571a")  # of D, of G
 _STYLE = {
     "font.size": 9.0,
     "axes.titlesize": 9.5,
@@ -73,12 +74,13 @@ def _figure(height: float, title: str, width: float = _WIDTH) -> Figure:
 
 @dataclass(frozen=True)
 class Curve:
-    """L_I of each code (columns) at each step of a run."""
+    """L_I of each code (columns), and the losses of D and G (columns), at each step of a run."""
 
     label: str
     objective: str
     steps: np.ndarray
     information: np.ndarray
+    losses: np.ndarray
 
 
 def information_figure(curves: Sequence[Curve], layout: CodeLayout, title: str) -> Figure:
@@ -98,7 +100,9 @@ def information_figure(curves: Sequence[Curve], layout: CodeLayout, title: str) 
             for curve in curves:
                 shades = _COLOURS[curve.objective]
                 shade = shades[drawn[curve.objective] % len(shades)]
-                _draw_curve(axes, curve, curve.information[:, chosen].sum(axis=1), shade)
+                _draw_curve(
+                    axes, curve, curve.information[:, chosen].sum(axis=1), shade, curve.label
+                )
                 drawn[curve.objective] += 1
             _mark_limit(axes, [layout.codes[i] for i in chosen])
             axes.set_xlabel("training step")
@@ -109,13 +113,29 @@ def information_figure(curves: Sequence[Curve], layout: CodeLayout, title: str) 
     return figure
 
 
-def _draw_curve(axes: Axes, curve: Curve, information: np.ndarray, colour: str) -> None:
-    """The mean over windows of steps: single batches would hide the course."""
-    starts = np.unique(np.linspace(0, len(information), _POINTS + 1).astype(int)[:-1])
-    counts = np.diff([*starts, len(information)])
+def loss_figure(curves: Sequence[Curve], title: str) -> Figure:
+    """Draw the losses of D and G over training steps, a panel for each run."""
+    with _style():
+        figure = _figure(0.4 + 2.3 * len(curves), title, 0.65 * _WIDTH)
+        for place, curve in enumerate(curves):
+            axes = figure.add_subplot(len(curves), 1, place + 1)
+            axes.set_title(curve.label)
+            for losses, name, colour in zip(curve.losses.T, ("D", "G"), _LOSS_COLOURS, strict=True):
+                _draw_curve(axes, curve, losses, colour, name)
+            axes.set_xlabel("training step")
+            axes.set_ylabel("loss (nats)")
+            axes.margins(x=0)
+            axes.legend(loc="upper right")
+    return figure
+
+
+def _draw_curve(axes: Axes, curve: Curve, values: np.ndarray, colour: str, label: str) -> None:
+    """Draw the mean over windows of steps: single batches would hide the course."""
+    starts = np.unique(np.linspace(0, len(values), _POINTS + 1).astype(int)[:-1])
+    counts = np.diff([*starts, len(values)])
     steps = np.add.reduceat(curve.steps, starts) / counts
-    means = np.add.reduceat(information, starts) / counts
-    axes.plot(steps, means, color=colour, linewidth=1.3, label=curve.label)
+    means = np.add.reduceat(values, starts) / counts
+    axes.plot(steps, means, color=colour, linewidth=1.3, label=label)
 
 
 def _mark_limit(axes: Axes, codes: Sequence[Code]) -> None:
@@ -165,17 +185,28 @@ def code_ticks(code: Code, columns: int, limit: float) -> list[tuple[float, str]
 
 
 def grid_figure(panels: Sequence[Panel], title: str) -> Figure:
-    """Panels two a row, lettered as in the paper; wide ones one a row."""
+    """Draw panels two a row, lettered as in the paper; wide ones one a row. A last one alone is centred.
+
+    All images have one size.
+    """
     wide = max(panel.images.shape[1] for panel in panels) > _WIDE
     across = 1 if wide or len(panels) == 1 else 2
     down = -(-len(panels) // across)
     page = _WIDTH if wide or across == 2 else 0.65 * _WIDTH
     pictures = [assemble(panel.images, panel.low, gap=255) for panel in panels]
-    tallest = max(picture.shape[0] / picture.shape[1] for picture in pictures)
+    widest = max(picture.shape[1] for picture in pictures)
+    heights = [
+        0.42 + 0.96 * page / across * max(p.shape[0] for p in row) / widest
+        for row in (pictures[i : i + across] for i in range(0, len(pictures), across))
+    ]
     with _style():
-        figure = _figure(0.5 + down * (0.42 + tallest * 0.96 * page / across), title, page)
+        figure = _figure(0.5 + sum(heights), title, page)
+        grid = figure.add_gridspec(down, 2 * across, height_ratios=heights)
         for i, (panel, picture) in enumerate(zip(panels, pictures, strict=True)):
-            axes = figure.add_subplot(down, across, i + 1)
+            row, column = divmod(i, across)
+            alone = across == 2 and i == len(panels) - 1 and column == 0
+            start = 1 if alone else 2 * column
+            axes = figure.add_subplot(grid[row, start : start + 2])
             axes.imshow(
                 picture[..., 0] if picture.shape[2] == 1 else picture, cmap="gray", vmin=0, vmax=255
             )

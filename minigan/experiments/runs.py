@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import json
 import os
 import platform
@@ -292,6 +293,14 @@ class Run:
             with contextlib.suppress(json.JSONDecodeError):  # what a full disk left of one
                 seconds += json.loads(line).get("seconds", 0.0)
         return seconds
+
+
+def free_directory(folder: Path, settings: Settings) -> Path:
+    """Return a name in `folder` for a new run: mnist-seed0, or mnist-seed0-2, -3, … where that is taken."""
+    objective = "" if settings.objective == "infogan" else f"-{settings.objective}"
+    name = f"{settings.experiment}{objective}-seed{settings.seed}"
+    names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
+    return next(folder / free for free in names if not (folder / free).exists())
 
 
 def versions() -> dict[str, str]:

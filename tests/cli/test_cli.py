@@ -134,7 +134,7 @@ def test_without_out_a_run_has_a_place_of_its_own(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert cli._run(["train", "mnist", *TINY, "--iterations", "1", "--seed", "3"]) == 0
-    assert (tmp_path / "runs/mnist-infogan-seed3/experiment.json").exists()
+    assert (tmp_path / "runs/mnist-seed3/experiment.json").exists()
 
 
 def test_train_is_quiet_in_a_pipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -358,7 +358,9 @@ def test_figures_of_a_run(run: Path, baseline: Path, capsys: pytest.CaptureFixtu
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert cli._run(["figures", str(run), "--baseline", str(baseline)]) == 0
-    expected = figure_files("fig1-information", "fig2-codes", "interpolation") | {"training.gif"}
+    expected = figure_files("fig1-information", "losses", "fig2-codes", "interpolation") | {
+        "training.gif"
+    }
     assert {path.name for path in (run / "figures").iterdir()} == expected
     *written, hint = capsys.readouterr().out.splitlines()
     assert {Path(line.removeprefix("wrote ")).name for line in written} == expected
@@ -401,7 +403,7 @@ def test_figures_of_several_runs_stand_apart(
     monkeypatch.chdir(tmp_path)
     options = ("--code", "c2", "--rows", "2", "--columns", "3", "--limit", "1", "--step", "4")
     assert cli._run(["figures", str(run), str(baseline), *options]) == 0
-    own = figure_files("fig2-codes", "interpolation") | {"training.gif"}
+    own = figure_files("losses", "fig2-codes", "interpolation") | {"training.gif"}
     assert set(tree(tmp_path / "figures")) == {
         "run", "gan", *figure_files("fig1-information"),
         *(f"{name}/{file}" for name in ("run", "gan") for file in own),
@@ -694,7 +696,7 @@ def test_resume_without_all_metrics(run: Path, capsys: pytest.CaptureFixture[str
         ("--limit -1", ["--limit"]),
         ("--step -1", ["--step"]),
         ("--step 99999999999999999999", ["--step"]),
-        ("--out absent/grid.png", ["absent/grid.png: No such file or directory"]),
+        ("--out absent/grid.txt", ["absent/grid.txt: a picture's name ends in .png"]),
         ("--out samples", ["samples: Is a directory"]),
         ("--out metrics.jsonl/grid.png", ["metrics.jsonl/grid.png: Not a directory"]),
         ("--out .", [".: "]),

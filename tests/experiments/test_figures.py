@@ -213,6 +213,19 @@ def test_a_grid_pixel_by_pixel(tmp_path: Path) -> None:
         )
 
 
+@pytest.mark.parametrize(("name", "kind"), [("x.jpg", "JPEG"), ("new/folder/x.PNG", "PNG")])
+def test_a_grid_is_what_its_name_says(tmp_path: Path, name: str, kind: str) -> None:
+    save_grid(np.full((2, 2, 3, 3, 1), 0.5), tmp_path / name, low=0.0)
+    with Image.open(tmp_path / name) as picture:
+        assert (picture.format, picture.size) == (kind, (14, 14))
+
+
+def test_a_name_without_a_picture_format_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"ends in \.png"):
+        save_grid(np.zeros((1, 1, 2, 2, 1)), tmp_path / "folder/x.txt", low=0.0)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_gap_of_another_shade() -> None:
     picture = assemble(np.zeros((2, 1, 2, 3, 1)), low=0.0, gap=255)
     assert picture[..., 0].tolist() == [[0] * 3, [0] * 3, [255] * 3, [0] * 3, [0] * 3]

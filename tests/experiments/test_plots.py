@@ -14,6 +14,7 @@ from minigan.experiments.plots import (
     code_ticks,
     grid_figure,
     information_figure,
+    loss_figure,
     matrix_figure,
     save,
     subscript,
@@ -26,7 +27,8 @@ LAYOUT = CodeLayout.parse("Cat(10) + Uniform + Cat(4)")
 def curve(label: str, objective: str = "infogan", steps: int = 1003, scale: float = 1.0) -> Curve:
     counted = np.arange(1, steps + 1)
     information = scale * np.stack([counted / steps, -counted / steps, 0.5 * counted / steps], 1)
-    return Curve(label, objective, counted, information)
+    losses = np.stack([2.0 - counted / steps, 1.0 + counted / steps], 1)
+    return Curve(label, objective, counted, information, losses)
 
 
 def axes_of(figure: object) -> list[Axes]:
@@ -62,8 +64,40 @@ def test_information_by_kind_of_code() -> None:
     assert [text.get_text() for text in legend.get_texts()] == ["one", "two", "plain"]
 
 
+def test_losses_of_each_run_over_its_steps() -> None:
+    curves = [curve("one"), curve("short", steps=7)]
+    panels = axes_of(loss_figure(curves, "Losses"))
+    assert [axes.get_title() for axes in panels] == ["one", "short"]
+    for axes, steps in zip(panels, (1003, 7), strict=True):
+        discriminator, generator = axes.get_lines()
+        assert [discriminator.get_label(), generator.get_label()] == ["D", "G"]
+        x, y = np.asarray(discriminator.get_data(), np.float64)
+        np.testing.assert_allclose(y, 2 - x / steps)
+        x, y = np.asarray(generator.get_data(), np.float64)
+        np.testing.assert_allclose(y, 1 + x / steps)
+
+
+def test_a_narrow_panel_below_wide_ones_leaves_no_blank_band() -> None:
+    """Twenty categories above ten values: all images have one size, and the rows stand close."""
+    figure = grid_figure([panel("c₁", 4, 20), panel("c₂", 4, 10)], "Fig. 4")
+    figure.draw_without_rendering()
+    wide, narrow = (axes.get_window_extent() for axes in axes_of(figure))
+    assert narrow.width / wide.width == pytest.approx(49 / 99, rel=0.1)
+    assert wide.y0 - narrow.y1 < 0.6 * narrow.height
+    # centred
+    assert (narrow.x0 + narrow.x1) / 2 == pytest.approx((wide.x0 + wide.x1) / 2, abs=3)
+
+
+def test_a_last_panel_alone_is_centred() -> None:
+    figure = grid_figure([panel(f"c{i}", 3, 5) for i in range(3)], "Fig. 2")
+    figure.draw_without_rendering()
+    left, right, last = (axes.get_window_extent() for axes in axes_of(figure))
+    assert (last.x0 + last.x1) / 2 == pytest.approx((left.x0 + right.x1) / 2, abs=3)
+    assert last.width == pytest.approx(left.width, rel=0.05)
+
+
 def test_information_of_one_kind_has_one_panel() -> None:
-    short = Curve("one", "infogan", np.array([1]), np.zeros((1, 2)))
+    short = Curve("one", "infogan", np.array([1]), np.zeros((1, 2)), np.zeros((1, 2)))
     (axes,) = axes_of(information_figure([short], CodeLayout.parse("2*Cat(5)"), ""))
     assert axes.get_title() == "c₁, c₂ (categorical, summed)"
     (axes,) = axes_of(information_figure([short], CodeLayout.parse("2*Uniform"), ""))
@@ -161,7 +195,7 @@ def test_png_and_pdf_are_the_same_each_time(tmp_path: Path) -> None:
 
 
 def test_a_title_longer_than_its_figure_is_wide_goes_on_in_a_second_line() -> None:
-    curves = [Curve("one", "infogan", np.array([1, 2]), np.zeros((2, 1)))]
+    curves = [Curve("one", "infogan", np.array([1, 2]), np.zeros((2, 1)), np.zeros((2, 2)))]
     figure = information_figure(curves, CodeLayout.parse("Cat(10)"), "a long title " * 8)
     figure.draw_without_rendering()
     left, _, right, _ = figure._suptitle.get_window_extent().extents
