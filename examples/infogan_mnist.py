@@ -1,6 +1,6 @@
 """InfoGAN on MNIST in one file. Names and equations are those of Chen et al. (2016).
 
-The 5,000 steps take 30 processor minutes on an AMD EPYC, after the kernels are compiled.
+600 steps sort most digits. They took 4.4 processor minutes on an AMD EPYC; 5,000 take some 37.
 The last line names a picture of digits: each row is one sample, each column one category of c1.
 """
 

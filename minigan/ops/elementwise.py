@@ -176,9 +176,9 @@ def power(device: Device, x: Array, y: Array) -> Result:
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         dx = xp.where(y == 0, 0, dy * y * xp.power(x, y - (y != 0))) if needs[0] else None
-        zero = (x == 0) & (y >= 0)
-        logarithm = xp.log(xp.where(zero, 1, x))
-        dy = xp.where(zero, 0, dy * result * logarithm) if needs[1] else None
+        if needs[1]:  # the logarithm of a negative x warns: only where it is wanted
+            zero = (x == 0) & (y >= 0)
+            dy = xp.where(zero, 0, dy * result * xp.log(xp.where(zero, 1, x)))
         return (
             unbroadcast(device, dx, x) if needs[0] else None,
             unbroadcast(device, dy, y) if needs[1] else None,

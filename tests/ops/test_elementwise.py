@@ -266,6 +266,8 @@ def test_a_power_at_base_0() -> None:
     assert derivative(lambda x: x**3, -2.0) == [
         12
     ]  # by the exponent it would be complex: not asked for
+    with np.errstate(invalid="raise"):  # no logarithm of a negative base is taken
+        assert derivative(lambda x: x**2, -2.0) == [-4]
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
