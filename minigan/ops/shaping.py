@@ -12,6 +12,7 @@ import numpy as np
 from minigan.devices import Device
 from minigan.operation import differentiable, explained
 from minigan.ops.elementwise import ShapeAndDtype
+from minigan.ops.shared import axis_of, integer, integers
 from minigan.ops.summation import in_kernel_dtype, unbroadcast
 from minigan.saving import Array, Result
 from minigan.tensor import Tensor
@@ -156,8 +157,9 @@ def split(x: Tensor, sections: int | Sequence[int], axis: int = 0) -> list[Tenso
     """`sections` equal pieces along an axis, or pieces that end at the given positions, as NumPy's."""
     axis = _axis(x, axis, "split")
     length = x.shape[axis]
-    if isinstance(sections, int):
-        if length % sections:
+    if not isinstance(sections, (Sequence, np.ndarray)):
+        sections = integer(sections, "split: sections")
+        if sections < 1 or length % sections:
             raise ValueError(f"split: axis {axis} of {x.shape} does not divide by {sections}")
         cuts = [length // sections * i for i in range(sections + 1)]
     else:
@@ -214,14 +216,15 @@ def tile(x: Tensor, repeats: int, axis: int) -> Tensor:
 
 
 def _axis(x: Tensor, axis: int, operation: str) -> int:
-    """The axis, counted from the first."""
-    if not -x.ndim <= axis < x.ndim:
-        raise ValueError(f"{operation}: axis {axis} is not one of the {x.ndim} axes of {x.shape}")
-    return axis % x.ndim
+    """Return the axis, counted from the first."""
+    try:
+        return axis_of(x.ndim, axis)
+    except ValueError:
+        raise ValueError(
+            f"{operation}: axis {axis} is not one of the {x.ndim} axes of {x.shape}"
+        ) from None
 
 
 def _sequence(values: tuple[Any, ...]) -> tuple[int, ...]:
-    """(2, 3) from f(2, 3), f((2, 3)) or f([2, 3])."""
-    if len(values) == 1 and isinstance(values[0], Sequence):
-        values = tuple(values[0])
-    return tuple(int(v) for v in values)
+    """Return (2, 3) from f(2, 3), f((2, 3)) or f([2, 3])."""
+    return integers(values, "a length or an axis")

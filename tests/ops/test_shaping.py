@@ -322,3 +322,19 @@ def test_mistakes_are_named(mistake: Callable[[], Any], message: str) -> None:
 def test_an_index_out_of_range_is_named() -> None:
     with pytest.raises(IndexError, match=r"getitem: [iI]ndex 5 .*\(2, 3\)"):
         x23[5]
+
+
+def test_integers_of_numpy_are_integers() -> None:
+    n, axis, x = np.int64(3), np.int8(-1), mg.tensor(np.arange(6.0).reshape(2, 3))
+    results = [
+        mg.split(x, n, axis)[2], x.reshape(n, np.uint8(2)), x.reshape(np.array([3, 2])), x.swapaxes(axis, np.int64(0)),
+        mg.repeat(x, n, axis), mg.tile(x, n, axis), x.sum(axis), x.sum([np.int64(0), axis]), mg.expand_dims(x, axis),
+        x.flatten(np.int64(0)), mg.roll(x, n, axis), mg.concatenate([x, x], axis), x.transpose([1, 0]),
+    ]  # fmt: skip
+    shapes = [(2, 1), (3, 2), (3, 2), (3, 2), (2, 9), (2, 9), (2,), (), (2, 3, 1), (6,), (2, 3), (2, 6), (3, 2)]  # fmt: skip
+    assert [t.shape for t in results] == shapes
+    for call in (lambda: mg.split(x, 1.5), lambda: x.reshape(2.0, 3), lambda: x.unstack(0.5)):
+        with pytest.raises(TypeError, match="integer"):
+            call()
+    with pytest.raises(ValueError, match="does not divide by 0"):
+        mg.split(x, 0)
