@@ -20,6 +20,7 @@ from benchmarks import (
     report,
     resources,
     scenes,
+    startup,
     step,
 )
 from benchmarks.ladder import LADDERS
@@ -81,6 +82,12 @@ def measure_gpu() -> None:
     from benchmarks.gpu.command import main as run_gpu
 
     raise SystemExit(run_gpu([]))
+
+
+@app.command("startup")
+def measure_startup(write: Write = True) -> None:
+    """The first step and the first gradient check of a new process, with no kernels compiled, and with."""
+    startup.run(write, rich.get_console().print)
 
 
 @app.command("batch")

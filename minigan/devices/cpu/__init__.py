@@ -45,7 +45,7 @@ class CPU(Device):
         return np.asarray(array)
 
     def compile_kernels(self, dtype: Any) -> None:
-        prepare.prepare(dtype)
+        prepare.prepare(dtype, self.compile_progress)
 
     gemm = products.gemm
     column_sum = products.column_sum

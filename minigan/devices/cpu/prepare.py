@@ -11,19 +11,35 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from minigan.devices.cpu.compile import KERNELS, Kernel, announcing, kernel_folder, tell_observers
+from minigan.devices.cpu.compile import (
+    KERNELS,
+    Kernel,
+    announcing,
+    kernel_folder,
+    observing,
+    tell_observers,
+)
 
 
-def prepare(dtype: Any) -> None:
+def prepare(dtype: Any, progress: Callable[[int, int, str], None] | None = None) -> None:
     """Compile the kernels for arrays of `dtype`, unless an earlier call, of any process, has.
 
-    Those who look on (``compile.observing``) are told after each kernel.
+    `progress` is called after each kernel: how many are done, of how many, and a name, here "". Those who look
+    on (``compile.observing``) are told too.
     """
+    if progress is None:
+        _prepare(dtype)
+        return
+    with observing(lambda done, total: progress(done, total, "")):
+        _prepare(dtype)
+
+
+def _prepare(dtype: Any) -> None:
     dtype = np.dtype(dtype)
     folder = kernel_folder()
     finished = folder / f"{dtype.name}.complete" if folder else None

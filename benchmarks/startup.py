@@ -1,0 +1,102 @@
+"""How long the first results take: a new process, with no kernels compiled yet, then with them.
+
+What counts is processor seconds, of the process and of the one that helps it compile: other work on the machine hardly changes them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks import report
+from minigan.files import write_json
+
+RESULT = Path(__file__).parent / "results" / "startup.json"
+
+FIRST_STEP = """
+import numpy as np
+from minigan.infogan.experiments import MNIST
+from minigan.infogan.training import Trainer
+images = np.random.default_rng(0).integers(0, 256, (512, 28, 28, 1), np.uint8)
+Trainer(MNIST, images).step()
+"""
+CHECK = """
+import numpy as np
+import minigan as mg
+rng = np.random.default_rng(0)
+x, w = (mg.tensor(rng.normal(size=s), requires_grad=True) for s in ((2, 6, 6, 3), (4, 4, 3, 2)))
+mg.check_gradients(lambda x, w: mg.conv2d(x, w, stride=2, padding=1), x, w)
+"""
+
+
+@dataclass(frozen=True)
+class Startup:
+    """One process, from its start to its end."""
+
+    processor_seconds: float
+    seconds: float
+
+
+# What is done, and whether another process did it before with the same cache.
+CASES = {
+    "first_step": (FIRST_STEP, False),
+    "first_step_again": (FIRST_STEP, True),
+    "first_check": (CHECK, False),
+}
+TITLES = {
+    "first_step": "first training step of mnist, no kernels compiled",
+    "first_step_again": "the same, kernels compiled before",
+    "first_check": "first float64 check_gradients of a convolution, no kernels compiled",
+}
+
+
+def measure(name: str) -> Startup:
+    """One case, in a cache of its own."""
+    script, again = CASES[name]
+    with tempfile.TemporaryDirectory() as cache:
+        if again:
+            _run(script, cache)
+        return _run(script, cache)
+
+
+def _run(script: str, cache: str) -> Startup:
+    environment = {**os.environ, "XDG_CACHE_HOME": cache, "HOME": cache, "MINIGAN_QUIET": "1"}
+    before, started = _processor_seconds(), time.perf_counter()
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True)
+    return Startup(_processor_seconds() - before, time.perf_counter() - started)
+
+
+def _processor_seconds() -> float:
+    """Of all processes that this one started and that have ended, and of those that they started."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def run(write: bool, say: Callable[[str], object]) -> dict[str, Any]:
+    """Measure all cases; with `write`, keep the result."""
+    cases = {}
+    for name in CASES:
+        found = measure(name)
+        cases[name] = asdict(found)
+        say(
+            f"{TITLES[name]}: {found.processor_seconds:.1f} processor seconds, {found.seconds:.1f} s"
+        )
+    result = {"cases": cases, "circumstances": report.circumstances()}
+    if write:
+        write_json(RESULT, result)
+    return result
+
+
+def kept() -> dict[str, Startup]:
+    """The cases that the last written run measured."""
+    cases = json.loads(RESULT.read_text(encoding="utf-8"))["cases"]
+    return {name: Startup(**case) for name, case in cases.items()}
