@@ -23,6 +23,7 @@ from benchmarks import (
     startup,
     step,
 )
+from benchmarks.conformance import command as conformance
 from benchmarks.ladder import LADDERS
 from benchmarks.ladder import run as ladder_run
 from minigan.devices import get_device, uses_gpu
@@ -44,6 +45,21 @@ Precision = Annotated[str, typer.Option(help="of float32 products: ieee, or tf32
 DeviceName = Annotated[str, typer.Option("--device", help="cpu or cuda")]
 Write = Annotated[bool, typer.Option(help="write results/, the plots and the pages' tables")]
 Note = Annotated[str, typer.Option(help="what else is to be known of these runs")]
+
+
+@app.command("conformance")
+def compare_with_pytorch(
+    quick: Annotated[bool, typer.Option(help="samples in float64 alone, for 200 seconds")] = False,
+    write: Write = True,
+) -> None:
+    """Compare values and gradients with PyTorch's, over the samples of its OpInfo database (extra `bench`)."""
+    results = conformance.run_all(quick)
+    for result in results:
+        rich.print_json(data=result)
+    if write and not quick:
+        conformance.write(results)
+    if any(result["faults"] for result in results):
+        raise typer.Exit(1)
 
 
 @app.command("step")

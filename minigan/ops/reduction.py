@@ -223,7 +223,7 @@ def prod(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) ->
         axes = _axes(x.ndim, axis)
         order = [i for i in range(x.ndim) if i not in axes] + list(axes)
         moved = xp.transpose(x, order)
-        rows = moved.reshape(-1, _reduced_count(x.shape, kept))
+        rows = moved.reshape(math.prod(kept), _reduced_count(x.shape, kept))
         one = xp.ones_like(rows[:, :1])
         before = xp.cumprod(xp.concatenate([one, rows[:, :-1]], axis=1), axis=1)
         after = xp.cumprod(xp.concatenate([one, rows[:, :0:-1]], axis=1), axis=1)[:, ::-1]
@@ -261,13 +261,21 @@ def logsumexp(device: Device, x: Array, axis: Axis = None, keepdims: bool = Fals
     return _reduced(device, total, x.ndim, axis, keepdims), vjp, (x, total)
 
 
+def _largest(device: Device, x: Array, axis: int) -> Array:
+    """The largest element along an axis, or of none 0: a softmax of nothing is nothing."""
+    xp = device.array_module
+    if x.size == 0:
+        return xp.zeros(_kept_shape(x.shape, axis), x.dtype)
+    return xp.max(x, axis=axis, keepdims=True)
+
+
 @differentiable
 @of_real_numbers
 def log_softmax(device: Device, x: Array, axis: int = -1) -> Result:
     """x − log Σ eˣ along an axis."""
     xp = device.array_module
     axes = _axes(x.ndim, axis)
-    shifted = x - xp.max(x, axis=axis, keepdims=True)
+    shifted = x - _largest(device, x, axis)
     y = shifted - xp.log(sum_over(device, xp.exp(shifted), axes, keepdims=True))
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
@@ -282,7 +290,7 @@ def softmax(device: Device, x: Array, axis: int = -1) -> Result:
     """eˣ / Σ eˣ along an axis."""
     xp = device.array_module
     axes = _axes(x.ndim, axis)
-    e = xp.exp(x - xp.max(x, axis=axis, keepdims=True))
+    e = xp.exp(x - _largest(device, x, axis))
     y = e / sum_over(device, e, axes, keepdims=True)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:

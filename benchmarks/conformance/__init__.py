@@ -1,0 +1,1 @@
+"""minigan against PyTorch's OpInfo database: values and gradients of its samples."""

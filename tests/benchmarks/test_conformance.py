@@ -1,0 +1,41 @@
+"""The conformance harness finds a wrong value and a wrong gradient, and lets a right one pass."""
+
+from typing import Any
+
+import pytest
+
+import minigan as mg
+from benchmarks.conformance.conventions import reason
+
+pytest.importorskip("expecttest", reason="needs the bench extra")
+harness = pytest.importorskip("benchmarks.conformance.harness", exc_type=ImportError)
+
+
+def outcomes(name: str) -> list[Any]:
+    from torch.testing._internal.common_methods_invocations import op_db
+
+    (info,) = [entry for entry in op_db if entry.name == name and not entry.variant_test_name]
+    return list(harness.run_operation(info, name, "float64", "sample", True))
+
+
+@pytest.mark.parametrize("name", ["exp", "maximum", "softmax", "logaddexp"])
+def test_right_operations_pass(name: str) -> None:
+    found = outcomes(name)
+    assert any(outcome.status == "passed" for outcome in found)
+    assert not [outcome for outcome in found if outcome.status == "failed"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "what"),
+    [(lambda x: mg.exp(x) + 1e-3, "value"), (lambda x: mg.exp(x.detach() + 0 * x), "gradient")],
+)
+def test_a_wrong_operation_fails(wrong: Any, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(harness.ADAPTERS, "exp", wrong)
+    found = outcomes("exp")
+    assert "failed" in {outcome.status for outcome in found}
+    assert all(what in o.detail for o in found if o.status == "failed")
+
+
+def test_a_difference_that_no_convention_names_has_no_reason() -> None:
+    assert reason("exp", "value: at (0,) minigan 1.0, torch 2.0") is None
+    assert reason("arctan2", "gradient: at (0,) minigan 0.0, torch nan") is not None
