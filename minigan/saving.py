@@ -24,6 +24,17 @@ VJP = Callable[[Array, tuple[bool, ...]], tuple[Array | None, ...]]
 Result = tuple[Array, VJP | None] | tuple[Array, VJP | None, Sequence[Array | None]]
 
 _NO_PARTS = (str, bytes, int, float, complex, type(None), type, ModuleType, Device, np.generic, np.dtype)  # fmt: skip
+_NO_ARRAYS = (
+    int,
+    float,
+    str,
+    tuple,
+    list,
+    dict,
+    type(None),
+    np.generic,
+    type,
+)  # asked first, since it is fast
 
 
 class Version:
@@ -112,7 +123,7 @@ def kept_arrays(vjp: VJP) -> Iterator[tuple[str, Array]]:
         if id(value) in seen or isinstance(value, _NO_PARTS):
             continue
         seen.add(id(value))
-        if _is_tensor(value) or is_array(value):
+        if not isinstance(value, (FunctionType, tuple)) and is_array(value):
             if _array(value).size:
                 yield name, _array(value)
         else:
@@ -163,10 +174,11 @@ def is_array(value: Any) -> bool:
     """Whether this is a tensor, or an array of any library; a NumPy scalar is a number, and none."""
     if isinstance(value, (np.ndarray, memoryview, python_arrays.array)):
         return True
-    return not isinstance(value, (np.generic, type)) and any(
-        hasattr(value, name) for name in ("__dlpack__", "__array__", "__cuda_array_interface__")
-    )
+    if isinstance(value, _NO_ARRAYS):
+        return False
+    names = ("__dlpack__", "__array__", "__cuda_array_interface__")
+    return any(hasattr(value, name) for name in names)
 
 
 def _array(value: Any) -> Array:
-    return value.data if _is_tensor(value) else value
+    return value if isinstance(value, np.ndarray) or not _is_tensor(value) else value.data
