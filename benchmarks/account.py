@@ -32,7 +32,8 @@ from minigan.devices import get_device
 from minigan.devices.arguments import PointerTable
 from minigan.devices.emulated import Emulated
 from minigan.devices.launch import Launch
-from minigan.infogan.experiments import MNIST, Settings
+from minigan.experiments.declarations import MNIST
+from minigan.infogan.settings import Settings
 from minigan.inspect.roofline import H200, Machine
 
 
@@ -104,7 +105,7 @@ def cost(launch: Launch) -> Cost:
 
 def launches_of_a_step(settings: Settings) -> list[Launch]:
     """Every launch of one training step, recorded and not run."""
-    from minigan.infogan.training import Trainer
+    from minigan.infogan.step import Trainer
 
     device = get_device("emulated")
     assert isinstance(device, Emulated)

@@ -31,7 +31,7 @@ from minigan.devices.kernels import KERNELS
 from minigan.devices.precision import FLOAT32_PRECISIONS
 from minigan.devices.sources import kernel_sources
 from minigan.errors import MiniganError
-from minigan.infogan.experiments import EXPERIMENTS
+from minigan.experiments.declarations import EXPERIMENTS
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 

@@ -19,8 +19,8 @@ from benchmarks.step import Plan
 from benchmarks.timing import Rounds, interleave, ratio_summary, summary
 from minigan.infogan.networks import GENERATED, REAL
 from minigan.infogan.objective import discriminator_loss, generator_loss
-from minigan.infogan.training import Trainer
-from minigan.ops.shaping import concatenate
+from minigan.infogan.parts import Parts
+from minigan.infogan.step import Trainer, minimize
 from minigan.tensor import Tensor
 
 INFOGAN, PLAIN_GAN = Peer("InfoGAN", "minigan"), Peer("plain GAN", "minigan")
@@ -30,24 +30,25 @@ FOR_FREE = Goal("for_free", "InfoGAN / the same GAN", 1.05)
 class PlainTrainer(Trainer):
     """A trainer whose losses are D's and G's alone (Goodfellow et al. 2014): Q is never asked, and never changes."""
 
-    def _discriminator_half(
-        self, real: Tensor, fake: Tensor, codes: Tensor
+    def update_discriminator(
+        self, real: Tensor, generated: Tensor, codes: Tensor, step: int
     ) -> tuple[Tensor, Tensor]:
-        features = self.discriminator.trunk(concatenate([real, fake]), (REAL, GENERATED))
+        parts = Parts({REAL: real, GENERATED: generated})
+        features = self.discriminator.trunk(parts.batch, parts.groups)
         loss = discriminator_loss(self.discriminator(features), self._targets)
-        self._update(self.discriminator_optimizer, loss)
+        minimize(self.discriminator_optimizer, loss)
         return loss, codes  # where the other has log Q: one small sum in either step
 
-    def _generator_half(self, fake: Tensor, codes: Tensor) -> Tensor:
-        features = self.discriminator.trunk(fake, (GENERATED,))
+    def update_generator(self, generated: Tensor, codes: Tensor, step: int) -> Tensor:
+        features = self.discriminator.trunk(generated, (GENERATED,))
         loss = generator_loss(self.discriminator(features), self._ones)
-        self._update(self.generator_optimizer, loss)
+        minimize(self.generator_optimizer, loss)
         return loss
 
 
 def trainers(plan: Plan, images: np.ndarray) -> dict[str, Trainer]:
     """Both, with the weights and the batches of one seed."""
-    from minigan.infogan.experiments import MNIST
+    from minigan.experiments.declarations import MNIST
 
     settings = replace(MNIST, batch_size=plan.batch_size, device=plan.device)
     return {

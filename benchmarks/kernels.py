@@ -40,7 +40,7 @@ from benchmarks.timing import (
 )
 from minigan.devices import Device, get_device
 from minigan.devices.kernels import BatchStatistics
-from minigan.infogan.experiments import get_experiment
+from minigan.experiments.declarations import get_experiment
 from minigan.inspect.calls import Call, training_calls
 
 # ‖minigan's − the library's‖ / ‖the library's‖ of each array that comes out. Only sums in another order differ.

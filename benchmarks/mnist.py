@@ -23,9 +23,7 @@ GRID = ROOT / "docs" / "images" / "mnist.png"
 # The recipes, in the order of the README's table, as the command line calls them.
 RECIPES = {
     "mnist": "train mnist",
-    "mnist-quick": "train mnist --preset quick",
-    "mnist-stable": "train mnist --preset stable",
-    "mnist-strokes": "train mnist --preset strokes",
+    "mnist-extended": "train mnist --preset extended",
 }
 
 
@@ -91,7 +89,7 @@ def foretold(results: Sequence[Result]) -> dict[str, float]:
 
 
 def write(directory: Path, note: str = "") -> None:
-    """Read a sweep, write its result, the pages' tables, and the README's grid if it is of the stable recipe."""
+    """Read a sweep, write its result, the pages' tables, and the README's grid if it is of the extended recipe."""
     sweep = Sweep.open(directory)
     name, results = sweep.plan.settings.experiment, read(sweep)
     if name not in RECIPES or sweep.plan.grid:
@@ -102,7 +100,7 @@ def write(directory: Path, note: str = "") -> None:
     values["spearman_with_train_error"] = foretold(results)
     report.write_json(RESULTS / f"{name}.json", values)
     write_pages()
-    if name == "mnist-stable" and results:
+    if name == "mnist-extended" and results:
         best = chosen(results)
         run = sweep.run(sweep.plan.name({}, best.seed))
         GRID.parent.mkdir(parents=True, exist_ok=True)

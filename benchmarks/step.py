@@ -83,8 +83,8 @@ def minigan_trainer(plan: Plan, dtype: str = "float32", capture: bool = True) ->
     import numba
 
     from minigan.datasets import mnist
-    from minigan.infogan.experiments import MNIST
-    from minigan.infogan.training import Trainer
+    from minigan.experiments.declarations import MNIST
+    from minigan.infogan.step import Trainer
 
     numba.set_num_threads(plan.threads)
     settings = replace(

@@ -7,7 +7,6 @@ state to save: a run that stops at step n goes on with the numbers of step n + 1
 
 from __future__ import annotations
 
-import enum
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,23 +21,7 @@ from minigan.saving import Array
 _CHUNK = 1 << 16  # pairs of normal numbers at a time: the steps between stay in cache
 
 
-class Stream(enum.IntEnum):
-    """What a stream of numbers is for: two purposes never read the same numbers."""
-
-    GENERAL = 0
-    WEIGHTS = 1
-    BATCHES = 2
-    NOISE = 3
-    CODES = 4
-    SAMPLE_NOISE = 5
-    SAMPLE_CODES = 6
-    EVALUATION_NOISE = 7
-    EVALUATION_CODES = 8
-    SCENES = 9
-    WARPS = 10
-    EVALUATION_WARPS = 11
-    STRIPS = 12
-    VIEWS = 13
+_GENERAL = 0  # the stream of the default generator; applications number theirs from 1
 
 
 def uniform(
@@ -84,7 +67,7 @@ class Generator:
 
     def next_key(self) -> tuple[int, int, int]:
         self.step += 1
-        return self.seed, Stream.GENERAL, self.step
+        return self.seed, _GENERAL, self.step
 
 
 _default = Generator()

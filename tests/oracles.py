@@ -303,7 +303,7 @@ def code_log_likelihood(parameters: Array, codes: Array, layout: Sequence[Any]) 
     return values
 
 
-def view_information(first: Array, second: Array, entropy_weight: float = 1) -> float:
+def consistency_information(first: Array, second: Array, entropy_weight: float = 1) -> float:
     """Of a category in two views: entropies by SciPy; E[Σ p·log q] = −E[H(p) + KL(p ‖ q)]."""
     p, q = scipy.special.softmax(first, axis=1), scipy.special.softmax(second, axis=1)
     entropy = scipy.stats.entropy
@@ -322,7 +322,9 @@ def code_consistency_information(
         columns = slice(at, at + density.columns)
         at += density.columns
         if isinstance(density, mg.Categorical):
-            values[i] = view_information(first[:, columns], second[:, columns], entropy_weight)
+            values[i] = consistency_information(
+                first[:, columns], second[:, columns], entropy_weight
+            )
     return values
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from minigan.experiments.declarations import get_experiment
 from minigan.experiments.sweep import Plan
-from minigan.infogan.experiments import Settings, get_experiment
+from minigan.infogan.settings import Settings
 
 DECLARATION = """
 base = "mnist"

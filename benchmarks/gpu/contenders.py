@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.gpu.piece import Context, need, need_torch
-from minigan.infogan.experiments import MNIST, Settings
+from minigan.experiments.declarations import MNIST
+from minigan.infogan.settings import Settings
 
 SMALL = dataclasses.replace(
     MNIST,
@@ -74,7 +75,7 @@ class Waiting:
 
 def minigan(context: Context, precision: str, capture: bool = True) -> Contender:
     """Return minigan's step: captured as one graph, or launched kernel by kernel."""
-    from minigan.infogan.training import Trainer
+    from minigan.infogan.step import Trainer
 
     trainer = Trainer(settings_of(context, precision), images(context), capture=capture)
     cuda = trainer.device.array_module.cuda

@@ -60,7 +60,7 @@ OTHERS = (
 @functools.cache
 def _calls(context: Context) -> tuple[Call, ...]:
     """Return the calls of one step on the GPU; they are recorded once in a process."""
-    from minigan.infogan.training import Trainer
+    from minigan.infogan.step import Trainer
 
     trainer = Trainer(settings_of(context), images(context), capture=False)
     with recorded_calls(get_device("cuda")) as calls:

@@ -20,11 +20,12 @@ from benchmarks.gpu.piece import Context, OutOfTimeError, Part, Piece, Values, h
 from benchmarks.gpu.results import code
 from benchmarks.gpu.table import measured_by
 from benchmarks.report import Table
+from minigan.experiments.declarations import MNIST, get_experiment
 from minigan.files import replacing
-from minigan.infogan.experiments import MNIST, Settings, get_experiment
-from minigan.infogan.training import Trainer
+from minigan.infogan.settings import Settings
+from minigan.infogan.step import Trainer
 
-BEST_PRESET = "strokes"
+BEST_PRESET = "extended"
 _CURVE_EVERY = 50  # steps, over which L_I is averaged
 _SAVE_EVERY = 30  # seconds
 _RESERVE = 15  # seconds that are left for keeping the state

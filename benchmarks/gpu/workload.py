@@ -11,7 +11,8 @@ import sys
 import numpy as np
 
 from benchmarks.gpu.contenders import SMALL
-from minigan.infogan.experiments import MNIST, Settings
+from minigan.experiments.declarations import MNIST
+from minigan.infogan.settings import Settings
 
 _NARROW = dataclasses.replace(
     MNIST,
@@ -28,7 +29,7 @@ def watched_settings(device: str, small: bool) -> Settings:
 
 def take_steps(device: str, small: bool, capture: bool, steps: int) -> None:
     """Train on random images."""
-    from minigan.infogan.training import Trainer
+    from minigan.infogan.step import Trainer
 
     settings = watched_settings(device, small)
     random = np.random.default_rng(0)

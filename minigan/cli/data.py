@@ -68,8 +68,8 @@ def prepare(
     import dataclasses
 
     from minigan.cli.progress import preparation
+    from minigan.experiments.declarations import absolute_data, get_experiment
     from minigan.experiments.runs import images_of
-    from minigan.infogan.experiments import absolute_data, get_experiment
 
     settings = get_experiment(experiment)
     if data is not None:

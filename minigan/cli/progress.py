@@ -19,6 +19,7 @@ from minigan.datasets.cache import Preparation
 from minigan.devices import device_names, device_note, get_device
 from minigan.devices.kernels import KERNELS
 from minigan.errors import DeviceError, SettingsError, TrainingError
+from minigan.experiments.declarations import get_experiment
 from minigan.experiments.engines import Engine, carry_out
 from minigan.experiments.evaluation import evaluate as evaluate_networks
 from minigan.experiments.evaluation import evaluation_images
@@ -35,8 +36,8 @@ from minigan.experiments.sweep import (
     to_csv,
 )
 from minigan.files import replacing, write_json
-from minigan.infogan.experiments import get_experiment
-from minigan.infogan.training import Networks, StepMetrics, Trainer
+from minigan.infogan.networks import Networks
+from minigan.infogan.step import StepMetrics, Trainer
 
 if TYPE_CHECKING:  # loaded by the commands that need them
     from minigan.inspect.profile import KernelProfile

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import inspect
 from collections.abc import Callable
@@ -39,7 +38,7 @@ def chosen_settings(
     preset: Annotated[
         str | None,
         typer.Option(
-            help="mnist: quick, a few minutes on two cores; stable, the lowest error; strokes, c2 the slant and c3 the width of strokes. faces: quick. None is the paper's recipe."
+            help="mnist: extended, the lowest error. faces: quick. None is the paper's recipe."
         ),
     ] = None,
     data: Annotated[
@@ -82,17 +81,9 @@ def chosen_settings(
         float | None, typer.Option(help="λ of categorical codes.")
     ] = None,
     lambda_continuous: Annotated[float | None, typer.Option(help="λ of continuous codes.")] = None,
-    lambda_consistency: Annotated[
-        float | None,
-        typer.Option(
-            help="Weight of what Q's readings of a real image and of a changed copy tell of each other; not the paper's, 0."
-        ),
-    ] = None,
-    views: Annotated[
-        str | None,
-        typer.Option(
-            help='Codes that are read in changed copies of generated images; strokes: "c2 scale 0.3 …", others: "".'
-        ),
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Any setting: NAME=VALUE; see: minigan settings."),
     ] = None,
     lr_discriminator: Annotated[float | None, typer.Option(help="Adam's, for D and Q.")] = None,
     lr_generator: Annotated[float | None, typer.Option(help="Adam's, for G.")] = None,
@@ -100,22 +91,27 @@ def chosen_settings(
     sample_every: Annotated[int | None, typer.Option(help="Steps between sample grids.")] = None,
 ) -> Any:
     """The `Settings` of an experiment, with what the options change in them."""
-    from minigan.infogan.experiments import absolute_data, get_experiment
+    from minigan.experiments.declarations import (
+        absolute_data,
+        get_experiment,
+        parse_assignments,
+    )
     from minigan.inspect.self_test import choose_device
 
     given: dict[str, Any] = {
-        "data": None if data is None else absolute_data(data, Path.cwd()),
         "device": choose_device(device, typer.echo), "seed": seed, "iterations": iterations, "batch_size": batch_size,
         "dtype": dtype, "float32_precision": float32_precision, "objective": objective, "codes": codes, "noise": noise,
         "trunk": trunk, "generator": generator,
         "lambda_categorical": lambda_categorical, "lambda_continuous": lambda_continuous,
-        "lambda_consistency": lambda_consistency, "views": views,
         "learning_rate_discriminator": lr_discriminator,
         "learning_rate_generator": lr_generator,
         "checkpoint_every": checkpoint_every, "sample_every": sample_every,
     }  # fmt: skip
     base = get_experiment(experiment, preset)
-    return dataclasses.replace(base, **{k: v for k, v in given.items() if v is not None})
+    if data is not None:
+        base = base.with_data(absolute_data(data, Path.cwd()))
+    chosen = {k: v for k, v in given.items() if v is not None}
+    return base.with_values(chosen).with_values(parse_assignments(set_ or []), read_text=True)
 
 
 def with_settings(*left_out: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -161,7 +157,7 @@ def train(
     """
     from minigan.cli.progress import preparation, run_and_report
     from minigan.experiments.runs import Run, free_directory, images_of
-    from minigan.infogan.training import Trainer
+    from minigan.infogan.step import Trainer
 
     directory = out or free_directory(Path("runs"), settings)
     Run.check_free(directory)
@@ -184,7 +180,7 @@ def resume(
     """Go on with a run from its newest checkpoint, as if it had never stopped."""
     from minigan.cli.progress import preparation, run_and_report
     from minigan.experiments.runs import Run, images_of
-    from minigan.infogan.training import Trainer
+    from minigan.infogan.step import Trainer
 
     run = Run.open(directory)
     with preparation(cache) as how:

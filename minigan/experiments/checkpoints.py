@@ -19,7 +19,8 @@ from safetensors.numpy import save
 
 from minigan.errors import RunError, SettingsError
 from minigan.files import replacing
-from minigan.infogan.experiments import Settings
+from minigan.infogan.older_settings import translated_tensor
+from minigan.infogan.settings import Settings
 
 _FORMAT = 1
 
@@ -64,8 +65,8 @@ def load_checkpoint(path: Path, keep: Callable[[str], bool] = lambda name: True)
             for name in sorted(file.keys()):
                 values = file.get_tensor(name)
                 _digest(digest, name, values)
-                if keep(name):
-                    tensors[name] = values
+                if keep(translated_tensor(name)):
+                    tensors[translated_tensor(name)] = values
     except FileNotFoundError as error:
         raise RunError(f"there is no checkpoint {path}") from error
     except SafetensorError as error:

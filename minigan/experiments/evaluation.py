@@ -26,10 +26,12 @@ from minigan.devices import get_device
 from minigan.errors import SettingsError, TrainingError
 from minigan.experiments.figures import traversal
 from minigan.infogan.codes import CategoricalCode, CodeLayout, UniformCode
-from minigan.infogan.experiments import Settings
-from minigan.infogan.networks import GENERATED, REAL
+from minigan.infogan.extensions.augmentation import SLIGHT, random_affine
+from minigan.infogan.latents import draw_latents
+from minigan.infogan.networks import GENERATED, REAL, Networks, inference
 from minigan.infogan.objective import log_likelihood
-from minigan.infogan.training import Networks, draw_latents, inference, warp
+from minigan.infogan.settings import Settings
+from minigan.infogan.streams import Stream
 from minigan.metrics.clustering_error import Clustering, contingency
 from minigan.metrics.disentanglement import Disentanglement, measure
 from minigan.metrics.strokes import (
@@ -39,13 +41,8 @@ from minigan.metrics.strokes import (
     spearman_correlation,
 )
 from minigan.ops.likelihood import code_table
-from minigan.random import Stream
 from minigan.tensor import Tensor, no_grad, tensor
 
-# What the paper reports, without saying on which images (section 7.2).
-_PAPER_ERRORS = dict.fromkeys(
-    ("mnist", "mnist-stable", "mnist-strokes", "mnist-quick"), "5 % (paper)"
-)
 # Of a uniform code on (−1, 1) about its mean, the best guess without looking.
 _UNREAD_RMSE = 1 / math.sqrt(3)
 # Random digits, and values of a continuous code, for its effect on strokes with all else held.
@@ -123,6 +120,8 @@ def agreement(
     if dividing is None:
         return None
     _, size, offset = dividing
+    consistency = settings.extension("consistency")
+    ranges = consistency.ranges if consistency else SLIGHT
 
     def categories(batch: Tensor) -> np.ndarray:
         read: np.ndarray = networks.read(batch, REAL).numpy()
@@ -131,7 +130,9 @@ def agreement(
     same = 0
     with no_grad(), inference(networks):
         for i, batch in enumerate(_real_batches(images, settings, batch_size)):
-            copies = warp(settings, batch, Stream.EVALUATION_WARPS, i)
+            copies = random_affine(
+                batch, ranges, (settings.seed, Stream.EVALUATION_AUGMENTATION, i)
+            )
             same += int((categories(batch) == categories(copies)).sum())
     return same / len(images)
 
@@ -192,7 +193,7 @@ def stroke_relations(
 
 
 def _draws_digits(settings: Settings) -> bool:
-    return settings.experiment.startswith("mnist")
+    return settings.measures == "strokes"
 
 
 def _strokes(images: np.ndarray, settings: Settings) -> np.ndarray:
@@ -221,6 +222,7 @@ class Evaluation:
     strokes: tuple[StrokeRelation, ...] = ()
     disentanglement: Disentanglement | None = None
     agreement: float | None = None
+    reference: str = ""
 
     @property
     def entropy(self) -> float:
@@ -260,7 +262,9 @@ class Evaluation:
             if clustering is not None:
                 rows += self._error_rows(clustering, f"{clustering.images:,} {name} images")
         if self.agreement is not None:
-            rows.append(("images read as their warped copies", f"{100 * self.agreement:.2f} %", ""))
+            rows.append(
+                ("images sorted like their augmented copies", f"{100 * self.agreement:.2f} %", "")
+            )
         rows += [
             ("H(c)", f"{self.entropy:.3f}", ""),
             ("L_I", f"{self.information:.3f}", f"at most {self.attainable:.3f}"),
@@ -285,7 +289,7 @@ class Evaluation:
         return rows + (self.disentanglement.rows() if self.disentanglement else [])
 
     def _error_rows(self, clustering: Clustering, images: str) -> list[tuple[str, str, str]]:
-        paper = _PAPER_ERRORS.get(self.experiment, "")
+        paper = self.reference
         errors = (
             ("one-to-one matching", clustering.one_to_one_error, paper),
             ("the training images' matching", clustering.training_matching_error, ""),
@@ -398,6 +402,7 @@ def evaluate(
     return Evaluation(
         settings.title, samples, readings, trained, tested, relations, scores,
         agreement(networks, settings, train.images[:_COMPARED_VIEWS], batch_size) if train else None,
+        settings.reference,
     )  # fmt: skip
 
 

@@ -12,9 +12,10 @@ import numpy as np
 from minigan.errors import RunError
 from minigan.files import replacing
 from minigan.infogan.codes import CategoricalCode
-from minigan.infogan.experiments import Settings
-from minigan.infogan.training import Networks, draw_noise_and_codes, encode, inference
-from minigan.random import Stream
+from minigan.infogan.latents import draw_noise_and_codes, encode
+from minigan.infogan.networks import Networks, inference
+from minigan.infogan.settings import Settings
+from minigan.infogan.streams import Stream
 from minigan.tensor import Tensor, no_grad, tensor
 
 _FORMATS = ("PNG", "JPEG", "GIF", "WEBP")

@@ -26,12 +26,10 @@ from minigan.experiments.plots import (
 )
 from minigan.experiments.runs import Run
 from minigan.infogan.codes import CodeLayout, UniformCode
-from minigan.infogan.experiments import Settings
-from minigan.infogan.training import Networks
+from minigan.infogan.networks import Networks
+from minigan.infogan.settings import Settings
 
 # The paper's number of an experiment's figure.
-_NUMBERS = {"mnist": 2, "faces": 3, "chairs": 4, "svhn": 5, "celeba": 6}
-_WIDE_LIMIT = {"mnist": 2.0}  # Fig. 2 goes beyond what training draws from, the others do not
 
 
 @dataclass(frozen=True)
@@ -128,7 +126,7 @@ def _check(runs: Sequence[Run], baseline: Run | None, choices: Choices) -> None:
     if baseline is not None and baseline.settings.objective != "gan":
         raise SettingsError(
             f"the baseline {baseline.directory} is an InfoGAN's run; give one of a plain GAN, trained with "
-            "--objective gan"
+            "--set objective=gan"
         )
     names = Counter(run.directory.resolve().name for run in runs)
     if len(names) < len(runs):
@@ -208,8 +206,7 @@ def _codes(
         if i == chosen[0] and baseline is not None:
             panels[-1] = _panel(subject, i, choices, f", {subject.kind}")
             panels.append(_panel(baseline, i, choices, f", {baseline.kind}"))
-    experiment = settings.experiment.split("-")[0]
-    number = _NUMBERS.get(experiment)
+    number = settings.figure
     head, stem = (f"Fig. {number}   ", f"fig{number}-codes") if number else ("", "codes")
     title = f"{head}Each row one random sample, one code varied ({subject.title})"
     yield from save(grid_figure(panels, title), out / stem)
@@ -218,9 +215,7 @@ def _codes(
 def _panel(subject: _Subject, code: int, choices: Choices, whose: str) -> Panel:
     settings = subject.settings
     name, kind = subscript(settings.layout.names[code]), settings.layout.codes[code]
-    limit = choices.limit
-    if limit is None:
-        limit = _WIDE_LIMIT.get(settings.experiment.split("-")[0], 1.0)
+    limit = settings.figure_limit if choices.limit is None else choices.limit
     images = traversal(
         subject.networks, settings, code, choices.rows, choices.columns, limit, choices.step
     )
@@ -259,7 +254,7 @@ def _categories(subject: _Subject, out: Path) -> Iterator[Path]:
         shares,
         [[f"{count:,}" if count else "" for count in row] for row in matrix.tolist()],
         (f"category of {name}, as Q reads it", [str(i) for i in order]),
-        ("class" if subject.settings.experiment.split("-")[0] != "mnist" else "digit",
+        ("digit" if subject.settings.measures == "strokes" else "class",
          [str(i) for i in range(matrix.shape[1])]),
         f"{clustering['images']:,} {which} images: {error:.1f} % error by one-to-one matching\n{subject.title}",
     )  # fmt: skip

@@ -32,8 +32,9 @@ from minigan.errors import RunError, SettingsError, TrainingError
 from minigan.experiments.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from minigan.experiments.figures import save_grid, traversal
 from minigan.files import is_locked, leftovers, locked, replacing, write_json
-from minigan.infogan.experiments import Settings, check_types
-from minigan.infogan.training import AVERAGED, Networks, StepMetrics, Trainer
+from minigan.infogan.networks import Networks
+from minigan.infogan.settings import Settings
+from minigan.infogan.step import AVERAGED, StepMetrics, Trainer
 from minigan.tensor import load_all
 
 FOLDERS = (".", "samples", "checkpoints")
@@ -42,7 +43,10 @@ SAMPLE_ROWS = 10
 INTERRUPTED = 130  # the shell's code for a process that Ctrl-C ended
 
 # Settings that do not change what a step computes: a checkpoint may differ in them from its run.
-_FREE = ("iterations", "checkpoint_every", "sample_every")
+_FREE = (
+    "iterations", "checkpoint_every", "sample_every",
+    "figure", "figure_limit", "measures", "reference",
+)  # fmt: skip
 
 
 class Interrupted(Exception):  # noqa: N818 (nothing is wrong)
@@ -90,7 +94,7 @@ class Run:
         path = directory / "experiment.json"
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
-            return cls(directory, _read_settings(values["settings"]))
+            return cls(directory, Settings.from_json(values["settings"]))
         except (FileNotFoundError, NotADirectoryError) as error:
             raise RunError(f"{directory} holds no run: it has no experiment.json") from error
         except (
@@ -112,7 +116,11 @@ class Run:
         """Set another last step, not before the one that was reached, and keep it in experiment.json."""
         if iterations < reached:
             raise RunError(f"{self.directory} is already at step {reached}, past {iterations}")
-        self.settings = dataclasses.replace(self.settings, iterations=iterations)
+        # a schedule in fractions stays as it was
+        pinned = self.settings.schedule_length if self.settings.extensions else 0
+        self.settings = dataclasses.replace(
+            self.settings, iterations=iterations, schedule_steps=pinned
+        )
         self.write_settings()
 
     # -- checkpoints --------------------------------------------------------------------------------
@@ -167,7 +175,7 @@ class Run:
     def networks(self) -> tuple[Networks, int]:
         """What the run has come to by its newest checkpoint (``Trainer.result``), in inference mode, and the step."""
         networks = Networks(self.settings)
-        prefix = AVERAGED if self.settings.average_decay else ""
+        prefix = AVERAGED if self.settings.extension("weight_averaging") else ""
         own = {prefix + name: value for name, value in networks.named_tensors()}
         checkpoint = self.load(keep=own.__contains__)
         with self._fitting():
@@ -315,19 +323,16 @@ def versions() -> dict[str, str]:
     }
 
 
-def _read_settings(values: dict[str, Any]) -> Settings:
-    """The settings in an experiment.json; SettingsError if one is not even of the right type."""
-    check_types(values)
-    return Settings.from_json(values)
-
-
 def _step_of(path: Path) -> int:
     """The step in a checkpoint's name."""
     return int(path.stem.removeprefix("step-"))
 
 
 def _fixed(settings: Settings) -> dict[str, Any]:
-    return {name: value for name, value in settings.to_json().items() if name not in _FREE}
+    """The settings that a checkpoint shares with its run."""
+    own = {name: value for name, value in settings.to_json().items() if name not in _FREE}
+    length = settings.schedule_length if settings.extensions else 0
+    return {**own, "schedule_steps": length}
 
 
 def _metrics_line(trainer: Trainer, metrics: StepMetrics) -> str:

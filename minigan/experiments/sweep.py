@@ -29,11 +29,13 @@ import numpy as np
 
 from minigan.datasets.cache import Preparation
 from minigan.errors import RunError, SettingsError, TrainingError
+from minigan.experiments.declarations import MNIST
 from minigan.experiments.evaluation import evaluate, evaluation_images
 from minigan.experiments.runs import Run, images_of
 from minigan.files import locked, write_json
-from minigan.infogan.experiments import MNIST, Settings, check_types
-from minigan.infogan.training import Networks, Trainer
+from minigan.infogan.networks import Networks
+from minigan.infogan.settings import Settings
+from minigan.infogan.step import Trainer
 
 # What the command line calls these settings.
 _SHORT = {
@@ -81,7 +83,7 @@ class Plan:
     def at(self, point: dict[str, Value], seed: int) -> Settings:
         """The settings of one run."""
         changes: dict[str, Any] = {**point, "seed": seed}
-        return dataclasses.replace(self.settings, **changes)
+        return self.settings.with_values(changes)
 
     def name(self, point: dict[str, Value], seed: int) -> str:
         """The folder of that run: "lambda=0.5-seed3". A text that is no word is named by its place in the grid."""
@@ -112,10 +114,9 @@ class Plan:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Plan:
         """What `to_json` gave; SettingsError, KeyError, TypeError or ValueError if it is something else."""
-        check_types(values["settings"])
         for name, own in values["grid"]:
             for value in own:
-                check_types({name: value})
+                MNIST.with_values({name: value})
         if not all(type(seed) is int for seed in values["seeds"]):
             raise SettingsError("seeds are whole numbers")
         return cls(
@@ -196,22 +197,19 @@ def parse_grid(texts: list[str]) -> tuple[tuple[str, tuple[Value, ...]], ...]:
             )
         if name in grid:
             raise SettingsError(f"--grid {typed} is given twice; put all its values in one")
-        values = tuple(_value(name, one.strip()) for one in listed.split(","))
-        for value in values:
-            check_types({name: value})
+        values = tuple(read_value(name, one.strip()) for one in listed.split(","))
         if len(set(values)) < len(values):
             raise SettingsError(f"--grid {text} has a value twice")
         grid[name] = values
     return tuple(grid.items())
 
 
-def _value(name: str, text: str) -> Value:
-    """The text as the setting's type reads it; as it is, for `check_types` to refuse, if it does not."""
-    kind = type(getattr(MNIST, name, ""))
-    with contextlib.suppress(ValueError):
-        if kind in (int, float):
-            return kind(text)
-    return text
+def read_value(name: str, text: str) -> Value:
+    """Return the text as the setting's type reads it; SettingsError if it does not."""
+    changed = MNIST.with_values({name: text}, read_text=True)
+    extension, dot, field = name.partition(".")
+    value: Value = getattr(changed.extension(extension), field) if dot else getattr(changed, name)
+    return value
 
 
 # -- the directory ------------------------------------------------------------------------------

@@ -1,149 +1,26 @@
-"""The three networks, built from one line of text each.
+"""The three networks: G, D and Q.
 
-A network is its layers in order, separated by ``|``, as the paper's tables list them::
-
-    conv 64 | conv 128 bn | fc 1024 bn          D's trunk, which Q shares
-    fc 1024 bn | fc 7x7x128 bn | up 64 bn | up 1 sigmoid         G
-
-``conv N`` and ``up N`` are 4×4 (up-)convolutions to N channels, of stride 2 unless ``s1`` follows (which keeps
-the size); ``fc N`` is fully connected, ``fc HxWxC`` one that ends in an image; ``bn`` is batch norm. The
-activation is the network's own (leaky ReLU in D and Q, ReLU in G) unless ``sigmoid``, ``tanh`` or ``linear`` is
-written. A layer in front of a batch norm has no bias: the norm's shift is the bias.
+Q shares D's trunk, all layers but the last. In the plain GAN's baseline (Fig. 1) Q has a trunk of its own.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from minigan.devices import Device
+from minigan.devices import Device, get_device
 from minigan.errors import SettingsError
-from minigan.nn import (
-    BatchNorm,
-    Conv2d,
-    ConvTranspose2d,
-    Flatten,
-    Linear,
-    Module,
-    Reshape,
-    Sequential,
-    Sigmoid,
-    Tanh,
-)
-from minigan.ops.convolution import Padding
-from minigan.random import Stream, normal
+from minigan.infogan.layers import Builder
+from minigan.infogan.settings import Settings
+from minigan.infogan.streams import Stream
+from minigan.nn import Flatten, Linear, Module, Sequential
+from minigan.random import normal
 from minigan.tensor import Tensor
 
-# The groups of every batch norm in D and Q. Warped real images and copied generated ones are groups where D's half of a step
-# reads them.
-REAL, GENERATED, WARPED, COPIED = "real", "generated", "warped", "copied"
-
-_LAYER = re.compile(
-    r"(?P<kind>conv|up|fc) (?P<shape>[1-9]\d*(?:x[1-9]\d*x[1-9]\d*)?)(?P<s1> s1)?(?P<bn> bn)?"
-    r"(?: (?P<activation>sigmoid|tanh|linear))?"
-)
-_SAME: Padding = ((1, 2), (1, 2))  # what a 4×4 kernel of stride 1 needs to keep the size
-
-
-def _fits(match: re.Match[str], shape: tuple[int, ...]) -> bool:
-    """A convolution takes an image and a number of channels; what is fully connected has no stride."""
-    if match["kind"] == "fc":
-        return match["s1"] is None
-    return len(shape) == 3 and "x" not in match["shape"]
-
-
-@dataclass(frozen=True)
-class Builder:
-    """What all layers of a network have in common."""
-
-    dtype: Any
-    device: Device
-    groups: tuple[str, ...]
-    negative_slope: float
-
-    def network(
-        self, text: str, input_shape: tuple[int, ...]
-    ) -> tuple[Sequential, tuple[int, ...]]:
-        """The network that `text` describes, and the shape of what it makes of one `input_shape`."""
-        modules: list[Module] = []
-        shape = input_shape
-        for layer in text.split("|"):
-            match = _LAYER.fullmatch(" ".join(layer.split()))
-            if match is None or not _fits(match, shape):
-                raise SettingsError(
-                    f"network '{text}': '{layer.strip()}' is not a layer that fits there; write layers like "
-                    "'conv 64', 'up 64 bn', 'fc 1024 bn', 'fc 7x7x128 bn' or 'up 1 sigmoid', separated by |"
-                )
-            added, shape = self._layer(match, shape)
-            modules += added
-        return Sequential(*modules), shape
-
-    def _layer(
-        self, match: re.Match[str], shape: tuple[int, ...]
-    ) -> tuple[list[Module], tuple[int, ...]]:
-        sizes = tuple(int(n) for n in match["shape"].split("x"))
-        normalized = match["bn"] is not None
-        activation = match["activation"]
-        slope = 1.0 if activation else self.negative_slope
-        own = 1.0 if normalized else slope  # the activation is the layer's, or the norm's behind it
-        if match["kind"] == "fc":
-            modules, shape = self._dense(sizes, shape, not normalized, own)
-        else:
-            modules, shape = self._convolution(match, sizes[0], shape, not normalized, own)
-        if normalized:
-            norm = BatchNorm(
-                sizes[-1] if match["kind"] != "fc" else int(np.prod(sizes)), self.groups,
-                negative_slope=slope, dtype=self.dtype, device=self.device,
-            )  # fmt: skip
-            modules.append(norm)
-        if activation in ("sigmoid", "tanh"):
-            modules.append(Sigmoid() if activation == "sigmoid" else Tanh())
-        if len(shape) == 3 and match["kind"] == "fc":
-            modules.append(Reshape(*shape))
-        return modules, shape
-
-    def _dense(
-        self, sizes: tuple[int, ...], shape: tuple[int, ...], bias: bool, slope: float
-    ) -> tuple[list[Module], tuple[int, ...]]:
-        flatten: list[Module] = [Flatten()] if len(shape) > 1 else []
-        linear = Linear(
-            int(np.prod(shape)), int(np.prod(sizes)), bias, slope,
-            dtype=self.dtype, device=self.device,
-        )  # fmt: skip
-        return [*flatten, linear], sizes
-
-    def _convolution(
-        self,
-        match: re.Match[str],
-        channels: int,
-        shape: tuple[int, ...],
-        bias: bool,
-        slope: float,
-    ) -> tuple[list[Module], tuple[int, ...]]:
-        height, width, before = shape
-        one = match["s1"] is not None
-        stride, padding = (1, _SAME) if one else (2, 1)
-        if match["kind"] == "conv":
-            if not one and (height % 2 or width % 2):
-                raise SettingsError(
-                    f"a convolution of stride 2 needs even sides, not {height}×{width}"
-                )
-            size = (height, width) if one else (height // 2, width // 2)
-            layer: Module = Conv2d(
-                before, channels, 4, stride, padding, bias, slope,
-                dtype=self.dtype, device=self.device,
-            )  # fmt: skip
-        else:
-            size = (height, width) if one else (height * 2, width * 2)
-            layer = ConvTranspose2d(
-                before, channels, 4, stride, padding, bias=bias, negative_slope=slope,
-                dtype=self.dtype, device=self.device,
-            )  # fmt: skip
-        return [layer], (*size, channels)
+REAL, GENERATED = "real", "generated"  # the groups of every batch norm in D and Q
 
 
 class Generator(Module):
@@ -206,3 +83,67 @@ def initialize(module: Module, seed: int, first_step: int) -> int:
             parameter.zero_()
         step += 1
     return step
+
+
+class Networks:
+    """G, D and Q of an experiment, with their starting weights."""
+
+    def __init__(self, settings: Settings) -> None:
+        device, layout = get_device(settings.device), settings.layout
+        dtype = np.dtype(settings.dtype)
+        self.generator = Generator(
+            settings.generator, settings.noise + layout.encoded_columns, dtype, device
+        )
+        if self.generator.image_shape != settings.image_shape:
+            raise SettingsError(
+                f"the generator makes images of {self.generator.image_shape}, and the data are "
+                f"{settings.image_shape}"
+            )
+        added = (extension.group for extension in settings.extensions if extension.group)
+        build = Builder(dtype, device, (REAL, GENERATED, *added), settings.negative_slope)
+        self.discriminator = Discriminator(settings.trunk, settings.image_shape, build)
+        trunk = None
+        if settings.objective == "gan":
+            trunk, _ = build.network(settings.trunk, settings.image_shape)
+        self.recognition = Recognition(self.discriminator, layout.parameter_columns, build, trunk)
+        step = 0
+        for _, module in self.named():
+            step = initialize(module, settings.seed, step)
+
+    def named(self) -> list[tuple[str, Generator | Discriminator | Recognition]]:
+        return [
+            ("generator", self.generator),
+            ("discriminator", self.discriminator),
+            ("recognition", self.recognition),
+        ]
+
+    def named_tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """Every parameter and running statistic, as "generator.layers.0.weight"."""
+        for network, module in self.named():
+            for name, value in module.named_tensors():
+                yield f"{network}.{name}", value
+
+    def read(self, images: Tensor, group: str) -> Tensor:
+        """Q's parameters for images of a group, in inference: Q reads real ones with the real statistics."""
+        groups = (group,)
+        own_trunk = self.recognition.trunk is not None
+        inputs = images if own_trunk else self.discriminator.trunk(images, groups)
+        return self.recognition(inputs, groups)
+
+    def train(self, mode: bool = True) -> None:
+        """Training mode for all three, or inference."""
+        for _, module in self.named():
+            module.train(mode)
+
+
+@contextmanager
+def inference(networks: Networks) -> Iterator[None]:
+    """All norms use their running statistics within; afterwards each is in the mode that it was in."""
+    modules = [module for _, network in networks.named() for _, module in network.named_modules()]
+    modes = [module.training for module in modules]
+    networks.train(False)
+    try:
+        yield
+    finally:
+        for module, mode in zip(modules, modes, strict=True):
+            module.training = mode

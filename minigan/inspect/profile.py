@@ -14,7 +14,7 @@ from minigan.devices import get_device
 from minigan.devices.emulated import Emulated
 from minigan.devices.emulated.profiling import LaunchProfile
 from minigan.errors import SettingsError
-from minigan.infogan.experiments import Settings
+from minigan.infogan.settings import Settings
 from minigan.inspect.calls import Call, training_calls
 
 SECTOR_BYTES = 32

@@ -26,8 +26,13 @@ from minigan.devices.precision import using_float32_precision
 from minigan.devices.sources import kernel_sources
 from minigan.errors import DeviceError, MiniganError
 from minigan.files import write_json
-from minigan.infogan.experiments import Settings
-from minigan.infogan.training import Trainer
+from minigan.infogan.extensions import (
+    CodeAugmentationSettings,
+    ConsistencySettings,
+    WeightAveragingSettings,
+)
+from minigan.infogan.settings import Settings
+from minigan.infogan.step import Trainer
 from minigan.inspect.calls import Call, training_calls
 
 # One step of it makes nearly every call that a device knows, with kernels for wide and narrow products, in vectors and not.
@@ -40,12 +45,13 @@ _TINY = Settings(
     noise=4,
     codes="Cat(3) + 2*Uniform",
     batch_size=4,
-    lambda_consistency=0.7,
-    consistency_start=1,
-    consistency_two_way_until=6,
-    strips=2,
-    views="c2 shear 0.5 adds 0.6 | c3 rotation 90 shift 1",
-    average_decay=0.5,
+    extensions=(
+        ConsistencySettings(weight=0.7, start=0, entropy_weight=1.0),
+        CodeAugmentationSettings(
+            codes="c2 shear 0.5 shear_offset 0.6 | c3 rotation 90 shift 1", start=0
+        ),
+        WeightAveragingSettings(window=2 / 5000),
+    ),
 )
 _STEPS = 4  # of training: two launch by launch, then two of one captured graph
 _ROUNDINGS = 1000  # by so many of its dtype's roundings may a kernel's result differ, relative to the largest

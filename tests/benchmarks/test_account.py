@@ -13,7 +13,7 @@ from benchmarks.cost import Cost
 from benchmarks.step import GFLOP_AN_IMAGE
 from minigan.devices.kernels import AdamSettings, ConvolutionGeometry
 from minigan.devices.sources import kernel_names, kernel_sources
-from minigan.infogan.experiments import MNIST
+from minigan.experiments.declarations import MNIST
 
 DEVICE: Any = mg.get_device("emulated")
 

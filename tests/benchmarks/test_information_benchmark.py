@@ -7,8 +7,8 @@ import numpy as np
 
 from benchmarks import information, report
 from benchmarks.information import INFOGAN, PLAIN_GAN, PlainTrainer, Plan
-from minigan.infogan.experiments import MNIST
-from minigan.infogan.training import Trainer
+from minigan.experiments.declarations import MNIST
+from minigan.infogan.step import Trainer
 
 SMALL = dataclasses.replace(
     MNIST,

@@ -9,11 +9,11 @@ import pytest
 
 from benchmarks import mnist, report
 from minigan.errors import RunError
+from minigan.experiments.declarations import MNIST_EXTENDED
 from minigan.experiments.sweep import Plan, Sweep
-from minigan.infogan.experiments import MNIST_STABLE
 
 STEPS = 20
-SETTINGS = dataclasses.replace(MNIST_STABLE, iterations=STEPS)
+SETTINGS = dataclasses.replace(MNIST_EXTENDED, iterations=STEPS)
 
 
 def swept(directory: Path, runs: dict[int, tuple[float, float, float | None]], planned: int = 0) -> Sweep:  # fmt: skip
@@ -82,7 +82,7 @@ def test_how_well_the_error_is_foretold(tmp_path: Path) -> None:
 def pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Empty pages with the markers, and a place for results."""
     for name, path, section in (
-        ("EXPERIMENTS", tmp_path / "experiments.md", "mnist-stable"),
+        ("EXPERIMENTS", tmp_path / "experiments.md", "mnist-extended"),
         ("README", tmp_path / "README.md", "mnist"),
     ):
         path.write_text(f"<!-- benchmarks {section} -->\n<!-- /benchmarks {section} -->\n")
@@ -97,7 +97,7 @@ def test_a_finished_sweep_goes_into_the_results_the_pages_and_the_picture(
 ) -> None:
     swept(tmp_path / "sweep", RUNS)
     mnist.write(tmp_path / "sweep", note="On a quiet machine.")
-    kept = json.loads((pages / "results" / "mnist-stable.json").read_text())
+    kept = json.loads((pages / "results" / "mnist-extended.json").read_text())
     assert [run["test_error"] for run in kept["runs"]] == [0.04, 0.015, 0.01, 0.0625]
     table = (pages / "experiments.md").read_text()
     assert (
@@ -105,7 +105,7 @@ def test_a_finished_sweep_goes_into_the_results_the_pages_and_the_picture(
     )
     assert "Test error: median 2.8 %, best 1.0 %, worst 6.2 %." in table
     assert "agreement -0.80, L_I -0.40" in table and "On a quiet machine." in table
-    row = "| `train mnist --preset stable` | 4 | 2.8 % | 1.0 % | 6.2 % | 1.5 % | 2.292 |"
+    row = "| `train mnist --preset extended` | 4 | 2.8 % | 1.0 % | 6.2 % | 1.5 % | 2.292 |"
     assert row in (pages / "README.md").read_text()
     assert (pages / "images" / "mnist.png").read_bytes() == b"grid of seed 1"
 
@@ -120,7 +120,7 @@ def test_what_has_not_ended_or_was_not_tested_is_said(tmp_path: Path, pages: Pat
 
 
 def test_a_sweep_of_something_else_is_refused(tmp_path: Path, pages: Path) -> None:
-    grid = (("lambda_consistency", (1.0, 3.0)),)
+    grid = (("consistency.weight", (1.0, 3.0)),)
     Sweep.create(tmp_path / "grid", Plan(SETTINGS, (0,), grid))
     named = dataclasses.replace(SETTINGS, experiment="mine")
     Sweep.create(tmp_path / "mine", Plan(named, (0,)))

@@ -9,8 +9,8 @@ import pytest
 
 from benchmarks import scenes
 from minigan.errors import RunError
+from minigan.experiments.declarations import EXPERIMENTS
 from minigan.experiments.sweep import Plan, Sweep
-from minigan.infogan.experiments import EXPERIMENTS
 
 STEPS = 20
 SETTINGS = dataclasses.replace(EXPERIMENTS["faces"], data="scenes", codes="2*Uniform", iterations=STEPS)  # fmt: skip

@@ -28,7 +28,7 @@ from minigan.devices.cuda import CUDA
 from minigan.devices.kernels import KERNELS
 from minigan.experiments.checkpoints import load_checkpoint
 from minigan.experiments.runs import Run
-from minigan.infogan.training import Trainer
+from minigan.infogan.step import Trainer
 
 TINY = (
     "--trunk", "conv 4 | conv 8 bn | fc 16 bn",
@@ -115,7 +115,6 @@ def test_every_option_reaches_experiment_json(tmp_path: Path) -> None:
         "float32_precision": "tf32",
         "objective": "gan", "codes": "Cat(4) + Uniform", "noise": 5, "trunk": "fc 4",
         "generator": "fc 28x28x1 sigmoid", "lambda_categorical": 0.5, "lambda_continuous": 0.25,
-        "lambda_consistency": 0.75, "views": "c2 shear 0.5",
         "checkpoint_every": 9, "sample_every": 8,
     }  # fmt: skip
     rates = {"learning_rate_discriminator": 1e-3, "learning_rate_generator": 1e-2}
@@ -127,6 +126,33 @@ def test_every_option_reaches_experiment_json(tmp_path: Path) -> None:
     assert cli._run(["train", "mnist", *arguments]) == 0
     written = json.loads((tmp_path / "run/experiment.json").read_text())["settings"]
     assert {name: written[name] for name in options | rates} == options | rates
+
+
+def test_any_setting_is_set_by_name(tmp_path: Path) -> None:
+    arguments = ["--set", "noise=5", "--set", "consistency.weight=0.75", "--set", "image-low=0"]
+    tiny = ["--trunk", "fc 4", "--generator", "fc 28x28x1 sigmoid", "--iterations", "1"]
+    out = ["--out", str(tmp_path / "run"), "--no-evaluate", "--batch-size", "3"]
+    assert cli._run(["train", "mnist", *tiny, *arguments, *out]) == 0
+    written = json.loads((tmp_path / "run/experiment.json").read_text())["settings"]
+    assert written["noise"] == 5
+    assert written["extensions"]["consistency"]["weight"] == 0.75
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("noise", "--set is NAME=VALUE, like --set noise=62; not 'noise'"),
+        ("noize=3", "there is no setting noize; did you mean noise?"),
+        ("noise=many", "noise is 'many', and not of type int"),
+    ],
+)
+def test_a_setting_that_is_not_understood(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, message: str
+) -> None:
+    out = tmp_path / "run"
+    assert cli._run(["train", "mnist", "--set", text, "--out", str(out)]) == 2
+    assert message in capsys.readouterr().err
+    assert not out.exists()
 
 
 def test_without_out_a_run_has_a_place_of_its_own(
@@ -193,7 +219,7 @@ def test_capture_reaches_the_trainer(
             super().__init__(*arguments, **settings)
             seen.append(self.capture)
 
-    monkeypatch.setattr("minigan.infogan.training.Trainer", Spy)
+    monkeypatch.setattr("minigan.infogan.step.Trainer", Spy)
     new = ["train", "mnist", "--out", str(tmp_path / "new"), *TINY, "--iterations", "1"]
     for command in (new, ["resume", str(run), "--no-evaluate"]):
         assert cli._run([*command, *options]) == 0
@@ -283,7 +309,7 @@ def test_help_loads_nothing_heavy() -> None:
     assert codes == "[0, 0, 0, 0]"
     heavy = {
         "numba", "llvmlite", "scipy", "safetensors", "PIL", "matplotlib", "threadpoolctl",
-        "rich.progress", "rich.live", "minigan.devices.cpu", "minigan.infogan.training",
+        "rich.progress", "rich.live", "minigan.devices.cpu", "minigan.infogan.step",
     }  # fmt: skip
     assert not heavy & set(modules)
     for command in (

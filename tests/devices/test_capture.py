@@ -14,9 +14,15 @@ from minigan.devices.emulated import Emulated
 from minigan.devices.emulated.arrays import kernels_only
 from minigan.errors import DeviceError
 from minigan.experiments.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
+from minigan.experiments.declarations import MNIST
 from minigan.experiments.figures import traversal
-from minigan.infogan.experiments import MNIST, Settings
-from minigan.infogan.training import StepMetrics, Trainer
+from minigan.infogan.extensions import (
+    CodeAugmentationSettings,
+    ConsistencySettings,
+    WeightAveragingSettings,
+)
+from minigan.infogan.settings import Settings
+from minigan.infogan.step import StepMetrics, Trainer
 from minigan.optim import SGD, Adam
 
 SMALL = dataclasses.replace(
@@ -28,22 +34,40 @@ SMALL = dataclasses.replace(
     codes="Cat(3) + 2*Uniform",
     batch_size=3,
     device="emulated",
+    schedule_steps=100,
 )
 GAN = dataclasses.replace(SMALL, objective="gan")
 TANH = dataclasses.replace(
     SMALL, generator="fc 9 bn | fc 2x3x5 bn | up 3 s1 tanh | up 3 bn | up 1 tanh", image_low=-1.0, dtype="float64"
 )  # fmt: skip
-CONSISTENT = dataclasses.replace(
-    SMALL, lambda_consistency=0.7, consistency_start=4, strips=2, consistency_two_way_until=6
+CONSISTENCY = ConsistencySettings(weight=0.7, start=0.04, symmetric_until=0.06, entropy_weight=1.0)
+CODES = CodeAugmentationSettings(
+    codes="c2 shear 0.5 shear_offset 0.6 | c3 rotation 90 shift 1", start=0.0
 )
-AVERAGED = dataclasses.replace(SMALL, average_decay=0.5)
+
+
+def averaged(settings: Settings, steps: int) -> Settings:
+    """The settings, with moving averages over so many steps."""
+    averaging = WeightAveragingSettings(window=steps / 100)
+    return dataclasses.replace(settings, extensions=(averaging,))
+
+
+def consistent(start: int, symmetric_until: int = 6) -> Settings:
+    """The settings, with a consistency term from a step on."""
+    changed = dataclasses.replace(
+        CONSISTENCY, start=start / 100, symmetric_until=symmetric_until / 100
+    )
+    return dataclasses.replace(SMALL, extensions=(changed,))
+
+
+AVERAGED = averaged(SMALL, 2)
 VARIANTS = {
     "infogan": SMALL,
     "gan": GAN,
     "tanh": TANH,
-    "consistent": dataclasses.replace(CONSISTENT, consistency_start=1),
+    "consistent": consistent(1),
     "averaged": AVERAGED,
-    "views": dataclasses.replace(SMALL, views="c2 shear 0.5 adds 0.6 | c3 rotation 90 shift 1"),
+    "code augmentation": dataclasses.replace(SMALL, extensions=(CODES,)),
 }
 
 
@@ -290,7 +314,7 @@ def test_a_step_that_becomes_consistent_is_captured_anew(
     start: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After plain steps of the new kind: what it needs on the device cannot be brought there in a capture."""
-    settings = dataclasses.replace(CONSISTENT, consistency_start=start, consistency_two_way_until=0)
+    settings = consistent(start, symmetric_until=0)
     captured, plain = make(settings), make(settings, capture=False)
     functions = captures(captured, monkeypatch)
     assert steps(captured, 9) == steps(plain, 9)
@@ -299,7 +323,7 @@ def test_a_step_that_becomes_consistent_is_captured_anew(
 
 
 def test_a_step_that_begins_to_average_is_captured_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = dataclasses.replace(SMALL, average_decay=0.75)
+    settings = averaged(SMALL, 4)
     captured, plain = make(settings), make(settings, capture=False)
     functions = captures(captured, monkeypatch)
     assert steps(captured, 8) == steps(plain, 8)

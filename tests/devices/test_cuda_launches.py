@@ -18,8 +18,8 @@ from fake_cupy import Machine
 import minigan as mg
 from minigan.devices.cuda import CUDA
 from minigan.errors import DeviceError, KernelError
-from minigan.infogan.experiments import MNIST
-from minigan.infogan.training import Trainer
+from minigan.experiments.declarations import MNIST
+from minigan.infogan.step import Trainer
 
 DIALECT = Path(__file__).parent / "kernels"
 

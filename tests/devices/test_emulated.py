@@ -23,8 +23,8 @@ from minigan.devices.kernels import (
 )
 from minigan.devices.sources import kernel_names, kernel_sources
 from minigan.errors import KernelError
-from minigan.infogan.experiments import MNIST
-from minigan.infogan.training import Trainer
+from minigan.experiments.declarations import MNIST
+from minigan.infogan.step import Trainer
 from minigan.ops.likelihood import code_table
 
 DIALECT = Path(__file__).parent / "kernels" / "dialect.cu"

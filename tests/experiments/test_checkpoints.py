@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 
 from minigan.errors import RunError
 from minigan.experiments.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
-from minigan.infogan.experiments import MNIST
+from minigan.experiments.declarations import MNIST
 
 ANY_TENSORS = st.dictionaries(
     st.text(st.characters(codec="utf-8"), min_size=1).filter(lambda name: name != "__metadata__"),

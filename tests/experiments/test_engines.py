@@ -30,6 +30,7 @@ from tiny_sweep import (
 
 from minigan.datasets.cache import Preparation
 from minigan.errors import DeviceError, RunError, SettingsError
+from minigan.experiments.declarations import MNIST
 from minigan.experiments.engines import (
     Ending,
     Engine,
@@ -39,8 +40,7 @@ from minigan.experiments.engines import (
     make_engine,
 )
 from minigan.experiments.sweep import Plan, Sweep, bring_to_end, reached, rows
-from minigan.infogan.experiments import MNIST
-from minigan.infogan.training import Trainer
+from minigan.infogan.step import Trainer
 
 SEEDS = (0, 1)
 

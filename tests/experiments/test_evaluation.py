@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 import minigan as mg
 from minigan.datasets import FactoredImages, LabeledImages
 from minigan.errors import SettingsError, TrainingError
+from minigan.experiments.declarations import MNIST
 from minigan.experiments.evaluation import (
     Evaluation,
     agreement,
@@ -27,17 +28,18 @@ from minigan.experiments.evaluation import (
     representation,
 )
 from minigan.infogan.codes import CodeLayout
-from minigan.infogan.experiments import MNIST, Settings
-from minigan.infogan.networks import GENERATED, REAL
+from minigan.infogan.extensions.augmentation import SLIGHT, random_affine
+from minigan.infogan.latents import draw_latents
+from minigan.infogan.networks import GENERATED, REAL, Networks, inference
 from minigan.infogan.objective import log_likelihood
-from minigan.infogan.training import Networks, draw_latents, inference, warp
+from minigan.infogan.settings import Settings
+from minigan.infogan.streams import Stream
 from minigan.metrics.clustering_error import (
     contingency,
     majority_vote,
     matching_error,
     one_to_one_matching,
 )
-from minigan.random import Stream
 from minigan.tensor import Tensor
 
 TINY = dataclasses.replace(
@@ -328,7 +330,9 @@ def test_agreement_is_the_share_of_images_read_as_their_warped_copies() -> None:
     with mg.no_grad(), inference(networks):
         for i, start in enumerate((0, 20)):
             pixels = TRAIN.images[start : start + 20].astype(np.float64) / 255
-            copies = warp(settings, mg.tensor(pixels), Stream.EVALUATION_WARPS, i)
+            copies = random_affine(
+                mg.tensor(pixels), SLIGHT, (settings.seed, Stream.EVALUATION_AUGMENTATION, i)
+            )
             read, again = (
                 networks.read(images, REAL).numpy()[:, 1:].argmax(axis=1)
                 for images in (mg.tensor(pixels), copies)

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image, ImageSequence
 
 from minigan.errors import RunError
+from minigan.experiments.declarations import MNIST
 from minigan.experiments.figures import (
     assemble,
     interpolation,
@@ -18,8 +19,8 @@ from minigan.experiments.figures import (
     save_grid,
     traversal,
 )
-from minigan.infogan.experiments import MNIST, Settings
-from minigan.infogan.training import Networks
+from minigan.infogan.networks import Networks
+from minigan.infogan.settings import Settings
 from minigan.nn import Module
 from minigan.tensor import Tensor
 

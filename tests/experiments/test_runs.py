@@ -21,10 +21,12 @@ from PIL import Image
 from minigan.errors import RunError, SettingsError, TrainingError
 from minigan.experiments import runs
 from minigan.experiments.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
+from minigan.experiments.declarations import MNIST
 from minigan.experiments.runs import Interrupted, Run
 from minigan.files import leftovers
-from minigan.infogan.experiments import MNIST, Settings
-from minigan.infogan.training import StepMetrics, Trainer
+from minigan.infogan.extensions import WeightAveragingSettings
+from minigan.infogan.settings import Settings
+from minigan.infogan.step import StepMetrics, Trainer
 
 TINY = replace(
     MNIST, image_shape=(8, 8, 1), trunk="conv 4 | fc 8 bn", generator="fc 4x4x4 bn | up 1 sigmoid",
@@ -181,11 +183,14 @@ def test_the_networks_are_those_of_the_newest_checkpoint(tmp_path: Path) -> None
 
 
 def test_the_networks_of_an_averaged_run_are_its_averages(tmp_path: Path) -> None:
-    run = Run.create(tmp_path / "run", replace(TINY, average_decay=0.5))
+    run = Run.create(
+        tmp_path / "run",
+        replace(TINY, schedule_steps=100, extensions=(WeightAveragingSettings(2 / 100),)),
+    )
     trainer = train(run)
     networks, _ = run.networks()
-    assert trainer.averages is not None
-    averages, weights = (dict(n.named_tensors()) for n in (trainer.averages, trainer.networks))
+    assert trainer.result is not trainer.networks
+    averages, weights = (dict(n.named_tensors()) for n in (trainer.result, trainer.networks))
     for name, value in networks.named_tensors():
         np.testing.assert_array_equal(value.numpy(), averages[name].numpy())
     assert any(not np.array_equal(weights[n].numpy(), averages[n].numpy()) for n in weights)
@@ -331,9 +336,10 @@ SCRIPT = """
 import os, sys
 from pathlib import Path
 import numpy as np
-from minigan.infogan.experiments import Settings
+from minigan.infogan.extensions import WeightAveragingSettings
+from minigan.infogan.settings import Settings
 from minigan.experiments.runs import Run
-from minigan.infogan.training import Trainer
+from minigan.infogan.step import Trainer
 import json
 
 directory, images, declared, victim, moment = sys.argv[1:]

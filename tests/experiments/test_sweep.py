@@ -13,6 +13,7 @@ from tiny_sweep import declare, idx, times, tiny, tiny_plan, tree
 
 from minigan.datasets.cache import Preparation
 from minigan.errors import RunError, SettingsError
+from minigan.experiments.declarations import MNIST
 from minigan.experiments.runs import Run, images_of
 from minigan.experiments.sweep import (
     Measures,
@@ -29,7 +30,6 @@ from minigan.experiments.sweep import (
     sweeps_in,
     to_csv,
 )
-from minigan.infogan.experiments import MNIST
 
 HOW = Preparation()
 

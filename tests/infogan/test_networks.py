@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 import minigan as mg
 from minigan.errors import SettingsError
-from minigan.infogan.experiments import MNIST
-from minigan.infogan.networks import GENERATED, REAL, Builder
-from minigan.infogan.training import Networks
+from minigan.experiments.declarations import MNIST
+from minigan.infogan.layers import Builder
+from minigan.infogan.networks import GENERATED, REAL, Networks
 from minigan.nn import BatchNorm, Conv2d, ConvTranspose2d, LeakyReLU, Linear, Module, Sequential
 
 TINY = dataclasses.replace(

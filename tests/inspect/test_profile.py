@@ -11,7 +11,7 @@ from rich.console import Console
 import minigan as mg
 from minigan.devices.kernels import KERNELS
 from minigan.errors import SettingsError
-from minigan.infogan.experiments import MNIST
+from minigan.experiments.declarations import MNIST
 from minigan.inspect.annotate import page, terminal
 from minigan.inspect.calls import Call, training_calls
 from minigan.inspect.profile import KernelProfile, calls_of, profile_call

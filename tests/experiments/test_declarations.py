@@ -13,20 +13,21 @@ from scipy.io import savemat
 from minigan import cli
 from minigan.datasets.cache import Preparation
 from minigan.errors import SettingsError
-from minigan.experiments.runs import images_of
-from minigan.infogan.experiments import (
+from minigan.experiments.declarations import (
     CELEBA,
     CHAIRS,
     EXPERIMENTS,
     FACES,
     MNIST,
-    MNIST_STABLE,
+    MNIST_EXTENDED,
     PRESETS,
     SVHN,
-    Settings,
     get_experiment,
 )
-from minigan.infogan.training import Networks, Trainer
+from minigan.experiments.runs import images_of
+from minigan.infogan.networks import Networks
+from minigan.infogan.settings import Settings
+from minigan.infogan.step import Trainer
 
 RNG = np.random.default_rng(0)
 
@@ -133,24 +134,34 @@ def test_steps_at_the_papers_shapes_on_files_in_the_official_format(
     assert len(first.information) == len(settings.layout)
 
 
-@pytest.mark.parametrize("preset", ["stable", "strokes", "quick"])
-def test_presets_keep_the_papers_codes_and_rates(preset: str) -> None:
-    settings = get_experiment("mnist", preset)
-    assert settings == get_experiment(f"mnist-{preset}") == PRESETS[f"mnist-{preset}"]
-    changed = {k for k, v in settings.to_json().items() if v != MNIST.to_json()[k]}
-    allowed = {
-        "experiment",
-        "trunk",
-        "generator",
-        "iterations",
-        "lambda_consistency",
-        "average_decay",
-        "views",
-        "views_start",
-    }
-    added = {name for name in changed if name.startswith(("consistency_", "warp_", "strip"))}
-    assert changed - added <= allowed
-    assert settings.lambda_consistency > MNIST.lambda_consistency == 0
+def test_the_preset_of_mnist_keeps_the_papers_codes_and_rates() -> None:
+    settings, mnist = get_experiment("mnist", "extended"), MNIST.to_json()
+    assert settings == get_experiment("mnist-extended") == PRESETS["mnist-extended"]
+    changed = {name for name, value in settings.to_json().items() if value != mnist[name]}
+    assert changed == {"experiment", "trunk", "generator", "iterations", "extensions"}
+    assert MNIST.extensions == ()
+
+
+@pytest.mark.parametrize(
+    ("iterations", "steps"), [(4000, (750, 1500, 2250)), (2500, (469, 938, 1406))]
+)
+def test_the_schedule_of_extended_is_in_fractions(
+    iterations: int, steps: tuple[int, int, int]
+) -> None:
+    settings = dataclasses.replace(MNIST_EXTENDED, iterations=iterations, batch_size=2)
+    trainer = Trainer(settings, np.zeros((2, 28, 28, 1), np.uint8))
+    consistency, codes, averaging = trainer.extensions
+    start, weighted, sharp = steps
+    for extension, first in ((consistency, start), (codes, sharp)):
+        assert not extension.is_active(first - 1)
+        assert extension.is_active(first)
+    assert (consistency.entropy_weight(weighted - 1), consistency.entropy_weight(weighted)) == (
+        1,
+        1.2,
+    )
+    assert consistency.is_symmetric(sharp - 1)
+    assert not consistency.is_symmetric(sharp)
+    assert averaging.decay(iterations) == pytest.approx(1 - 8 / iterations)
 
 
 def test_the_preset_of_faces_keeps_the_papers_codes_and_rates() -> None:
@@ -158,14 +169,15 @@ def test_the_preset_of_faces_keeps_the_papers_codes_and_rates() -> None:
     assert settings == PRESETS["faces-quick"]
     changed = {name for name, value in settings.to_json().items() if value != faces[name]}
     assert changed == {
-        "experiment", "trunk", "generator", "iterations", "lambda_continuous", "average_decay",
+        "experiment", "trunk", "generator", "iterations", "lambda_continuous", "extensions",
     }  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("name", "preset", "message"),
     [
-        ("mnist", "moose", "mnist has no preset 'moose'; it has stable, strokes, quick"),
+        ("mnist", "moose", "mnist has no preset 'moose'; it has extended"),
+        ("mnist", "strokes", "the preset 'strokes' of mnist is now 'extended'"),
         ("svhn", "quick", "svhn has no preset 'quick'; it has none"),
         ("my.toml", "quick", "my.toml has no preset 'quick'; it has none"),
     ],
@@ -192,18 +204,6 @@ def test_a_declaration_of_ones_own(tmp_path: Path) -> None:
     assert Settings.from_json(json.loads(json.dumps(found.to_json()))) == found
 
 
-def test_a_run_that_is_older_than_a_setting_is_read() -> None:
-    values = json.loads(json.dumps(MNIST_STABLE.to_json()))
-    del values["views"], values["views_start"]
-    assert Settings.from_json(values) == MNIST_STABLE
-    for wrong, message in (
-        ({k: v for k, v in values.items() if k != "codes"}, r"missing \['codes'\], unknown none"),
-        ({**values, "color": 1}, r"missing none, unknown \['color'\]"),
-    ):
-        with pytest.raises(SettingsError, match=message):
-            Settings.from_json(wrong)
-
-
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -216,7 +216,7 @@ def test_a_run_that_is_older_than_a_setting_is_read() -> None:
         ('base = "mnist"\ntrnk = "fc 3"', "there is no setting trnk; did you mean trunk?"),
         ('base = "mnist"\nseed = "0"', "seed is '0', and not of type int"),
         ('base = "mnist"\nnoise = true', "noise is True"),
-        ('base = "mnist"\n[codes]\na = 1', "codes is {'a': 1}"),
+        ('base = "mnist"\n[codes]\na = 1', "there is no setting codes.a"),
         ('base = "mnist"\nbatch_size = 1', "batch_size must be at least 2, not 1"),
         ('base = "mnist"\ndataset = "moose"', "dataset 'moose' is unknown; it is one of mnist"),
         ('base = "mnist"\nimage_shape = [0, 1]', "image_shape is height, width and channels"),

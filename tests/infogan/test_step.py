@@ -5,7 +5,7 @@ import dataclasses
 import inspect
 import math
 from collections.abc import Callable
-from importlib import resources
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -15,15 +15,26 @@ import pytest
 import scipy.special
 import scipy.stats
 
+import minigan
 import minigan as mg
 from minigan.devices.kernels import AffineRanges
 from minigan.errors import SettingsError, TrainingError
-from minigan.infogan.experiments import MNIST, Settings
-from minigan.infogan.networks import COPIED, GENERATED, REAL, WARPED, Generator
+from minigan.experiments.declarations import MNIST
+from minigan.infogan.extensions import (
+    CodeAugmentationSettings,
+    ConsistencySettings,
+    WeightAveragingSettings,
+)
+from minigan.infogan.extensions.augmentation import random_affine
+from minigan.infogan.extensions.code_augmentation import AUGMENTED_CODES
+from minigan.infogan.extensions.consistency import AUGMENTED
+from minigan.infogan.networks import GENERATED, REAL, Generator
 from minigan.infogan.objective import log_likelihood
-from minigan.infogan.training import AVERAGED, StepMetrics, Trainer, second_view, warp
+from minigan.infogan.settings import Settings
+from minigan.infogan.step import AVERAGED, StepMetrics, Trainer
+from minigan.infogan.streams import Stream
 from minigan.optim import Adam
-from minigan.random import Stream, uniform
+from minigan.random import uniform
 from minigan.tensor import Tensor
 
 # Odd in all that may be odd, and every setting another than the default.
@@ -40,25 +51,33 @@ ODD = dataclasses.replace(
     learning_rate_generator=7e-3,
     lambda_categorical=0.7,
     lambda_continuous=2.5,
-    average_decay=0.75,
     batch_size=5,
     dtype="float64",
+    schedule_steps=100,
+    extensions=(WeightAveragingSettings(window=4 / 100),),
 )
 GAN = dataclasses.replace(ODD, objective="gan")
-CONSISTENT = dataclasses.replace(
-    ODD,
-    lambda_consistency=1.3,
-    consistency_start=3,
-    consistency_balance=1.2,
-    consistency_two_way_until=4,
-    consistency_balance_start=4,
-    warp_rotation=20.0,
-    warp_shift=1.5,
-    strips=1,
-    strip_thickness=2.0,
-    strip_length=3.0,
+AVERAGING = ODD.extensions
+CONSISTENCY = ConsistencySettings(
+    weight=1.3,
+    start=3 / 100,
+    symmetric_until=4 / 100,
+    entropy_weight=1.2,
+    entropy_weight_start=4 / 100,
+    rotation=20.0,
+    scale=0.1,
+    shear=0.2,
+    shift=1.5,
+    rectangles=1,
+    rectangle_thickness=2.0,
+    rectangle_length=3.0,
 )
-VIEWED = dataclasses.replace(ODD, views="c3 rotation 40 shift 1 | c2 shear 0.5 adds 0.75")
+FROM_START = dataclasses.replace(CONSISTENCY, start=0.0)
+CODES = CodeAugmentationSettings(
+    codes="c3 rotation 40 shift 1 | c2 shear 0.5 shear_offset 0.75", start=0.0
+)
+CONSISTENT = dataclasses.replace(ODD, extensions=(CONSISTENCY, *AVERAGING))
+AUGMENTED_CODE = dataclasses.replace(ODD, extensions=(CODES, *AVERAGING))
 # The paper's MNIST networks, with fewer channels.
 TINY = dataclasses.replace(
     MNIST,
@@ -107,21 +126,27 @@ Half = Callable[[Trainer], Tensor]
 
 def captured(trainer: Trainer, half: Callable[..., Any], *arguments: Any) -> tuple[Tensor, Any]:
     """What a half hands to its optimizer to be minimized, and what it returns."""
-    with mock.patch.object(trainer, "_update") as update:
-        result = half(*arguments)
-    update.assert_called_once()
-    return update.call_args.args[1], result
+    with mock.patch("minigan.infogan.step.minimize") as minimize:
+        result = half(*arguments, trainer.step_count + 1)
+    minimize.assert_called_once()
+    return minimize.call_args.args[1], result
 
 
 def discriminator_objective(trainer: Trainer) -> Tensor:
     latents, codes = trainer.latents(1)
     real, fake = trainer.real_images(1), trainer.generator(latents).detach()
-    return captured(trainer, trainer._discriminator_half, real, fake, codes)[0]
+    return captured(trainer, trainer.update_discriminator, real, fake, codes)[0]
+
+
+def augmented(trainer: Trainer, images: Tensor) -> Tensor:
+    """The copies of images that the consistency term of the step on the device's counter has."""
+    consistency = trainer.extensions[0]
+    return consistency.add(images, images, images, trainer.step_count + 1).images
 
 
 def generator_objective(trainer: Trainer) -> Tensor:
     latents, codes = trainer.latents(1)
-    return captured(trainer, trainer._generator_half, trainer.generator(latents), codes)[0]
+    return captured(trainer, trainer.update_generator, trainer.generator(latents), codes)[0]
 
 
 def discriminator_parameters(trainer: Trainer) -> list[Tensor]:
@@ -164,10 +189,10 @@ def directional_difference(
     [
         ODD,
         TINY,
-        dataclasses.replace(CONSISTENT, consistency_start=1),
-        dataclasses.replace(CONSISTENT, consistency_start=1, views=VIEWED.views),
+        dataclasses.replace(ODD, extensions=(FROM_START, *AVERAGING)),
+        dataclasses.replace(ODD, extensions=(FROM_START, CODES, *AVERAGING)),
     ],
-    ids=["odd", "mnist", "consistent", "views"],
+    ids=["odd", "mnist", "consistency", "all extensions"],
 )
 @pytest.mark.parametrize(
     ("half", "parameters_of_half"),
@@ -201,10 +226,10 @@ def test_directional_derivatives(
         assert found == pytest.approx(expected, rel=1e-6, abs=1e-8), movers
 
 
-def test_a_consistent_step_adds_the_information_of_warped_copies() -> None:
-    """From `consistency_start` on: −w·Σ L_I between the views, over the categorical codes, of batch norms that know three groups.
+def test_consistency_adds_the_information_of_augmented_copies() -> None:
+    """From `start` on: −w·Σ L_I between images and copies, over the categorical codes, of batch norms that know three groups.
 
-    Both ways, a half each, until `consistency_two_way_until`; then from the image to the copy. With the balance from `consistency_balance_start` on.
+    Both ways, a half each, until `symmetric_until`; then from the image to the copy. With the entropy weight from its start on.
     """
     trainer, plain = lively(CONSISTENT), lively(ODD)
     trainer.step_count = 1
@@ -217,15 +242,18 @@ def test_a_consistent_step_adds_the_information_of_warped_copies() -> None:
     latents, _ = trainer.latents(1)
     with mg.no_grad():
         real = trainer.real_images(1)
-        warped = second_view(CONSISTENT, real, 0)  # of the step that the counter on the device says
-        images = mg.concatenate([real, trainer.generator(latents), warped])
-        groups = (REAL, GENERATED, WARPED)
+        copies = augmented(trainer, real)
+        images = mg.concatenate([real, trainer.generator(latents), copies])
+        groups = (REAL, GENERATED, AUGMENTED)
         features = trainer.discriminator.trunk(images, groups)
         read = trainer.recognition(features, groups).numpy()
 
-    def information(first: np.ndarray, second: np.ndarray, balance: float) -> float:
+    def information(first: np.ndarray, second: np.ndarray, entropy_weight: float) -> float:
         codes = slice(0, 3), slice(5, 7)
-        return sum(oracles.view_information(first[:, c], second[:, c], balance) for c in codes)
+        return sum(
+            oracles.consistency_information(first[:, c], second[:, c], entropy_weight)
+            for c in codes
+        )
 
     images_read, copies_read = read[:5], read[10:]
     without = discriminator_objective(plain).item()
@@ -235,26 +263,33 @@ def test_a_consistent_step_adds_the_information_of_warped_copies() -> None:
     assert one_way == pytest.approx(without - 1.3 * there, rel=1e-9)
 
 
-def test_strips_are_laid_over_the_copies_before_they_are_warped() -> None:
-    """Both shades occur, of the range of the networks; other numbers place them than those of the warp."""
-    still = dataclasses.replace(CONSISTENT, warp_rotation=0, warp_scale=0, warp_shear=0, warp_shift=0)  # fmt: skip
+def test_rectangles_cover_the_copies_before_the_affine_map() -> None:
+    """Both shades occur, of the range of the networks; other numbers place them than those of the map."""
+    still = dataclasses.replace(CONSISTENCY, rotation=0, scale=0, shear=0, shift=0)
+    trainer = make(dataclasses.replace(ODD, extensions=(still,)))
     image = mg.tensor(np.zeros((64, 6, 10, 3)))
-    first, again, next_one = (second_view(still, image, step).numpy() for step in (1, 1, 2))
+    copies = []
+    for step in (1, 1, 2):
+        trainer._counter.copy_(np.array([step]))
+        copies.append(augmented(trainer, image).numpy())
+    first, again, next_one = copies
     assert first.tobytes() == again.tobytes() != next_one.tobytes()
     assert set(np.unique(first).tolist()) == {-1.0, 0.0, 1.0}
     assert (first != 0).any(axis=(1, 2, 3)).all()
-    bare = dataclasses.replace(CONSISTENT, strips=0)
-    key = Stream.WARPS
-    np.testing.assert_array_equal(second_view(bare, image + 1, 1), warp(bare, image + 1, key, 1))
+    bare = dataclasses.replace(CONSISTENCY, rectangles=0)
+    trainer = make(dataclasses.replace(ODD, extensions=(bare,)))
+    expected = random_affine(image + 1, bare.ranges, (0, Stream.AUGMENTATION, 0))
+    np.testing.assert_array_equal(augmented(trainer, image + 1), expected)
 
 
-def test_a_code_of_a_view_is_read_in_copies_and_nowhere_else() -> None:
-    """D's half: −λ·E[log Q(c|x̃)] over a view's own copies, with c moved by the shear; c2 and c3 count nothing in the images themselves."""
-    trainer, plain = lively(VIEWED), lively(dataclasses.replace(ODD, lambda_continuous=0.0))
+def test_an_augmented_code_is_read_in_copies_and_nowhere_else() -> None:
+    """D's half: −λ·E[log Q(c|x̃)] over a code's own copies, with c moved by the shear; c2 and c3 count nothing in the images themselves."""
+    trainer, plain = lively(AUGMENTED_CODE), lively(dataclasses.replace(ODD, lambda_continuous=0.0))
     latents, codes = trainer.latents(1)
     with mg.no_grad():
         fake = trainer.generator(latents)
-        u = uniform((5, 5), -1.0, 1.0, (0, Stream.VIEWS, 0), trainer.device, np.float64)
+        key = (0, Stream.CODE_AUGMENTATION, 0)
+        u = uniform((5, 5), -1.0, 1.0, key, trainer.device, np.float64)
         turned = AffineRanges(math.radians(40), 0.0, 0.0, 1.0)
         sheared = AffineRanges(0.0, 0.0, 0.5, 0.0)
         copies = [
@@ -262,7 +297,7 @@ def test_a_code_of_a_view_is_read_in_copies_and_nowhere_else() -> None:
             trainer.device.random_affine(fake.numpy()[2:].copy(), u[2:], sheared),
         ]
         images = mg.concatenate([trainer.real_images(1), fake, mg.tensor(np.concatenate(copies))])
-        groups = (REAL, GENERATED, COPIED)
+        groups = (REAL, GENERATED, AUGMENTED_CODES)
         read = trainer.recognition(trainer.discriminator.trunk(images, groups), groups).numpy()
 
     c2, c3 = codes.numpy()[2:, 1] + 0.75 * u[2:, 2], codes.numpy()[:2, 2]
@@ -275,27 +310,28 @@ def test_a_code_of_a_view_is_read_in_copies_and_nowhere_else() -> None:
     assert generator_objective(trainer).item() == generator_objective(lively(ODD)).item()
 
 
-def test_a_code_of_a_view_is_noise_until_views_start() -> None:
-    late = lively(dataclasses.replace(VIEWED, views_start=3))
-    viewed, plain = lively(VIEWED), lively(dataclasses.replace(ODD, lambda_continuous=0.0))
-    for step_count, same in ((1, plain), (2, viewed)):
+def test_an_augmented_code_is_noise_until_it_joins() -> None:
+    late_codes = dataclasses.replace(CODES, start=3 / 100)
+    late = lively(dataclasses.replace(ODD, extensions=(late_codes, *AVERAGING)))
+    joined, plain = lively(AUGMENTED_CODE), lively(dataclasses.replace(ODD, lambda_continuous=0.0))
+    for step_count, same in ((1, plain), (2, joined)):
         late.step_count = step_count
         for objective in (discriminator_objective, generator_objective):
             assert objective(late).item() == objective(same).item()
 
 
-def test_a_batch_has_an_image_for_each_view() -> None:
-    with pytest.raises(SettingsError, match="batch_size 2 has no image for each of 3 views"):
-        dataclasses.replace(
-            ODD, batch_size=2, codes="3*Uniform", views="c1 shift 1 | c2 shift 1 | c3 shift 1"
-        )
+def test_a_batch_has_an_image_for_each_augmented_code() -> None:
+    codes = CodeAugmentationSettings(codes="c1 shift 1 | c2 shift 1 | c3 shift 1")
+    with pytest.raises(SettingsError, match="batch_size 2 has no image for each of 3 code"):
+        dataclasses.replace(ODD, batch_size=2, codes="3*Uniform", extensions=(codes,))
 
 
-def test_warps_are_slight_random_and_new_at_each_step() -> None:
+def test_affine_maps_are_slight_random_and_new_at_each_step() -> None:
     image = np.zeros((4, 6, 10, 3))
     image[:, 3, 5] = 1
     first, again, next_one = (
-        warp(CONSISTENT, mg.tensor(image), Stream.WARPS, step).numpy() for step in (1, 1, 2)
+        random_affine(mg.tensor(image), CONSISTENCY.ranges, (0, Stream.AUGMENTATION, step)).numpy()
+        for step in (1, 1, 2)
     )
     assert first.tobytes() == again.tobytes() != next_one.tobytes()
     assert len({one.tobytes() for one in (*first, *next_one)}) == 8
@@ -334,18 +370,18 @@ def test_a_step_measures_what_the_formulas_say(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("settings", [ODD, GAN], ids=["infogan", "gan"])
-def test_what_each_half_minimizes(settings: Settings) -> None:
+def test_what_each_halfminimizes(settings: Settings) -> None:
     """Its part of V, less Σᵢ λᵢ·E[log Q(cᵢ|x)]; a plain GAN's G has only the first."""
     trainer, weights = lively(settings), [0.7, 2.5, 2.5, 0.7]
     latents, codes = trainer.latents(1)
     real, fake = trainer.real_images(1), trainer.generator(latents)
     objective, (loss, likelihoods) = captured(
-        trainer, trainer._discriminator_half, real, fake.detach(), codes
+        trainer, trainer.update_discriminator, real, fake.detach(), codes
     )
     expected = loss.item() - likelihoods.numpy().mean(axis=0) @ weights
     assert objective.item() == pytest.approx(expected, rel=1e-12)
 
-    objective, loss = captured(trainer, trainer._generator_half, fake, codes)
+    objective, loss = captured(trainer, trainer.update_generator, fake, codes)
     expected = loss.item()
     if settings.objective == "infogan":
         features = trainer.discriminator.trunk(fake, (GENERATED,))
@@ -511,10 +547,11 @@ def test_training_never_sees_a_label() -> None:
     """A trainer is given images alone, and no module that trains reads what a data set calls its labels."""
     assert list(inspect.signature(Trainer).parameters) == ["settings", "images", "capture"]
     assert list(inspect.signature(Trainer.step).parameters) == ["self"]
-    package = resources.files("minigan")
-    modules = ["codes", "experiments", "networks", "objective", "training"]
-    for module in (*(f"infogan/{name}" for name in modules), "experiments/runs"):
-        tree = ast.parse((package / f"{module}.py").read_text(encoding="utf-8"))
+    package = Path(minigan.__file__).parent
+    modules = [*(package / "infogan").rglob("*.py"), package / "experiments" / "runs.py"]
+    assert len(modules) > 10
+    for module in modules:
+        tree = ast.parse(module.read_text(encoding="utf-8"))
         names = {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute)}
         names |= {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
         assert not names & {"label", "labels", "LabeledImages"}, module
@@ -563,24 +600,23 @@ def test_the_state_is_all_that_training_changes() -> None:
 def test_moving_averages_of_all_weights_and_statistics() -> None:
     """a ← d·a + (1 − d)·w, from the step on at which there are 1/(1 − d) to average."""
     trainer = make(ODD)
-    assert trainer.averages is not None
+    assert trainer.result is not trainer.networks
     expected: dict[str, np.ndarray] = {}
     for step in range(1, 8):
         trainer.step()
         for name, value in trainer.networks.named_tensors():
             new = value.numpy().copy()
             expected[name] = new if step <= 4 else 0.75 * expected[name] + 0.25 * new
-    averages = dict(trainer.averages.named_tensors())
+    averages = dict(trainer.result.named_tensors())
     assert averages.keys() == expected.keys()
     for name, value in averages.items():
         np.testing.assert_allclose(value.numpy(), expected[name], rtol=1e-12, atol=1e-14)
-    assert trainer.result is trainer.averages
 
 
 def test_averages_have_no_part_in_training() -> None:
-    plain, averaged = make(dataclasses.replace(ODD, average_decay=0.0)), make(ODD)
+    plain, averaged = make(dataclasses.replace(ODD, extensions=())), make(ODD)
     assert [plain.step() for _ in range(6)] == [averaged.step() for _ in range(6)]
-    assert plain.averages is None and plain.result is plain.networks
+    assert plain.result is plain.networks
     state = averaged.state()
     assert all(np.array_equal(state[name], value) for name, value in plain.state().items())
     assert {name for name in state if name.startswith(AVERAGED)} == set(state) - set(plain.state())

@@ -1,0 +1,31 @@
+"""A batch of images in parts: real, generated, and those of extensions, each by its name.
+
+D and Q read all parts in one batch. A part is a group of every batch norm, so its own statistics normalize it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from minigan.ops.shaping import concatenate
+from minigan.tensor import Tensor
+
+
+class Parts:
+    """Images of several groups, of one number each, one group after another in `batch`."""
+
+    def __init__(self, images: Mapping[str, Tensor]) -> None:
+        self.groups = tuple(images)
+        self.batch = concatenate(list(images.values()))
+        self._size = self.batch.shape[0] // len(self.groups)
+
+    def rows(self, values: Tensor, *groups: str) -> Tensor:
+        """Return the rows of `values`, (batch, …), that are of these neighbouring groups."""
+        if groups == self.groups:
+            return values
+        first = self.groups.index(groups[0]) * self._size
+        return values[first : first + len(groups) * self._size]
+
+    def split(self, values: Tensor) -> dict[str, Tensor]:
+        """Return the rows of `values`, (batch, …), of each group."""
+        return {group: self.rows(values, group) for group in self.groups}

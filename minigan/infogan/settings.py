@@ -1,0 +1,196 @@
+"""Settings: everything that a run depends on. A field's meaning, unit and range stand beside it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from minigan.datasets.catalogue import CATALOGUE
+from minigan.devices.precision import FLOAT32_PRECISIONS
+from minigan.errors import SettingsError
+from minigan.infogan.codes import CodeLayout
+from minigan.infogan.extensions import EXTENSIONS, ExtensionSettings
+from minigan.infogan.fields import (
+    DescribedSetting,
+    check_fields,
+    convert,
+    described,
+    names,
+    setting,
+    unknown,
+)
+from minigan.infogan.older_settings import translated
+
+OBJECTIVES = ("infogan", "gan")
+DTYPES = ("float32", "float64")
+MEASURES = ("", "strokes")
+_MOST_STEPS = 10**8 - 1  # the names of checkpoints have eight digits
+
+# Settings that every run has had from the start: a file without one of them is no experiment.json.
+_REQUIRED = (
+    "experiment", "image_shape", "trunk", "generator", "noise", "codes",
+    "iterations", "seed", "dtype", "device",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that a run depends on; ``experiment.json`` holds it.
+
+    The fields are the paper's. `extensions` has the settings of everything that the paper does not have.
+    """
+
+    experiment: str = setting("Name of the experiment.")
+    image_shape: tuple[int, int, int] = setting(
+        "Height, width and channels of an image.", unit="pixels"
+    )
+    trunk: str = setting('D\'s layers, which Q shares, like "conv 64 | conv 128 bn | fc 1024 bn".')
+    generator: str = setting('G\'s layers, like "fc 7x7x128 bn | up 64 bn | up 1 sigmoid".')
+    noise: int = setting("Number of noise variables z.", low=0, high=10**6)
+    codes: str = setting('The latent codes c, like "Cat(10) + 2*Uniform".')
+    dataset: str = setting("How the images are read.", "mnist", choices=CATALOGUE)
+    data: str = setting('Where the images are: a path, "" for inside minigan, "scenes".', "")
+    objective: str = setting(
+        "infogan, or gan: Fig. 1's baseline, where Q only reads.", "infogan", choices=OBJECTIVES
+    )
+    image_low: float = setting("Value of a black pixel; a white one is 1.", 0.0, low=-1, high=0)
+    negative_slope: float = setting(
+        "Slope of the leaky ReLU of D and Q below 0.", 0.1, low=0, high=1
+    )
+    learning_rate_discriminator: float = setting(
+        "Adam's step size for D and Q.", 2e-4, low=1e-12, high=1e30
+    )
+    learning_rate_generator: float = setting("Adam's step size for G.", 1e-3, low=1e-12, high=1e30)
+    beta1: float = setting("Adam's decay of the first moment.", 0.5, low=0, high=1 - 1e-9)
+    beta2: float = setting("Adam's decay of the second moment.", 0.999, low=0, high=1 - 1e-9)
+    lambda_categorical: float = setting("λ of categorical codes.", 1.0, low=0, high=1e30)
+    lambda_continuous: float = setting("λ of continuous codes.", 1.0, low=0, high=1e30)
+    batch_size: int = setting("Images of each kind in a step.", 128, low=2, high=10**6)
+    iterations: int = setting("Steps of training.", 5000, low=1, high=_MOST_STEPS)
+    schedule_steps: int = setting(
+        "Steps that the fractions of a schedule are of; 0: iterations.", 0, low=0, high=_MOST_STEPS
+    )
+    seed: int = setting("Start of all random numbers.", 0, low=0, high=2**64 - 1)
+    dtype: str = setting("Numbers of networks and images.", "float32", choices=DTYPES)
+    float32_precision: str = setting(
+        "Products of a step: ieee, or tf32 on a GPU's tensor cores.",
+        "ieee", choices=FLOAT32_PRECISIONS,
+    )  # fmt: skip
+    device: str = setting("The device that computes.", "cpu")
+    checkpoint_every: int = setting("Steps between checkpoints.", 500, low=1, high=_MOST_STEPS)
+    sample_every: int = setting("Steps between sample grids.", 250, low=1, high=_MOST_STEPS)
+    figure: int = setting("Number of the paper's figure that shows the codes.", 0, low=0, high=99)
+    figure_limit: float = setting(
+        "Figures vary a continuous code from minus this to this.", 1.0, low=0, high=1e6
+    )
+    measures: str = setting(
+        "Measured of generated images: strokes, the slant and width of digits; or nothing.",
+        "", choices=MEASURES,
+    )  # fmt: skip
+    reference: str = setting("The unsupervised error that the paper reports.", "")
+    extensions: tuple[ExtensionSettings, ...] = ()
+
+    def __post_init__(self) -> None:
+        layout, sides = self.layout, self.image_shape
+        if len(sides) != 3 or not all(type(side) is int and side > 0 for side in sides):
+            raise SettingsError(f"image_shape is height, width and channels, not {list(sides)}")
+        check_fields(self)
+        for extension in self.extensions:
+            check_fields(extension, f"{extension.name}.")
+            extension.check(layout, self.batch_size)
+
+    def with_data(self, data: str) -> Settings:
+        """Return settings for other images: the experiment's own measures and reference do not hold for them."""
+        if data == self.data:
+            return self
+        return dataclasses.replace(self, data=data, measures="", reference="")
+
+    @property
+    def layout(self) -> CodeLayout:
+        """The codes, in order."""
+        return CodeLayout.parse(self.codes)
+
+    @property
+    def schedule_length(self) -> int:
+        """The number of steps that fractions of a schedule are of."""
+        return self.schedule_steps or self.iterations
+
+    @property
+    def title(self) -> str:
+        """The experiment, and what it is trained on if that is not its own data."""
+        return f"{self.experiment} on {Path(self.data).name}" if self.data else self.experiment
+
+    def extension(self, name: str) -> Any:
+        """Return the settings of the extension of that name, or None."""
+        return next((e for e in self.extensions if e.name == name), None)
+
+    def with_values(self, values: Mapping[str, Any], *, read_text: bool = False) -> Settings:
+        """Return settings with other values, by name: ``{"noise": 62, "consistency.weight": 2.0}``.
+
+        With `read_text` a text is read as the setting's type. ``{"consistency": "off"}`` removes an extension, "on" adds it.
+
+        Raises:
+            SettingsError: There is no such setting, or the value does not fit it.
+        """
+        own, of_extensions = {}, {e.name: e for e in self.extensions}
+        for full_name, value in values.items():
+            extension, dot, name = full_name.partition(".")
+            if extension not in EXTENSIONS:
+                if full_name not in names(Settings):
+                    raise SettingsError(unknown(full_name, self._all_names()))
+                own[full_name] = convert(Settings, full_name, value, read_text=read_text)
+            elif dot:
+                before = of_extensions.get(extension, EXTENSIONS[extension]())
+                if name not in names(before):
+                    raise SettingsError(unknown(full_name, self._all_names()))
+                changed = {name: convert(type(before), name, value, read_text=read_text)}
+                of_extensions[extension] = dataclasses.replace(before, **changed)  # type: ignore[type-var]
+            elif value == "on":
+                of_extensions.setdefault(extension, EXTENSIONS[extension]())
+            elif value == "off":
+                of_extensions.pop(extension, None)
+            else:
+                raise SettingsError(f"{extension} is on or off, not '{value}'")
+        ordered = tuple(of_extensions[n] for n in EXTENSIONS if n in of_extensions)
+        return dataclasses.replace(self, **own, extensions=ordered)
+
+    def _all_names(self) -> list[str]:
+        return [*names(Settings), *(f"{e}.{n}" for e in EXTENSIONS for n in names(EXTENSIONS[e]))]
+
+    def described(self) -> list[DescribedSetting]:
+        """Return every setting with its value, meaning and unit; those of an extension by "extension.name"."""
+        own = described(self)
+        return own + [s for e in self.extensions for s in described(e, f"{e.name}.")]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values; `from_json` reads them back."""
+        values = {name: getattr(self, name) for name in names(Settings)}
+        values["image_shape"] = list(self.image_shape)
+        extensions = {
+            e.name: {name: getattr(e, name) for name in names(e)} for e in self.extensions
+        }
+        return {**values, "extensions": extensions}
+
+    @classmethod
+    def from_json(cls, values: Any) -> Settings:
+        """Read what `to_json` gave, or the settings in an older minigan's ``experiment.json``.
+
+        A newer setting may be absent from an older file; its default is what was done before.
+
+        Raises:
+            SettingsError: The values are something else, in one sentence.
+        """
+        if not isinstance(values, dict):
+            raise SettingsError(f"settings are names with values, not {values!r}")
+        values = translated(values)
+        if missing := [name for name in _REQUIRED if name not in values]:
+            raise SettingsError(f"these are not the settings of a run: missing {missing}")
+        own = {name: convert(cls, name, v) for name, v in values.items() if name != "extensions"}
+        settings = cls(**own)
+        for extension, fields in values["extensions"].items():
+            named = {f"{extension}.{name}": value for name, value in fields.items()}
+            settings = settings.with_values({extension: "on"} | named)
+        return settings

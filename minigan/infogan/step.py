@@ -1,0 +1,351 @@
+"""One training step of InfoGAN, and the state that it changes.
+
+A step has two halves, which share one forward pass of G. D's half updates D and Q, on real and generated images
+together. G's half updates G alone, through the new D and Q. Both carry −λ·L_I, unless the objective is the plain GAN's: then
+Q has a trunk of its own, and only reads the codes that happen to be in the images (Fig. 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minigan.devices import get_device
+from minigan.devices.kernels import Array, Step
+from minigan.devices.precision import using_float32_precision
+from minigan.errors import SettingsError, TrainingError
+from minigan.infogan.extensions.base import Context, Extension
+from minigan.infogan.latents import draw_latents
+from minigan.infogan.networks import (
+    GENERATED,
+    REAL,
+    Discriminator,
+    Generator,
+    Networks,
+    Recognition,
+)
+from minigan.infogan.objective import (
+    discriminator_loss,
+    generator_loss,
+    log_likelihood,
+    weighted_information,
+)
+from minigan.infogan.parts import Parts
+from minigan.infogan.settings import Settings
+from minigan.infogan.streams import Stream
+from minigan.optim import Adam
+from minigan.random import integers
+from minigan.tensor import Tensor
+
+# Steps taken launch by launch before one is captured: a first use compiles kernels and brings constants to the device, and a
+# capture may do neither.
+_PLAIN_STEPS = 2
+AVERAGED = "averaged."  # before the name of a moving average in a state
+_DIVERGED = 1e6  # nats: no loss of a run that learns comes near it
+
+
+class StepMetrics(NamedTuple):
+    """The measurements of a step, in nats. ``information`` is L_I of each code, on this step's batch."""
+
+    step: int
+    discriminator_loss: float
+    generator_loss: float
+    information: tuple[float, ...]
+
+
+class Trainer:
+    """The networks, their optimizers and the number of steps: all that a step changes.
+
+    Every random number is a function of the seed and the step, so a state that is saved and loaded goes on as if it had
+    never stopped. A step is a fixed list of kernels: its number, random numbers and images are found on the device.
+
+    Args:
+        settings: The experiment.
+        images: uint8, (n, height, width, channels). No label is ever read.
+        capture: Whether a device that has graphs records a step once, after some plain ones, and then launches it whole. The
+            numbers are the same to the bit.
+    """
+
+    def __init__(self, settings: Settings, images: np.ndarray, *, capture: bool = True) -> None:
+        _check_images(settings, images)
+        self.settings, self.layout = settings, settings.layout
+        self.device, self.dtype = get_device(settings.device), np.dtype(settings.dtype)
+        self.device.compile_kernels(self.dtype)
+        self.images = self.device.asarray(images)
+        self.networks = Networks(settings)
+        betas = (settings.beta1, settings.beta2)
+        self.discriminator_optimizer = Adam(
+            [*self.discriminator.parameters(), *self.recognition.parameters()],
+            settings.learning_rate_discriminator,
+            betas,
+        )
+        self.generator_optimizer = Adam(
+            self.generator.parameters(), settings.learning_rate_generator, betas
+        )
+        self.step_count = 0
+        self._counter = Tensor(
+            self.device.copy(self.device.asarray(np.zeros(1, np.int64))), self.device
+        )
+        half = settings.batch_size
+        self._targets = self._constant(np.repeat([1.0, 0.0], half).reshape(-1, 1))
+        self._ones = self._constant(np.ones((half, 1)))
+        self._weights = self.layout.weights(settings.lambda_categorical, settings.lambda_continuous)
+        self._lambdas: dict[tuple[float, ...], Tensor] = {}
+        context = self._context()
+        self.extensions: list[Extension] = [e.create(context) for e in settings.extensions]
+        self.capture = capture
+        self._phase: list[Any] = []  # what the plain steps, and the captured one, are of
+        self._plain_steps = 0
+        self._captured: Callable[[], Array] | None = None
+        self._written: list[Any] = []  # the versions of all that a captured step writes
+
+    def _context(self) -> Context:
+        s = self.settings
+        return Context(
+            self.device, self.dtype, s.seed, s.batch_size, s.image_low, self.layout, self._weights,
+            s.schedule_length, self._counter.data, self.networks, lambda: Networks(s),
+        )  # fmt: skip
+
+    def _constant(self, values: np.ndarray) -> Tensor:
+        return Tensor(self.device.copy(self.device.asarray(values, self.dtype)), self.device)
+
+    @property
+    def result(self) -> Networks:
+        """The networks to evaluate and draw: the averages, where an extension keeps any."""
+        kept = (extension.averages for extension in self.extensions)
+        return next((averages for averages in kept if averages), self.networks)
+
+    @property
+    def generator(self) -> Generator:
+        return self.networks.generator
+
+    @property
+    def discriminator(self) -> Discriminator:
+        return self.networks.discriminator
+
+    @property
+    def recognition(self) -> Recognition:
+        return self.networks.recognition
+
+    # -- the step --------------------------------------------------------------------------------
+
+    def launch_step(self) -> Array:
+        """Launch the kernels of a step. Return D's loss, G's, and Σ log Q(c_i|x) of each code over the batch."""
+        step = self.step_count + 1
+        self.device.increment(self._counter.data)
+        real = self.real_images(self._counter.data)
+        latents, codes = self.latents(self._counter.data)
+        generated = self.generator(latents)
+        d_loss, log_likelihoods = self.update_discriminator(real, generated.detach(), codes, step)
+        g_loss = self.update_generator(generated, codes, step)
+        for extension in self.extensions:
+            extension.after_step(step)
+        losses = [loss.data.reshape(1) for loss in (d_loss, g_loss)]
+        sums = self.device.column_sum(log_likelihoods.data)
+        return self.device.concatenate_rows([*losses, sums])
+
+    def update_discriminator(
+        self, real: Tensor, generated: Tensor, codes: Tensor, step: int
+    ) -> tuple[Tensor, Tensor]:
+        """Update D and Q; return D's loss, and log Q(c|x) of the generated images, (batch, codes)."""
+        active = [extension for extension in self.extensions if extension.is_active(step)]
+        added = {e.group: e.add(real, generated, codes, step) for e in active}
+        images = {group: addition.images for group, addition in added.items()}
+        parts = Parts({REAL: real, GENERATED: generated, **images})
+        features = self.discriminator.trunk(parts.batch, parts.groups)
+        loss = discriminator_loss(
+            parts.rows(self.discriminator(features), REAL, GENERATED), self._targets
+        )
+        # Q reads real images too, so that its batch norms know them; L_I is of the generated ones.
+        has_trunk = self.recognition.trunk is not None
+        q = parts.split(self.recognition(parts.batch if has_trunk else features, parts.groups))
+        log_likelihoods = log_likelihood(q[GENERATED], codes, self.layout)
+        objective = loss - weighted_information(log_likelihoods, self._discriminator_lambda(step))
+        for addition in added.values():
+            objective = objective - addition.term(q)
+        minimize(self.discriminator_optimizer, objective)
+        return loss, log_likelihoods
+
+    def update_generator(self, generated: Tensor, codes: Tensor, step: int) -> Tensor:
+        """Update G through D and Q as they are now; return G's loss."""
+        features = self.discriminator.trunk(generated, (GENERATED,))
+        loss = objective = generator_loss(self.discriminator(features), self._ones)
+        if self.settings.objective == "infogan":
+            q = self.recognition(features, (GENERATED,))
+            log_likelihoods = log_likelihood(q, codes, self.layout)
+            objective = loss - weighted_information(log_likelihoods, self._generator_lambda(step))
+        minimize(self.generator_optimizer, objective)
+        return loss
+
+    def real_images(self, step: Step) -> Tensor:
+        """Draw the real images of a step with replacement, scaled to the range of the networks."""
+        s = self.settings
+        key = (s.seed, Stream.BATCHES, step)
+        indices = integers((s.batch_size,), len(self.images), key, self.device)
+        images = self.device.gather_images(self.images, indices, s.image_low, 1.0, self.dtype)
+        return Tensor(images, self.device)
+
+    def latents(self, step: Step) -> tuple[Tensor, Tensor]:
+        """Draw G's input, (batch, noise + encoded codes), and the codes, (batch, codes), of a step."""
+        s = self.settings
+        return draw_latents(s, s.batch_size, Stream.NOISE, Stream.CODES, step)
+
+    def _discriminator_lambda(self, step: int) -> Tensor:
+        weights = self._weights
+        for extension in self.extensions:
+            weights = extension.discriminator_weights(weights, step)
+        return self._lambda(weights)
+
+    def _generator_lambda(self, step: int) -> Tensor:
+        weights = self._weights
+        for extension in self.extensions:
+            weights = extension.generator_weights(weights, step)
+        return self._lambda(weights)
+
+    def _lambda(self, weights: np.ndarray) -> Tensor:
+        """Return λ of each code on the device; each is brought there once, since a capture brings nothing."""
+        key = tuple(weights.tolist())
+        if key not in self._lambdas:
+            self._lambdas[key] = self._constant(weights)
+        return self._lambdas[key]
+
+    # -- taking steps ------------------------------------------------------------------------------
+
+    def step(self) -> StepMetrics:
+        """Take one step. TrainingError if the losses are no longer numbers."""
+        return next(self.steps(1))
+
+    def steps(self, count: int) -> Iterator[StepMetrics]:
+        """Take `count` steps, then read the metrics of all of them at once, and yield them.
+
+        A GPU computes a step while the next one is launched; each reading waits for it.
+
+        Raises:
+            TrainingError: The losses of a step are no longer numbers; the metrics before it were yielded.
+        """
+        launched = []
+        with using_float32_precision(self.settings.float32_precision):
+            for i in range(count):
+                values = self._take_step()
+                self.step_count += 1
+                # a captured step writes its metrics to the same place again
+                launched.append(values if i + 1 == count else self.device.copy(values))
+            kept = launched[0] if count == 1 else self.device.concatenate_rows(launched)
+            rows = self.device.to_numpy(kept).astype(np.float64).reshape(count, -1)
+        for step, row in enumerate(rows, self.step_count - count + 1):
+            metrics = self._metrics(step, row)
+            self._check(metrics)
+            yield metrics
+
+    def _take_step(self) -> Array:
+        """Launch a step, kernel by kernel or captured; see `launch_step` for the result."""
+        step = self.step_count + 1
+        phase = [
+            *(extension.phase(step) for extension in self.extensions),
+            self.discriminator_optimizer.settings,
+            self.generator_optimizer.settings,
+            self.generator.training,
+            self.discriminator.training,
+            self.recognition.training,
+        ]
+        if phase != self._phase:
+            self._phase, self._plain_steps, self._captured = phase, 0, None
+            self.device.prepare(self.launch_step)
+        if not self.capture or self._plain_steps < _PLAIN_STEPS:
+            self._plain_steps += 1
+            return self.launch_step()
+        if self._captured is None:
+            self._captured = self.device.capture(self.launch_step)
+            self._written = [value._version for _, value in self._named_tensors()]
+        metrics = self._captured()
+        for version in self._written:  # a replay writes, and says so to nobody
+            version.count += 1
+        return metrics
+
+    def _metrics(self, step: int, values: np.ndarray) -> StepMetrics:
+        means = values[2:] / self.settings.batch_size
+        information = tuple((self.layout.entropies + means).tolist())
+        return StepMetrics(step, float(values[0]), float(values[1]), information)
+
+    def _check(self, metrics: StepMetrics) -> None:
+        values = {
+            "discriminator_loss": metrics.discriminator_loss,
+            "generator_loss": metrics.generator_loss,
+            **{f"L_I({n})": v for n, v in zip(self.layout.names, metrics.information, strict=True)},
+        }
+        for name, value in values.items():
+            if not abs(value) < _DIVERGED:
+                culprit = self.first_nonfinite()
+                raise TrainingError(
+                    f"training diverged at step {metrics.step}: {name} is {value:g}"
+                    + (f", and '{culprit}' holds values that are not finite" if culprit else "")
+                )
+
+    # -- the state ----------------------------------------------------------------------------------
+
+    def first_nonfinite(self) -> str | None:
+        """Return the name of the first tensor of the state that holds a NaN or an infinity."""
+        for name, value in self.state().items():
+            if not np.isfinite(value).all():
+                return name
+        return None
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return every tensor that training changes, by name: weights, running statistics, averages, moments."""
+        state = {name: value.numpy() for name, value in self._named_tensors()}
+        for name, optimizer in self._optimizers():
+            for key, value in optimizer.state_dict().items():
+                if isinstance(value, Tensor):
+                    state[f"{name}.{key}"] = value.numpy()
+        return state
+
+    def load_state(self, step: int, state: dict[str, np.ndarray]) -> None:
+        """Go on from `step` with what `state` returned; ValueError if it is of other networks."""
+        own = self.state()
+        if {n: a.shape for n, a in own.items()} != {n: tuple(a.shape) for n, a in state.items()}:
+            raise ValueError("this state is of other networks")
+        for name, value in self._named_tensors():
+            value.copy_(state[name])
+        for name, optimizer in self._optimizers():
+            memories = {
+                key: state[f"{name}.{key}"] if isinstance(value, Tensor) else step
+                for key, value in optimizer.state_dict().items()
+            }
+            optimizer.load_state_dict(memories)
+        self._counter.copy_(np.array([step]))
+        self.step_count = step
+
+    def _named_tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """Yield every weight and statistic, and every average of one."""
+        yield from self.networks.named_tensors()
+        if self.result is not self.networks:
+            for name, average in self.result.named_tensors():
+                yield AVERAGED + name, average
+
+    def _optimizers(self) -> list[tuple[str, Adam]]:
+        return [
+            ("discriminator_optimizer", self.discriminator_optimizer),
+            ("generator_optimizer", self.generator_optimizer),
+        ]
+
+
+def minimize(optimizer: Adam, objective: Tensor) -> None:
+    """Take one step of the optimizer down the gradient of the objective."""
+    optimizer.zero_grad()  # gradients that a user left there are no part of a step
+    objective.backward(inputs=optimizer.parameters)
+    optimizer.step()
+    optimizer.zero_grad()
+
+
+def _check_images(settings: Settings, images: np.ndarray) -> None:
+    if tuple(images.shape[1:]) != settings.image_shape:
+        raise SettingsError(
+            f"the data are images of {tuple(images.shape[1:])}, and {settings.experiment} takes "
+            f"{settings.image_shape}"
+        )
+    if settings.batch_size > len(images):
+        raise SettingsError(
+            f"batch_size {settings.batch_size} is more than the {len(images)} images there are"
+        )
