@@ -7,8 +7,8 @@ import pytest
 
 import minigan
 from minigan.cli import main
+from minigan.experiments.declarations import MNIST
 from minigan.experiments.runs import free_directory
-from minigan.infogan.experiments import MNIST
 
 
 def run(*arguments: str) -> int:
