@@ -14,7 +14,7 @@ class Convention(NamedTuple):
 
 
 CONVENTIONS = (
-    Convention("*", "axis", "a tensor without axes has no axis 0 or −1, as in NumPy"),
+    Convention("*", "(shapes ()", "a tensor without axes has no axis 0 or −1, as in NumPy"),
     Convention("*", "torch nan", "PyTorch's NaN where minigan is finite: docs/singular_points.md"),
     Convention("amax", "minigan", "the NaNs share the gradient, as in PyTorch's max"),
     Convention("amin", "minigan", "the NaNs share the gradient, as in PyTorch's min"),

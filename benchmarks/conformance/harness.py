@@ -57,6 +57,8 @@ def _run(info: Any, name: str, sample: Any, dtype: str) -> Outcome:
         theirs = info.op(sample.input, *sample.args, **sample.kwargs)
     except Exception as error:
         return Outcome(name, "untranslatable", f"PyTorch refuses: {type(error).__name__}")
+    if not isinstance(theirs, torch.Tensor):
+        return Outcome(name, "untranslatable", f"PyTorch gives {type(theirs).__name__}")
     try:
         first, args, kwargs = tree_map(translated, arguments)
         ours = ADAPTERS[name](first, *args, **kwargs)
