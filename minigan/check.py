@@ -25,25 +25,35 @@ def check_gradients(
     The output is contracted with fixed random weights w, and each element of each input is compared:
     ∂⟨w, f⟩/∂x against (⟨w, f(x + h)⟩ − ⟨w, f(x − h)⟩) / 2h, with h = `step`·max(1, |x|). They must agree
     within `tolerance`·max(1, the largest gradient of that input). GradientMismatch names the worst element; the
-    inputs are left as they were.
+    inputs and their `grad` are left as they were.
     """
     for i, x in enumerate(inputs):
         if x.requires_grad and x.dtype != np.float64:
             raise TypeError(
                 f"check_gradients: input {i + 1} is {x.dtype}; differences need float64"
             )
-    variables = [x for x in inputs if x.requires_grad]
-    for x in variables:
-        x.grad = None
     output = function(*inputs)
     weights = np.random.default_rng(seed).uniform(0.5, 1.5, output.shape)
     weights *= np.where(np.arange(weights.size).reshape(weights.shape) % 2, -1, 1)
-    output.backward(tensor(weights, device=output.device), inputs=variables)
+    found = _gradients(output, tensor(weights, device=output.device), inputs)
     for i, x in enumerate(inputs):
         if x.requires_grad:
             expected = _differences(function, inputs, x, weights, step)
-            found = np.zeros(x.shape) if x.grad is None else x.grad.numpy()
-            _compare(function, i, found, expected, tolerance)
+            _compare(function, i, found[i], expected, tolerance)
+
+
+def _gradients(output: Tensor, weights: Tensor, inputs: tuple[Tensor, ...]) -> list[np.ndarray]:
+    """Return ∂⟨weights, output⟩/∂x for each input, and leave every `grad` as it was."""
+    variables = [x for x in inputs if x.requires_grad]
+    before = [x.grad for x in inputs]
+    try:
+        for x in inputs:
+            x.grad = None
+        output.backward(weights, inputs=variables)
+        return [np.zeros(x.shape) if x.grad is None else x.grad.numpy().copy() for x in inputs]
+    finally:
+        for x, grad in zip(inputs, before, strict=True):
+            x.grad = grad
 
 
 def _differences(

@@ -29,7 +29,7 @@ from minigan.tensor import Tensor, load_all
 class Module:
     """Something with parameters: its tensors that require gradients, and those of its modules.
 
-    Other tensors held as attributes are buffers (running statistics): saved, not trained.
+    Other leaves held as attributes are buffers (running statistics): saved, not trained.
     """
 
     training: bool = True
@@ -57,7 +57,7 @@ class Module:
 
     def _tensors(self) -> Iterator[tuple[str, Tensor]]:
         for name, value in vars(self).items():
-            if isinstance(value, Tensor):
+            if isinstance(value, Tensor) and value.is_leaf:  # a computed one is no parameter
                 yield name, value
 
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -18,11 +20,17 @@ class Optimizer:
     """
 
     def __init__(self, parameters: Iterable[Tensor]) -> None:
+        if isinstance(parameters, Tensor):  # iterating over it would give its rows
+            raise TypeError(
+                "an optimizer takes a list of parameters, not one tensor: write [tensor]"
+            )
         self.parameters = list(dict.fromkeys(parameters))  # a shared one is changed once a step
         if not self.parameters:
             raise ValueError("an optimizer needs at least one parameter")
         if any(not p.requires_grad for p in self.parameters):
             raise ValueError("an optimizer's parameters have requires_grad=True")
+        if any(not p.is_leaf for p in self.parameters):
+            raise ValueError("an optimizer's parameters are leaves: a computed tensor is none")
         if any(not p.data.flags.c_contiguous for p in self.parameters):
             raise ValueError(
                 "an optimizer's parameters are contiguous: kernels change them in place"
@@ -79,6 +87,14 @@ class Optimizer:
         self._counter.copy_(np.array([step_count]))
 
 
+def _checked(name: str, value: float, end: float = math.inf) -> float:
+    """Return `value` where it lies in [0, end); NaN lies nowhere."""
+    if not 0 <= value < end:
+        limit = "at least 0 and finite" if end == math.inf else f"in [0, {end:g})"
+        raise ValueError(f"{name} is {limit}, not {value}")
+    return value
+
+
 def _zeros_like(parameters: list[Tensor]) -> list[Tensor]:
     return [Tensor(p.device.zeros(p.shape, p.dtype), p.device) for p in parameters]
 
@@ -93,6 +109,24 @@ class SGD(Optimizer):
         self.lr, self.momentum = lr, momentum
         self._velocity = _zeros_like(self.parameters) if momentum else []
 
+    @property
+    def lr(self) -> float:
+        """The learning rate α, which may be set at any time."""
+        return self._lr
+
+    @lr.setter
+    def lr(self, value: float) -> None:
+        self._lr = _checked("lr", value)
+
+    @property
+    def momentum(self) -> float:
+        """The share of the velocity that a step keeps, which may be set at any time."""
+        return self._momentum
+
+    @momentum.setter
+    def momentum(self, value: float) -> None:
+        self._momentum = _checked("momentum", value)
+
     def _memories(self) -> dict[str, list[Tensor]]:
         return {"velocity": self._velocity}
 
@@ -102,6 +136,8 @@ class SGD(Optimizer):
             assert direction is not None
             device = parameter.device
             if self.momentum:
+                if not self._velocity:  # momentum was set after the optimizer was made
+                    self._velocity = _zeros_like(self.parameters)
                 device.accumulate(self._velocity[i].data, direction.data, decay=self.momentum)
                 direction = self._velocity[i]
             device.accumulate(parameter.data, direction.data, scale=-self.lr)
@@ -121,9 +157,41 @@ class Adam(Optimizer):
         eps: float = 1e-8,
     ) -> None:
         super().__init__(parameters)
-        self.settings = AdamSettings(lr, betas[0], betas[1], eps)
+        self.settings = AdamSettings(0.0, 0.0, 0.0, 0.0)
+        self.lr, self.betas, self.eps = lr, betas, eps
         self._first_moment = _zeros_like(self.parameters)
         self._second_moment = _zeros_like(self.parameters)
+
+    @property
+    def lr(self) -> float:
+        """The learning rate α, which may be set at any time."""
+        return self.settings.learning_rate
+
+    @lr.setter
+    def lr(self, value: float) -> None:
+        self._set(learning_rate=_checked("lr", value))
+
+    @property
+    def betas(self) -> tuple[float, float]:
+        """β₁ and β₂, which may be set at any time."""
+        return self.settings.beta1, self.settings.beta2
+
+    @betas.setter
+    def betas(self, value: tuple[float, float]) -> None:
+        beta1, beta2 = value
+        self._set(beta1=_checked("β₁", beta1, 1), beta2=_checked("β₂", beta2, 1))
+
+    @property
+    def eps(self) -> float:
+        """ε, which keeps the quotient finite; it may be set at any time."""
+        return self.settings.epsilon
+
+    @eps.setter
+    def eps(self, value: float) -> None:
+        self._set(epsilon=_checked("eps", value))
+
+    def _set(self, **changes: float) -> None:
+        self.settings = dataclasses.replace(self.settings, **changes)
 
     def _memories(self) -> dict[str, list[Tensor]]:
         return {"first_moment": self._first_moment, "second_moment": self._second_moment}

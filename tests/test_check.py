@@ -204,3 +204,19 @@ def test_every_seed_finds_a_wrong_gradient(seed: int) -> None:
     with pytest.raises(mg.GradientMismatch):
         wrong = operation(forward, lambda dy, x, y: (dy * y, dy * x * 0.999))
         mg.check_gradients(wrong, *inputs(*shapes), seed=seed)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_grad_stays_as_it_was(fails: bool) -> None:
+    """Neither a check that passes nor one that fails leaves a gradient behind, or takes one away."""
+    rule: Rule = (lambda dy, x, y: (dy, dy)) if fails else (lambda dy, x, y: (dy, -dy))
+    x, y = inputs((2,), (2,))
+    x.grad = before = mg.tensor([3.0, 4.0])
+    if fails:
+        with pytest.raises(mg.GradientMismatch):
+            mg.check_gradients(operation(np.subtract, rule), x, y)
+    else:
+        mg.check_gradients(operation(np.subtract, rule), x, y)
+    assert x.grad is before
+    np.testing.assert_array_equal(before.numpy(), [3.0, 4.0])
+    assert y.grad is None

@@ -422,3 +422,10 @@ def test_groups_reach_the_batch_norms_of_a_sequential() -> None:
     np.testing.assert_array_equal(result.numpy(), expected.numpy())
     with pytest.raises(ValueError, match="say which of its groups"):
         model(x)
+
+
+def test_a_computed_tensor_kept_on_a_module_is_no_parameter() -> None:
+    layer = mg.nn.Linear(2, 3)
+    names = list(layer.state_dict())
+    layer.features = layer(mg.ones((4, 2)))  # type: ignore[attr-defined]
+    assert list(layer.state_dict()) == names and len(layer.parameters()) == 2

@@ -259,3 +259,56 @@ def test_a_state_that_does_not_fit_changes_nothing(
     assert not any(memory.numpy().any() for memory in state.values())
     with pytest.raises(ValueError, match="not of an optimizer of the same parameters"):
         Adam(parameters[:2]).load_state_dict(source.state_dict())
+
+
+@pytest.mark.parametrize(
+    ("rule", "setting", "wrong"),
+    [
+        (SGD, "lr", -1.0),
+        (SGD, "lr", float("nan")),
+        (SGD, "momentum", -0.1),
+        (Adam, "lr", -1.0),
+        (Adam, "eps", -1e-8),
+        (Adam, "betas", (0.9, 1.0)),
+        (Adam, "betas", (-0.1, 0.9)),
+    ],
+)
+def test_settings_are_checked_when_made_and_when_set(rule: Any, setting: str, wrong: Any) -> None:
+    p = mg.tensor([1.0], requires_grad=True)
+    with pytest.raises(ValueError, match=r"at least 0|in \[0, 1"):
+        rule([p], **{setting: wrong})
+    optimizer = rule([p])
+    before = getattr(optimizer, setting)
+    with pytest.raises(ValueError, match=r"at least 0|in \[0, 1"):
+        setattr(optimizer, setting, wrong)
+    assert getattr(optimizer, setting) == before
+
+
+@pytest.mark.parametrize("rule", [SGD, Adam])
+def test_a_step_follows_the_learning_rate_that_was_set(rule: Any) -> None:
+    p = mg.tensor(np.ones(1), requires_grad=True)
+    optimizer = rule([p], lr=0.1)
+    optimizer.lr, p.grad = 0.0, mg.tensor(np.ones(1))
+    optimizer.step()
+    assert p.item() == 1.0
+    optimizer.lr = 0.5
+    optimizer.step()
+    assert p.item() == pytest.approx(0.5, abs=1e-6)
+
+
+def test_momentum_may_be_set_later() -> None:
+    p = mg.tensor([0.0], requires_grad=True)
+    optimizer = SGD([p], lr=1.0)
+    optimizer.momentum = 0.5
+    for expected in (-1.0, -2.5):
+        p.grad = mg.ones((1,))
+        optimizer.step()
+        assert p.item() == expected
+
+
+def test_one_tensor_and_computed_tensors_are_refused() -> None:
+    p = mg.tensor([1.0, 2.0], requires_grad=True)
+    with pytest.raises(TypeError, match=r"\[tensor\]"):
+        SGD(p)
+    with pytest.raises(ValueError, match="leaves"):
+        SGD([p * 2])
