@@ -92,13 +92,17 @@ def weighted_sum_backward(
     return dx
 
 
+# Indices count from 0 in a part of the arrays: of `begin` LLVM does not know that it is not negative, which
+# Python's indices may be, and would make no vectors.
+
 # -- kernels ---------------------------------------------------------------------------------------------
 
 
 @kernel(_GRAIN)
 def leaky_relu_values(begin: int, end: int, x: Vector, slope: float, y: Vector) -> None:
     negative_slope = x.dtype.type(slope)
-    for i in range(begin, end):
+    x, y = x[begin:end], y[begin:end]
+    for i in range(x.size):
         y[i] = leaky(x[i], negative_slope)
 
 
@@ -107,7 +111,8 @@ def leaky_relu_gradient(
     begin: int, end: int, dy: Vector, x: Vector, slope: float, dx: Vector
 ) -> None:
     negative_slope = x.dtype.type(slope)
-    for i in range(begin, end):
+    dy, x, dx = dy[begin:end], x[begin:end], dx[begin:end]
+    for i in range(x.size):
         dx[i] = leaky_gradient(dy[i], x[i], negative_slope)
 
 
@@ -115,12 +120,14 @@ def leaky_relu_gradient(
 def sigmoid_values(begin: int, end: int, x: Vector, y: Vector) -> None:
     """From y = e⁻|ˣ|, which cannot overflow, and serves both halves of the curve."""
     one = x.dtype.type(1)
-    for i in range(begin, end):
+    x, y = x[begin:end], y[begin:end]
+    for i in range(x.size):
         y[i] = (y[i] if x[i] < 0 else one) / (one + y[i])
 
 
 @kernel(_GRAIN)
 def sigmoid_gradient(begin: int, end: int, dy: Vector, y: Vector, dx: Vector) -> None:
     one = y.dtype.type(1)
-    for i in range(begin, end):
+    dy, y, dx = dy[begin:end], y[begin:end], dx[begin:end]
+    for i in range(y.size):
         dx[i] = dy[i] * y[i] * (one - y[i])

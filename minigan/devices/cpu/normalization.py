@@ -217,23 +217,25 @@ def gradient_sums(
     negative_slope = x.dtype.type(slope)
     for t in range(begin, end):
         group, r0, r1 = _rows_of(t, parts, rows)
+        center, inverse_g, scale_g = mean[group], inverse[group], scale[group]
+        block, block_x = work[t, 0], work[t, 1]
         for c in range(bias.size):
             sums[t, 0, c] = 0
             sums[t, 1, c] = 0
         for b0 in range(r0, r1, 128):
             for c in range(bias.size):
-                work[t, 0, c] = 0
-                work[t, 1, c] = 0
+                block[c] = 0
+                block_x[c] = 0
             for row in range(b0, min(b0 + 128, r1)):
                 for c in range(bias.size):
-                    deviation = x[row, c] - mean[group, c]
-                    value = deviation * scale[group, c] + bias[c]
+                    deviation = x[row, c] - center[c]
+                    value = deviation * scale_g[c] + bias[c]
                     g = leaky_gradient(dy[row, c], value, negative_slope)
-                    work[t, 0, c] += g
-                    work[t, 1, c] += g * (deviation * inverse[group, c])
+                    block[c] += g
+                    block_x[c] += g * (deviation * inverse_g[c])
             for c in range(bias.size):
-                sums[t, 0, c] += work[t, 0, c]
-                sums[t, 1, c] += work[t, 1, c]
+                sums[t, 0, c] += block[c]
+                sums[t, 1, c] += block_x[c]
 
 
 @kernel(grain=SERIAL)
@@ -267,11 +269,13 @@ def gradient(
     negative_slope = x.dtype.type(slope)
     for t in range(begin, end):
         group, r0, r1 = _rows_of(t, parts, rows)
+        center, inverse_g, scale_g = mean[group], inverse[group], scale[group]
+        mean_g, mean_gx = means[group, 0], means[group, 1]
         for row in range(r0, r1):
             for c in range(bias.size):
-                deviation = x[row, c] - mean[group, c]
-                value = deviation * scale[group, c] + bias[c]
+                deviation = x[row, c] - center[c]
+                value = deviation * scale_g[c] + bias[c]
                 g = leaky_gradient(dy[row, c], value, negative_slope)
-                mean_gx = means[group, 1, c]
-                along = deviation * inverse[group, c] * mean_gx if mean_gx != 0 else mean_gx
-                dx[row, c] = scale[group, c] * (g - means[group, 0, c] - along)
+                slant = mean_gx[c]
+                along = deviation * inverse_g[c] * slant if slant != 0 else slant
+                dx[row, c] = scale_g[c] * (g - mean_g[c] - along)

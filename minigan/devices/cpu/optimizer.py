@@ -54,7 +54,8 @@ def adam_step(
     real = p.dtype.type
     one = real(1)
     a, b1, b2, e, inverse = real(rate), real(beta1), real(beta2), real(epsilon), real(correction)
-    for i in range(begin, end):
+    p, g, m, v = p[begin:end], g[begin:end], m[begin:end], v[begin:end]
+    for i in range(p.size):  # from 0: see elementwise.py
         m[i] = b1 * m[i] + (one - b1) * g[i]
         v[i] = b2 * v[i] + (one - b2) * (g[i] * g[i])
         p[i] -= a * m[i] / (np.sqrt(v[i] * inverse) + e)

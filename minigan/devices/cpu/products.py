@@ -96,8 +96,9 @@ def gemm_parts(
         )  # fmt: skip
         for row in range(m0, m1):
             if bias.size:
-                for column in range(n0, n1):
-                    c[row * n + column] += bias[column]
+                part, part_bias = c[row * n + n0 : row * n + n1], bias[n0:n1]
+                for column in range(part.size):
+                    part[column] += part_bias[column]
             activate(c, row * n + n0, n1 - n0, slope)
 
 
@@ -145,8 +146,9 @@ def add_pairwise(begin: int, end: int, rows: Matrix, result: Vector) -> None:
     while count > 1:
         half = (count + 1) // 2
         for i in range(count - half):
-            for column in range(begin, end):
-                rows[i, column] += rows[half + i, column]
+            row, other = rows[i, begin:end], rows[half + i, begin:end]
+            for column in range(row.size):
+                row[column] += other[column]
         count = half
     for column in range(begin, end):
         result[column] = rows[0, column]

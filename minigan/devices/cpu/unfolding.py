@@ -59,9 +59,10 @@ def _fold(columns, first, c, g, image, bias, dx):
     length = kw * c
     start = image * height * width * c
     if bias.size:
-        for pixel in range(height * width):
+        for first_channel in range(start, start + height * width * c, c):
+            pixel = dx[first_channel : first_channel + c]
             for i in range(c):
-                dx[start + pixel * c + i] = bias[i]
+                pixel[i] = bias[i]
     else:
         clear_elements(dx, start, height * width * c)
     for i_window in range(out_height):
@@ -107,8 +108,9 @@ def conv2d_parts(
             )  # fmt: skip
             if bias.size:
                 for row in range(start, start + m):
+                    pixel = y[row * o : row * o + o]
                     for i in range(o):
-                        y[row * o + i] += bias[i]
+                        pixel[i] += bias[i]
             activate(y, start * o, m * o, slope)
 
 
@@ -169,8 +171,8 @@ def conv2d_weight_parts(
 @kernel(grain=1 << 14)
 def add_parts(begin: int, end: int, partial: Matrix, total: Vector) -> None:
     """The parts' results, added in their order."""
-    for i in range(begin, end):
-        total[i] = partial[0, i]
-    for t in range(1, partial.shape[0]):
-        for i in range(begin, end):
-            total[i] += partial[t, i]
+    share = total[begin:end]
+    for t in range(partial.shape[0]):
+        part = partial[t, begin:end]
+        for i in range(share.size):
+            share[i] = share[i] + part[i] if t else part[i]

@@ -153,9 +153,10 @@ def _start_with_bias(x, start, count, bias):
     if bias.size == 0:
         clear_elements(x, start, count)
         return
-    for pixel in range(start, start + count, bias.size):
+    for first in range(start, start + count, bias.size):
+        pixel = x[first : first + bias.size]
         for c in range(bias.size):
-            x[pixel + c] = bias[c]
+            pixel[c] = bias[c]
 
 
 @kernel()
@@ -198,8 +199,10 @@ def filter_gradient(
         for p in range(POINTS * POINTS):
             source[p] = ((p * down + a) * across + b) * block
             for t in range(1, partial.shape[0]):
-                for i in range(source[p], source[p] + block):
-                    partial[0, i] += partial[t, i]
+                total = partial[0, source[p] : source[p] + block]
+                part = partial[t, source[p] : source[p] + block]
+                for i in range(block):
+                    total[i] += part[i]
         for i in range(4):
             target[i] = ((i // 2 * down + a) * 2 * across + i % 2 * across + b) * block
             clear_elements(dw, target[i], block)
