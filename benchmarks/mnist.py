@@ -16,7 +16,7 @@ from typing import Any
 from benchmarks import report, sweeps
 from benchmarks.report import EXPERIMENTS, README, RESULTS, ROOT, Table
 from minigan.errors import RunError
-from minigan.experiments.sweep import Sweep
+from minigan.experiments.sweeps.directory import Sweep
 from minigan.metrics.strokes import MEASURES, spearman_correlation
 
 GRID = ROOT / "docs" / "images" / "mnist.png"

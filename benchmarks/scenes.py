@@ -14,7 +14,7 @@ from benchmarks import report, sweeps
 from benchmarks.report import EXPERIMENTS, RESULTS, Table
 from minigan.datasets.catalogue import SCENES
 from minigan.errors import RunError
-from minigan.experiments.sweep import Sweep
+from minigan.experiments.sweeps.directory import Sweep
 
 # Of `minigan.metrics.disentanglement.Disentanglement`, and their names in the table.
 SCORES = {

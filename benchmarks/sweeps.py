@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import report
-from minigan.experiments.sweep import Row, Sweep, rows
+from minigan.experiments.sweeps.directory import Sweep
+from minigan.experiments.sweeps.table import Row, rows
 
 Result = Mapping[str, Any]
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from minigan.experiments.declarations import get_experiment
-from minigan.experiments.sweep import Plan
+from minigan.experiments.sweeps.plan import Plan
 from minigan.infogan.settings import Settings
 
 DECLARATION = """

@@ -96,12 +96,12 @@ def figures(
 
     Fig. 1: L_I over the steps. Fig. 2 to 6: each code from left to right. Then interpolations, training as an animation, and, from evaluation.json, categories against digits and codes against known factors.
     """
-    from minigan.experiments.paper import Choices, draw_figures, without_evaluation
+    from minigan.experiments.paper import Choices, draw_figures, unevaluated_runs
 
     choices = Choices(code or None, rows, columns, limit, step)
     for path in draw_figures(directories, baseline, out, choices):
         typer.echo(f"wrote {path}")
-    for directory in without_evaluation(directories):
+    for directory in unevaluated_runs(directories):
         typer.echo(f"for the figures of its evaluation, first: minigan evaluate {directory}")
 
 

@@ -20,21 +20,14 @@ from minigan.devices import device_names, device_note, get_device
 from minigan.devices.kernels import KERNELS
 from minigan.errors import DeviceError, SettingsError, TrainingError
 from minigan.experiments.declarations import get_experiment
-from minigan.experiments.engines import Engine, carry_out
 from minigan.experiments.evaluation import evaluate as evaluate_networks
 from minigan.experiments.evaluation import evaluation_images
+from minigan.experiments.executors.base import Executor, execute
 from minigan.experiments.runs import INTERRUPTED, Interrupted, Run, versions
-from minigan.experiments.sweep import (
-    Measures,
-    Row,
-    Sweep,
-    add_test_errors,
-    rows,
-    short_name,
-    shown,
-    summaries,
-    to_csv,
-)
+from minigan.experiments.sweeps.directory import Sweep
+from minigan.experiments.sweeps.plan import short_name, shown
+from minigan.experiments.sweeps.table import Measures, Row, rows, summaries, to_csv
+from minigan.experiments.sweeps.work import add_test_errors
 from minigan.files import replacing, write_json
 from minigan.infogan.networks import Networks
 from minigan.infogan.step import StepMetrics, Trainer
@@ -158,7 +151,7 @@ def evaluate_and_report(run: Run, networks: Networks, step: int, cache: Path | N
     Console().print(table)
 
 
-def sweep_and_report(sweep: Sweep, engine: Engine) -> None:
+def sweep_and_report(sweep: Sweep, executor: Executor) -> None:
     """Carry out a sweep, and print its table."""
     of = {name: settings.iterations for name, settings in sweep.settings.items()}
     typer.echo(f"{sweep.title}, in {sweep.directory}")
@@ -174,9 +167,9 @@ def sweep_and_report(sweep: Sweep, engine: Engine) -> None:
                 steps = sweep.reached()
                 show(sum(steps.values()), note(ended, steps))
 
-            carry_out(sweep, engine, report)
+            execute(sweep, executor, report)
     except KeyboardInterrupt:
-        engine.stop()
+        executor.stop()
         left = len(sweep.waiting())
         typer.echo(f"stopped, with {left} of {len(of)} runs left; the same command goes on", err=True)  # fmt: skip
         raise SystemExit(INTERRUPTED) from None

@@ -47,7 +47,7 @@ def run(
         Path | None,
         typer.Option(help="The sweep's directory; runs/EXPERIMENT-OBJECTIVE-sweep if not given."),
     ] = None,
-    engine: Annotated[
+    executor: Annotated[
         str,
         typer.Option(
             help="processes, on this machine; or ray: an existing cluster, all of whose machines see the sweep's "
@@ -76,16 +76,18 @@ def run(
     of the test images are read for `minigan sweep show --test` only.
     """
     from minigan.cli.progress import preparation, sweep_and_report
-    from minigan.experiments.engines import make_engine
+    from minigan.experiments.executors.choice import make_executor
     from minigan.experiments.runs import images_of
-    from minigan.experiments.sweep import Plan, Sweep, check_runs, parse_grid, parse_seeds
+    from minigan.experiments.sweeps.directory import Sweep
+    from minigan.experiments.sweeps.plan import Plan, parse_grid, parse_seeds
+    from minigan.experiments.sweeps.work import check_runs
 
     plan = Plan(settings, parse_seeds(seeds), parse_grid(grid or []), threads)
     directory = out or Path("runs") / f"{settings.experiment}-{settings.objective}-sweep"
     Sweep.check(directory, plan)
     with preparation(cache) as how:
         check_runs(plan, images_of(settings, how))
-    with make_engine(engine, plan, jobs, ray_address, cache) as chosen:
+    with make_executor(executor, plan, jobs, ray_address, cache) as chosen:
         sweep_and_report(Sweep.create(directory, plan), chosen)
 
 
@@ -105,7 +107,7 @@ def show(
 ) -> None:
     """The table of a sweep: every run, and the best, median and worst of each setting, as far as it is."""
     from minigan.cli.progress import show_sweep
-    from minigan.experiments.sweep import Sweep, sweeps_in
+    from minigan.experiments.sweeps.directory import Sweep, sweeps_in
 
     for directory in directories or sweeps_in(Path("runs")):
         show_sweep(Sweep.open(directory), test, csv, cache)
@@ -114,6 +116,6 @@ def show(
 @app.command("work", hidden=True)
 def work(directory: Path, name: str, cache: Cache = None) -> None:
     """One run of a sweep: what its processes do."""
-    from minigan.experiments.engines import work
+    from minigan.experiments.executors.processes import run_worker
 
-    work(directory, name, cache)
+    run_worker(directory, name, cache)

@@ -164,7 +164,7 @@ def train(
     with preparation(cache) as how:
         trainer = Trainer(settings, images_of(settings, how), capture=capture)
     run = Run.create(directory, settings)
-    with run.to_itself():
+    with run.lock():
         run_and_report(run, trainer, evaluate, cache)
 
 
@@ -185,7 +185,7 @@ def resume(
     run = Run.open(directory)
     with preparation(cache) as how:
         trainer = Trainer(run.settings, images_of(run.settings, how), capture=capture)
-    with run.to_itself():
+    with run.lock():
         run.restore(trainer)
         if iterations is not None:
             run.extend(iterations, trainer.step_count)

@@ -102,7 +102,7 @@ def draw_figures(
         yield from _animation(subject, folder)
 
 
-def without_evaluation(directories: Sequence[Path]) -> list[Path]:
+def unevaluated_runs(directories: Sequence[Path]) -> list[Path]:
     """The runs that have no evaluation of their newest checkpoint, and so no figures of one."""
     runs = [Run.open(directory) for directory in directories]
     return [run.directory for run in runs if _evaluation(run, run.newest_step()) is None]

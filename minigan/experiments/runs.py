@@ -186,7 +186,7 @@ class Run:
     # -- training -----------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def to_itself(self, wait: bool = False) -> Iterator[None]:
+    def lock(self, wait: bool = False) -> Iterator[None]:
         """The run to this process alone; while another trains it, RunError, or with `wait` a pause."""
         with contextlib.ExitStack() as stack:
             try:
@@ -195,7 +195,7 @@ class Run:
                 raise RunError(f"{self.directory} is being trained by another process") from error
             yield
 
-    def is_trained_now(self) -> bool:
+    def is_locked(self) -> bool:
         """Whether a process has the run to itself."""
         return is_locked(self.directory / "timing.jsonl")
 

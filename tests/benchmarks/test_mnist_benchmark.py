@@ -10,7 +10,8 @@ import pytest
 from benchmarks import mnist, report
 from minigan.errors import RunError
 from minigan.experiments.declarations import MNIST_EXTENDED
-from minigan.experiments.sweep import Plan, Sweep
+from minigan.experiments.sweeps.directory import Sweep
+from minigan.experiments.sweeps.plan import Plan
 
 STEPS = 20
 SETTINGS = dataclasses.replace(MNIST_EXTENDED, iterations=STEPS)
@@ -20,7 +21,7 @@ def swept(directory: Path, runs: dict[int, tuple[float, float, float | None]], p
     """A sweep whose runs have (agreement, training error, test error), but for what the benchmark does not read."""
     seeds = (*runs, *range(100, 100 + planned))
     sweep = Sweep.create(directory, Plan(SETTINGS, seeds))
-    sweep.make_runs()
+    sweep.create_runs()
     for seed, (agreement, train, test) in runs.items():
         evaluation: dict[str, Any] = {
             "step": STEPS,

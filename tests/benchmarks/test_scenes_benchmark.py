@@ -10,7 +10,8 @@ import pytest
 from benchmarks import scenes
 from minigan.errors import RunError
 from minigan.experiments.declarations import EXPERIMENTS
-from minigan.experiments.sweep import Plan, Sweep
+from minigan.experiments.sweeps.directory import Sweep
+from minigan.experiments.sweeps.plan import Plan
 
 STEPS = 20
 SETTINGS = dataclasses.replace(EXPERIMENTS["faces"], data="scenes", codes="2*Uniform", iterations=STEPS)  # fmt: skip
@@ -19,7 +20,7 @@ SETTINGS = dataclasses.replace(EXPERIMENTS["faces"], data="scenes", codes="2*Uni
 def swept(directory: Path, runs: dict[int, tuple[float, float | None]], planned: int = 0) -> Sweep:
     """A sweep whose runs have (MIG, DCI disentanglement), and the same other scores."""
     sweep = Sweep.create(directory, Plan(SETTINGS, (*runs, *range(100, 100 + planned))))
-    sweep.make_runs()
+    sweep.create_runs()
     for seed, (mig, dci) in runs.items():
         scores: dict[str, Any] = {
             "images": 50, "codes": ["c1", "c2"], "factors": ["azimuth", "width"],

@@ -694,7 +694,7 @@ def test_no_checkpoint_yet(run: Path, capsys: pytest.CaptureFixture[str], comman
 
 
 def test_a_run_that_another_process_trains(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with Run.open(run).to_itself():
+    with Run.open(run).lock():
         assert_refused(
             capsys, run, ("resume", run, "--iterations", 9, "--no-evaluate"),
             f"{run} is being trained by another process",

@@ -1,4 +1,4 @@
-"""`minigan sweep` as a person meets it. What becomes of killed sweeps is in tests/experiments/test_engines.py."""
+"""`minigan sweep` as a person meets it; killed sweeps are in tests/experiments/test_executors.py."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,9 @@ from tiny_sweep import declare, tiny, tree
 
 from minigan import cli
 from minigan.datasets.cache import Preparation
-from minigan.experiments.sweep import Plan, Sweep, bring_to_end, parse_grid
+from minigan.experiments.sweeps.directory import Sweep
+from minigan.experiments.sweeps.plan import Plan, parse_grid
+from minigan.experiments.sweeps.work import run_to_completion
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -34,9 +36,9 @@ def sweep(tmp_path: Path, experiment: Path) -> Sweep:
     settings = tiny(experiment.parent, iterations=6, checkpoint_every=3)
     plan = Plan(settings, (0, 1), parse_grid(["lr_generator=0.001,1e30"]))
     made = Sweep.create(tmp_path / "runs" / "tried", plan)
-    made.make_runs()
+    made.create_runs()
     for name in list(made.settings)[:3]:
-        bring_to_end(made.directory, name, Preparation())
+        run_to_completion(made.directory, name, Preparation())
     return made
 
 
@@ -137,7 +139,7 @@ def test_show_reads_test_labels_when_asked(
         (("--trunk", "fc"), "'fc' is not a layer"),
         (("--batch-size", "64"), "more than the 40 images"),
         (("--data", "nowhere"), "nowhere"),
-        (("--engine", "slurm"), "there is no engine 'slurm'; there is processes, ray"),
+        (("--executor", "slurm"), "there is no executor 'slurm'; there is processes, ray"),
         (("--device", "abacus"), "there is no device 'abacus'"),
         (("--jobs", "0"), "'--jobs'"),
         (("--threads", "0"), "'--threads'"),
@@ -183,6 +185,6 @@ def test_help_says_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert "show" in capsys.readouterr().out
     assert run("run", "--help") == 0
     output = capsys.readouterr().out
-    for option in ("--seeds", "--grid", "--engine", "--iterations", "--lambda-continuous"):
+    for option in ("--seeds", "--grid", "--executor", "--iterations", "--lambda-continuous"):
         assert option in output
     assert "--seed " not in output

@@ -31,15 +31,13 @@ from tiny_sweep import (
 from minigan.datasets.cache import Preparation
 from minigan.errors import DeviceError, RunError, SettingsError
 from minigan.experiments.declarations import MNIST
-from minigan.experiments.engines import (
-    Ending,
-    Engine,
-    carry_out,
-    default_jobs,
-    environment,
-    make_engine,
-)
-from minigan.experiments.sweep import Plan, Sweep, bring_to_end, reached, rows
+from minigan.experiments.executors.base import Executor, Outcome, environment, execute
+from minigan.experiments.executors.choice import make_executor
+from minigan.experiments.executors.processes import default_jobs
+from minigan.experiments.sweeps.directory import Sweep, reached
+from minigan.experiments.sweeps.plan import Plan
+from minigan.experiments.sweeps.table import rows
+from minigan.experiments.sweeps.work import run_to_completion
 from minigan.infogan.step import Trainer
 
 SEEDS = (0, 1)
@@ -56,8 +54,8 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> Tree:
     directory = tmp_path_factory.mktemp("unbroken") / "sweep"
     plan = tiny_plan(folder, *SEEDS)
     sweep = Sweep.create(directory, plan)
-    with make_engine("processes", plan) as engine:
-        carry_out(sweep, engine)
+    with make_executor("processes", plan) as executor:
+        execute(sweep, executor)
     assert sweep.waiting() == []
     return tree(directory)
 
@@ -106,19 +104,19 @@ def assert_saved_where_it_was(sweep: Sweep, name: str) -> int:
 
 
 class Scripted:
-    """An engine whose runs end as `script` says: at each call for a run, the next thing that happens to it."""
+    """An executor whose runs end as `script` says: at each call for a run, the next thing that happens to it."""
 
-    def __init__(self, room: int, script: dict[str, list[Callable[[Sweep, str], Ending]]]) -> None:
+    def __init__(self, room: int, script: dict[str, list[Callable[[Sweep, str], Outcome]]]) -> None:
         self.room, self.script = room, script
         self.started: list[str] = []
         self.running: list[str] = []
         self.most = 0
 
-    def use(self, sweep: Sweep) -> Engine:
+    def use(self, sweep: Sweep) -> Executor:
         self.sweep = sweep
         return self
 
-    def has_room(self) -> bool:
+    def has_capacity(self) -> bool:
         return len(self.running) < self.room
 
     def start(self, directory: Path, name: str) -> None:
@@ -130,29 +128,29 @@ class Scripted:
     def busy(self) -> bool:
         return bool(self.running)
 
-    def endings(self, seconds: float) -> list[Ending]:
+    def outcomes(self, seconds: float) -> list[Outcome]:
         name = self.running.pop(0)
         return [self.script[name].pop(0)(self.sweep, name)]
 
     def stop(self) -> None:
-        raise AssertionError("whoever made the engine stops it")
+        raise AssertionError("whoever made the executor stops it")
 
 
-def ends(sweep: Sweep, name: str) -> Ending:
-    return Ending(name)
+def ends(sweep: Sweep, name: str) -> Outcome:
+    return Outcome(name)
 
 
-def dies(sweep: Sweep, name: str) -> Ending:
-    return Ending(name, death="SIGKILL")
+def dies(sweep: Sweep, name: str) -> Outcome:
+    return Outcome(name, death="SIGKILL")
 
 
-def dies_further(sweep: Sweep, name: str) -> Ending:
+def dies_further(sweep: Sweep, name: str) -> Outcome:
     """With a checkpoint more than before."""
     run = sweep.run(name)
     folder = run.directory / "checkpoints"
     folder.mkdir(exist_ok=True)
     (folder / f"step-{run.newest_step() + 1:08d}.safetensors").touch()
-    return Ending(name, death="SIGKILL")
+    return Outcome(name, death="SIGKILL")
 
 
 @pytest.fixture
@@ -161,55 +159,57 @@ def three(tmp_path: Path, folder: Path) -> Sweep:
 
 
 def test_all_runs_are_started_once_and_no_more_at_a_time_than_there_is_room(three: Sweep) -> None:
-    engine = Scripted(2, {f"seed{seed}": [ends] for seed in range(3)})
+    executor = Scripted(2, {f"seed{seed}": [ends] for seed in range(3)})
     heard: list[int] = []
-    carry_out(three, engine.use(three), heard.append)
-    assert engine.started == ["seed0", "seed1", "seed2"]
-    assert engine.most == 2
+    execute(three, executor.use(three), heard.append)
+    assert executor.started == ["seed0", "seed1", "seed2"]
+    assert executor.most == 2
     assert heard == [1, 2, 3]
 
 
 def test_a_run_that_died_is_started_again_as_long_as_it_gets_further(three: Sweep) -> None:
     often = [dies, dies_further, dies, dies_further, dies, dies_further, dies, ends]
-    engine = Scripted(1, {"seed0": [*often], "seed1": [dies, ends], "seed2": [ends]})
-    carry_out(three, engine.use(three))
-    assert engine.started == ["seed0"] * len(often) + ["seed1", "seed1", "seed2"]
+    executor = Scripted(1, {"seed0": [*often], "seed1": [dies, ends], "seed2": [ends]})
+    execute(three, executor.use(three))
+    assert executor.started == ["seed0"] * len(often) + ["seed1", "seed1", "seed2"]
 
 
 def test_a_run_that_gets_no_further_is_given_up_and_the_others_go_on(three: Sweep) -> None:
-    engine = Scripted(
+    executor = Scripted(
         1, {"seed0": [dies, dies_further, dies, dies, ends], "seed1": [ends], "seed2": [ends]}
     )
     with pytest.raises(
         RunError, match=r"1 of 3 runs died 3 times without getting further: seed0 \(SIGKILL\); the"
     ):
-        carry_out(three, engine.use(three))
-    assert engine.started == ["seed0"] * 4 + ["seed1", "seed2"]
+        execute(three, executor.use(three))
+    assert executor.started == ["seed0"] * 4 + ["seed1", "seed2"]
 
 
 def test_a_mistake_that_holds_for_all_runs_ends_the_sweep(three: Sweep) -> None:
-    engine = Scripted(1, {"seed0": [lambda sweep, name: Ending(name, error="the data are gone")]})
+    executor = Scripted(
+        1, {"seed0": [lambda sweep, name: Outcome(name, error="the data are gone")]}
+    )
     with pytest.raises(RunError, match="seed0: the data are gone"):
-        carry_out(three, engine.use(three))
-    assert engine.started == ["seed0"]
+        execute(three, executor.use(three))
+    assert executor.started == ["seed0"]
 
 
 def test_a_sweep_that_another_process_carries_out_is_left_to_it(three: Sweep) -> None:
-    engine = Scripted(1, {})
-    with three.to_itself(), pytest.raises(RunError, match="is being swept by another process"):
-        carry_out(three, engine.use(three))
+    executor = Scripted(1, {})
+    with three.lock(), pytest.raises(RunError, match="is being swept by another process"):
+        execute(three, executor.use(three))
     assert list(three.directory.iterdir()) == [three.directory / "sweep.json"]
 
 
-def test_engines_that_are_not_there(folder: Path) -> None:
+def test_executors_that_are_not_there(folder: Path) -> None:
     with (
-        pytest.raises(SettingsError, match="no engine 'slurm'; there is processes, ray"),
-        make_engine("slurm", Plan(MNIST, (0,))),
+        pytest.raises(SettingsError, match="no executor 'slurm'; there is processes, ray"),
+        make_executor("slurm", Plan(MNIST, (0,))),
     ):
         pass
     with (
         pytest.raises(DeviceError, match="there is no device 'abacus'"),
-        make_engine("processes", tiny_plan(folder, 0, device="abacus")),
+        make_executor("processes", tiny_plan(folder, 0, device="abacus")),
     ):
         pass
 
@@ -226,10 +226,10 @@ def test_jobs_and_threads_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_worker_that_is_killed_goes_on_from_its_checkpoint(sweep: Sweep, unbroken: Tree) -> None:
     with (
-        make_engine("processes", sweep.plan, jobs=1) as engine,
+        make_executor("processes", sweep.plan, jobs=1) as executor,
         killed_in_the_middle(sweep, "seed0"),
     ):
-        carry_out(sweep, engine)
+        execute(sweep, executor)
     assert_whole(sweep, unbroken)
 
 
@@ -291,8 +291,8 @@ def test_ctrl_c_saves_all_states_and_says_how_to_go_on(
     assert error == "stopped, with 2 of 2 runs left; the same command goes on\n"
     assert is_gone(worker)
     assert_saved_where_it_was(sweep, "seed0")
-    with make_engine("processes", sweep.plan) as engine:
-        carry_out(sweep, engine)
+    with make_executor("processes", sweep.plan) as executor:
+        execute(sweep, executor)
     assert_whole(sweep, unbroken)
 
 
@@ -306,12 +306,12 @@ def test_a_run_that_an_orphan_still_has_is_waited_for(
             begun.set()
             super().__init__(*arguments, **options)
 
-    monkeypatch.setattr("minigan.experiments.sweep.Trainer", Seen)
+    monkeypatch.setattr("minigan.experiments.sweeps.work.Trainer", Seen)
     short = Sweep.create(tmp_path / "short", tiny_plan(folder, 0, iterations=5))
-    short.make_runs()
+    short.create_runs()
     work = (short.directory, "seed0", Preparation())
-    with short.run("seed0").to_itself():
-        second = threading.Thread(target=bring_to_end, args=work)
+    with short.run("seed0").lock():
+        second = threading.Thread(target=run_to_completion, args=work)
         second.start()
         assert not begun.wait(1)
     second.join()
@@ -322,16 +322,16 @@ def test_a_run_that_an_orphan_still_has_is_waited_for(
 def test_what_a_worker_says_of_a_mistake_is_passed_on(
     sweep: Sweep, folder: Path, tmp_path: Path
 ) -> None:
-    sweep.make_runs()
+    sweep.create_runs()
     plan = sweep.directory / "sweep.json"
     content = plan.read_bytes()
-    with make_engine("processes", sweep.plan) as engine:
+    with make_executor("processes", sweep.plan) as executor:
         plan.write_bytes(b"{")
-        engine.start(sweep.directory, "seed0")
-        (ending,) = engine.endings(120)
+        executor.start(sweep.directory, "seed0")
+        (outcome,) = executor.outcomes(120)
     plan.write_bytes(content)
-    assert ending.name == "seed0"
-    assert ending.error.startswith(f"{plan} is damaged: ")
+    assert outcome.name == "seed0"
+    assert outcome.error.startswith(f"{plan} is damaged: ")
 
 
 # -- Ray ------------------------------------------------------------------------------------------
@@ -349,37 +349,37 @@ def test_on_ray_a_worker_that_is_killed_goes_on_from_its_checkpoint(
 ) -> None:
     """A real Ray, with its scheduler and workers; the same files as from processes."""
     with (
-        make_engine("ray", sweep.plan, address="local") as engine,
+        make_executor("ray", sweep.plan, address="local") as executor,
         killed_in_the_middle(sweep, "seed0"),
     ):
-        carry_out(sweep, engine)
+        execute(sweep, executor)
     assert_whole(sweep, unbroken)
 
 
 @pytest.mark.ray
 @pytest.mark.usefixtures("ray")
 def test_on_ray_what_is_stopped_saves_its_state(sweep: Sweep, unbroken: Tree) -> None:
-    sweep.make_runs()
-    with make_engine("ray", sweep.plan, address="local") as engine:
-        engine.start(sweep.directory, "seed0")
+    sweep.create_runs()
+    with make_executor("ray", sweep.plan, address="local") as executor:
+        executor.start(sweep.directory, "seed0")
         in_the_middle(sweep, "seed0")
     assert_saved_where_it_was(sweep, "seed0")
-    with make_engine("processes", sweep.plan) as other:  # another engine goes on with it
-        carry_out(sweep, other)
+    with make_executor("processes", sweep.plan) as other:  # another executor goes on with it
+        execute(sweep, other)
     assert_whole(sweep, unbroken)
 
 
 @pytest.mark.ray
 @pytest.mark.usefixtures("ray")
 def test_on_ray_a_mistake_is_one_sentence(sweep: Sweep) -> None:
-    sweep.make_runs()
+    sweep.create_runs()
     (sweep.directory / "seed0/experiment.json").write_bytes(b"{")
-    with make_engine("ray", sweep.plan, address="local") as engine:
-        engine.start(sweep.directory, "seed0")
-        (ending,) = engine.endings(120)
-    assert ending.error.startswith(f"{sweep.directory / 'seed0/experiment.json'} is damaged: ")
+    with make_executor("ray", sweep.plan, address="local") as executor:
+        executor.start(sweep.directory, "seed0")
+        (outcome,) = executor.outcomes(120)
+    assert outcome.error.startswith(f"{sweep.directory / 'seed0/experiment.json'} is damaged: ")
     with (
         pytest.raises(SettingsError, match=r"no Ray cluster at '127\.0\.0\.1:1'; start one with"),
-        make_engine("ray", sweep.plan, address="127.0.0.1:1"),
+        make_executor("ray", sweep.plan, address="127.0.0.1:1"),
     ):
         pass

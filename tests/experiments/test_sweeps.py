@@ -15,21 +15,10 @@ from minigan.datasets.cache import Preparation
 from minigan.errors import RunError, SettingsError
 from minigan.experiments.declarations import MNIST
 from minigan.experiments.runs import Run, images_of
-from minigan.experiments.sweep import (
-    Measures,
-    Plan,
-    Row,
-    Sweep,
-    add_test_errors,
-    bring_to_end,
-    check_runs,
-    parse_grid,
-    parse_seeds,
-    rows,
-    summaries,
-    sweeps_in,
-    to_csv,
-)
+from minigan.experiments.sweeps.directory import Sweep, sweeps_in
+from minigan.experiments.sweeps.plan import Plan, parse_grid, parse_seeds
+from minigan.experiments.sweeps.table import Measures, Row, rows, summaries, to_csv
+from minigan.experiments.sweeps.work import add_test_errors, check_runs, run_to_completion
 
 HOW = Preparation()
 
@@ -51,7 +40,7 @@ def sweep(tmp_path: Path, folder: Path) -> Sweep:
     """A sweep of two seeds and ten steps, of which nothing has been run."""
     plan = tiny_plan(folder, 0, 1, iterations=10, checkpoint_every=4)
     made = Sweep.create(tmp_path / "sweep", plan)
-    made.make_runs()
+    made.create_runs()
     return made
 
 
@@ -171,7 +160,7 @@ def test_a_plan_comes_back_from_its_file(tmp_path: Path) -> None:
 )
 def test_a_sweep_of_other_settings(tmp_path: Path, other: Plan, words: str) -> None:
     directory = tmp_path / "sweep"
-    Sweep.create(directory, Plan(MNIST, (0, 1))).make_runs()
+    Sweep.create(directory, Plan(MNIST, (0, 1))).create_runs()
     before = tree(tmp_path)
     with pytest.raises(RunError) as caught:
         Sweep.create(directory, other)
@@ -226,12 +215,12 @@ def test_a_run_of_other_settings_in_the_sweep(sweep: Sweep) -> None:
 
 def test_a_sweep_belongs_to_one_process_at_a_time(sweep: Sweep) -> None:
     with (
-        sweep.to_itself(),
+        sweep.lock(),
         pytest.raises(RunError, match="is being swept by another process"),
-        sweep.to_itself(),
+        sweep.lock(),
     ):
         pass
-    with sweep.to_itself():
+    with sweep.lock():
         pass
 
 
@@ -240,28 +229,28 @@ def test_a_sweep_belongs_to_one_process_at_a_time(sweep: Sweep) -> None:
 
 def test_a_run_is_brought_to_its_end_once(sweep: Sweep) -> None:
     assert sweep.waiting() == ["seed0", "seed1"]
-    bring_to_end(sweep.directory, "seed0", HOW)
+    run_to_completion(sweep.directory, "seed0", HOW)
     assert sweep.waiting() == ["seed1"]
     assert sweep.reached() == {"seed0": 10, "seed1": 0}
     before = times(sweep.directory)
-    bring_to_end(sweep.directory, "seed0", HOW)
+    run_to_completion(sweep.directory, "seed0", HOW)
     assert times(sweep.directory) == before
 
 
 def test_a_run_that_was_trained_elsewhere_is_not_trained_again(sweep: Sweep) -> None:
     """A kill between training and evaluation: only the second is left to do."""
-    bring_to_end(sweep.directory, "seed0", HOW)
+    run_to_completion(sweep.directory, "seed0", HOW)
     evaluation = sweep.directory / "seed0/evaluation.json"
     expected = evaluation.read_bytes()
     stretches = (sweep.directory / "seed0/timing.jsonl").read_bytes()
     evaluation.unlink()
-    bring_to_end(sweep.directory, "seed0", HOW)
+    run_to_completion(sweep.directory, "seed0", HOW)
     assert evaluation.read_bytes() == expected
     assert (sweep.directory / "seed0/timing.jsonl").read_bytes() == stretches
 
 
 def test_an_evaluation_before_the_end_is_not_the_end(sweep: Sweep) -> None:
-    bring_to_end(sweep.directory, "seed0", HOW)
+    run_to_completion(sweep.directory, "seed0", HOW)
     path = sweep.directory / "seed0/evaluation.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "step": 8}))
     assert sweep.waiting() == ["seed0", "seed1"]
@@ -273,7 +262,7 @@ def test_an_evaluation_before_the_end_is_not_the_end(sweep: Sweep) -> None:
 def test_the_labels_of_the_test_images_are_read_when_asked_for(
     sweep: Sweep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bring_to_end(sweep.directory, "seed0", HOW)
+    run_to_completion(sweep.directory, "seed0", HOW)
     written = json.loads((sweep.directory / "seed0/evaluation.json").read_text())
     assert (written["test"], written["train"]["images"]) == (None, 40)
     assert list(add_test_errors(sweep, HOW)) == ["seed0"]  # seed1 has not ended
@@ -289,13 +278,13 @@ def test_the_labels_of_the_test_images_are_read_when_asked_for(
 
 def test_no_other_label_of_theirs_is_read(sweep: Sweep, folder: Path) -> None:
     """With other labels of the test images, everything is the same."""
-    bring_to_end(sweep.directory, "seed0", HOW)
+    run_to_completion(sweep.directory, "seed0", HOW)
     path = sweep.directory / "seed0/evaluation.json"
     before = path.read_bytes()
     path.unlink()
     labels = folder / "data/t10k-labels-idx1-ubyte"
     labels.write_bytes(idx(np.zeros(20, np.uint8)))
-    bring_to_end(sweep.directory, "seed0", HOW)
+    run_to_completion(sweep.directory, "seed0", HOW)
     assert path.read_bytes() == before
 
 
@@ -303,16 +292,16 @@ def test_divergence_is_a_result(tmp_path: Path, folder: Path) -> None:
     grid = parse_grid(["lr_generator=1e-3,1e30"])
     plan = Plan(tiny(folder, iterations=6, checkpoint_every=1), (0,), grid)
     sweep = Sweep.create(tmp_path / "sweep", plan)
-    sweep.make_runs()
+    sweep.create_runs()
     for name in sweep.settings:
-        bring_to_end(sweep.directory, name, HOW)
+        run_to_completion(sweep.directory, name, HOW)
     good, diverged = rows(sweep)
     assert (good.state, diverged.state) == ("done", "failed")
     assert "training diverged at step 2" in diverged.reason
     assert diverged.measures == Measures()
     assert sweep.waiting() == []
     before = times(sweep.directory)
-    bring_to_end(sweep.directory, diverged.name, HOW)
+    run_to_completion(sweep.directory, diverged.name, HOW)
     assert times(sweep.directory) == before
     _, summary = summaries(rows(sweep))
     assert (summary.done, summary.runs, summary.best) == (0, 1, None)
@@ -325,12 +314,12 @@ def test_the_states_of_runs(tmp_path: Path, folder: Path) -> None:
     plan = tiny_plan(folder, 0, 1, 2, 3, iterations=10, checkpoint_every=4)
     sweep = Sweep.create(tmp_path / "sweep", plan)
     assert [row.state for row in rows(sweep)] == ["waiting"] * 4  # none is made yet
-    sweep.make_runs()
-    bring_to_end(sweep.directory, "seed0", HOW)
-    bring_to_end(sweep.directory, "seed1", HOW)
+    sweep.create_runs()
+    run_to_completion(sweep.directory, "seed0", HOW)
+    run_to_completion(sweep.directory, "seed1", HOW)
     for name in ("evaluation.json", "checkpoints/step-00000010.safetensors"):
         (sweep.directory / "seed1" / name).unlink()  # as if it had been killed at step 10
-    with sweep.run("seed2").to_itself():
+    with sweep.run("seed2").lock():
         found = {row.seed: (row.state, row.step, row.steps) for row in rows(sweep)}
     assert found == {
         0: ("done", 10, 10), 1: ("stopped", 8, 10), 2: ("running", 0, 10), 3: ("waiting", 0, 10),
@@ -383,11 +372,11 @@ def test_the_table_for_programs() -> None:
 
 def test_a_run_belongs_to_one_process_at_a_time(sweep: Sweep) -> None:
     run: Run = sweep.run("seed0")
-    assert not run.is_trained_now()
+    assert not run.is_locked()
     assert not (run.directory / "timing.jsonl").exists()  # asking makes nothing
-    with run.to_itself():
-        assert run.is_trained_now()
+    with run.lock():
+        assert run.is_locked()
         words = "seed0 is being trained by another process"
-        with pytest.raises(RunError, match=words), run.to_itself():
+        with pytest.raises(RunError, match=words), run.lock():
             pass
-    assert not run.is_trained_now()
+    assert not run.is_locked()

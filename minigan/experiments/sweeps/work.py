@@ -1,0 +1,69 @@
+"""The work of a sweep: train and evaluate one of its runs."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from minigan.datasets.cache import Preparation
+from minigan.errors import TrainingError
+from minigan.experiments.evaluation import evaluate, evaluation_images
+from minigan.experiments.runs import Run, images_of
+from minigan.experiments.sweeps.directory import Sweep, has_ended, read_evaluation
+from minigan.experiments.sweeps.plan import Plan
+from minigan.files import write_json
+from minigan.infogan.networks import Networks
+from minigan.infogan.step import Trainer
+
+
+def check_runs(plan: Plan, images: np.ndarray) -> None:
+    """SettingsError if some run of the plan has networks, or a batch, that do not fit the images."""
+    for point in plan.points():
+        settings = plan.at(point, plan.seeds[0])
+        Trainer(dataclasses.replace(settings, device="cpu"), images)  # it is everywhere
+
+
+def run_to_completion(directory: Path, name: str, how: Preparation) -> None:
+    """Train one run of a sweep to its end, from its newest checkpoint if it has one, and evaluate it.
+
+    This is all that an executor does, in whatever process. It may be called again however often: a run that has
+    ended is left alone, and where another process has not let go of it yet, as one that was orphaned, that is
+    waited for.
+    """
+    run = Sweep.open(directory).run(name)
+    with run.lock(wait=True):
+        if has_ended(run):
+            return
+        trainer = Trainer(run.settings, images_of(run.settings, how))
+        run.restore(trainer)
+        try:
+            run.train(trainer)
+            evaluate_run(run, trainer.result, trainer.step_count, how)
+        except TrainingError as error:  # it would fail again
+            write_json(
+                run.directory / "failure.json", {"step": trainer.step_count, "reason": str(error)}
+            )
+
+
+def evaluate_run(
+    run: Run, networks: Networks, step: int, how: Preparation, test: bool = False
+) -> None:
+    """Write evaluation.json; the labels of the test images are read if it is so wanted."""
+    train, held_back, factored = evaluation_images(run.settings, how)
+    tested = held_back if test else None
+    evaluation = evaluate(networks, run.settings, train, tested, factored=factored)
+    write_json(run.directory / "evaluation.json", {"step": step, **evaluation.to_json()})
+
+
+def add_test_errors(sweep: Sweep, how: Preparation) -> Iterator[str]:
+    """Evaluate on the test images what has ended and was not yet; gives the name of each such run before."""
+    for name in filter(sweep.is_created, sweep.settings):
+        run = sweep.run(name)
+        evaluation = read_evaluation(run)
+        if evaluation is not None and evaluation["test"] is None:
+            yield name
+            networks, step = run.networks()
+            evaluate_run(run, networks, step, how, test=True)
