@@ -11,6 +11,7 @@ Importing it loads NumPy and nothing heavier; a device loads what it needs when 
 
 from typing import TYPE_CHECKING
 
+from minigan import datasets as datasets
 from minigan import nn as nn
 from minigan import optim as optim
 from minigan.check import GradientMismatch as GradientMismatch

@@ -8,6 +8,7 @@ state to save: a run that stops at step n goes on with the numbers of step n + 1
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -58,12 +59,29 @@ def normal(shape: Sequence[int], std: float, key: tuple[int, int, int], dtype: A
     return values[:count].reshape(shape)
 
 
+def checked_seed(seed: int) -> int:
+    """Return a seed as Python's int; ValueError unless it is 0 … 2⁶⁴ − 1, which is what Philox takes."""
+    try:
+        value = operator.index(seed)
+    except TypeError:
+        raise TypeError(f"a seed is an integer, not {seed!r}") from None
+    if not 0 <= value < 2**64:
+        raise ValueError(f"a seed is 0 … 2⁶⁴ − 1, not {value}")
+    return value
+
+
 @dataclass
 class Generator:
-    """A seed and a place in its numbers: each draw takes the next step of the general stream."""
+    """A seed and a place in its numbers: each draw takes the next step of the general stream.
+
+    The seed is 0 … 2⁶⁴ − 1 (ValueError), and may be set at any time.
+    """
 
     seed: int = 0
     step: int = 0
+
+    def __setattr__(self, name: str, value: int) -> None:
+        super().__setattr__(name, checked_seed(value) if name == "seed" else value)
 
     def next_key(self) -> tuple[int, int, int]:
         self.step += 1

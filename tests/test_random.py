@@ -264,3 +264,17 @@ def test_normal_numbers_are_normal(seed: int) -> None:
         assert abs((z**power).mean() - expected) < 4 * math.sqrt(variance / COUNT)
     halves = z[: COUNT // 2], z[COUNT // 2 :]  # of one radius each: uncorrelated all the same
     assert abs(np.corrcoef(*halves)[0, 1]) < 4 / math.sqrt(COUNT / 2)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**64, 1.5, "3", None])
+def test_a_seed_out_of_range_is_refused_when_it_is_given(seed: object) -> None:
+    before = random.default_generator().seed
+    generator = Generator(4)
+    with pytest.raises((ValueError, TypeError), match="a seed is"):
+        Generator(seed)  # type: ignore[arg-type]
+    with pytest.raises((ValueError, TypeError), match="a seed is"):
+        mg.manual_seed(seed)  # type: ignore[arg-type]
+    with pytest.raises((ValueError, TypeError), match="a seed is"):
+        generator.seed = seed  # type: ignore[assignment]
+    assert (random.default_generator().seed, generator.seed) == (before, 4)
+    assert Generator(np.int32(7)).seed == 7 and Generator(2**64 - 1).seed == 2**64 - 1  # type: ignore[arg-type]

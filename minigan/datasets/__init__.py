@@ -1,34 +1,17 @@
-"""Images to train on, and what is known about them.
+"""Data to train on.
 
-`minigan.datasets.idx` reads the IDX format; `minigan.datasets.mnist` is MNIST itself, the data
-included. Each is imported by its own name, so nothing is read before it is asked for.
+    from minigan.datasets import batches, mnist
+
+    digits = mnist.load("train")
+    for images, labels in batches(digits.images, digits.labels, batch_size=64, seed=0):
+        ...
+
+`mnist` is MNIST itself, the data included. The readers of other sets are imported by their own names, for example
+`minigan.datasets.folder`. They need Pillow.
 """
 
-from dataclasses import dataclass
+from minigan.datasets import mnist
+from minigan.datasets.batching import Batches, batches
+from minigan.datasets.images import FactoredImages, Images, LabeledImages
 
-import numpy as np
-from numpy.typing import NDArray
-
-__all__ = ["FactoredImages", "Images", "LabeledImages"]
-
-
-@dataclass(frozen=True, eq=False)  # arrays have no single truth value, so none of these has ==
-class Images:
-    """Images: uint8 (N, height, width, channels), 0 to 255."""
-
-    images: NDArray[np.uint8]
-
-
-@dataclass(frozen=True, eq=False)
-class LabeledImages(Images):
-    """Images and the class of each: `labels` is uint8 (N,)."""
-
-    labels: NDArray[np.uint8]
-
-
-@dataclass(frozen=True, eq=False)
-class FactoredImages(Images):
-    """Images and what each was made from: `factors` is float64 (N, factors), and `names` says what they are."""
-
-    factors: NDArray[np.float64]
-    names: tuple[str, ...]
+__all__ = ["Batches", "FactoredImages", "Images", "LabeledImages", "batches", "mnist"]

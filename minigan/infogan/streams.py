@@ -6,7 +6,7 @@ import enum
 
 
 class Stream(enum.IntEnum):
-    """The purpose of a stream; 0 is the library's general one, 9 that of `minigan.datasets.scenes`."""
+    """The purpose of a stream; 0 is the library's general one, 9 and 14 those of `minigan.datasets`."""
 
     WEIGHTS = 1
     BATCHES = 2

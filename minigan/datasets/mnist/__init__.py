@@ -8,8 +8,8 @@ import hashlib
 from pathlib import Path
 from typing import Literal
 
-from minigan.datasets import LabeledImages
 from minigan.datasets.idx import read_images_and_labels
+from minigan.datasets.images import LabeledImages
 from minigan.errors import DatasetError
 
 __all__ = ["load"]
