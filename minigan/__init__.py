@@ -32,6 +32,7 @@ from minigan.ops.elementwise import *  # noqa: F403
 from minigan.ops.indexing import *  # noqa: F403
 from minigan.ops.likelihood import *  # noqa: F403
 from minigan.ops.linear import *  # noqa: F403
+from minigan.ops.losses import *  # noqa: F403
 from minigan.ops.normalization import *  # noqa: F403
 from minigan.ops.reduction import *  # noqa: F403
 from minigan.ops.rounding import *  # noqa: F403

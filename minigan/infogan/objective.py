@@ -7,7 +7,8 @@ All are in nats, averaged over the batch.
 from __future__ import annotations
 
 from minigan.infogan.codes import CodeLayout
-from minigan.ops.likelihood import binary_cross_entropy_with_logits, code_log_likelihood
+from minigan.ops.likelihood import code_log_likelihood
+from minigan.ops.losses import binary_cross_entropy_with_logits
 from minigan.ops.reduction import weighted_sum
 from minigan.tensor import Tensor
 

@@ -1,9 +1,9 @@
-"""Log-likelihoods and the losses made of them. Densities are exact, constants included; units are nats."""
+"""Log-likelihoods. Densities are exact, constants included; units are nats."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,6 @@ from minigan.devices import Device
 from minigan.devices.kernels import CodeTable
 from minigan.operation import differentiable
 from minigan.ops.elementwise import ShapeAndDtype, check_one_float_dtype
-from minigan.ops.reduction import mean, sum
 from minigan.ops.shared import of_real_numbers
 from minigan.ops.summation import unbroadcast
 from minigan.saving import Array, Result
@@ -22,11 +21,9 @@ from minigan.tensor import Tensor, common_device
 __all__ = [
     "Categorical",
     "Gaussian",
-    "binary_cross_entropy_with_logits",
     "categorical_log_likelihood",
     "code_consistency_information",
     "code_log_likelihood",
-    "cross_entropy",
     "gaussian_log_likelihood",
 ]
 
@@ -243,56 +240,3 @@ def _log_std(std: Tensor | float, like: Tensor | Any) -> Tensor | Any:
         raise ValueError(f"gaussian_log_likelihood: std must be positive; got {std}")
     # float32 at least: a logarithm is no integer, whatever the values are
     return np.asarray(math.log(std), np.result_type(np.float32, like.dtype))
-
-
-@differentiable
-def _binary_cross_entropy(device: Device, logits: Array, targets: Array) -> Result:
-    check_one_float_dtype(logits)
-    like, same_shape = ShapeAndDtype(targets), targets.shape == logits.shape
-    wide = targets if same_shape else device.array_module.broadcast_to(targets, logits.shape)
-    wide = wide.astype(logits.dtype, copy=False)
-    values, derivative = device.binary_cross_entropy_with_logits(
-        device.contiguous(logits), device.contiguous(wide)
-    )
-
-    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        return (
-            device.multiply(device.contiguous(dy), derivative) if needs[0] else None,
-            unbroadcast(device, -dy * logits, like) if needs[1] else None,
-        )
-
-    return values, vjp, (derivative, logits)
-
-
-def binary_cross_entropy_with_logits(
-    logits: Tensor, targets: Tensor | float | Any, reduction: str = "mean"
-) -> Tensor:
-    """−t·log σ(x) − (1 − t)·log(1 − σ(x)), without overflow; reduced by "mean", "sum" or "none".
-
-    `targets` in [0, 1] broadcast to the logits: 1 stands for all real.
-    """
-    if isinstance(
-        targets, (int, float)
-    ):  # filled where the logits are: a captured step sends nothing
-        constant = logits.device.empty(logits.shape, logits.dtype)
-        constant[...] = targets
-        targets = Tensor(constant, logits.device)
-    elif not hasattr(targets, "dtype"):
-        targets = np.asarray(targets, logits.dtype)
-    return _reduce(_binary_cross_entropy(logits, targets), reduction)
-
-
-def cross_entropy(logits: Tensor, labels: Tensor | Any, reduction: str = "mean") -> Tensor:
-    """−log softmax(logits)[label], reduced by "mean", "sum" or "none"."""
-    return _reduce(-categorical_log_likelihood(logits, labels), reduction)
-
-
-def _reduce(values: Tensor, reduction: str) -> Tensor:
-    reductions: dict[str, Callable[[Tensor], Tensor]] = {
-        "mean": mean,
-        "sum": sum,
-        "none": lambda x: x,
-    }
-    if reduction not in reductions:
-        raise ValueError(f"reduction is 'mean', 'sum' or 'none'; not {reduction!r}")
-    return reductions[reduction](values)

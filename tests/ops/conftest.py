@@ -13,6 +13,7 @@ KERNEL_TESTS = (
     "test_linear",
     "test_normalization",
     "test_likelihood",
+    "test_losses",
     "test_reduction",
     "test_elementwise",
     "test_shaping",

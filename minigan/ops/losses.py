@@ -1,0 +1,272 @@
+"""Losses: squared errors, and cross-entropies with weights. Each is a mean by default; units of entropies are nats.
+
+A weight of 0 leaves a term out: it adds 0 to the loss and to the gradient, even where the term itself is infinite or NaN.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from minigan.devices import Device
+from minigan.operation import as_operand, differentiable, explained
+from minigan.ops.elementwise import ShapeAndDtype, check_one_float_dtype
+from minigan.ops.likelihood import categorical_log_likelihood
+from minigan.ops.reduction import mean, sum
+from minigan.ops.shared import of_real_numbers
+from minigan.ops.summation import unbroadcast
+from minigan.saving import Array, Result
+from minigan.tensor import Tensor, common_device
+
+__all__ = ["binary_cross_entropy_with_logits", "cross_entropy", "mse_loss"]
+
+
+@differentiable
+@of_real_numbers
+def _squared_error(device: Device, x: Array, target: Array) -> Result:
+    difference = x - target
+    likes = ShapeAndDtype(x), ShapeAndDtype(target)
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        dx = 2 * dy * difference
+        return (
+            unbroadcast(device, dx, likes[0]) if needs[0] else None,
+            unbroadcast(device, -dx, likes[1]) if needs[1] else None,
+        )
+
+    return difference * difference, vjp, (difference,)
+
+
+@explained
+def mse_loss(x: Tensor, target: Tensor | float | Any, reduction: str = "mean") -> Tensor:
+    """Return (x − target)², reduced by "mean", "sum" or "none".
+
+    Args:
+        x: the prediction, of any shape.
+        target: of x's shape, or one number. It does not broadcast: (n,) against (n, 1) would be n² pairs.
+
+    Raises:
+        ValueError: the shapes differ.
+    """
+    if not isinstance(target, Tensor) or target.dtype.kind != "f":
+        target = _data("mse_loss", "target", target, x)
+    if target.ndim and target.shape != x.shape:
+        raise ValueError(
+            f"mse_loss: x is {x.shape} and the target {target.shape}; reshape one to the shape of the other"
+        )
+    return _reduce(_squared_error(x, target), reduction)
+
+
+@differentiable
+def _binary_cross_entropy(device: Device, logits: Array, targets: Array) -> Result:
+    check_one_float_dtype(logits)
+    like, same_shape = ShapeAndDtype(targets), targets.shape == logits.shape
+    wide = targets if same_shape else device.array_module.broadcast_to(targets, logits.shape)
+    wide = wide.astype(logits.dtype, copy=False)
+    values, derivative = device.binary_cross_entropy_with_logits(
+        device.contiguous(logits), device.contiguous(wide)
+    )
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        return (
+            device.multiply(device.contiguous(dy), derivative) if needs[0] else None,
+            unbroadcast(device, -dy * logits, like) if needs[1] else None,
+        )
+
+    return values, vjp, (derivative, logits)
+
+
+@differentiable
+def _weighted_binary_cross_entropy(
+    device: Device, logits: Array, targets: Array, weight: Array, pos_weight: Array
+) -> Result:
+    """a·log(1 + e⁻ˣ) + b·log(1 + eˣ), where a = weight·pos_weight·t and b = weight·(1 − t)."""
+    check_one_float_dtype(logits)
+    xp, like = device.array_module, ShapeAndDtype(targets)
+    targets = xp.broadcast_to(targets, logits.shape).astype(logits.dtype, copy=False)
+    a, b = weight * pos_weight * targets, weight * (1 - targets)
+    tail = xp.log1p(xp.exp(-xp.abs(logits)))  # both softplus functions, where they are small
+    positive = tail + xp.maximum(-logits, 0)
+    negative = tail + xp.maximum(logits, 0)
+    probability = device.sigmoid(device.contiguous(logits))
+    slope = _weighed(xp, b, probability) - _weighed(
+        xp, a, device.sigmoid(device.contiguous(-logits))
+    )
+    target_slope = weight * (pos_weight * positive - negative)
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        return (
+            (dy * slope).astype(dy.dtype, copy=False) if needs[0] else None,
+            unbroadcast(device, dy * target_slope, like) if needs[1] else None,
+            None,
+            None,
+        )
+
+    values = _weighed(xp, a, positive) + _weighed(xp, b, negative)
+    return values.astype(logits.dtype, copy=False), vjp, (slope, target_slope)
+
+
+@explained
+def binary_cross_entropy_with_logits(
+    logits: Tensor,
+    targets: Tensor | float | Any,
+    reduction: str = "mean",
+    weight: Tensor | Any = None,
+    pos_weight: Tensor | Any = None,
+) -> Tensor:
+    """Return weight·(−pos_weight·t·log σ(x) − (1 − t)·log(1 − σ(x))), without overflow.
+
+    Args:
+        logits: x, of any shape, float32 or float64.
+        targets: t in [0, 1], which broadcasts to the logits: 1 stands for all real.
+        reduction: "mean" (over all elements, as PyTorch's), "sum" or "none".
+        weight: a factor of each element; it broadcasts to the logits. Data: no gradient reaches it.
+        pos_weight: a factor of the positive part; over 1 it favours recall. It broadcasts, and is data, too.
+
+    Raises:
+        ValueError: a shape does not broadcast to that of the logits.
+    """
+    if weight is None and pos_weight is None:
+        return _reduce(_binary_cross_entropy(logits, _targets(logits, targets)), reduction)
+    name = "binary_cross_entropy_with_logits"
+    factors = [
+        _broadcast(name, key, _data(name, key, 1.0 if w is None else w, logits), logits.shape)
+        for key, w in (("weight", weight), ("pos_weight", pos_weight))
+    ]
+    wide = _targets(logits, targets)
+    return _reduce(_weighted_binary_cross_entropy(logits, wide, *factors), reduction)
+
+
+def _targets(logits: Tensor, targets: Tensor | float | Any) -> Tensor | Any:
+    if isinstance(
+        targets, (int, float)
+    ):  # filled where the logits are: a captured step sends nothing
+        constant = logits.device.empty(logits.shape, logits.dtype)
+        constant[...] = targets
+        return Tensor(constant, logits.device)
+    return targets if hasattr(targets, "dtype") else np.asarray(targets, logits.dtype)
+
+
+@differentiable
+def _weighted_cross_entropy(
+    device: Device, logits: Array, labels: Array, kept: Array, weight: Array, smoothing: float
+) -> Result:
+    """Σ over categories c of t_c·(−log softmax(logits)_c), where t_c = weight_c·((1 − ε)·[c = label] + ε/categories)."""
+    check_one_float_dtype(logits, weight)
+    xp, categories = device.array_module, logits.shape[-1]
+    shifted = logits - xp.max(logits, axis=-1, keepdims=True)
+    exponentials = xp.exp(shifted)
+    total = xp.sum(exponentials, axis=-1, keepdims=True)
+    is_label = xp.arange(categories) == labels[..., None]
+    targets = weight * xp.where(is_label, 1 - smoothing + smoothing / categories, smoothing / categories)  # fmt: skip
+    targets = xp.where(kept[..., None], targets, 0).astype(logits.dtype, copy=False)
+    losses = xp.sum(_weighed(xp, targets, xp.log(total) - shifted), axis=-1)
+    probabilities = _weighed(xp, xp.sum(targets, axis=-1, keepdims=True), exponentials / total)
+    slope = probabilities - targets
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        return (dy[..., None] * slope, *[None] * (len(needs) - 1))
+
+    return losses, vjp, (slope,)
+
+
+@explained
+def cross_entropy(
+    logits: Tensor,
+    labels: Tensor | Any,
+    reduction: str = "mean",
+    weight: Tensor | Any = None,
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """Return −weight[label]·log softmax(logits)[label].
+
+    The mean is Σ loss / Σ weight[label] over the labels that are not ignored, as PyTorch's. Where all are ignored it is NaN.
+
+    Args:
+        logits: (…, categories), float32 or float64.
+        labels: (…), integers 0 … categories − 1.
+        reduction: "mean", "sum" or "none"; with "none" an ignored label has the loss 0.
+        weight: (categories,), a factor of each category. Data: no gradient reaches it.
+        ignore_index: the label of rows that are left out. By default there is none (PyTorch's is −100).
+        label_smoothing: ε in [0, 1]. The target is 1 − ε at the label, plus ε/categories at every category
+            (Szegedy et al. 2016), each with its category's weight.
+
+    Raises:
+        ValueError: a shape does not fit, a label is no category, or ε is out of range.
+    """
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"cross_entropy: label_smoothing is in 0 … 1, not {label_smoothing}")
+    if weight is None and ignore_index is None and not label_smoothing:
+        return _reduce(-categorical_log_likelihood(logits, labels), reduction)
+    device, categories = common_device("cross_entropy", [logits, labels, weight]), logits.shape[-1]
+    xp = device.array_module
+    values = as_operand("cross_entropy", _array(labels), device)
+    if tuple(values.shape) != logits.shape[:-1] or values.dtype.kind not in "iu":
+        raise ValueError(
+            f"cross_entropy: logits {logits.shape} need integer labels {logits.shape[:-1]}; got {values.dtype} "
+            f"{tuple(values.shape)}"
+        )
+    kept = xp.ones(values.shape, bool)
+    if ignore_index is not None:
+        kept = xp.asarray(values != operator.index(ignore_index))
+    wrong = kept & ((values < 0) | (values >= categories))
+    if wrong.any():
+        raise ValueError(
+            f"cross_entropy: the label {int(values[wrong][0])} is none of 0 … {categories - 1}"
+        )
+    factors = _data(
+        "cross_entropy", "weight", np.ones(categories) if weight is None else weight, logits
+    )
+    if factors.shape != (categories,):
+        raise ValueError(
+            f"cross_entropy: weight has one factor for each of {categories} categories; got {factors.shape}"
+        )
+    chosen = xp.where(kept, values, 0).astype(np.int64, copy=False)
+    losses = _weighted_cross_entropy(
+        logits, Tensor(chosen, device), Tensor(kept, device), factors, float(label_smoothing)
+    )
+    if reduction == "mean":
+        return sum(losses) / Tensor(xp.asarray(xp.sum(factors.data[chosen] * kept)), device)
+    return _reduce(losses, reduction)
+
+
+def _weighed(xp: Any, weight: Array, values: Array) -> Array:
+    """weight·values, and 0 where the weight is 0."""
+    return weight * xp.where(weight == 0, xp.zeros_like(values), values)
+
+
+def _array(value: Any) -> Any:
+    return value if hasattr(value, "dtype") else np.asarray(value)
+
+
+def _data(operation: str, name: str, value: Any, like: Tensor) -> Tensor:
+    """Return data beside a tensor: on its device, and of its dtype where it is a number, a list or integers."""
+    if isinstance(value, Tensor) and value.requires_grad:
+        raise ValueError(f"{operation}: {name} is data; pass it detached")
+    device = common_device(operation, [like, value])
+    array = device.asarray(as_operand(operation, _array(value), device))
+    return Tensor(array.astype(like.dtype if like.dtype.kind == "f" else np.float64), device)
+
+
+def _broadcast(operation: str, name: str, factor: Tensor, shape: tuple[int, ...]) -> Tensor:
+    try:
+        return factor.broadcast_to(shape)
+    except ValueError as error:
+        raise ValueError(
+            f"{operation}: {name} {factor.shape} does not broadcast to the logits {shape}"
+        ) from error
+
+
+def _reduce(values: Tensor, reduction: str) -> Tensor:
+    reductions: dict[str, Callable[[Tensor], Tensor]] = {
+        "mean": mean,
+        "sum": sum,
+        "none": lambda x: x,
+    }
+    if reduction not in reductions:
+        raise ValueError(f"reduction is 'mean', 'sum' or 'none'; not {reduction!r}")
+    return reductions[reduction](values)
