@@ -90,7 +90,7 @@ def preparation(
         bar.update(task, completed=done, total=total)
 
     try:
-        yield Preparation(cache, leave_out, verify, show)
+        yield Preparation(cache, leave_out, verify, show, typer.echo)
     finally:
         if bar.live.is_started:
             bar.stop()

@@ -15,6 +15,7 @@ import json
 import math
 import os
 import shutil
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,13 +57,14 @@ class Preparation:
     """How to prepare images: where to keep them, and what to do with those that cannot be used.
 
     `folder` is minigan's own if it is None. With `verify`, a finished file's checksum is computed again. `progress`
-    hears how many images are done, of how many.
+    hears how many images are done, of how many. `say` hears a line that is no error; by default it becomes a warning.
     """
 
     folder: Path | None = None
     leave_out: bool = False
     verify: bool = False
     progress: Callable[[int, int], None] = field(default=lambda done, total: None)
+    say: Callable[[str], None] = field(default=warnings.warn)
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,16 +5,17 @@ The middle 108×108 of each is resized, as in public DCGAN code: it holds the fa
 
 from __future__ import annotations
 
+import codecs
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from minigan.datasets import Images
-from minigan.datasets.cache import Preparation, prepare
+from minigan.datasets.cache import Preparation
 from minigan.datasets.pictures import PictureFiles, Treatment
 from minigan.errors import DatasetError
 
 SIZE, CUT = (178, 218), (108, 108)
-_PARTITION = "list_eval_partition.txt"
+_PARTITIONS = ("list_eval_partition.txt", "list_eval_partition.csv")
 _SPLITS = {"train": "0", "test": "2"}  # 1 is for validation
 
 
@@ -23,8 +24,8 @@ def load(
 ) -> Images | None:
     """The faces in img_align_celeba/, in the folder that it is in, or in img_align_celeba.zip (read in place).
 
-    list_eval_partition.txt, in the folder, beside it, or in Eval/ beside it, says which are for training and
-    which for tests; without it all are for training, and there is no test set.
+    list_eval_partition.txt (or .csv) says which are for training and which for tests. It is in the folder, beside it, in
+    Eval/ beside it, or one folder higher. Without it all are for training, and there is no test set.
     """
     inner = path / "img_align_celeba"
     place = inner if inner.is_dir() else path
@@ -43,26 +44,28 @@ def load(
                 "give the file and the folder of one release"
             )
         pictures.keep(mine)
-    source = pictures.source(f"celeba-{split}", Treatment(shape, CUT, SIZE))
-    return Images(prepare(source, how).images)
+    treatment = Treatment(shape, CUT, SIZE)
+    return Images(pictures.prepared(f"celeba-{split}", treatment, how).images)
 
 
 def _find_partition(place: Path) -> Path | None:
-    for folder in (place, place.parent, place.parent / "Eval"):
-        if (folder / _PARTITION).is_file():
-            return folder / _PARTITION
+    """The partition file beside the pictures: also Kaggle's .csv, with a folder of the same name around them."""
+    above = place.parent
+    for folder in (place, above, above / "Eval", above.parent, above.parent / "Eval"):
+        for name in _PARTITIONS:
+            if (folder / name).is_file():
+                return folder / name
     return None
 
 
 def _read_partition(path: Path) -> dict[str, str]:
     """The split of each picture, "0", "1" or "2"."""
     splits: dict[str, str] = {}
-    text = path.read_text(encoding="utf-8", errors="replace")
-    for number, line in enumerate(text.splitlines(), 1):
-        match line.split():
+    for number, line in enumerate(_text(path).splitlines(), 1):
+        match line.replace(",", " ").split():
             case [name, ("0" | "1" | "2") as split]:
                 splits[name] = split
-            case []:
+            case [] | ["image_id", "partition"]:
                 pass
             case _:
                 raise DatasetError(
@@ -70,3 +73,10 @@ def _read_partition(path: Path) -> dict[str, str]:
                     "download the file again"
                 )
     return splits
+
+
+def _text(path: Path) -> str:
+    """Return a text in UTF-8 or, if it starts with the mark of that, UTF-16."""
+    content = path.read_bytes()
+    marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if marked else "utf-8-sig", errors="replace")

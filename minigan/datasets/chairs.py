@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from minigan.datasets import FactoredImages
-from minigan.datasets.cache import Preparation, prepare
+from minigan.datasets.cache import Preparation
 from minigan.datasets.pictures import PictureFiles, Treatment
 from minigan.errors import DatasetError
 
@@ -40,7 +40,7 @@ def load(
             f"{pictures.names[0]}; give the folder rendered_chairs"
         )
     pictures.keep(matches)  # and not the sheets of thumbnails that lie beside them
-    prepared = prepare(pictures.source("chairs-train", Treatment(shape, CUT, SIZE)), how)
+    prepared = pictures.prepared("chairs-train", Treatment(shape, CUT, SIZE), how)
     chairs = {name: i for i, name in enumerate(sorted({m[1] for m in matches.values()}))}
     factors = [(chairs[m[1]], int(m[2]), int(m[3])) for m in matches.values()]
     kept = np.delete(np.array(factors, np.float64), list(prepared.left_out), axis=0)

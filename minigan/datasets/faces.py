@@ -17,8 +17,8 @@ from typing import Literal
 import numpy as np
 
 from minigan.datasets import FactoredImages, Images
-from minigan.datasets.cache import Preparation, prepare
-from minigan.datasets.pictures import PictureFiles, Treatment
+from minigan.datasets.cache import Preparation
+from minigan.datasets.pictures import PictureFiles, Treatment, upright
 from minigan.errors import DatasetError
 
 TABLE = "factors.csv"
@@ -36,7 +36,7 @@ def load(
     pictures = PictureFiles(path)
     names, factors = _read_table(path / TABLE, pictures.names)
     treatment = Treatment(shape, size=_first_size(pictures))
-    prepared = prepare(pictures.source("faces-train", treatment), how)
+    prepared = pictures.prepared("faces-train", treatment, how)
     if factors is None:
         return Images(prepared.images)
     return FactoredImages(prepared.images, np.delete(factors, list(prepared.left_out), 0), names)
@@ -47,7 +47,7 @@ def _first_size(pictures: PictureFiles) -> tuple[int, int] | None:
     for name in pictures.names:
         try:
             with pictures.open(name) as picture:
-                return picture.size
+                return upright(picture).size
         except (OSError, ValueError, SyntaxError):
             continue
     return None

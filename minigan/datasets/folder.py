@@ -48,8 +48,8 @@ def load(
         return _fitted(path, *_read_npz(path), shape, how)
     if path.is_file() and path.suffix != ".zip":
         return _fitted(path, read_idx(path), None, shape, how)
-    source = PictureFiles(path).source("images-train", Treatment(shape))
-    return Images(prepare(source, how).images)
+    pictures = PictureFiles(path)
+    return Images(pictures.prepared("images-train", Treatment(shape), how).images)
 
 
 def _idx_file(folder: Path, split: str, content: str) -> Path | None:
@@ -115,6 +115,10 @@ def _fitted(
         raise DatasetError(
             f"{path}: expected labels 0 … 255, found {labels.min()} … {labels.max()}"
         )
+    # a batch of a Fortran-ordered array lies scattered over the whole file
+    images = np.ascontiguousarray(images)
+    if images.shape[3] == 3 and shape[2] == 1:
+        how.say(f"{path}: its images are in colour, and are read in grey")
     if images.shape[1:] != shape:
         images = _resized(path, images, shape, how)
     return Images(images) if labels is None else LabeledImages(images, labels.astype(np.uint8))

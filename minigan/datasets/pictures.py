@@ -1,38 +1,46 @@
 """Picture files in a folder or a zip archive, as arrays of one size.
 
-A picture is cut about its middle, resized by Pillow, and made grey or RGB:
+A picture is turned upright, cut about its middle, resized by Pillow, and made grey or RGB:
 
+    upright    as its EXIF orientation says
     cut        to a given size, or else to the largest that has the proportions of the result
     resized    with the bicubic filter, whose support grows with the reduction, so nothing aliases
     grey       0.299 R + 0.587 G + 0.114 B; what is transparent shows white
+
+A grey picture of more than 8 bits is brought to 0 … 255 by a fixed rule, or refused:
+
+    16 bits    the upper 8 bits; refused where nothing reaches 4,096 of 65,535, which would be almost black
+    floats     255·value, rounded; refused where a value is outside 0 … 1
+    32 bits    refused
 """
 
 from __future__ import annotations
 
 import io
-import os
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from minigan.datasets.cache import Source
+from minigan.datasets.cache import Preparation, Prepared, Source, prepare
+from minigan.datasets.finding import SUFFIXES, in_archive, in_folder
 from minigan.errors import DatasetError
 
 if TYPE_CHECKING:
     from PIL import Image
 
-SUFFIXES = frozenset(
-    [".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"]
-)
 # What Pillow and zipfile raise for a file that is damaged.
-_DAMAGE = (OSError, EOFError, SyntaxError, ValueError, IndexError, zipfile.BadZipFile, zlib.error)
+_DAMAGE = (
+    OSError, EOFError, SyntaxError, ValueError, IndexError, zipfile.BadZipFile, zlib.error, struct.error,
+)  # fmt: skip
+_LOOKED_AT = 8  # pictures, to see whether they are in colour
 
 
 @dataclass(frozen=True)
@@ -47,9 +55,12 @@ class Treatment:
     size: tuple[int, int] | None = None
 
     def pixels(self, picture: Image.Image) -> NDArray[np.uint8]:
-        """The picture as uint8 of `shape`; ValueError if its size is another."""
+        """Return the picture as uint8 of `shape`; ValueError if its size is another, or its numbers have no scale."""
         from PIL import Image
 
+        form, picture = picture.format, upright(picture)
+        if picture.mode.startswith(("I", "F")):
+            picture = Image.fromarray(_in_8_bits(np.asarray(picture), picture.mode, form))
         if self.size is not None and picture.size != self.size:
             raise ValueError(f"it is {_times(picture.size)}, and not {_times(self.size)}")
         height, width, channels = self.shape
@@ -76,20 +87,45 @@ class Treatment:
 
     @property
     def identity(self) -> str:
-        return f"cut {self.cut}, resized to {self.shape}"
+        return f"upright, cut {self.cut}, resized to {self.shape}"
+
+
+def upright(picture: Image.Image) -> Image.Image:
+    """Turn a picture as its EXIF orientation says."""
+    from PIL import ImageOps
+
+    return ImageOps.exif_transpose(picture)
 
 
 def _opaque(picture: Image.Image) -> Image.Image:
-    """In 8 bits, and on white where it was transparent."""
+    """Return a picture on white where it was transparent."""
     from PIL import Image
 
-    if picture.mode.startswith("I"):  # 16 bits of grey
-        return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
         white = Image.new("RGBA", picture.size, "white")
         return Image.alpha_composite(white, picture)
     return picture
+
+
+def _in_8_bits(values: NDArray[Any], mode: str, form: str | None) -> NDArray[np.uint8]:
+    """Return grey values of 16 bits or floats in 0 … 255; ValueError where no rule says how."""
+    lowest, highest = values.min(), values.max()
+    if mode == "F":
+        if not (lowest >= 0 and highest <= 1):  # nor NaN
+            raise ValueError(
+                f"its floats are {lowest:g} … {highest:g}, and not 0 … 1: divide by the value of white"
+            )
+        scaled: NDArray[np.uint8] = np.rint(values * 255).astype(np.uint8)
+        return scaled
+    if mode == "I" and form not in ("PNG", "PPM"):  # these have 16 bits
+        raise ValueError("it has 32-bit integers: save it with 8 or 16 bits")
+    if 0 < highest < 4096:
+        raise ValueError(
+            f"its 16-bit values end at {highest}, and 65,535 is white: multiply them by the same number in all pictures"
+        )
+    upper: NDArray[np.uint8] = (values >> 8).astype(np.uint8)
+    return upper
 
 
 class PictureFiles:
@@ -102,10 +138,10 @@ class PictureFiles:
         self.place = place
         self.archive: zipfile.ZipFile | None = None
         if place.is_dir():
-            found = dict(_in_folder(place))
+            found = dict(in_folder(place))
         elif place.is_file():
             self.archive = _open_zip(place)
-            found = dict(_in_archive(self.archive))
+            found = dict(in_archive(self.archive))
         else:
             raise DatasetError(f"{place}: there is no such folder or file")
         if not found:
@@ -124,6 +160,24 @@ class PictureFiles:
 
         data = self.archive.read(name) if self.archive else (self.place / name).read_bytes()
         return Image.open(io.BytesIO(data))
+
+    def prepared(self, title: str, treatment: Treatment, how: Preparation) -> Prepared:
+        """Prepare these pictures, and say in a line if that takes their colour."""
+        if treatment.shape[2] == 1:
+            self._say_if_in_colour(how)
+        return prepare(self.source(title, treatment), how)
+
+    def _say_if_in_colour(self, how: Preparation) -> None:
+        """Tell who prepares them in grey that they are in colour; the first few pictures answer for all."""
+        for name in self.names[:_LOOKED_AT]:
+            try:
+                with self.open(name) as picture:
+                    colourful = is_in_colour(picture)
+            except _DAMAGE:  # an error names it when it is read
+                continue
+            if colourful:
+                how.say(f"{self.place}: pictures in colour, such as {name}, are read in grey")
+                return
 
     def source(self, title: str, treatment: Treatment) -> Source:
         """These pictures, treated, for `cache.prepare`."""
@@ -150,17 +204,12 @@ class PictureFiles:
         )
 
 
-def _in_folder(folder: Path) -> Iterator[tuple[str, str]]:
-    """Names, and what tells a file from a changed one: its size and time."""
-    for place, _, files in os.walk(folder):
-        for file in files:
-            path = Path(place, file)
-            if path.suffix.lower() in SUFFIXES and not file.startswith("."):
-                status = path.stat()
-                yield (
-                    path.relative_to(folder).as_posix(),
-                    f"{status.st_size} {status.st_mtime_ns}",
-                )
+def is_in_colour(picture: Image.Image) -> bool:
+    """Whether a pixel has red, green and blue that differ."""
+    if picture.mode in ("1", "L", "LA", "La") or picture.mode.startswith(("I", "F")):
+        return False
+    red, green, blue = np.moveaxis(np.asarray(picture.convert("RGB")), -1, 0)
+    return bool((red != green).any() or (green != blue).any())
 
 
 def _open_zip(path: Path) -> zipfile.ZipFile:
@@ -170,14 +219,6 @@ def _open_zip(path: Path) -> zipfile.ZipFile:
         raise DatasetError(
             f"{path}: expected a folder of pictures or a whole zip archive of them, found neither ({error})"
         ) from error
-
-
-def _in_archive(archive: zipfile.ZipFile) -> Iterator[tuple[str, str]]:
-    for member in archive.infolist():
-        name = PurePosixPath(member.filename)
-        hidden = name.name.startswith(".") or name.parts[0] == "__MACOSX"
-        if name.suffix.lower() in SUFFIXES and not hidden:
-            yield member.filename, f"{member.file_size} {member.CRC:08x}"
 
 
 def _times(size: tuple[int, int]) -> str:

@@ -249,7 +249,8 @@ def test_arrays(tmp_path: Path, how: Preparation) -> None:
         found = folder.load(tmp_path / name, "train", RGB, how)
         assert found is not None
         np.testing.assert_array_equal(found.images, images)
-    grey = folder.load(tmp_path / "a.npy", "train", (16, 16, 1), how)
+    with pytest.warns(UserWarning, match="read in grey"):
+        grey = folder.load(tmp_path / "a.npy", "train", (16, 16, 1), how)
     assert grey is not None
     assert grey.images.shape == (6, 16, 16, 1)
     luma = images @ [0.299, 0.587, 0.114]
