@@ -11,24 +11,21 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from benchmarks import machine, plots
-from benchmarks.cost import CHANGED_ARGUMENTS, Cost, Roofline, arrays_in, call_cost
+from benchmarks import kernel_tables, machine
+from benchmarks.agreement import KERNEL_TOLERANCE
+from benchmarks.cost import CHANGED_ARGUMENTS, Cost, arrays_in, call_cost
 from benchmarks.declaration import (
     Benchmark,
     DisagreementError,
-    Presentation,
-    Result,
     Say,
-    Section,
 )
 from benchmarks.peers import MINIGAN, TORCH, absences
-from benchmarks.report import PERFORMANCE, ROOT, Table, details, image, setting
 from benchmarks.timing import (
     Rounds,
     finished,
@@ -43,14 +40,6 @@ from minigan.devices.kernels import BatchStatistics
 from minigan.experiments.declarations import get_experiment
 from minigan.inspect.calls import Call, training_calls
 
-# ‖minigan's − the library's‖ / ‖the library's‖ of each array that comes out. Only sums in another order differ.
-# In TF32 both round each operand to 11 bits, 5e-4 of its size, but not the same way.
-TOLERANCE = {"float32": 1e-4, "float64": 1e-10, "tf32": 2e-3}
-
-PLOT = ROOT / "docs" / "images" / "roofline.png"
-_SHOWN_MBYTES = (
-    0.1  # what moves less is a launch and little else: in the JSON, not in plot and tables
-)
 _MOST_REPEATS = 2000
 
 
@@ -134,7 +123,7 @@ def require_agreement(
         raise DisagreementError(
             f"{call}: minigan gives arrays of {[a.shape for a in own]}, the library of {[b.shape for b in other]}"
         )
-    worst, allowed = 0.0, TOLERANCE[precision or dtype]
+    worst, allowed = 0.0, KERNEL_TOLERANCE[precision or dtype]
     for a, b in zip(own, other, strict=True):
         size = np.linalg.norm(b.astype(np.float64).ravel())
         difference = np.linalg.norm(a.astype(np.float64).ravel() - b.astype(np.float64).ravel())
@@ -166,7 +155,9 @@ def measure(plan: Plan, say: Say = lambda line: None) -> dict[str, Any]:
             for call in calls_of(experiment, batch_size, plan.kernel):
                 own = cases[batch_size, call.key]
                 for threads in plan.threads if not own else ():
-                    say(f"{experiment}, batch {batch_size}, {_of_threads(threads)}: {call}")
+                    say(
+                        f"{experiment}, batch {batch_size}, {kernel_tables.threads_label(threads)}: {call}"
+                    )
                     _use_threads(threads)
                     measured = measure_call(call, plan, TORCH.name not in absent)
                     own.append(
@@ -254,170 +245,6 @@ def _repeated(call: Callable[[], Any], repeats: int) -> Callable[[], None]:
     return run
 
 
-# -- its presentation -----------------------------------------------------------------------------
-
-
-def roof_of(result: Result, threads: int) -> Roofline:
-    return machine.from_json(result["machine_rates"][str(threads)])
-
-
-def base_cases(result: Result) -> list[Mapping[str, Any]]:
-    """Those of most threads and the first batch size: what plot and tables show; the others show the scaling."""
-    plan = result["plan"]
-    threads, batch_size = max(plan["threads"]), plan["batch_sizes"][0]
-    return [c for c in result["cases"] if (c["threads"], c["batch_size"]) == (threads, batch_size)]
-
-
-def shown_cases(result: Result) -> list[Mapping[str, Any]]:
-    """Of the base cases those of any size; all of a kernel that was asked for by name."""
-    cases = base_cases(result)
-    if result["plan"]["kernel"]:
-        return cases
-    return [case for case in cases if case["mbytes"] >= _SHOWN_MBYTES]
-
-
-def least_ms(case: Mapping[str, Any], roof: Roofline) -> float:
-    """The time of the call under the roof."""
-    return roof.seconds(Cost(1, case["mbytes"] * 1e6, case["gflop"] * 1e9)) * 1e3
-
-
-def summary_table(result: Result, experiment: str) -> Table:
-    """A row a kernel: its calls in a step added up."""
-    roof = roof_of(result, max(result["plan"]["threads"]))
-    by_kernel: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    for case in base_cases(result):
-        if experiment in case["counts"]:
-            by_kernel[case["kernel"]].append(case)
-    rows = []
-    for kernel, cases in by_kernel.items():
-        counts = [case["counts"][experiment] for case in cases]
-        own = _total(counts, [case["minigan"]["median_ms"] for case in cases])
-        least = _total(counts, [least_ms(case, roof) for case in cases])
-        peers = [case["peer"] for case in cases]
-        other = None if None in peers else _total(counts, [p["median_ms"] for p in peers])
-        row = (
-            f"`{kernel}`", str(sum(counts)), f"{own:.3f}", f"{least / own:.0%}",
-            "—" if other is None else f"{other:.3f}", "—" if other is None else f"{own / other:.2f}",
-        )  # fmt: skip
-        rows.append((own, row))
-    columns = (
-        "kernel",
-        "calls a step",
-        "ms a step",
-        "of the roof",
-        "library, ms",
-        "ratio of times",
-    )
-    title = f"Kernels of a step of {experiment}, batch {result['plan']['batch_sizes'][0]}"
-    return Table(title, columns, [row for _, row in sorted(rows, key=lambda pair: -pair[0])])
-
-
-def _total(counts: Sequence[int], times: Sequence[float]) -> float:
-    return sum(count * time for count, time in zip(counts, times, strict=True))
-
-
-def call_table(result: Result) -> Table:
-    """A row a call, those that take longest under the roof first."""
-    roof = roof_of(result, max(result["plan"]["threads"]))
-    rows = []
-    for case in sorted(shown_cases(result), key=lambda case: -least_ms(case, roof)):
-        seconds = case["minigan"]["median_ms"] / 1e3
-        ratio, peer = case.get("ratio"), case["peer"]
-        rows.append(
-            (
-                f"`{case['call']}`",
-                ", ".join(f"{name} {count}" for name, count in case["counts"].items()),
-                f"{case['mbytes']:.1f}",
-                f"{case['gflop'] * 1e3:.1f}",
-                f"{case['gflop'] * 1e3 / case['mbytes']:.1f}",
-                f"{seconds * 1e3:.3f}",
-                f"{case['gflop'] / seconds:.1f}",
-                f"{case['mbytes'] / 1e3 / seconds:.1f}",
-                f"{least_ms(case, roof) / seconds / 1e3:.0%}",
-                f"{peer['median_ms']:.3f}" if peer else "—",
-                f"{ratio['median']:.2f} ({ratio['min']:.2f} – {ratio['max']:.2f})"
-                if ratio
-                else "—",
-                peer["call"] if peer else "—",
-            )
-        )
-    columns = (
-        "call", "calls a step", "MB", "MFLOP", "FLOP/byte", "ms", "GFLOP/s", "GB/s", "of the roof", "library, ms",
-        "ratio (rounds)", "the library's call",
-    )  # fmt: skip
-    return Table("Each call", columns, rows, notes(result) if result["plan"]["kernel"] else ())
-
-
-def notes(result: Result) -> list[str]:
-    """What holds for all the tables."""
-    plan = result["plan"]
-    sentences = [f"{name}: {reason}." for name, reason in result["absent"].items()]
-    if any(case["peer"] for case in result["cases"]):
-        worst = max(case["difference"] for case in result["cases"] if case["peer"])
-        sentences.append(
-            f"The library is PyTorch {result['versions']['torch']} (oneDNN and MKL on a CPU); “—”: it has no such call. Results "
-            f"agree within {worst:.0e} of their size (checked before timing; {TOLERANCE['float32']:.0e} is allowed)."
-        )
-    small = len(base_cases(result)) - len(shown_cases(result))
-    hidden = [
-        f"{small} calls that move less than {_SHOWN_MBYTES} MB are added up above, and each in the JSON only."
-    ]
-    return [
-        *sentences,
-        "Bytes: each operand read once and each result written once; FLOPs: those of the definition. “Of the roof”: the time that "
-        "these take at the measured rates over the time taken; above 100 % where a cache holds the operands, or where "
-        "Winograd's convolution multiplies less.",
-        *(hidden if small else []),
-        machine.sentence(result["machine_rates"][str(max(plan["threads"]))]),
-        setting({**result, "plan": {**plan, "threads": max(plan["threads"])}}),
-    ]
-
-
-def scaling_table(result: Result) -> Table | None:
-    """Microseconds an image of all a kernel's calls in a step of the first experiment, by batch size and threads."""
-    plan = result["plan"]
-    pairs = [(t, n) for t in plan["threads"] for n in plan["batch_sizes"]]
-    if len(pairs) == 1:
-        return None
-    experiment = plan["experiments"][0]
-    times: defaultdict[str, defaultdict[tuple[int, int], float]]
-    times = defaultdict(lambda: defaultdict(float))
-    for case in result["cases"]:
-        if count := case["counts"].get(experiment):
-            pair = case["threads"], case["batch_size"]
-            times[case["kernel"]][pair] += count * case["minigan"]["median_ms"] * 1e3 / pair[1]
-    last = pairs[-1]
-    rows = [
-        (f"`{kernel}`", *(f"{own[pair]:.2f}" for pair in pairs))
-        for kernel, own in sorted(times.items(), key=lambda item: -item[1][last])
-    ]
-    total = [f"{sum(own[pair] for own in times.values()):.2f}" for pair in pairs]
-    heads = [f"{_of_threads(t)}, batch {n}" for t, n in pairs]
-    title = f"Scaling: minigan's µs an image in a step of {experiment}"
-    return Table(title, ("kernel", *heads), [*rows, ("all", *total)])
-
-
-def present(result: Result) -> Presentation:
-    """Sums by kernel and the scaling; each call only of one chosen kernel, or on the page, folded away."""
-    plan, calls, scaling = result["plan"], call_table(result), scaling_table(result)
-    sums = [summary_table(result, name) for name in plan["experiments"]]
-    tables = [*sums, *([scaling] if scaling else [])]
-    if plan["kernel"]:  # a part of the comparison replaces no whole one
-        return Presentation([*tables, calls])
-    tables[-1] = dataclasses.replace(tables[-1], notes=notes(result))
-    text = "\n\n".join(table.markdown() for table in tables)
-    folded = details(f"Each of the {len(calls.rows)} calls", calls.markdown())
-    section = Section(PERFORMANCE, "kernels", text + image(PERFORMANCE, PLOT) + folded)
-    roof = roof_of(result, max(plan["threads"]))
-    title = f"Kernels of {', '.join(plan['experiments'])}: batch {plan['batch_sizes'][0]}, {_of_threads(max(plan['threads']))}"
-    figure = plots.roofline_figure(shown_cases(result), roof, title)
-    return Presentation(tables, [section], {PLOT: figure})
-
-
-def _of_threads(count: int) -> str:
-    return f"{count} thread{'s' if count > 1 else ''}"
-
-
 BENCHMARK = Benchmark(
     name="kernels",
     measures="Every kernel at the shapes of InfoGAN's training steps, against the library's call, under the roofline",
@@ -425,5 +252,5 @@ BENCHMARK = Benchmark(
     goals=(),
     plan=Plan,
     measure=measure,
-    present=present,
+    present=kernel_tables.present,
 )

@@ -107,11 +107,6 @@ def setting(result: Mapping[str, Any]) -> str:
     )
 
 
-def details(summary: str, text: str) -> str:
-    """Markdown that is folded away under a line."""
-    return f"\n\n<details><summary>{summary}</summary>\n\n{text}\n\n</details>"
-
-
 def image(page: Path, picture: Path) -> str:
     """Markdown that shows a picture in a page."""
     return f"\n\n![{picture.stem}]({picture.relative_to(page.parent).as_posix()})"

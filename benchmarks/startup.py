@@ -93,7 +93,24 @@ def run(write: bool, say: Callable[[str], object]) -> dict[str, Any]:
     result = {"cases": cases, "circumstances": report.circumstances()}
     if write:
         write_json(RESULT, result)
+        report.rewrite_section(report.PERFORMANCE, "startup", table(result).markdown())
     return result
+
+
+def table(result: dict[str, Any]) -> report.Table:
+    """Return a row for each case."""
+    about = result["circumstances"]
+    machine = about["machine"]
+    note = (
+        f"{machine['processor']}, {machine['cores']} cores, load {machine['load_average']} before; commit "
+        f"{about['commit'][:7]}. Processor seconds count, since other work hardly changes them."
+    )
+    rows = [
+        (TITLES[name], f"{case['processor_seconds']:.1f}", f"{case['seconds']:.1f}")
+        for name, case in result["cases"].items()
+    ]
+    columns = ("first in a new process", "processor seconds", "seconds")
+    return report.Table("The first results of a new process", columns, rows, [note])
 
 
 def kept() -> dict[str, Startup]:

@@ -29,7 +29,7 @@ from benchmarks.peers import (
     TORCH_GRAPHS,
     absences,
 )
-from benchmarks.report import PERFORMANCE, README, ROOT, Table, image, setting
+from benchmarks.report import PERFORMANCE, ROOT, Table, image, setting
 from benchmarks.timing import (
     Rounds,
     interleave,
@@ -285,12 +285,12 @@ def operations_table(result: Result) -> Table:
 
 
 def present(result: Result) -> Presentation:
-    """The comparison for the README, where the time goes for the page on performance."""
+    """The comparison, and where the time goes, for the page on performance."""
     comparison, by_kernel = table(result), operations_table(result)
     sections = [Section(PERFORMANCE, "operations", by_kernel.markdown() + image(PERFORMANCE, PLOT))]
-    # Half a comparison is no reason to take a whole one out of the README.
+    # Half a comparison is no reason to take a whole one off the page.
     if result["ratios"]:
-        sections.append(Section(README, "step", comparison.markdown()))
+        sections.append(Section(PERFORMANCE, "step", comparison.markdown()))
     drawn: dict[Path, Any] = {PLOT: plots.operations_figure(result)}
     return Presentation([comparison, by_kernel], sections, drawn)
 

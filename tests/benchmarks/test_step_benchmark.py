@@ -237,7 +237,6 @@ def batch_result(absent: dict[str, str]) -> dict[str, Any]:
 def test_an_image_at_1024_is_compared_with_one_at_128(tmp_path: Path) -> None:
     result = batch_result({})
     assert result["goals"]["an_image"] == [0.75, 1.05]
-    assert batch.BENCHMARK.ratios(result)["minigan / PyTorch, batch 32"]["rounds"] == [0.7, 0.72]
     table = batch.table(result)
     assert [row[0] for row in table.rows] == ["32", "128", "1,024"]
     assert table.rows[0][-1] == "0.710"
