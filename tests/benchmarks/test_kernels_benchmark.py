@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks import agreement, declaration, kernel_tables, kernels, machine, peers, plots, report
+from benchmarks import declaration, kernel_tables, kernels, machine, peers, plots, report
 from benchmarks.commands import app
 from benchmarks.cost import Cost, Roofline, arrays_in, call_cost
 from minigan.devices import get_device
