@@ -45,15 +45,17 @@ __device__ __forceinline__ void unit(unsigned w0, unsigned w1, double* u) {
     *u = (double(w0 >> 5) * 67108864.0 + double(w1 >> 6)) * (1.0 / 9007199254740992.0);
 }
 
-// low + width·u, u uniform in [0, 1): one word a float, two a double.
+// low + width·u, u uniform in [0, 1), and at most `last`: rounding might lead to the end of the interval, or past it.
+// One word a float, two a double.
 KERNEL random_uniform(real* __restrict__ result, unsigned long long seed, int stream, const long long* step, real low,
-                      real width, long long n) {
+                      real width, real last, long long n) {
     constexpr int words = sizeof(real) / 4;
     for (long long i = grid_index(); i < n; i += grid_stride()) {
         real u;
         const unsigned w0 = word(seed, stream, unsigned(*step), i * words);
         unit(w0, words == 2 ? word(seed, stream, unsigned(*step), i * words + 1) : 0u, &u);
-        result[i] = scaled(u, width, low);
+        const real value = scaled(u, width, low);
+        result[i] = value < last ? value : last;
     }
 }
 

@@ -46,7 +46,8 @@ def words(key: Key) -> Iterator[int]:
 def uniform_float32(key: Key, count: int, low: float, high: float) -> np.ndarray:
     source = words(key)
     u = np.array([(next(source) >> 8) * 2.0**-24 for _ in range(count)], np.float32)  # exact
-    return u * np.float32(high - low) + np.float32(low)
+    last = max(np.float32(low), np.nextafter(np.float32(high), np.float32(-np.inf)))
+    return np.minimum(u * np.float32(high - low) + np.float32(low), last)
 
 
 def unit_float64(key: Key, count: int) -> list[float]:
@@ -55,7 +56,8 @@ def unit_float64(key: Key, count: int) -> list[float]:
 
 
 def uniform_float64(key: Key, count: int, low: float, high: float) -> np.ndarray:
-    return np.array(unit_float64(key, count), np.float64) * (high - low) + low
+    values = np.array(unit_float64(key, count), np.float64) * (high - low) + low
+    return np.minimum(values, max(low, np.nextafter(high, -np.inf)))
 
 
 KNOWN_ANSWERS = [  # of the authors' Random123 library
@@ -72,7 +74,15 @@ KEYS = st.tuples(
     st.integers(0, 2**64 - 1), st.sampled_from(list(Stream)), st.integers(0, 2**31 - 1)
 )
 SHAPES = st.lists(st.integers(0, 7), max_size=3).map(tuple)
-BOUNDS = [(0.0, 1.0), (-1.0, 1.0), (-0.02, 0.02), (3.0, 4.5), (0.1, 0.1)]
+BOUNDS = [
+    (0.0, 1.0),
+    (-1.0, 1.0),
+    (-0.02, 0.02),
+    (3.0, 4.5),
+    (0.1, 0.1),
+    (1e8, 1e8 + 16),
+    (-3.0, 1e-9),
+]
 
 
 @pytest.fixture(scope="module", params=mg.device_names())
@@ -107,6 +117,39 @@ def test_uniform_is_the_contracts(
         found = device.to_numpy(random.uniform(shape, *bounds, key, device, dtype))
         assert (found.shape, found.dtype) == (shape, dtype)
         np.testing.assert_array_equal(found.ravel(), oracle(key, math.prod(shape), *bounds))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [(1.0, 1.0000002384185791), (-1.0, -0.9999999403953552), (1e8, 1e8 + 8), (0.1, 0.10000001), (-1e30, 1e-30),
+     (2.0, 2.0000000000000004), (-5.0, -4.999999999999999), (1e16, 1e16 + 4), (0.0, 1.401298464324817e-45), (0.0, 5e-324),
+     (16777215.0, 16777217.0), (-3e38, 0.0), (-0.0, 0.3)],
+)  # fmt: skip
+def test_the_end_of_an_interval_is_never_reached(
+    device: Device, low: float, high: float, dtype: type
+) -> None:
+    found = device.to_numpy(random.uniform((5000,), low, high, (5, 1, 1), device, dtype))
+    first, end = dtype(low), dtype(high)
+    assert found.dtype == dtype and (found >= first).all()
+    if first < end:
+        assert (found < end).all()
+    else:  # no number of that dtype lies between
+        assert (found == first).all()
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "dtype"),
+    [(2.0, 1.0, "float32"), (0.0, math.inf, "float32"), (math.nan, 1.0, "float64"), (0.0, 1e39, "float32"),
+     (-3e38, 3e38, "float32"), (-1e308, 1e308, "float64")],
+)  # fmt: skip
+def test_an_interval_that_is_none_is_refused(
+    device: Device, low: float, high: float, dtype: str
+) -> None:
+    with pytest.raises(ValueError, match="low ≤ high"):
+        mg.rand((3,), low, high, dtype=dtype, device=device)
+    with pytest.raises(TypeError, match="float32 or float64, not float16"):
+        mg.rand((3,), dtype="float16", device=device)
 
 
 @settings(max_examples=50)

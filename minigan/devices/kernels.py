@@ -47,6 +47,26 @@ def kernel(method: Callable[..., Any]) -> Callable[..., Any]:
     return missing
 
 
+def uniform_bounds(low: float, high: float, dtype: Any) -> tuple[float, float, float]:
+    """Return low, high − low and the largest number below high, rounded to `dtype`; low itself where there is none.
+
+    Raises:
+        TypeError: the dtype is not float32 or float64.
+        ValueError: the interval is empty (low > high), or not finite in that dtype.
+    """
+    dtype = np.dtype(dtype)
+    if dtype not in (np.float32, np.float64):
+        raise TypeError(f"uniform numbers are float32 or float64, not {dtype}")
+    with np.errstate(over="ignore"):
+        first, end, width = (dtype.type(value) for value in (low, high, float(high) - float(low)))
+    if not (low <= high and np.isfinite([first, end, width]).all()):
+        raise ValueError(
+            f"uniform numbers need low ≤ high, both finite in {dtype}, as is high − low; got {low} and {high}"
+        )
+    last = max(first, np.nextafter(end, dtype.type(-np.inf)))
+    return float(first), float(width), float(last)
+
+
 @dataclass(frozen=True)
 class ConvolutionGeometry:
     """Where a convolution's windows lie.
@@ -499,7 +519,8 @@ class Device:
         `key` is (seed, stream, step), the step an int or a device's array of one int64. Block b of four words is Philox(key = seed, counter = (low and high
         word of b, step, stream)); float32 element i takes word i, k = word » 8; float64 element i takes words
         2i and 2i+1, k = (word₂ᵢ » 5)·2²⁶ + (word₂ᵢ₊₁ » 6). The scaling is one multiplication and one
-        addition, each rounded, so all devices agree to the bit.
+        addition, each rounded, so all devices agree to the bit. What rounding brings to high or above becomes the
+        largest number below it (`uniform_bounds`).
         """
 
     @kernel

@@ -26,6 +26,7 @@ from minigan.devices.kernels import (
     Key,
     OcclusionSizes,
     Step,
+    uniform_bounds,
 )
 from minigan.devices.memory import address
 from minigan.devices.precision import float32_precision
@@ -820,11 +821,12 @@ class KernelDevice(Device):
     def random_uniform(
         self, shape: Sequence[int], low: float, high: float, dtype: Any, key: Key
     ) -> Array:
+        first, width, last = uniform_bounds(low, high, dtype)
         result = self.empty(shape, dtype)
         seed, stream, step = key
         self._elementwise(
             "random", "random_uniform", result.size, result.dtype,
-            result, np.uint64(seed), stream, self._counter(step), float(low), float(high - low),
+            result, np.uint64(seed), stream, self._counter(step), first, width, last,
             np.int64(result.size),
         )  # fmt: skip
         return result

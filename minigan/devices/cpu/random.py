@@ -14,7 +14,7 @@ import numpy as np
 
 from minigan.devices.cpu.arrays import Array, step_number
 from minigan.devices.cpu.compile import SERIAL, Integers, Matrix, Words, compiled, kernel
-from minigan.devices.kernels import CodeTable, Device, Key
+from minigan.devices.kernels import CodeTable, Device, Key, uniform_bounds
 
 _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _W0, _W1 = np.uint32(0x9E3779B9), np.uint32(0xBB67AE85)
@@ -25,6 +25,7 @@ _32 = np.uint64(32)
 def random_uniform(
     device: Device, shape: Sequence[int], low: float, high: float, dtype: Any, key: Key
 ) -> Array:
+    first, width, last = uniform_bounds(low, high, dtype)
     dtype, count = np.dtype(dtype), math.prod(shape)
     words = random_words(device, count * (dtype.itemsize // 4), key)
     if dtype == np.float32:
@@ -32,8 +33,9 @@ def random_uniform(
     else:
         pairs = words.reshape(-1, 2)
         u = ((pairs[:, 0] >> 5) * 2.0**26 + (pairs[:, 1] >> 6)) * 2.0**-53
-    u *= dtype.type(high - low)
-    u += dtype.type(low)
+    u *= dtype.type(width)
+    u += dtype.type(first)
+    np.minimum(u, dtype.type(last), out=u)
     return u.reshape(shape)
 
 
