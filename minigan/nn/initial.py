@@ -1,0 +1,34 @@
+"""The initial values of the layers' parameters."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from minigan.devices import Device, get_device
+from minigan.random import Generator, default_generator
+from minigan.tensor import Tensor
+
+
+class Initializer:
+    """Uniform in ±1/√fan_in, PyTorch's default for these layers."""
+
+    def __init__(
+        self,
+        fan_in: int,
+        dtype: DTypeLike,
+        device: str | Device | None,
+        generator: Generator | None,
+    ) -> None:
+        self.bound = 1 / math.sqrt(max(fan_in, 1))
+        self.dtype, self.device = np.dtype(dtype), get_device(device)
+        self.generator = generator or default_generator()
+
+    def __call__(self, shape: Sequence[int]) -> Tensor:
+        values = self.device.random_uniform(
+            shape, -self.bound, self.bound, self.dtype, self.generator.next_key()
+        )
+        return Tensor(values, self.device, requires_grad=True)

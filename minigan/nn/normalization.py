@@ -1,0 +1,82 @@
+"""Batch normalization, with running statistics for each group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from minigan.devices import Device, get_device
+from minigan.nn.module import Module
+from minigan.ops.normalization import (
+    BatchStatistics,
+    RunningStatistics,
+    batch_norm,
+    room_for_statistics,
+)
+from minigan.tensor import Tensor
+
+
+class BatchNorm(Module):
+    """`minigan.batch_norm` over the last axis, with running statistics for each named group.
+
+    `negative_slope` fuses the activation that follows: 1 is none, 0 ReLU, 0.1 the paper's leaky ReLU.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        groups: Sequence[str] = ("default",),
+        momentum: float = 0.9,
+        epsilon: float = 1e-5,
+        negative_slope: float = 1.0,
+        *,
+        dtype: DTypeLike = np.float32,
+        device: str | Device | None = None,
+    ) -> None:
+        place = get_device(device)
+        self.momentum, self.epsilon, self.negative_slope = momentum, epsilon, negative_slope
+        self.weight = Tensor(place.ones((channels,), dtype), place, requires_grad=True)
+        self.bias = Tensor(place.zeros((channels,), dtype), place, requires_grad=True)
+        self.running = {
+            group: RunningStatistics(
+                Tensor(place.zeros((channels,), dtype), place),
+                Tensor(place.ones((channels,), dtype), place),
+            )
+            for group in groups
+        }
+
+    def _tensors(self) -> Iterator[tuple[str, Tensor]]:
+        yield from super()._tensors()
+        for group, statistics in self.running.items():
+            yield f"running_mean.{group}", statistics.mean
+            yield f"running_variance.{group}", statistics.variance
+
+    def forward(
+        self,
+        x: Tensor,
+        groups: Sequence[str] | None = None,
+        statistics: BatchStatistics | None = None,
+    ) -> Tensor:
+        """`groups` names the equal runs of the batch; a layer with one group needs no name.
+
+        `statistics` are those that the layer before filled; see `room_for_statistics`.
+        """
+        return batch_norm(
+            x, self.weight, self.bias, self.running, self._named(groups), self.training,
+            self.momentum, self.epsilon, self.negative_slope, statistics,
+        )  # fmt: skip
+
+    def room_for_statistics(self, groups: Sequence[str] | None = None) -> BatchStatistics | None:
+        """What the layer before is to fill, where its result's statistics are wanted: in training."""
+        if not self.training:
+            return None
+        return room_for_statistics(self.weight, self.running, self._named(groups), self.momentum)
+
+    def _named(self, groups: Sequence[str] | None) -> Sequence[str]:
+        if groups is None:
+            if len(self.running) != 1:
+                raise ValueError(f"BatchNorm: say which of its groups, {', '.join(self.running)}")
+            groups = tuple(self.running)
+        return groups

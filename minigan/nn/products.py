@@ -1,0 +1,112 @@
+"""Layers that multiply by a weight: linear ones and convolutions.
+
+Layouts are minigan's: NHWC images, HWIO filters, and a linear layer's weight is (features in, features out).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from minigan.devices import Device
+from minigan.nn.initial import Initializer
+from minigan.nn.module import Module
+from minigan.ops.convolution import Padding, Pair, conv2d, conv_transpose2d
+from minigan.ops.linear import linear
+from minigan.ops.normalization import BatchStatistics
+from minigan.random import Generator
+from minigan.tensor import Tensor
+
+
+class Linear(Module):
+    """y = activation(x·weight + bias); weight is (features in, features out).
+
+    `negative_slope` fuses the activation that follows, here and in the convolutions: 1 is none, 0 ReLU. With
+    `statistics` the layer finds those of its result, for the batch norm that follows; `Sequential` asks for them.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        negative_slope: float = 1.0,
+        *,
+        dtype: DTypeLike = np.float32,
+        device: str | Device | None = None,
+        generator: Generator | None = None,
+    ) -> None:
+        self.negative_slope = negative_slope
+        make = Initializer(in_features, dtype, device, generator)
+        self.weight = make((in_features, out_features))
+        self.bias = make((out_features,)) if bias else None
+
+    def forward(self, x: Tensor, statistics: BatchStatistics | None = None) -> Tensor:
+        return linear(
+            x, self.weight, self.bias,
+            negative_slope=self.negative_slope, statistics=statistics,
+        )  # fmt: skip
+
+
+class Conv2d(Module):
+    """`minigan.conv2d` with its own filter (kernel height, kernel width, channels in, channels out)."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Pair,
+        stride: Pair = 1,
+        padding: Padding = 0,
+        bias: bool = True,
+        negative_slope: float = 1.0,
+        *,
+        dtype: DTypeLike = np.float32,
+        device: str | Device | None = None,
+        generator: Generator | None = None,
+    ) -> None:
+        kernel = (kernel_size, kernel_size) if isinstance(kernel_size, int) else tuple(kernel_size)
+        self.stride, self.padding, self.negative_slope = stride, padding, negative_slope
+        make = Initializer(math.prod(kernel) * in_channels, dtype, device, generator)
+        self.weight = make((*kernel, in_channels, out_channels))
+        self.bias = make((out_channels,)) if bias else None
+
+    def forward(self, x: Tensor, statistics: BatchStatistics | None = None) -> Tensor:
+        return conv2d(
+            x, self.weight, self.bias, self.stride, self.padding,
+            negative_slope=self.negative_slope, statistics=statistics,
+        )  # fmt: skip
+
+
+class ConvTranspose2d(Module):
+    """`minigan.conv_transpose2d` with its own filter (kernel height, kernel width, channels in, channels out)."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Pair,
+        stride: Pair = 1,
+        padding: Padding = 0,
+        output_padding: Pair = 0,
+        bias: bool = True,
+        negative_slope: float = 1.0,
+        *,
+        dtype: DTypeLike = np.float32,
+        device: str | Device | None = None,
+        generator: Generator | None = None,
+    ) -> None:
+        kernel = (kernel_size, kernel_size) if isinstance(kernel_size, int) else tuple(kernel_size)
+        self.stride, self.padding, self.output_padding = stride, padding, output_padding
+        self.negative_slope = negative_slope
+        make = Initializer(math.prod(kernel) * in_channels, dtype, device, generator)
+        self.weight = make((*kernel, in_channels, out_channels))
+        self.bias = make((out_channels,)) if bias else None
+
+    def forward(self, x: Tensor, statistics: BatchStatistics | None = None) -> Tensor:
+        return conv_transpose2d(
+            x, self.weight, self.bias, self.stride, self.padding, self.output_padding,
+            negative_slope=self.negative_slope, statistics=statistics,
+        )  # fmt: skip
