@@ -34,7 +34,9 @@ from minigan.ops.likelihood import *  # noqa: F403
 from minigan.ops.linear import *  # noqa: F403
 from minigan.ops.losses import *  # noqa: F403
 from minigan.ops.normalization import *  # noqa: F403
+from minigan.ops.pooling import *  # noqa: F403
 from minigan.ops.reduction import *  # noqa: F403
+from minigan.ops.regularization import *  # noqa: F403
 from minigan.ops.rounding import *  # noqa: F403
 from minigan.ops.scans import *  # noqa: F403
 from minigan.ops.shaping import *  # noqa: F403

@@ -44,7 +44,7 @@ def conv2d(
     _check(x, w, b, negative_slope)
     if x.shape[3] != w.shape[2]:
         raise ValueError("x has other channels (its last axis) than w takes (its third axis)")
-    kernel, strides, pads = w.shape[:2], _pair(stride, "stride", 1), _padding(padding)
+    kernel, strides, pads = w.shape[:2], pair_of(stride, "stride", 1), padding_of(padding)
     size = tuple(
         (n + sum(p) - k) // s + 1
         for n, p, k, s in zip(x.shape[1:3], pads, kernel, strides, strict=True)
@@ -91,8 +91,8 @@ def conv_transpose2d(
     _check(x, w, b, negative_slope)
     if x.shape[3] != w.shape[2]:
         raise ValueError("x has other channels (its last axis) than w takes (its third axis)")
-    kernel, strides, pads = w.shape[:2], _pair(stride, "stride", 1), _padding(padding)
-    extra = _pair(output_padding, "output_padding", 0)
+    kernel, strides, pads = w.shape[:2], pair_of(stride, "stride", 1), padding_of(padding)
+    extra = pair_of(output_padding, "output_padding", 0)
     if any(e >= s for e, s in zip(extra, strides, strict=True)):
         raise ValueError(f"output_padding {extra} must be less than the stride {strides}")
     size = tuple(
@@ -135,14 +135,14 @@ def _contiguous(device: Device, *arrays: Array | None) -> tuple[Array | None, ..
     return tuple(None if a is None else device.contiguous(a) for a in arrays)
 
 
-def _pair(value: Pair, name: str, least: int) -> tuple[int, int]:
+def pair_of(value: Pair, name: str, least: int) -> tuple[int, int]:
     pair = tuple(value) if isinstance(value, Sequence) else (value, value)
     if len(pair) != 2 or not all(_is_at_least(least, n) for n in pair):
         raise ValueError(f"{name} is an int or a pair of ints, at least {least}; not {value!r}")
     return int(pair[0]), int(pair[1])
 
 
-def _padding(value: Padding) -> tuple[tuple[int, int], tuple[int, int]]:
+def padding_of(value: Padding) -> tuple[tuple[int, int], tuple[int, int]]:
     pair = tuple(value) if isinstance(value, Sequence) else (value, value)
     sides = [tuple(p) if isinstance(p, Sequence) else (p, p) for p in pair]
     if len(sides) != 2 or not all(

@@ -14,6 +14,8 @@ KERNEL_TESTS = (
     "test_normalization",
     "test_likelihood",
     "test_losses",
+    "test_pooling",
+    "test_regularization",
     "test_reduction",
     "test_elementwise",
     "test_shaping",

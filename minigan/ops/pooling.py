@@ -1,0 +1,143 @@
+"""Pooling and upsampling of images (batch, height, width, channels).
+
+Windows are strided slices of the image, one for each place in the kernel: no window is ever copied out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from minigan.devices import Device
+from minigan.operation import differentiable, explained
+from minigan.ops.convolution import Padding, Pair, padding_of, pair_of
+from minigan.ops.shaping import repeat
+from minigan.ops.shared import of_real_numbers
+from minigan.saving import Array, Result
+from minigan.tensor import Tensor
+
+__all__ = ["avg_pool2d", "max_pool2d", "upsample_nearest"]
+
+_Sides = tuple[tuple[int, int], tuple[int, int]]
+
+
+class _Windows:
+    """Where the windows of an image lie."""
+
+    def __init__(self, x: Array, kernel: Pair, stride: Pair | None, padding: Padding) -> None:
+        if x.ndim != 4:
+            raise ValueError("x is (batch, height, width, channels)")
+        self.kernel = pair_of(kernel, "kernel_size", 1)
+        self.stride = self.kernel if stride is None else pair_of(stride, "stride", 1)
+        self.padding: _Sides = padding_of(padding)
+        self.image = x.shape[1:3]
+        if any(max(p) > k // 2 for p, k in zip(self.padding, self.kernel, strict=True)):
+            raise ValueError(f"padding is at most half of kernel_size {self.kernel}; not {padding}")
+        self.size = tuple(
+            (n + sum(p) - k) // s + 1
+            for n, p, k, s in zip(self.image, self.padding, self.kernel, self.stride, strict=True)
+        )
+        if min(self.size) < 1:
+            raise ValueError(f"the kernel {self.kernel} is larger than the image with its padding")
+
+    def padded(self, device: Device, x: Array, value: float) -> Array:
+        if not any(map(any, self.padding)):
+            return x
+        return device.array_module.pad(x, ((0, 0), *self.padding, (0, 0)), constant_values=value)
+
+    def unpadded(self, x: Array) -> Array:
+        """The part of a padded image that is the image."""
+        (top, _), (left, _) = self.padding
+        return x[:, top : top + self.image[0], left : left + self.image[1]]
+
+    def slices(self, axis: int) -> Iterator[slice]:
+        """For each place in the kernel along an axis, 0 or 1, what all windows have there."""
+        span = (self.size[axis] - 1) * self.stride[axis] + 1
+        for start in range(self.kernel[axis]):
+            yield slice(start, start + span, self.stride[axis])
+
+    def inside(self) -> Iterator[Array]:
+        """For each place in the kernel, row by row, which windows (height, width, 1) have a pixel there."""
+        mask = np.pad(np.ones((*self.image, 1), bool), (*self.padding, (0, 0)))
+        for rows in self.slices(0):
+            for columns in self.slices(1):
+                yield mask[rows, columns]
+
+
+@differentiable
+@of_real_numbers
+def max_pool2d(
+    device: Device,
+    x: Array,
+    kernel_size: Pair,
+    stride: Pair | None = None,
+    padding: Padding = 0,
+) -> Result:
+    """Return the largest value of each window; NaN where there is one.
+
+    x is (batch, height, width, channels). The result has (height + top + bottom − kernel) // stride + 1 rows. The gradient
+    goes to the first of equal values. `stride` is by default `kernel_size`. Padding is never the largest; it is at most
+    half of the kernel.
+    """
+    xp, windows = device.array_module, _Windows(x, kernel_size, stride, padding)
+    wide = windows.padded(device, x, -np.inf)
+    places = [(r, c) for r in windows.slices(0) for c in windows.slices(1)]
+    y = xp.full((x.shape[0], *windows.size, x.shape[3]), -np.inf, x.dtype)
+    which = xp.full(y.shape, -1, np.int32)
+    for number, (place, inside) in enumerate(zip(places, windows.inside(), strict=True)):
+        values = wide[:, place[0], place[1]]
+        larger = ((which < 0) | (values > y) | xp.isnan(values)) & xp.asarray(inside)
+        y = xp.where(larger, values, y)
+        which = xp.where(larger, np.int32(number), which)
+    shape, dtype = wide.shape, x.dtype
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        dx = device.zeros(shape, dtype)
+        for number, (rows, columns) in enumerate(places):
+            dx[:, rows, columns] += xp.where(which == number, dy, dtype.type(0))
+        return (device.copy(windows.unpadded(dx)),)
+
+    return y, vjp, (which,)
+
+
+@differentiable
+@of_real_numbers
+def avg_pool2d(
+    device: Device,
+    x: Array,
+    kernel_size: Pair,
+    stride: Pair | None = None,
+    padding: Padding = 0,
+) -> Result:
+    """Return the mean of each window; padding counts as zeros.
+
+    x is (batch, height, width, channels). The result has (height + top + bottom − kernel) // stride + 1 rows. `stride` is by
+    default `kernel_size`; padding is at most half of the kernel.
+    """
+    windows = _Windows(x, kernel_size, stride, padding)
+    wide = windows.padded(device, x, 0)
+    # rows first, then columns: few additions follow each other, so that rounding stays small
+    rows = sum((wide[:, place] for place in windows.slices(0)), start=0)
+    total = sum((rows[:, :, place] for place in windows.slices(1)), start=0)
+    count = windows.kernel[0] * windows.kernel[1]
+    shape, middle, dtype = wide.shape, rows.shape, x.dtype
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        drows, dx = device.zeros(middle, dtype), device.zeros(shape, dtype)
+        for place in windows.slices(1):
+            drows[:, :, place] += dy / count
+        for place in windows.slices(0):
+            dx[:, place] += drows
+        return (device.copy(windows.unpadded(dx)),)
+
+    return total / count, vjp
+
+
+@explained
+def upsample_nearest(x: Tensor, scale_factor: Pair) -> Tensor:
+    """Return each pixel of x, (batch, height, width, channels), as a block of scale_factor pixels (an int, or two)."""
+    if x.ndim != 4:
+        raise ValueError(f"upsample_nearest: x is (batch, height, width, channels), not {x.shape}")
+    rows, columns = pair_of(scale_factor, "scale_factor", 1)
+    return repeat(repeat(x, rows, axis=1), columns, axis=2)

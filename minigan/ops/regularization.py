@@ -1,0 +1,120 @@
+"""Operations of layers that steady training: layer normalization, dropout; and rows looked up in a table."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from minigan.devices import Device
+from minigan.operation import as_operand, differentiable, explained
+from minigan.ops.elementwise import ShapeAndDtype
+from minigan.ops.indexing import getitem
+from minigan.ops.shared import of_real_numbers
+from minigan.ops.summation import sum_over, unbroadcast
+from minigan.random import Generator, default_generator, uniform
+from minigan.saving import Array, Result
+from minigan.tensor import Tensor
+
+__all__ = ["dropout", "embedding", "layer_norm"]
+
+
+@differentiable
+@of_real_numbers
+def layer_norm(
+    device: Device,
+    x: Array,
+    weight: Array | None = None,
+    bias: Array | None = None,
+    axes: int = 1,
+    eps: float = 1e-5,
+) -> Result:
+    """Return weight·(x − mean)/√(variance + eps) + bias (Ba et al. 2016).
+
+    Mean and biased variance are those of the last `axes` axes together, for each of the others alone. `weight` and
+    `bias`, where given, have the shape of these axes.
+    """
+    if not 1 <= axes <= x.ndim:
+        raise ValueError(f"axes is 1 … {x.ndim}, the number of last axes; not {axes}")
+    if not eps >= 0:
+        raise ValueError(f"eps is at least 0, not {eps}")
+    if any(p is not None and p.shape != x.shape[-axes:] for p in (weight, bias)):
+        raise ValueError(f"weight and bias have the shape {x.shape[-axes:]} of the last axes")
+    xp, last = device.array_module, tuple(range(x.ndim - axes, x.ndim))
+    count = math.prod(x.shape[-axes:])
+    deviation = x - sum_over(device, x / count, last, keepdims=True)
+    # by a power of two, so that no square overflows
+    largest = xp.max(xp.abs(deviation), axis=last, keepdims=True, initial=0)
+    scale = xp.ldexp(xp.ones_like(largest), -xp.maximum(xp.frexp(largest)[1], 0))
+    deviation = deviation * scale
+    variance = sum_over(device, deviation * deviation, last, keepdims=True) / count
+    root = xp.sqrt(variance + eps * scale * scale)
+    normal = deviation / root
+    slope = scale / root
+    factor = x.dtype.type(1) if weight is None else weight
+    likes = [None if p is None else ShapeAndDtype(p) for p in (weight, bias)]
+
+    def mean(values: Array) -> Array:
+        return sum_over(device, values / count, last, keepdims=True)
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        g = dy * factor
+        dx = (g - mean(g) - normal * mean(g * normal)) * slope if needs[0] else None
+        parameters = (
+            unbroadcast(device, value, like) if like is not None and need else None
+            for value, like, need in zip((dy * normal, dy), likes, needs[1:3], strict=False)
+        )
+        return dx, *parameters, *[None] * max(0, len(needs) - 3)
+
+    y = normal * factor
+    return y if bias is None else y + bias, vjp, (normal, slope, weight)
+
+
+@differentiable
+def _dropout(device: Device, x: Array, kept: Array, scale: float) -> Result:
+    xp, zero, factor = device.array_module, x.dtype.type(0), x.dtype.type(scale)
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        return xp.where(kept, dy, zero) * factor, None
+
+    return xp.where(kept, x, zero) * factor, vjp, (kept,)
+
+
+@explained
+def dropout(
+    x: Tensor, p: float = 0.5, training: bool = True, generator: Generator | None = None
+) -> Tensor:
+    """Return x with each element replaced by 0 with probability p, and the others divided by 1 − p (Srivastava et al. 2014).
+
+    Without `training`, x itself. The numbers come from the generator's next step (the default one's: see `manual_seed`).
+    """
+    if not 0 <= p <= 1:
+        raise ValueError(f"dropout: p is a probability, 0 … 1; not {p}")
+    if x.dtype.kind != "f":
+        raise TypeError(f"dropout: x is of floats, not {x.dtype}")
+    if not training or p == 0:
+        return x
+    key = (generator or default_generator()).next_key()
+    draws = uniform(x.shape, 0.0, 1.0, key, x.device, np.float32)
+    return _dropout(x, Tensor(draws >= p, x.device), 1 / (1 - p) if p < 1 else 0.0)
+
+
+@explained
+def embedding(indices: Tensor | Any, weight: Tensor) -> Tensor:
+    """Return the rows of weight, (rows, …), at integer indices, (…); a row's gradient is the sum over its places.
+
+    Raises:
+        TypeError: the indices are no integers.
+        IndexError: an index is not 0 … rows − 1.
+    """
+    given = indices if hasattr(indices, "dtype") else np.asarray(indices)
+    values = as_operand("embedding", given, weight.device)
+    if values.dtype.kind not in "iu":
+        raise TypeError(f"embedding: indices are integers, not {values.dtype}")
+    rows = weight.shape[0]
+    if values.size and not (values.min() >= 0 and values.max() < rows):
+        raise IndexError(
+            f"embedding: indices are 0 … {rows - 1}; got {int(values.min())} … {int(values.max())}"
+        )
+    return getitem(weight, given)
