@@ -30,8 +30,8 @@ from benchmarks.cost import (
 from benchmarks.report import Table
 from minigan.devices import get_device
 from minigan.devices.arguments import PointerTable
+from minigan.devices.cuda_plan.base import Launch
 from minigan.devices.emulated import Emulated
-from minigan.devices.launch import Launch
 from minigan.experiments.declarations import MNIST
 from minigan.infogan.settings import Settings
 from minigan.inspect.roofline import H200, Machine

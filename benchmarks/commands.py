@@ -27,7 +27,7 @@ from benchmarks.conformance import command as conformance
 from benchmarks.ladder import LADDERS
 from benchmarks.ladder import run as ladder_run
 from minigan.devices import get_device, uses_gpu
-from minigan.devices.kernels import KERNELS
+from minigan.devices.device import KERNELS
 from minigan.devices.precision import FLOAT32_PRECISIONS
 from minigan.devices.sources import kernel_sources
 from minigan.errors import MiniganError

@@ -36,7 +36,7 @@ from benchmarks.timing import (
     summary,
 )
 from minigan.devices import Device, get_device
-from minigan.devices.kernels import BatchStatistics
+from minigan.devices.contract.normalization import BatchStatistics
 from minigan.experiments.declarations import get_experiment
 from minigan.inspect.calls import Call, training_calls
 

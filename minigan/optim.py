@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from minigan.devices.kernels import AdamSettings
+from minigan.devices.contract.optimizer import AdamSettings
 from minigan.tensor import Tensor, load_all
 
 

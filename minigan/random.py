@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from minigan.devices import Device, get_device
-from minigan.devices.kernels import Key
+from minigan.devices.contract.random import Key
 from minigan.saving import Array
 
 _CHUNK = 1 << 16  # pairs of normal numbers at a time: the steps between stay in cache

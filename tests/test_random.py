@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import minigan as mg
 from minigan import random
 from minigan.devices import Device
-from minigan.devices.kernels import CodeTable
+from minigan.devices.contract.likelihood import CodeTable
 from minigan.errors import DeviceError
 from minigan.infogan.streams import Stream
 from minigan.random import Generator

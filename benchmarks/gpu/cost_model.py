@@ -20,7 +20,7 @@ from benchmarks.gpu.step import PRECISIONS
 from benchmarks.gpu.table import measured_by
 from benchmarks.report import Table
 from benchmarks.timing import finished, interleave, scaled, summary
-from minigan.devices.launch import Launch
+from minigan.devices.cuda_plan.base import Launch
 from minigan.devices.precision import using_float32_precision
 from minigan.inspect.roofline import MACHINES
 

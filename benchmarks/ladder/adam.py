@@ -14,8 +14,8 @@ from benchmarks.ladder.cpu import adam as cpu
 from benchmarks.ladder.steps import Ladder, Problem, Step, ceil_divide
 from minigan.devices import Device
 from minigan.devices.arguments import PointerTable
-from minigan.devices.kernels import AdamSettings
-from minigan.devices.launch import KernelDevice
+from minigan.devices.contract.optimizer import AdamSettings
+from minigan.devices.cuda_plan import CudaPlanDevice
 
 Array = Any
 SETTINGS = AdamSettings(learning_rate=2e-4, beta1=0.5, beta2=0.999, epsilon=1e-8)
@@ -86,7 +86,7 @@ def _changed(p: AdamStep) -> tuple[Array, ...]:
     return (*p.p, *p.m, *p.v)
 
 
-def _launcher(device: KernelDevice, source: str, tensor: Array) -> Callable[..., None]:
+def _launcher(device: CudaPlanDevice, source: str, tensor: Array) -> Callable[..., None]:
     """What launches a kernel with a thread for each element of a tensor, whose number is the last argument."""
 
     def launch(kernel: str, *arguments: Any) -> None:
@@ -98,7 +98,7 @@ def _launcher(device: KernelDevice, source: str, tensor: Array) -> Callable[...,
     return launch
 
 
-def _launch_an_operation(device: KernelDevice, problem: AdamStep) -> tuple[Array, ...]:
+def _launch_an_operation(device: CudaPlanDevice, problem: AdamStep) -> tuple[Array, ...]:
     rate, correction = scales()
     for p, g, m, v in problem.tensors:
         launch = _launcher(device, "1_launch_an_operation", p)
@@ -108,7 +108,7 @@ def _launch_an_operation(device: KernelDevice, problem: AdamStep) -> tuple[Array
     return _changed(problem)
 
 
-def _fused(device: KernelDevice, problem: AdamStep) -> tuple[Array, ...]:
+def _fused(device: CudaPlanDevice, problem: AdamStep) -> tuple[Array, ...]:
     rate, correction = scales()
     for p, g, m, v in problem.tensors:
         launch = _launcher(device, "2_fused", p)
@@ -116,7 +116,7 @@ def _fused(device: KernelDevice, problem: AdamStep) -> tuple[Array, ...]:
     return _changed(problem)
 
 
-def _all_tensors(device: KernelDevice, problem: AdamStep) -> tuple[Array, ...]:
+def _all_tensors(device: CudaPlanDevice, problem: AdamStep) -> tuple[Array, ...]:
     rate, correction = scales()
     sizes = [math.prod(p.shape) for p in problem.p]
     *first_blocks, blocks = itertools.accumulate(

@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.ladder.cpu import batch_norm as cpu
 from benchmarks.ladder.steps import Ladder, Problem, Step, ceil_divide
 from minigan.devices import Device
-from minigan.devices.launch import KernelDevice
+from minigan.devices.cuda_plan import CudaPlanDevice
 
 Array = Any
 PARTS = 8  # into which the rows are divided, as launch.py does
@@ -55,7 +55,7 @@ def _study(
 ) -> Step[BatchNorm]:
     """A file of kernels/study/batch_norm with one kernel, its grid for so many channels; the activation is a launch of its own."""
 
-    def run(device: KernelDevice, p: BatchNorm) -> tuple[Array, ...]:
+    def run(device: CudaPlanDevice, p: BatchNorm) -> tuple[Array, ...]:
         rows, channels = p.x.shape
         y = device.empty(p.x.shape, p.x.dtype)
         device.launch(
@@ -67,7 +67,7 @@ def _study(
     return Step(name.replace("_", " "), f"kernels/study/batch_norm/{name}.cu", run)
 
 
-def _in_parts(device: KernelDevice, p: BatchNorm) -> tuple[Array, ...]:
+def _in_parts(device: CudaPlanDevice, p: BatchNorm) -> tuple[Array, ...]:
     source, dtype, (rows, channels) = "study/batch_norm/5_parts", p.x.dtype, p.x.shape
     sums = device.empty((PARTS, channels), dtype)
     mean, variance = device.empty((2, channels), dtype)

@@ -11,8 +11,8 @@ import numpy as np
 from benchmarks.ladder.cpu import code_log_likelihood as cpu
 from benchmarks.ladder.steps import Ladder, Problem, Step, ceil_divide
 from minigan.devices import Device
-from minigan.devices.kernels import CodeTable
-from minigan.devices.launch import KernelDevice
+from minigan.devices.contract.likelihood import CodeTable
+from minigan.devices.cuda_plan import CudaPlanDevice
 
 Array = Any
 HALF_LOG_2PI = 0.5 * np.log(2 * np.pi)
@@ -80,7 +80,7 @@ def _results(device: Device, p: CodeLikelihood) -> tuple[Array, Array]:
     return device.empty(p.codes.shape, dtype), device.empty(p.parameters.shape, dtype)
 
 
-def _launch_a_code(device: KernelDevice, p: CodeLikelihood) -> tuple[Array, ...]:
+def _launch_a_code(device: CudaPlanDevice, p: CodeLikelihood) -> tuple[Array, ...]:
     values, derivative = _results(device, p)
     t, (batch, count), columns = p.table, p.codes.shape, p.parameters.shape[1]
     for code, kind in enumerate(t.kind):
@@ -98,7 +98,7 @@ def _launch_a_code(device: KernelDevice, p: CodeLikelihood) -> tuple[Array, ...]
 def _one_launch(name: str, threads: int) -> Step[CodeLikelihood]:
     """A file whose kernel reads the table; so many threads an image."""
 
-    def run(device: KernelDevice, p: CodeLikelihood) -> tuple[Array, ...]:
+    def run(device: CudaPlanDevice, p: CodeLikelihood) -> tuple[Array, ...]:
         values, derivative = _results(device, p)
         batch, count = p.codes.shape
         t, dtype = p.table, values.dtype

@@ -13,9 +13,9 @@ from benchmarks.ladder.cpu import conv2d as cpu
 from benchmarks.ladder.steps import Ladder, Problem, Step, ceil_divide
 from benchmarks.ladder.windows import windows_of
 from minigan.devices import Device
+from minigan.devices.contract.convolution import ConvolutionGeometry
 from minigan.devices.cpu import winograd
-from minigan.devices.kernels import ConvolutionGeometry
-from minigan.devices.launch import KernelDevice
+from minigan.devices.cuda_plan import CudaPlanDevice
 from minigan.devices.precision import using_float32_precision
 
 Array = Any
@@ -92,7 +92,7 @@ def _study(
 ) -> Step[Convolution]:
     """A file of kernels/study/conv2d, and its launch."""
 
-    def run(device: KernelDevice, p: Convolution) -> tuple[Array, ...]:
+    def run(device: CudaPlanDevice, p: Convolution) -> tuple[Array, ...]:
         y = device.empty(p.shape, p.x.dtype)
         device.launch(
             f"study/conv2d/{name}", "conv2d", p.x.dtype, grid(p), block, p.x, p.w, y, *p.numbers

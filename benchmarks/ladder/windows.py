@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from minigan.devices.kernels import ConvolutionGeometry
+from minigan.devices.contract.convolution import ConvolutionGeometry
 
 Array = Any
 

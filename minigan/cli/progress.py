@@ -17,7 +17,7 @@ from rich.table import Table
 
 from minigan.datasets.cache import Preparation
 from minigan.devices import device_names, device_note, get_device
-from minigan.devices.kernels import KERNELS
+from minigan.devices.device import KERNELS
 from minigan.errors import DeviceError, SettingsError, TrainingError
 from minigan.experiments.declarations import get_experiment
 from minigan.experiments.evaluation import evaluate as evaluate_networks

@@ -6,7 +6,7 @@ import functools
 import importlib
 from collections.abc import Callable
 
-from minigan.devices.kernels import Device
+from minigan.devices.device import Device
 from minigan.errors import DeviceError
 
 # name -> where its class stands; nothing of a device is imported before it is opened

@@ -23,7 +23,7 @@ import numpy as np
 from minigan.devices import nvidia
 from minigan.devices.arguments import Double, PointerTable
 from minigan.devices.compilation import KernelCompiler, Wanted
-from minigan.devices.launch import KernelDevice
+from minigan.devices.cuda_plan import CudaPlanDevice
 from minigan.devices.memory import address, is_on_gpu
 from minigan.errors import DeviceError, KernelError
 
@@ -47,7 +47,7 @@ class _Memory(threading.local):
         self.needed: list[Wanted] | None = None
 
 
-class CUDA(KernelDevice):
+class CUDA(CudaPlanDevice):
     """The first GPU that CUDA shows (CUDA_VISIBLE_DEVICES chooses another)."""
 
     name = "cuda"
@@ -284,7 +284,7 @@ class _GraphBlock:
 
 
 def _argument(value: Any, real: np.dtype[Any]) -> Any:
-    """A kernel argument for CuPy, which passes a NumPy number by its own width; see `KernelDevice.launch`."""
+    """A kernel argument for CuPy, which passes a NumPy number by its own width; see `CudaPlanDevice.launch`."""
     if isinstance(value, PointerTable):  # CuPy passes an array of NumPy's, of one element, by value
         table = value.to_bytes(address)
         return np.frombuffer(table, f"V{len(table)}")

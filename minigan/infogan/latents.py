@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from minigan.devices import get_device
-from minigan.devices.kernels import Step
+from minigan.devices.contract.random import Step
 from minigan.infogan.settings import Settings
 from minigan.ops.likelihood import code_table
 from minigan.random import uniform

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigan.devices import get_device
-from minigan.devices.kernels import Array, Step
+from minigan.devices.contract.kernel import Array
+from minigan.devices.contract.random import Step
 from minigan.devices.precision import using_float32_precision
 from minigan.errors import SettingsError, TrainingError
 from minigan.infogan.extensions.base import Context, Extension

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from minigan.devices import Device, get_device
-from minigan.devices.kernels import KERNELS
+from minigan.devices.device import KERNELS
 from minigan.infogan.settings import Settings
 from minigan.infogan.step import Trainer
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from numbers import Integral
 
 from minigan.devices import Device
-from minigan.devices.kernels import BatchStatistics, ConvolutionGeometry
+from minigan.devices.contract.convolution import ConvolutionGeometry
+from minigan.devices.contract.normalization import BatchStatistics
 from minigan.operation import differentiable
 from minigan.ops.elementwise import behind_activation, check_fused_slope, check_one_float_dtype
 from minigan.ops.normalization import check_room

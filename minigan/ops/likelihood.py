@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from minigan.devices import Device
-from minigan.devices.kernels import CodeTable
+from minigan.devices.contract.likelihood import CodeTable
 from minigan.operation import differentiable
 from minigan.ops.elementwise import ShapeAndDtype, check_one_float_dtype
 from minigan.ops.shared import of_real_numbers

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from minigan.devices import Device
-from minigan.devices.kernels import BatchStatistics
+from minigan.devices.contract.normalization import BatchStatistics
 from minigan.operation import differentiable
 from minigan.ops.elementwise import (
     behind_activation,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from minigan.devices import Device
-from minigan.devices.kernels import BatchStatistics
+from minigan.devices.contract.normalization import BatchStatistics
 from minigan.devices.memory import share_memory
 from minigan.operation import differentiable
 from minigan.ops.elementwise import check_one_float_dtype

@@ -11,7 +11,8 @@ from benchmarks import account
 from benchmarks.account import Machine, seconds
 from benchmarks.cost import Cost
 from benchmarks.step import GFLOP_AN_IMAGE
-from minigan.devices.kernels import AdamSettings, ConvolutionGeometry
+from minigan.devices.contract.convolution import ConvolutionGeometry
+from minigan.devices.contract.optimizer import AdamSettings
 from minigan.devices.sources import kernel_names, kernel_sources
 from minigan.experiments.declarations import MNIST
 

@@ -13,13 +13,11 @@ from benchmarks import declaration, kernel_tables, kernels, machine, peers, plot
 from benchmarks.commands import app
 from benchmarks.cost import Cost, Roofline, arrays_in, call_cost
 from minigan.devices import get_device
-from minigan.devices.kernels import (
-    KERNELS,
-    AdamSettings,
-    BatchStatistics,
-    CodeTable,
-    ConvolutionGeometry,
-)
+from minigan.devices.contract.convolution import ConvolutionGeometry
+from minigan.devices.contract.likelihood import CodeTable
+from minigan.devices.contract.normalization import BatchStatistics
+from minigan.devices.contract.optimizer import AdamSettings
+from minigan.devices.device import KERNELS
 from minigan.experiments.declarations import MNIST
 from minigan.infogan.settings import Settings
 from minigan.inspect.calls import Call

@@ -29,8 +29,9 @@ from benchmarks.ladder.steps import (
     relative_error,
 )
 from benchmarks.report import ROOT
+from minigan.devices.contract.convolution import ConvolutionGeometry
+from minigan.devices.contract.likelihood import CodeTable
 from minigan.devices.cuda import CUDA
-from minigan.devices.kernels import CodeTable, ConvolutionGeometry
 
 STUDY = ROOT / "kernels" / "study"
 Found = tuple[np.ndarray[Any, Any], ...]

@@ -25,7 +25,7 @@ from PIL import Image
 from minigan import cli, devices
 from minigan.datasets import LabeledImages, mnist
 from minigan.devices.cuda import CUDA
-from minigan.devices.kernels import KERNELS
+from minigan.devices.device import KERNELS
 from minigan.experiments.checkpoints import load_checkpoint
 from minigan.experiments.runs import Run
 from minigan.infogan.step import Trainer

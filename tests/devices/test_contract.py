@@ -13,14 +13,11 @@ from oracles import gamma
 
 import minigan as mg
 from minigan.devices import Device, get_device
-from minigan.devices.kernels import (
-    KERNELS,
-    AdamSettings,
-    AffineRanges,
-    CodeTable,
-    ConvolutionGeometry,
-    OcclusionSizes,
-)
+from minigan.devices.contract.convolution import ConvolutionGeometry
+from minigan.devices.contract.images import AffineRanges, OcclusionSizes
+from minigan.devices.contract.likelihood import CodeTable
+from minigan.devices.contract.optimizer import AdamSettings
+from minigan.devices.device import KERNELS
 from minigan.devices.memory import share_memory
 from minigan.errors import DeviceError
 

@@ -13,7 +13,7 @@ from fake_cupy import MIB, Machine
 
 import minigan as mg
 from minigan.devices.cuda import CUDA
-from minigan.devices.kernels import KERNELS
+from minigan.devices.device import KERNELS
 from minigan.errors import DeviceError, KernelError
 
 pytestmark = pytest.mark.usefixtures("a_gpu_is_seen")

@@ -205,9 +205,9 @@ def test_an_array_between_elements_is_refused(place: Any) -> None:
         place.sigmoid(odd)
     x = place.ones((8,), np.float32)
     base = 4 - x.__array_interface__["data"][0] // 4 % 4
-    assert place._checked("kernel", x[base % 4 :][:4], alignment=16)
+    assert place.checked("kernel", x[base % 4 :][:4], alignment=16)
     with pytest.raises(ValueError, match=r"^kernel: .* is not aligned to 16 bytes"):
-        place._checked("kernel", x[base % 4 + 1 :], alignment=16)
+        place.checked("kernel", x[base % 4 + 1 :], alignment=16)
 
 
 def test_sizes_over_the_range_are_refused(place: Any) -> None:

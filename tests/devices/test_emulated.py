@@ -13,14 +13,11 @@ from device_list import KERNEL_DEVICES, moved_back, moved_to
 
 import minigan as mg
 from minigan.datasets import mnist
+from minigan.devices.contract.convolution import ConvolutionGeometry
+from minigan.devices.contract.images import AffineRanges, OcclusionSizes
+from minigan.devices.contract.optimizer import AdamSettings
+from minigan.devices.device import KERNELS
 from minigan.devices.emulated import Emulated
-from minigan.devices.kernels import (
-    KERNELS,
-    AdamSettings,
-    AffineRanges,
-    ConvolutionGeometry,
-    OcclusionSizes,
-)
 from minigan.devices.sources import kernel_names, kernel_sources
 from minigan.errors import KernelError
 from minigan.experiments.declarations import MNIST

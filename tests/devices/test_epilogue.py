@@ -14,9 +14,10 @@ from device_list import DEVICES, moved_back, moved_to
 from oracles import assert_within
 
 import minigan as mg
-from minigan.devices import launch
+from minigan.devices.contract.convolution import ConvolutionGeometry
+from minigan.devices.contract.normalization import BatchStatistics
+from minigan.devices.cuda_plan import products as plan
 from minigan.devices.emulated import Emulated
-from minigan.devices.kernels import BatchStatistics, ConvolutionGeometry
 from minigan.devices.precision import using_float32_precision
 
 Array = np.ndarray[Any, Any]
@@ -178,11 +179,11 @@ def test_the_kernels_that_find_them(name: str, monkeypatch: pytest.MonkeyPatch) 
     assert in_tiles == ["batch_norm_merge"]
     ragged, _ = kernels(products(np.float64, "tiles of two groups")[name], 2)
     assert ragged == ["batch_norm_parts", "batch_norm_merge"]
-    monkeypatch.setattr(launch, "_splits", lambda tiles, terms: 3)
+    monkeypatch.setattr(plan, "splits_of", lambda tiles, terms: 3)
     divided, second = kernels(arguments, 2)
     assert divided == ["sum_parts_moments", "batch_norm_merge"]
     monkeypatch.undo()
-    monkeypatch.setattr(launch._Product, "tiles_of_a_group", lambda *_: 0)
+    monkeypatch.setattr(plan.Product, "tiles_of_a_group", lambda *_: 0)
     apart, third = kernels(arguments, 2)
     assert apart == ["batch_norm_parts", "batch_norm_merge"]
     for one, other in itertools.pairwise((first, second, third)):
@@ -194,7 +195,7 @@ def test_tiles_of_a_group() -> None:
     """None with a row missing, with another group's, or with one phase smaller than another."""
 
     def tiles(m: int, groups: int, phases: int = 1, rows: int | None = None, narrow: bool = False) -> int:  # fmt: skip
-        product = launch._Product("", "", (m, 5, 1), (), (), phases, narrow)
+        product = plan.Product("", "", (m, 5, 1), (), (), phases, narrow)
         return product.tiles_of_a_group(groups, np.empty((m * phases if rows is None else rows, 5)))
 
     assert tiles(64, 1) == 1
@@ -215,7 +216,7 @@ def test_the_same_bits_in_any_order(
 ) -> None:
     arguments = products(dtype, size)[name]
     for splits in (1, 3):
-        monkeypatch.setattr(launch, "_splits", lambda tiles, terms, splits=splits: splits)
+        monkeypatch.setattr(plan, "splits_of", lambda tiles, terms, splits=splits: splits)
         outcomes = []
         for settings in ({}, {"order_seed": 5, "workers": 1}):
             result, statistics = call(Recorded(**settings), arguments, 0.1, 2)

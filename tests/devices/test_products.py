@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from minigan.devices import launch
+from minigan.devices.contract.convolution import ConvolutionGeometry
+from minigan.devices.cuda_plan import products as plan
 from minigan.devices.emulated import Emulated
-from minigan.devices.kernels import ConvolutionGeometry
 from minigan.devices.precision import using_float32_precision
 from minigan.devices.sources import kernel_names, kernel_sources
 from minigan.errors import SettingsError
@@ -371,12 +371,12 @@ def test_a_divided_sum_is_the_whole_one_and_always_the_same(
     name: str, dtype: Any, precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     device, arguments = Recorded(), deep(dtype, name)
-    monkeypatch.setattr(launch, "_LEAST_TERMS", 128)
+    monkeypatch.setattr(plan, "_LEAST_TERMS", 128)
     found = call(device, arguments)
     (kernel, (_, splits, _)), (merge, _) = device.launched
     assert splits > 1 and merge == "sum_parts"
     np.testing.assert_array_equal(call(Emulated(order_seed=5, workers=1), arguments), found)
-    monkeypatch.setattr(launch, "_PRODUCT_BLOCKS", 1)
+    monkeypatch.setattr(plan, "_PRODUCT_BLOCKS", 1)
     whole = call(device, arguments)
     assert (
         device.launched[2:] == [(kernel, device.launched[2][1])] and device.launched[2][1][1] == 1
@@ -388,16 +388,16 @@ def test_a_divided_sum_is_the_whole_one_and_always_the_same(
 
 def test_the_number_of_splits() -> None:
     """Enough blocks to fill the GPU, none of them idle, and each with a sum worth its launch."""
-    assert launch._splits(1000, 10**6) == 1
-    assert launch._splits(264, 10**6) == 1
-    assert launch._splits(32, 12544) == 8
-    assert launch._splits(1, 500) == 1
-    assert launch._splits(1, 1024) == 4
-    assert launch._splits(0, 0) == 1
+    assert plan.splits_of(1000, 10**6) == 1
+    assert plan.splits_of(264, 10**6) == 1
+    assert plan.splits_of(32, 12544) == 8
+    assert plan.splits_of(1, 500) == 1
+    assert plan.splits_of(1, 1024) == 4
+    assert plan.splits_of(0, 0) == 1
 
 
 def test_a_split_with_no_slice_of_its_own_adds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launch, "_splits", lambda tiles, terms: 5)
+    monkeypatch.setattr(plan, "splits_of", lambda tiles, terms: 5)
     device, rng = Recorded(), np.random.default_rng(6)
     a, b = (rng.integers(-4, 5, shape).astype(np.float32) for shape in ((3, 20), (20, 6)))
     bias = np.arange(6, dtype=np.float32)

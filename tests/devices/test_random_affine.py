@@ -8,7 +8,7 @@ import scipy.ndimage
 from device_list import DEVICES
 
 import minigan as mg
-from minigan.devices.kernels import AffineRanges
+from minigan.devices.contract.images import AffineRanges
 
 Array = np.ndarray[Any, Any]
 RANGES = AffineRanges(rotation=0.6, scale=0.3, shear=0.4, shift=2.5)

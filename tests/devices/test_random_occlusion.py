@@ -7,7 +7,7 @@ import pytest
 from device_list import DEVICES
 
 import minigan as mg
-from minigan.devices.kernels import OcclusionSizes
+from minigan.devices.contract.images import OcclusionSizes
 
 Array = np.ndarray[Any, Any]
 SIZES = OcclusionSizes(thickness=4.0, length=11.0)

@@ -8,9 +8,9 @@ import pytest
 from oracles import Array
 
 import minigan as mg
+from minigan.devices.contract.convolution import ConvolutionGeometry
 from minigan.devices.cpu import threads as cpu_threads
 from minigan.devices.cpu import winograd
-from minigan.devices.kernels import ConvolutionGeometry
 
 Case = tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]  # image, filter, settings
 

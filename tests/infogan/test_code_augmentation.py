@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from minigan.devices.kernels import AffineRanges
+from minigan.devices.contract.images import AffineRanges
 from minigan.errors import SettingsError
 from minigan.infogan.codes import CodeLayout
 from minigan.infogan.extensions.code_augmentation import Augmentation, parse_augmentations

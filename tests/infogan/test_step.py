@@ -17,7 +17,7 @@ import scipy.stats
 
 import minigan
 import minigan as mg
-from minigan.devices.kernels import AffineRanges
+from minigan.devices.contract.images import AffineRanges
 from minigan.errors import SettingsError, TrainingError
 from minigan.experiments.declarations import MNIST
 from minigan.infogan.extensions import (

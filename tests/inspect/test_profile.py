@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 import minigan as mg
-from minigan.devices.kernels import KERNELS
+from minigan.devices.device import KERNELS
 from minigan.errors import SettingsError
 from minigan.experiments.declarations import MNIST
 from minigan.inspect.annotate import page, terminal

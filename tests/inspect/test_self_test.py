@@ -11,7 +11,7 @@ from fake_cupy import Machine, make_cupy
 import minigan as mg
 from minigan import devices
 from minigan.devices.cuda import CUDA
-from minigan.devices.kernels import KERNELS
+from minigan.devices.device import KERNELS
 from minigan.devices.sources import kernel_sources
 from minigan.inspect import self_test
 from minigan.inspect.self_test import SelfTestCheck, choose_device, run_self_test

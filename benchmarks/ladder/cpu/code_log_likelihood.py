@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from minigan.devices.kernels import CodeTable
+from minigan.devices.contract.likelihood import CodeTable
 
 HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 

@@ -21,7 +21,7 @@ from minigan.devices.cpu import (
 from minigan.devices.cpu.arrays import Array
 from minigan.devices.cpu.memory import Pool
 from minigan.devices.cpu.threads import use_sleeping_layer
-from minigan.devices.kernels import Device
+from minigan.devices.device import Device
 from minigan.devices.memory import host_array
 
 

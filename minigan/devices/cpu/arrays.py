@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from minigan.devices.kernels import Step
+from minigan.devices.contract.random import Step
 
 Array = np.ndarray[Any, Any]
 

@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from minigan.devices.contract.convolution import ConvolutionGeometry
+from minigan.devices.contract.normalization import BatchStatistics
 from minigan.devices.cpu import threads, unfolding, winograd
 from minigan.devices.cpu.arrays import Array, bias_or_empty, contiguous
 from minigan.devices.cpu.gemm import gemm_tile, gemm_workspaces
 from minigan.devices.cpu.normalization import with_statistics
-from minigan.devices.kernels import BatchStatistics, ConvolutionGeometry, Device
+from minigan.devices.device import Device
 
 # Unfolded windows of one tile, in bytes: about a core's second-level cache. Smaller tiles repeat the packing
 # of the filter too often, larger ones gain nothing.

@@ -9,7 +9,7 @@ import numpy as np
 from minigan.devices.cpu.activation import leaky, leaky_gradient
 from minigan.devices.cpu.arrays import Array, contiguous
 from minigan.devices.cpu.compile import Vector, kernel
-from minigan.devices.kernels import Device
+from minigan.devices.device import Device
 
 # Elements of which a thread takes as many or more: to wake one takes as long as some tens of thousands.
 _GRAIN = 1 << 15

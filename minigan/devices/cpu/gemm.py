@@ -29,7 +29,7 @@ from minigan.devices.cpu.vectors import (
     transpose_tile_rows,
     transpose_vectors,
 )
-from minigan.devices.kernels import Device
+from minigan.devices.device import Device
 
 # A's block takes half of a second-level cache of 1 MiB. At 128 rows, 192 to 512 float32 deep: 187, 183, 180 and 179 ms for
 # the products of a step's linear layers, in turns (docs/performance.md).

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from minigan.devices.contract.images import AffineRanges, OcclusionSizes
 from minigan.devices.cpu.arrays import Array, contiguous
 from minigan.devices.cpu.compile import (
     SERIAL,
@@ -18,7 +19,7 @@ from minigan.devices.cpu.compile import (
     Matrix,
     kernel,
 )
-from minigan.devices.kernels import AffineRanges, Device, OcclusionSizes
+from minigan.devices.device import Device
 
 
 def gather_images(

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from minigan.devices.contract.likelihood import CodeTable
 from minigan.devices.cpu.arrays import Array, contiguous
 from minigan.devices.cpu.compile import (
     SERIAL,
@@ -17,7 +18,7 @@ from minigan.devices.cpu.compile import (
     compiled,
     kernel,
 )
-from minigan.devices.kernels import CodeTable, Device
+from minigan.devices.device import Device
 
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 _LEAST = 1e-37  # of what a logarithm is taken

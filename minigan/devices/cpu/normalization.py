@@ -14,11 +14,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from minigan.devices.contract.normalization import BatchStatistics
 from minigan.devices.cpu import threads
 from minigan.devices.cpu.activation import leaky, leaky_gradient
 from minigan.devices.cpu.arrays import Array, contiguous
 from minigan.devices.cpu.compile import SERIAL, Blocks, Matrix, Vector, compiled, kernel
-from minigan.devices.kernels import BatchStatistics, Device
+from minigan.devices.device import Device
 
 
 def batch_norm_statistics(

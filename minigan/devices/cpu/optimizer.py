@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from minigan.devices.contract.optimizer import AdamSettings
+from minigan.devices.contract.random import Step
 from minigan.devices.cpu.arrays import Array, step_number
 from minigan.devices.cpu.compile import Vector, kernel
-from minigan.devices.kernels import AdamSettings, Device, Step
+from minigan.devices.device import Device
 
 
 def adam(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from minigan.devices.contract.normalization import BatchStatistics
 from minigan.devices.cpu import threads
 from minigan.devices.cpu.activation import activate
 from minigan.devices.cpu.arrays import Array, bias_or_empty, contiguous
@@ -11,7 +12,7 @@ from minigan.devices.cpu.compile import Blocks, Matrix, Vector, compiled, kernel
 from minigan.devices.cpu.gemm import call_gemm_tile, gemm_tile, gemm_workspaces, panel_columns
 from minigan.devices.cpu.normalization import with_statistics
 from minigan.devices.cpu.vectors import TILE_ROWS
-from minigan.devices.kernels import BatchStatistics, Device
+from minigan.devices.device import Device
 
 # Elements of a row that column sums add at once: several vectors, so that no addition waits for the one before it.
 _WIDE_ROW = 128

@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from minigan.devices.contract.likelihood import CodeTable
+from minigan.devices.contract.random import Key, uniform_bounds
 from minigan.devices.cpu.arrays import Array, step_number
 from minigan.devices.cpu.compile import SERIAL, Integers, Matrix, Words, compiled, kernel
-from minigan.devices.kernels import CodeTable, Device, Key, uniform_bounds
+from minigan.devices.device import Device
 
 _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _W0, _W1 = np.uint32(0x9E3779B9), np.uint32(0xBB67AE85)

@@ -29,6 +29,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigan.devices.contract.convolution import ConvolutionGeometry
 from minigan.devices.cpu import threads
 from minigan.devices.cpu.arrays import Array
 from minigan.devices.cpu.gemm import gemm_tile, gemm_workspaces
@@ -39,7 +40,7 @@ from minigan.devices.cpu.winograd_kernels import (
     filter_images,
     filter_values,
 )
-from minigan.devices.kernels import ConvolutionGeometry, Device
+from minigan.devices.device import Device
 
 EVALUATE_2 = np.array([[1.0, 0], [1, 1], [0, 1], [1, -1]])
 EVALUATE_3 = np.array([[1.0, 0, 0], [1, 1, 1], [0, 0, 1], [1, -1, 1]])

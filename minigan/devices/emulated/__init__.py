@@ -18,13 +18,14 @@ from typing import Any
 import numpy as np
 
 from minigan.devices.arguments import REALS, Double, PointerTable
+from minigan.devices.cuda_plan import CudaPlanDevice
+from minigan.devices.cuda_plan.base import Launch
+from minigan.devices.device import Result
 from minigan.devices.emulated.arrays import EmulatedArray, kernels_only
 from minigan.devices.emulated.compile import Watch, compiler, kernel_library, load
 from minigan.devices.emulated.profiling import LaunchProfile, Recorder
 from minigan.devices.emulated.reports import explain
 from minigan.devices.emulated.strict import GuardedArrays, owner_of, shared_extents
-from minigan.devices.kernels import Result
-from minigan.devices.launch import KernelDevice, Launch
 from minigan.devices.memory import address, host_array
 from minigan.devices.sources import KernelSource, read_source
 from minigan.errors import DeviceError, KernelError
@@ -44,7 +45,7 @@ class LaunchSettings(ctypes.Structure):
     )  # fmt: skip
 
 
-class Emulated(KernelDevice):
+class Emulated(CudaPlanDevice):
     """`order_seed` decides the order in which warps and lanes run; `workers` how many blocks at once (0: a core each).
 
     `strict` watches every access, some ten times slower. `sources` is the folder of the .cu files.
@@ -230,7 +231,7 @@ def dim3(sizes: tuple[int, ...]) -> Any:
 
 
 def _argument(value: Any, real: np.dtype[Any], place: Callable[[Array], int]) -> Any:
-    """A kernel argument as the C value that a pointer to it stands for; see `KernelDevice.launch`."""
+    """A kernel argument as the C value that a pointer to it stands for; see `CudaPlanDevice.launch`."""
     if value is None:
         return ctypes.c_void_p(0)
     if isinstance(value, np.ndarray):

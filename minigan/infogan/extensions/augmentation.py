@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from minigan.devices.kernels import AFFINE_UNIFORMS, AffineRanges, Key, OcclusionSizes
+from minigan.devices.contract.images import AFFINE_UNIFORMS, AffineRanges, OcclusionSizes
+from minigan.devices.contract.random import Key
 from minigan.random import uniform
 from minigan.tensor import Tensor
 

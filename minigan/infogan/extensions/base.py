@@ -12,7 +12,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 import numpy as np
 
 from minigan.devices import Device
-from minigan.devices.kernels import Array
+from minigan.devices.contract.kernel import Array
 from minigan.infogan.codes import CodeLayout
 from minigan.tensor import Tensor
 

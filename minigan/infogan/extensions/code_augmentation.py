@@ -18,7 +18,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from minigan.devices.kernels import AFFINE_UNIFORMS, AffineRanges
+from minigan.devices.contract.images import AFFINE_UNIFORMS, AffineRanges
 from minigan.errors import SettingsError
 from minigan.infogan.codes import CodeLayout, UniformCode
 from minigan.infogan.extensions.augmentation import LARGEST, affine_uniforms

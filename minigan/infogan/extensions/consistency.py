@@ -15,7 +15,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from minigan.devices.kernels import AffineRanges, OcclusionSizes
+from minigan.devices.contract.images import AffineRanges, OcclusionSizes
 from minigan.infogan.codes import CodeLayout
 from minigan.infogan.extensions.augmentation import (
     LARGEST,

@@ -1,0 +1,81 @@
+"""Convolution and its transpose: the contract."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from minigan.devices.contract.kernel import Array, kernel
+from minigan.devices.contract.normalization import BatchStatistics
+
+
+@dataclass(frozen=True)
+class ConvolutionGeometry:
+    """Where a convolution's windows lie.
+
+    ``input_size`` and ``output_size`` are (height, width) of the image that the windows slide over and
+    of the grid of windows; ``padding`` is ((top, bottom), (left, right)). Window (i, j) covers input
+    rows i·stride − top … i·stride − top + kernel − 1. A transposed convolution has the geometry of the
+    convolution that it is the adjoint of, so its own output is ``input_size``.
+    """
+
+    input_size: tuple[int, int]
+    output_size: tuple[int, int]
+    kernel_size: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[tuple[int, int], tuple[int, int]]
+
+
+class Convolution:
+    """Convolution and its transpose."""
+
+    @kernel
+    def conv2d(
+        self,
+        x: Array,
+        w: Array,
+        bias: Array | None,
+        geometry: ConvolutionGeometry,
+        negative_slope: float = 1.0,
+        statistics: BatchStatistics | None = None,
+    ) -> Array:
+        """Convolution (cross-correlation): y[n,i,j,o] = activation(bias[o] + Σ x[n, i·s+u−t, j·s+v−l, c]·w[u,v,c,o]).
+
+        x is (n, *input_size, c), w (*kernel_size, c, o), bias (o,) or None, y (n, *output_size, o). Pixels
+        outside x are 0. `statistics`, where given, are filled with those of y. 2·n·|output|·|kernel|·c·o FLOPs.
+        """
+
+    @kernel
+    def conv2d_backward_data(self, dy: Array, w: Array, geometry: ConvolutionGeometry) -> Array:
+        """The gradient of `conv2d` with respect to x: its adjoint, (n, *output_size, o) to (n, *input_size, c)."""
+
+    @kernel
+    def conv2d_backward_weight(self, x: Array, dy: Array, geometry: ConvolutionGeometry) -> Array:
+        """The gradient of `conv2d` with respect to w: (*kernel_size, c, o)."""
+
+    @kernel
+    def conv_transpose2d(
+        self,
+        x: Array,
+        w: Array,
+        bias: Array | None,
+        geometry: ConvolutionGeometry,
+        negative_slope: float = 1.0,
+        statistics: BatchStatistics | None = None,
+    ) -> Array:
+        """Transposed convolution: y[n, i·s+u−t, j·s+v−l, o] += x[n,i,j,c]·w[u,v,c,o], plus bias[o]; then the activation.
+
+        `geometry` is that of the convolution of which this is the adjoint: x is (n, *output_size, c), w
+        (*kernel_size, c, o), y (n, *input_size, o). `statistics`, where given, are filled with those of y.
+        """
+
+    @kernel
+    def conv_transpose2d_backward_data(
+        self, dy: Array, w: Array, geometry: ConvolutionGeometry
+    ) -> Array:
+        """The gradient of `conv_transpose2d` with respect to x: a convolution of dy."""
+
+    @kernel
+    def conv_transpose2d_backward_weight(
+        self, x: Array, dy: Array, geometry: ConvolutionGeometry
+    ) -> Array:
+        """The gradient of `conv_transpose2d` with respect to w: (*kernel_size, c, o)."""

@@ -1,0 +1,33 @@
+"""What a kernel of the contract is: a method with a signature and a description, and no body."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from minigan.errors import DeviceError
+
+Array = Any
+
+
+def kernel(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Mark a method as a kernel: a device that does not override it refuses it by name."""
+    name = method.__name__
+
+    def missing(self: Any, *arguments: Any, **settings: Any) -> Any:
+        raise DeviceError(f"device '{self.name}' has no kernel '{name}'")
+
+    missing.__doc__ = method.__doc__
+    missing.__name__ = name
+    missing.__annotations__ = method.__annotations__
+    missing.__dict__["is_kernel"] = True
+    return missing
+
+
+def kernels_of(family: type) -> dict[str, str]:
+    """Return the kernels of a family: name -> the first line of its description, in the order of its file."""
+    return {
+        name: (method.__doc__ or "").strip().split("\n")[0]
+        for name, method in vars(family).items()
+        if getattr(method, "is_kernel", False)
+    }

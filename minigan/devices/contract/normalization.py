@@ -1,0 +1,82 @@
+"""Batch normalization: the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from minigan.devices.contract.kernel import Array, kernel
+
+
+@dataclass
+class BatchStatistics:
+    """Room for the statistics of a product's result, which the product fills: what the batch norm that follows needs.
+
+    The batch (the first axis) is equal runs, the groups; ``mean`` and ``variance`` (biased) are (groups, channels), as
+    `Device.batch_norm_statistics` computes them, and ``running`` and ``momentum`` are what it takes: (mean, variance)
+    of each group, changed in place, or nothing. ``of`` is the array that they are of, once they are computed.
+    """
+
+    mean: Array
+    variance: Array
+    running: Sequence[tuple[Array, Array]] = ()
+    momentum: float = 0.0
+    of: Array | None = None
+
+    @property
+    def groups(self) -> int:
+        return int(self.mean.shape[0])
+
+
+class Normalization:
+    """Batch normalization."""
+
+    @kernel
+    def batch_norm_statistics(
+        self,
+        x: Array,
+        groups: int,
+        running: Sequence[tuple[Array, Array]] = (),
+        momentum: float = 0.0,
+    ) -> tuple[Array, Array]:
+        """Mean and (biased) variance of each channel in each group: (groups, channels) both.
+
+        x is (rows, channels); its rows are split into `groups` equal runs. `running` is empty, or (mean, variance) of each
+        group, (channels,) both, which are changed in place: running ← momentum·running + (1 − momentum)·batch,
+        with the unbiased variance.
+        """
+
+    @kernel
+    def batch_norm(
+        self,
+        x: Array,
+        mean: Array,
+        variance: Array,
+        weight: Array,
+        bias: Array,
+        epsilon: float,
+        negative_slope: float,
+    ) -> Array:
+        """y = activation(weight·(x − mean)/√(variance + ε) + bias), mean and variance by group."""
+
+    @kernel
+    def batch_norm_backward(
+        self,
+        dy: Array,
+        x: Array,
+        mean: Array,
+        variance: Array,
+        weight: Array,
+        bias: Array,
+        epsilon: float,
+        negative_slope: float,
+        batch_statistics: bool,
+        needs_data: bool,
+    ) -> tuple[Array | None, Array, Array]:
+        """The gradients of `batch_norm` with respect to x, weight and bias.
+
+        With g = dy·activation′, x̂ = (x − mean)/√(variance + ε) and N rows in a group:
+        dbias = Σ g and dweight = Σ g·x̂ over all groups; if the statistics are those of x itself
+        (`batch_statistics`), dx = weight/√(variance + ε)·(g − Σ_group g/N − x̂·Σ_group g·x̂/N), else
+        dx = weight/√(variance + ε)·g. dx is None unless `needs_data`.
+        """

@@ -1,0 +1,64 @@
+"""The launch plan of every CUDA kernel: grid, block, arguments; once, for the GPU and for the emulated device."""
+
+from __future__ import annotations
+
+from minigan.devices.cuda_plan import (
+    convolution,
+    elementwise,
+    images,
+    likelihood,
+    normalization,
+    optimizer,
+    products,
+    random,
+)
+from minigan.devices.cuda_plan.base import CudaPlan
+
+
+class CudaPlanDevice(CudaPlan):
+    """The whole contract as launches of kernels/*.cu; a device that extends it supplies memory and `launch`."""
+
+    gemm = products.gemm
+    column_sum = products.column_sum
+
+    conv2d = convolution.conv2d
+    conv2d_backward_data = convolution.conv2d_backward_data
+    conv2d_backward_weight = convolution.conv2d_backward_weight
+    conv_transpose2d = convolution.conv_transpose2d
+    conv_transpose2d_backward_data = convolution.conv_transpose2d_backward_data
+    conv_transpose2d_backward_weight = convolution.conv_transpose2d_backward_weight
+
+    batch_norm_statistics = normalization.batch_norm_statistics
+    batch_norm = normalization.batch_norm
+    batch_norm_backward = normalization.batch_norm_backward
+
+    leaky_relu = elementwise.leaky_relu
+    leaky_relu_backward = elementwise.leaky_relu_backward
+    sigmoid = elementwise.sigmoid
+    sigmoid_backward = elementwise.sigmoid_backward
+    tanh = elementwise.tanh
+    tanh_backward = elementwise.tanh_backward
+    scaled_sum = elementwise.scaled_sum
+    multiply = elementwise.multiply
+    weighted_sum = elementwise.weighted_sum
+    weighted_sum_backward = elementwise.weighted_sum_backward
+
+    binary_cross_entropy_with_logits = likelihood.binary_cross_entropy_with_logits
+    code_log_likelihood = likelihood.code_log_likelihood
+    scale_code_gradient = likelihood.scale_code_gradient
+    code_consistency_information = likelihood.code_consistency_information
+    encode_latents = likelihood.encode_latents
+
+    adam = optimizer.adam
+    accumulate = optimizer.accumulate
+    increment = optimizer.increment
+
+    random_uniform = random.random_uniform
+    random_integers = random.random_integers
+    sample_codes = random.sample_codes
+
+    gather_images = images.gather_images
+    random_occlusion = images.random_occlusion
+    random_affine = images.random_affine
+    pad_rows = images.pad_rows
+    concatenate_rows = images.concatenate_rows
