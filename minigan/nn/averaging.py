@@ -1,0 +1,54 @@
+"""A moving average of a module's weights, which is evaluated in place of those that are trained."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from minigan.nn.module import Module
+from minigan.tensor import Tensor, no_grad
+
+
+class MovingAverage(Module):
+    """A copy of a module with average ← decay·average + (1 − decay)·weight after each `update`.
+
+    It is called as the module is, and computes as after `eval`. Buffers, such as running statistics, are copied. Nothing
+    of it is trained, and its state is saved with `state_dict`. Example::
+
+        average = nn.MovingAverage(generator, decay=0.999)
+        for step in range(steps):
+            ...  # a step of the generator's optimizer
+            average.update()
+        images = average(latents)
+
+    Args:
+        module: what is trained. It is read at each `update`.
+        decay: how much of the average stays, 0 … 1. An average reaches back over about 1/(1 − decay) updates.
+    """
+
+    def __init__(self, module: Module, decay: float = 0.999) -> None:
+        if not 0 <= decay <= 1:
+            raise ValueError(f"MovingAverage: decay is 0 … 1, not {decay}")
+        self.decay = decay
+        copies = {id(t): t.detach().copy() for _, t in module.named_tensors()}
+        self.module = copy.deepcopy(module, copies)
+        self._trained_tensors = module.named_tensors  # the module itself is no part of this one
+        self.eval()
+
+    def forward(self, *arguments: Any, **settings: Any) -> Tensor:
+        return self.module(*arguments, **settings)
+
+    def update(self) -> None:
+        """Move the averages towards the module's weights as they are now."""
+        averages = dict(self.module.named_tensors())
+        with no_grad():
+            for name, value in self._trained_tensors():
+                average = averages[name]
+                if value.requires_grad:
+                    average.copy_(self.decay * average + (1 - self.decay) * value)
+                else:
+                    average.copy_(value)
+
+    def train(self, mode: bool = True) -> Module:
+        """Stay in evaluation, whatever the modules around do."""
+        return super().train(False)

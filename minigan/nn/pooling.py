@@ -1,0 +1,38 @@
+"""Pooling and upsampling as layers, for images (batch, height, width, channels)."""
+
+from __future__ import annotations
+
+from minigan.nn.module import Module
+from minigan.ops.convolution import Padding, Pair
+from minigan.ops.pooling import avg_pool2d, max_pool2d, upsample_nearest
+from minigan.tensor import Tensor
+
+
+class MaxPool2d(Module):
+    """`minigan.max_pool2d`: the largest value of each window; `stride` is by default `kernel_size`."""
+
+    def __init__(self, kernel_size: Pair, stride: Pair | None = None, padding: Padding = 0) -> None:
+        self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
+
+    def forward(self, x: Tensor) -> Tensor:
+        return max_pool2d(x, self.kernel_size, self.stride, self.padding)
+
+
+class AvgPool2d(Module):
+    """`minigan.avg_pool2d`: the mean of each window; `stride` is by default `kernel_size`."""
+
+    def __init__(self, kernel_size: Pair, stride: Pair | None = None, padding: Padding = 0) -> None:
+        self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
+
+    def forward(self, x: Tensor) -> Tensor:
+        return avg_pool2d(x, self.kernel_size, self.stride, self.padding)
+
+
+class Upsample(Module):
+    """`minigan.upsample_nearest`: each pixel becomes a block of `scale_factor` pixels, an int or (vertical, horizontal)."""
+
+    def __init__(self, scale_factor: Pair) -> None:
+        self.scale_factor = scale_factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        return upsample_nearest(x, self.scale_factor)
