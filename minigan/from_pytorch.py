@@ -6,6 +6,10 @@ from collections.abc import Iterable
 
 # a function of `torch` or a method of its tensors -> what to write
 NAMES = {
+    "BCEWithLogitsLoss": "binary_cross_entropy_with_logits(logits, targets)",
+    "CrossEntropyLoss": "cross_entropy(logits, labels)",
+    "DataLoader": "mg.datasets.batches(images, labels, batch_size, seed)",
+    "MSELoss": "mse_loss(x, target)",
     "addmm": "matmul and +: b + x @ w",
     "amax": "max(x, axis)",
     "amin": "min(x, axis)",
@@ -34,6 +38,7 @@ NAMES = {
     "index_add": "scatter_add(x, index, values)",
     "index_select": "take(x, indices, axis)",
     "int": "astype('int32')",
+    "interpolate": "upsample_nearest(x, scale_factor)",
     "le": "x <= y",
     "lerp": "x + weight * (y - x)",
     "long": "astype('int64')",
@@ -50,6 +55,7 @@ NAMES = {
     "pow": "power(x, y), or x ** y",
     "rsqrt": "1 / sqrt(x)",
     "scatter": "assignment by index under mg.no_grad(): x[index] = values",
+    "spectral_norm": "mg.nn.SpectralNorm(layer)",
     "sub": "subtract(x, y), or x - y",
     "t": "T",
     "to": "tensor(t, device=...) or astype(dtype)",
