@@ -7,6 +7,7 @@ The engine is reverse-mode differentiation on a graph built as operations run. `
 from __future__ import annotations
 
 import contextlib
+import copy
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -61,7 +62,16 @@ class Tensor(Methods):
     hash is its identity.
     """
 
-    __slots__ = ("__weakref__", "_is_variable", "_node", "_version", "data", "device", "grad")
+    __slots__ = (
+        "__weakref__",
+        "_is_frozen",
+        "_is_variable",
+        "_node",
+        "_version",
+        "data",
+        "device",
+        "grad",
+    )
     __array_ufunc__ = None  # ndarray * tensor asks the tensor, not the ndarray
 
     def __init__(self, data: Array, device: Device, requires_grad: bool = False) -> None:
@@ -71,7 +81,7 @@ class Tensor(Methods):
         self.grad: Tensor | None = None
         self._node: Node | None = None
         self._version = Version()
-        self._is_variable = False
+        self._is_variable = self._is_frozen = False
         if requires_grad:
             self.requires_grad_()
 
@@ -102,15 +112,28 @@ class Tensor(Methods):
         """Whether a backward pass can reach this tensor: made so, or computed from one that is."""
         return self._is_variable or self._node is not None
 
-    def requires_grad_(self) -> Tensor:
-        """Make this tensor one whose gradient `backward` computes."""
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Make this tensor one whose gradient `backward` computes, or with False a constant (a frozen parameter)."""
+        if not requires_grad:
+            if self._node is not None:
+                raise RuntimeError(
+                    f"this tensor was computed by '{self._node.operation}' and stays in the graph: use t.detach()"
+                )
+            self._is_frozen |= self._is_variable
+            self._is_variable = False
+            return self
         if self.dtype not in (np.float32, np.float64):
             raise TypeError(
                 f"a tensor of dtype {self.dtype} cannot require a gradient: only float32 and "
                 "float64 have one"
             )
-        self._is_variable = True
+        self._is_variable, self._is_frozen = True, False
         return self
+
+    @property
+    def is_parameter(self) -> bool:
+        """Whether this is a leaf made to be trained, frozen or not."""
+        return self.is_leaf and (self._is_variable or self._is_frozen)
 
     @property
     def is_leaf(self) -> bool:
@@ -262,6 +285,27 @@ class Tensor(Methods):
             )
         return np.array(self.numpy(), dtype=dtype, copy=copy)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the values and the gradient; the device is named, and opened where it is read."""
+        self._check_leaf("pickled")
+        values = np.array(self.device.to_numpy(self.data))
+        return _restored, (values, self.device.name, self._is_variable, self._is_frozen, self.grad)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        self._check_leaf("copied")
+        twin = Tensor(self.device.copy(self.data), self.device, self._is_variable)
+        twin._is_frozen = self._is_frozen
+        memo[id(self)] = twin
+        twin.grad = copy.deepcopy(self.grad, memo)
+        return twin
+
+    def _check_leaf(self, done: str) -> None:
+        if self._node is not None:
+            raise RuntimeError(
+                f"this tensor was computed by '{self._node.operation}' and cannot be {done} with its graph: use "
+                "t.detach()"
+            )
+
     @property
     def __array_interface__(self) -> dict[str, Any]:
         """The memory itself, for NumPy and what reads its protocol; of tensors on the host that no graph holds."""
@@ -323,6 +367,15 @@ def tensor(
     array = place.asarray(values, dtype)
     check_real(array.dtype)
     return Tensor(place.copy(array), place, requires_grad)
+
+
+def _restored(
+    values: np.ndarray[Any, Any], device: str, variable: bool, frozen: bool, grad: Tensor | None
+) -> Tensor:
+    """Return the tensor that was pickled."""
+    restored = tensor(values, variable, device=device)
+    restored._is_frozen, restored.grad = frozen, grad
+    return restored
 
 
 def _values(source: Tensor | ArrayLike, device: Device) -> Array:

@@ -22,7 +22,7 @@ LAYERS = [
     {"tensor"},
     {"operation", "exchange", "random"},
     {"ops", "check"},
-    {"creation", "datasets"},
+    {"creation", "datasets", "serialization"},
     {"nn", "optim"},
     {"minigan"},
     {"infogan", "metrics"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 import functools
 import importlib
 from collections.abc import Callable
@@ -36,7 +37,14 @@ def device_note(name: str) -> str:
 def _open(name: str) -> Device:
     module, class_name = _DEVICES[name]
     make: Callable[[], Device] = getattr(importlib.import_module(module), class_name)
-    return make()
+    device = make()
+    copyreg.pickle(type(device), _by_name)
+    return device
+
+
+def _by_name(device: Device) -> tuple[Callable[[str], Device], tuple[str]]:
+    """Copy and pickle a device by its name: there is one of each."""
+    return _open, (device.name,)
 
 
 def get_device(device: str | Device | None = None) -> Device:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, Self
 
 from minigan.nn.module import Module
 from minigan.tensor import Tensor, no_grad
@@ -49,6 +49,6 @@ class MovingAverage(Module):
                 else:
                     average.copy_(value)
 
-    def train(self, mode: bool = True) -> Module:
+    def train(self, mode: bool = True) -> Self:
         """Stay in evaluation, whatever the modules around do."""
         return super().train(False)

@@ -2,40 +2,109 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Self, overload
 
 from minigan.nn.module import Module
-from minigan.nn.normalization import BatchNorm
+from minigan.nn.normalization import BatchNorm, batch_groups
 from minigan.nn.products import Conv2d, ConvTranspose2d, Linear
 from minigan.tensor import Tensor
 
 
-class Sequential(Module):
-    """Modules one after another; `groups` reaches the batch norms among them.
+class _Modules(Module):
+    """Modules in order, with a list's ways to read them; they are named by their positions."""
+
+    modules: Sequence[Module]
+
+    def _children(self) -> Iterator[tuple[str, Module]]:
+        return ((str(i), module) for i, module in enumerate(self.modules))
+
+    def _like(self, modules: Sequence[Module]) -> Self:
+        raise NotImplementedError  # each kind is made in another way
+
+    def __len__(self) -> int:
+        return len(self.modules)
+
+    def __iter__(self) -> Iterator[Module]:
+        return iter(self.modules)
+
+    @overload
+    def __getitem__(self, index: int) -> Module: ...
+    @overload
+    def __getitem__(self, index: slice) -> Self: ...
+    def __getitem__(self, index: int | slice) -> Module | Self:
+        if isinstance(index, slice):
+            return self._like(self.modules[index])
+        return self.modules[index]
+
+
+class Sequential(_Modules):
+    """Modules one after another.
 
     A linear layer or convolution that stands before a batch norm finds the statistics for it.
     """
 
     def __init__(self, *modules: Module) -> None:
-        self.modules = modules
+        """Raises TypeError for what is no module."""
+        self.modules: tuple[Module, ...] = tuple(_checked("Sequential", modules))
 
-    def _children(self) -> Iterator[tuple[str, Module]]:
-        return ((str(i), module) for i, module in enumerate(self.modules))
+    def _like(self, modules: Sequence[Module]) -> Self:
+        return type(self)(*modules)
 
     def forward(self, x: Tensor, groups: Sequence[str] | None = None) -> Tensor:
+        """Return what the last module makes; `groups` are those of `batch_groups`."""
+        if groups is not None:
+            with batch_groups(*groups):
+                return self.forward(x)
         statistics = None
         for module, after in zip(self.modules, (*self.modules[1:], None), strict=False):
-            if isinstance(module, BatchNorm):
-                x = module(x, groups, statistics)
-                statistics = None
-            elif isinstance(module, Sequential):
-                x = module(x, groups)
+            if isinstance(module, BatchNorm) and statistics is not None:
+                x, statistics = module(x, statistics=statistics), None
             elif type(module) in _PRODUCTS and isinstance(after, BatchNorm):
-                statistics = after.room_for_statistics(groups)
+                statistics = after.room_for_statistics()
                 x = module(x, statistics)
             else:
                 x = module(x)
         return x
+
+
+class ModuleList(_Modules):
+    """A list of modules, for a forward that says itself how they are used."""
+
+    def __init__(self, modules: Iterable[Module] = ()) -> None:
+        """Raises TypeError for what is no module."""
+        self.modules: list[Module] = list(_checked("ModuleList", modules))
+
+    def _like(self, modules: Sequence[Module]) -> Self:
+        return type(self)(modules)
+
+    def __setitem__(self, index: int, module: Module) -> None:
+        (self.modules[index],) = _checked("ModuleList", [module])
+
+    def append(self, module: Module) -> Self:
+        """Add a module at the end."""
+        return self.extend([module])
+
+    def extend(self, modules: Iterable[Module]) -> Self:
+        """Add modules at the end."""
+        self.modules += _checked("ModuleList", modules)
+        return self
+
+
+def _checked(kind: str, modules: Iterable[Any]) -> list[Module]:
+    """Return the modules as a list; TypeError, with what to write, for what is no module."""
+    modules = list(modules)
+    for i, module in enumerate(modules):
+        if not isinstance(module, Module):
+            advice = "write a class with `forward`"
+            if isinstance(module, type):
+                advice = f"write {module.__name__}()"
+            elif isinstance(module, (list, tuple)):
+                advice = "write its modules one by one, *modules"
+            raise TypeError(
+                f"{kind} holds modules, and part {i} is a {type(module).__name__}; {advice}"
+            )
+    return modules
 
 
 _PRODUCTS = (

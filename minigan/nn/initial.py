@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 
 import numpy as np
@@ -28,6 +29,7 @@ class Initializer:
         self.generator = generator or default_generator()
 
     def __call__(self, shape: Sequence[int]) -> Tensor:
+        shape = tuple(operator.index(size) for size in shape)  # NumPy's integers too; no floats
         values = self.device.random_uniform(
             shape, -self.bound, self.bound, self.dtype, self.generator.next_key()
         )

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 from numpy.typing import ArrayLike
 
 from minigan.tensor import Tensor, load_all
 
 
+class LoadedState(NamedTuple):
+    """What `Module.load_state_dict` left out, with PyTorch's names."""
+
+    missing_keys: list[str]  # of the module, and not in the state
+    unexpected_keys: list[str]  # in the state, and not of the module
+
+
 class Module:
     """Something with parameters: its tensors that require gradients, and those of its modules.
 
-    Other leaves held as attributes are buffers (running statistics): saved, not trained.
+    Modules and parameters are found in attributes, and in lists, tuples and dicts there. Other leaves that are
+    attributes are buffers (running statistics): saved, not trained. A computed tensor is neither.
     """
 
     training: bool = True
@@ -23,61 +31,147 @@ class Module:
         return self.forward(*arguments, **settings)
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
-        """This module and all beneath it, with dotted names, in the order they were set."""
+        """Yield this module and all beneath it with dotted names, each once, in the order they were set."""
+        yield from self._named_modules(prefix, set())
+
+    def _named_modules(self, prefix: str, seen: set[int]) -> Iterator[tuple[str, Module]]:
+        if id(self) in seen:  # shared, or a child that knows its parent
+            return
+        seen.add(id(self))
         yield prefix, self
         for name, child in self._children():
-            yield from child.named_modules(f"{prefix}.{name}" if prefix else name)
+            yield from child._named_modules(_joined(prefix, name), seen)
 
     def _children(self) -> Iterator[tuple[str, Module]]:
-        for name, value in vars(self).items():
+        for name, value in _attributes(self):
             if isinstance(value, Module):
                 yield name, value
 
     def named_tensors(self) -> Iterator[tuple[str, Tensor]]:
-        """Every parameter and buffer by its dotted name."""
+        """Yield every parameter and buffer by its dotted name."""
         for prefix, module in self.named_modules():
             for name, value in module._tensors():
-                yield (f"{prefix}.{name}" if prefix else name), value
+                yield _joined(prefix, name), value
 
     def _tensors(self) -> Iterator[tuple[str, Tensor]]:
-        for name, value in vars(self).items():
-            if isinstance(value, Tensor) and value.is_leaf:  # a computed one is no parameter
+        held = vars(self)
+        for name, value in _attributes(self):
+            # a tensor in a list is a parameter or data, a computed one is neither
+            if isinstance(value, Tensor) and (name in held or value.is_parameter) and value.is_leaf:
                 yield name, value
 
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
-        """The tensors that training changes."""
-        return ((name, t) for name, t in self.named_tensors() if t.requires_grad)
+        """Yield the tensors that training changes, each once; frozen ones are left out."""
+        seen: set[int] = set()
+        for name, value in self.named_tensors():
+            if value.requires_grad and id(value) not in seen:
+                seen.add(id(value))
+                yield name, value
 
     def parameters(self) -> list[Tensor]:
-        """The tensors that training changes, in a fixed order."""
+        """Return the tensors that training changes, in a fixed order."""
         return [t for _, t in self.named_parameters()]
 
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Freeze all parameters with False, and thaw them with True; buffers stay buffers."""
+        for _, value in self.named_tensors():
+            if value.is_parameter:
+                value.requires_grad_(requires_grad)
+        return self
+
     def state_dict(self) -> dict[str, Tensor]:
-        """Every parameter and buffer by name: the tensors themselves, not copies."""
+        """Return every parameter and buffer by name: the tensors themselves, not copies."""
         return dict(self.named_tensors())
 
-    def load_state_dict(self, state: Mapping[str, Tensor | ArrayLike]) -> None:
-        """Overwrite every parameter and buffer; names and shapes must be the module's own."""
+    def load_state_dict(
+        self, state: Mapping[str, Tensor | ArrayLike], strict: bool = True
+    ) -> LoadedState:
+        """Overwrite every parameter and buffer, or nothing where the state does not fit.
+
+        Args:
+            state: Values by name, of the shapes that `state_dict` has.
+            strict: Whether a name that is missing or unknown is an error; if not, it is left out.
+
+        Returns:
+            The names that were left out.
+
+        Raises:
+            ValueError: A shape differs; or, if strict, a name.
+        """
         own = self.state_dict()
-        if set(own) != set(state):
-            missing = sorted(set(own) - set(state))
-            unknown = sorted(set(state) - set(own))
+        left_out = LoadedState(sorted(set(own) - set(state)), sorted(set(state) - set(own)))
+        if strict and any(left_out):
+            missing, unknown = left_out
             raise ValueError(
                 f"load_state_dict: missing {missing or 'none'}, unknown {unknown or 'none'}"
             )
-        load_all(own, state)
+        load_all({name: t for name, t in own.items() if name in state}, state)
+        return left_out
 
-    def train(self, mode: bool = True) -> Module:
-        """Batch norms use the batch's own statistics (or, with False, the running ones)."""
+    def train(self, mode: bool = True) -> Self:
+        """Let batch norms use the batch's own statistics (or, with False, the running ones)."""
         for _, module in self.named_modules():
             module.training = mode
         return self
 
-    def eval(self) -> Module:
-        """Batch norms use their running statistics."""
+    def eval(self) -> Self:
+        """Let batch norms use their running statistics."""
         return self.train(False)
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
         for parameter in self.parameters():
             parameter.grad = None
+
+    def __repr__(self) -> str:
+        """Return the layers with shapes and settings, and the number of parameters."""
+        sizes = {id(t): t.size for _, t in self.named_tensors() if t.is_parameter}
+        total = sum(sizes.values())
+        return f"{self._described(set())}\n{total:,} parameter{'s' * (total != 1)}"
+
+    def _described(self, seen: set[int]) -> str:
+        kind = type(self).__name__
+        if id(self) in seen:
+            return f"{kind}(…)"  # is above already
+        seen.add(id(self))
+        shapes = [f"{name}={t.shape}" for name, t in self._tensors()]
+        settings = [
+            f"{name}={value!r}"
+            for name, value in vars(self).items()
+            if name != "training" and isinstance(value, (bool, int, float, str, tuple))
+            if not name.startswith("_") and not _holds_modules(value)
+        ]
+        own = ", ".join([*shapes, *settings])
+        children = [f"({name}): {child._described(seen)}" for name, child in self._children()]
+        if not children:
+            return f"{kind}({own})"
+        lines = "\n".join([*([own] if own else []), *children]).replace("\n", "\n  ")
+        return f"{kind}(\n  {lines}\n)"
+
+
+def _joined(prefix: str, name: str) -> str:
+    return f"{prefix}.{name}" if prefix else name
+
+
+def _attributes(module: Module) -> Iterator[tuple[str, Any]]:
+    """Yield a module's attributes by name, and what lists, tuples and dicts among them hold, by dotted name."""
+    for name, value in vars(module).items():
+        yield from _contents(name, value, ())
+
+
+def _contents(name: str, value: Any, within: tuple[int, ...]) -> Iterator[tuple[str, Any]]:
+    parts: Any = ()
+    if isinstance(value, (list, tuple)):
+        parts = enumerate(value)
+    elif isinstance(value, dict):
+        parts = value.items()
+    else:
+        yield name, value
+    if id(value) in within:  # a list that holds itself
+        return
+    for key, part in parts:
+        yield from _contents(f"{name}.{key}", part, (*within, id(value)))
+
+
+def _holds_modules(value: Any) -> bool:
+    return any(isinstance(part, (Module, Tensor)) for _, part in _contents("", value, ()))

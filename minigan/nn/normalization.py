@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import operator
+import threading
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -16,6 +19,31 @@ from minigan.ops.normalization import (
     room_for_statistics,
 )
 from minigan.tensor import Tensor
+
+
+class _Groups(threading.local):
+    """The groups that this thread's batches are of; see `batch_groups`."""
+
+    names: Sequence[str] | None = None
+
+
+_current = _Groups()
+
+
+@contextlib.contextmanager
+def batch_groups(*names: str) -> Iterator[None]:
+    """Let every batch norm within the block read the batch as equal runs of these groups.
+
+    It reaches the batch norms of any module::
+
+        with mg.nn.batch_groups("real", "generated"):
+            logits = discriminator(mg.concatenate([real, generated]))
+    """
+    before, _current.names = _current.names, names
+    try:
+        yield
+    finally:
+        _current.names = before
 
 
 class BatchNorm(Module):
@@ -35,7 +63,7 @@ class BatchNorm(Module):
         dtype: DTypeLike = np.float32,
         device: str | Device | None = None,
     ) -> None:
-        place = get_device(device)
+        place, channels = get_device(device), operator.index(channels)
         self.momentum, self.epsilon, self.negative_slope = momentum, epsilon, negative_slope
         self.weight = Tensor(place.ones((channels,), dtype), place, requires_grad=True)
         self.bias = Tensor(place.zeros((channels,), dtype), place, requires_grad=True)
@@ -48,7 +76,7 @@ class BatchNorm(Module):
         }
 
     def _tensors(self) -> Iterator[tuple[str, Tensor]]:
-        yield from super()._tensors()
+        yield from (("weight", self.weight), ("bias", self.bias))
         for group, statistics in self.running.items():
             yield f"running_mean.{group}", statistics.mean
             yield f"running_variance.{group}", statistics.variance
@@ -59,7 +87,7 @@ class BatchNorm(Module):
         groups: Sequence[str] | None = None,
         statistics: BatchStatistics | None = None,
     ) -> Tensor:
-        """`groups` names the equal runs of the batch; a layer with one group needs no name.
+        """`groups` names the equal runs of the batch, as `batch_groups` does; a layer with one group needs no name.
 
         `statistics` are those that the layer before filled; see `room_for_statistics`.
         """
@@ -75,6 +103,7 @@ class BatchNorm(Module):
         return room_for_statistics(self.weight, self.running, self._named(groups), self.momentum)
 
     def _named(self, groups: Sequence[str] | None) -> Sequence[str]:
+        groups = _current.names if groups is None else groups
         if groups is None:
             if len(self.running) != 1:
                 raise ValueError(f"BatchNorm: say which of its groups, {', '.join(self.running)}")

@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike
 from minigan.devices import Device
 from minigan.nn.initial import Initializer
 from minigan.nn.module import Module
-from minigan.ops.convolution import Padding, Pair, conv2d, conv_transpose2d
+from minigan.ops.convolution import Padding, Pair, conv2d, conv_transpose2d, pair_of
 from minigan.ops.linear import linear
 from minigan.ops.normalization import BatchStatistics
 from minigan.random import Generator
@@ -67,7 +67,7 @@ class Conv2d(Module):
         device: str | Device | None = None,
         generator: Generator | None = None,
     ) -> None:
-        kernel = (kernel_size, kernel_size) if isinstance(kernel_size, int) else tuple(kernel_size)
+        kernel = pair_of(kernel_size, "kernel_size", 1)
         self.stride, self.padding, self.negative_slope = stride, padding, negative_slope
         make = Initializer(math.prod(kernel) * in_channels, dtype, device, generator)
         self.weight = make((*kernel, in_channels, out_channels))
@@ -98,7 +98,7 @@ class ConvTranspose2d(Module):
         device: str | Device | None = None,
         generator: Generator | None = None,
     ) -> None:
-        kernel = (kernel_size, kernel_size) if isinstance(kernel_size, int) else tuple(kernel_size)
+        kernel = pair_of(kernel_size, "kernel_size", 1)
         self.stride, self.padding, self.output_padding = stride, padding, output_padding
         self.negative_slope = negative_slope
         make = Initializer(math.prod(kernel) * in_channels, dtype, device, generator)

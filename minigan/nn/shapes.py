@@ -1,4 +1,4 @@
-"""Layers that change the shape alone."""
+"""Layers that change the shape alone, or nothing."""
 
 from __future__ import annotations
 
@@ -21,3 +21,10 @@ class Reshape(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x.reshape(x.shape[0], *self.shape)
+
+
+class Identity(Module):
+    """x as it is."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x

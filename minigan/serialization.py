@@ -1,0 +1,86 @@
+"""Tensors by name in a file: `save` and `load`, in the safetensors format, which holds numbers and no code."""
+
+from __future__ import annotations
+
+import numbers
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minigan.devices import Device
+from minigan.files import replacing
+from minigan.tensor import Tensor, tensor
+
+
+def save(path: str | os.PathLike[str], state: Mapping[str, Any]) -> None:
+    """Write a state dict of a module or an optimizer, whole or not at all.
+
+    Args:
+        path: The file; what was there stays until the new one is complete.
+        state: Tensors, NumPy arrays and numbers by name.
+
+    Raises:
+        TypeError: A value is none of these, or a name is no text.
+
+    Example::
+
+        mg.save("classifier.safetensors", model.state_dict())
+        model.load_state_dict(mg.load("classifier.safetensors"))
+    """
+    from safetensors.numpy import save as encode  # `import minigan` loads NumPy alone
+
+    encoded = encode({_checked_name(name): _array(name, value) for name, value in state.items()})
+    with replacing(Path(path)) as temporary:
+        temporary.write_bytes(encoded)
+
+
+def load(path: str | os.PathLike[str], device: str | Device | None = None) -> dict[str, Tensor]:
+    """Return the tensors of a safetensors file by name, on `device` or the default one.
+
+    Raises:
+        ValueError: The file is damaged, of another format, or of a dtype that NumPy lacks.
+
+    Example, the trained generator of a run::
+
+        generator = minigan.infogan.networks.Networks(settings).generator
+        state = mg.load("runs/mnist/checkpoint.safetensors")
+        prefix = "generator."
+        generator.load_state_dict({n.removeprefix(prefix): t for n, t in state.items() if n.startswith(prefix)})
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as decode
+
+    content = Path(path).read_bytes()
+    try:
+        arrays = decode(content)
+    except (SafetensorError, KeyError) as error:
+        raise ValueError(
+            f"load: {path} is no safetensors file that minigan can read: {error}"
+        ) from error
+    return {name: tensor(values, device=device) for name, values in arrays.items()}
+
+
+def _checked_name(name: Any) -> str:
+    if not isinstance(name, str):
+        raise TypeError(f"save: a name is a text, not {name!r}")
+    return name
+
+
+def _array(name: str, value: Any) -> np.ndarray[Any, Any]:
+    if isinstance(value, Tensor):
+        value = value.device.to_numpy(value.data)
+    elif isinstance(value, Mapping):
+        raise TypeError(
+            f"save: '{name}' is a state itself; save one file each, or put '{name}.' before its names"
+        )
+    elif not isinstance(value, (np.ndarray, numbers.Real)):
+        raise TypeError(f"save: '{name}' is no tensor, array or number, but {type(value).__name__}")
+    array = np.asarray(value, order="C")  # safetensors writes the memory as it lies
+    if array.dtype.kind not in "fiub":
+        raise TypeError(
+            f"save: '{name}' holds {array.dtype}, and a file holds real numbers or bool"
+        )
+    return array
