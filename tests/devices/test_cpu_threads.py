@@ -2,13 +2,20 @@
 
 import itertools
 import os
+import signal
 import threading
+import time
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from numba.core.compiler_lock import global_compiler_lock
 
+from minigan.devices import get_device
+from minigan.devices.cpu import memory
+from minigan.devices.cpu.compile import announcing
 from minigan.devices.cpu.threads import ThreadPool
 
 
@@ -61,19 +68,74 @@ def test_an_error_of_any_part_reaches_the_caller(where: int) -> None:
     assert sorted(ended) == [0, 1, 1, 2]
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_a_forked_process_has_threads_too() -> None:
-    from minigan.devices import get_device
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
-    device: Any = get_device("cpu")
-    x = np.ones((300, 200), np.float32)
-    expected = device.gemm(x, x.T)
+
+def forked(work: Callable[[], bool]) -> bool:
+    """Whether `work` is true in a forked process; one that hangs is killed."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # newer Pythons warn of a fork among threads
         child = os.fork()
     if child == 0:
         try:
-            os._exit(0 if (device.gemm(x, x.T) == expected).all() else 1)
+            signal.alarm(20)
+            os._exit(0 if work() else 1)
         finally:
             os._exit(2)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@needs_fork
+def test_a_forked_process_has_threads_too() -> None:
+    device: Any = get_device("cpu")
+    x = np.ones((300, 200), np.float32)
+    expected = device.gemm(x, x.T)
+    assert forked(lambda: bool((device.gemm(x, x.T) == expected).all()))
+
+
+@needs_fork
+def test_a_fork_while_another_thread_is_in_a_kernel() -> None:
+    device: Any = get_device("cpu")
+    x = np.ones((300, 200), np.float32)
+    expected = device.gemm(x, x.T)
+    stop = threading.Event()
+
+    def compute() -> None:
+        while not stop.is_set():
+            device.gemm(x, x.T)
+
+    thread = threading.Thread(target=compute)
+    thread.start()
+    try:
+        for _ in range(10):
+            assert forked(lambda: bool((device.gemm(x, x.T) == expected).all()))
+            assert (device.gemm(x, x.T) == expected).all()
+    finally:
+        stop.set()
+        thread.join()
+
+
+@needs_fork
+@pytest.mark.parametrize("lock", [memory.LOCK, announcing.lock, global_compiler_lock])
+def test_a_fork_waits_for_a_lock_that_its_child_needs(lock: Any) -> None:
+    """Another thread allocates, or compiles, at the time of the fork."""
+    device: Any = get_device("cpu")
+    held, released = threading.Event(), []
+
+    def hold() -> None:
+        lock.acquire()
+        held.set()
+        time.sleep(0.3)
+        released.append(True)
+        lock.release()
+
+    def work() -> bool:
+        with lock:
+            pass
+        return bool(device.empty((100, 100), np.float32).size and released)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait()
+    assert forked(work)
+    thread.join()

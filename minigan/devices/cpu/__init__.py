@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numba.core.compiler_lock import global_compiler_lock
 
 from minigan.devices.cpu import (
     convolution,
@@ -19,10 +20,14 @@ from minigan.devices.cpu import (
     random,
 )
 from minigan.devices.cpu.arrays import Array
-from minigan.devices.cpu.memory import Pool
-from minigan.devices.cpu.threads import use_sleeping_layer
+from minigan.devices.cpu.compile import announcing
+from minigan.devices.cpu.memory import LOCK, Pool
+from minigan.devices.cpu.threads import hold_while_forking, use_sleeping_layer
 from minigan.devices.device import Device
 from minigan.devices.memory import host_array
+
+# the compiler's first: a thread that has it may want the others
+hold_while_forking(global_compiler_lock, announcing.lock, LOCK)
 
 
 class CPU(Device):

@@ -221,7 +221,7 @@ class _Announcer:
     """Prints one line on stderr when compilation has taken two seconds in all, in this process."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self._depth = 0
         self._seconds = 0.0
         self._said = False
@@ -229,7 +229,7 @@ class _Announcer:
     @contextlib.contextmanager
     def __call__(self) -> Iterator[None]:
         """While the block runs, kernels are compiled or read."""
-        with self._lock:
+        with self.lock:
             self._depth += 1
             outermost = self._depth == 1
         timer = threading.Timer(max(0.0, _MESSAGE_AFTER - self._seconds), self._say)
@@ -241,13 +241,13 @@ class _Announcer:
             yield
         finally:
             timer.cancel()
-            with self._lock:
+            with self.lock:
                 self._depth -= 1
                 if outermost:
                     self._seconds += time.perf_counter() - started
 
     def _say(self) -> None:
-        with self._lock:
+        with self.lock:
             if self._said or _observers or os.environ.get("MINIGAN_QUIET"):
                 return
             self._said = True

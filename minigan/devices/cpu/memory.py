@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector
+LOCK = threading.Lock()  # of all pools, so that `fork` can wait for it
 _SMALL = 4096  # bytes below which NumPy's own allocator is as good
 
 
@@ -69,7 +70,6 @@ class Pool:
         self.free_bytes = 0
         self._free: dict[int, list[_Buffer]] = {}  # the size that was used last stands last
         self._returned: list[_Buffer] = []
-        self._lock = threading.Lock()
 
     def empty(self, shape: Sequence[int], dtype: Any) -> np.ndarray[Any, Any]:
         """An uninitialised array; one that the pool lends is aligned to `ALIGNMENT` bytes."""
@@ -78,7 +78,7 @@ class Pool:
         if size < _SMALL:
             return np.empty(shape, dtype)
         size = -(-size // ALIGNMENT) * ALIGNMENT
-        with self._lock:
+        with LOCK:
             self._sort_returned()
             buffer = self._take(size)
             self.allocated_bytes += 0 if buffer is not None else size
@@ -89,15 +89,15 @@ class Pool:
         # Called from a destructor, which may run inside `empty` itself: list.append is atomic, and to wait
         # for the lock would be a deadlock. The holder of the lock, or the next, sorts it in.
         self._returned.append(buffer)
-        if self._lock.acquire(blocking=False):
+        if LOCK.acquire(blocking=False):
             try:
                 self._sort_returned()
             finally:
-                self._lock.release()
+                LOCK.release()
 
     def clear(self) -> None:
         """Give the free buffers back to the system."""
-        with self._lock:
+        with LOCK:
             self._sort_returned()
             self._free.clear()
             self.free_bytes = 0

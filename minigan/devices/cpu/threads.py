@@ -34,6 +34,21 @@ def use_sleeping_layer() -> None:
     config.THREADING_LAYER = "workqueue"
 
 
+def hold_while_forking(*locks: Any) -> None:
+    """Let `fork` wait until no other thread has these locks, taken in that order: a child could never get them."""
+
+    def release() -> None:
+        for lock in reversed(locks):
+            lock.release()
+
+    def acquire() -> None:
+        for lock in locks:
+            lock.acquire()
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=acquire, after_in_parent=release, after_in_child=release)
+
+
 def thread_count() -> int:
     """The number of threads that share a kernel (``NUMBA_NUM_THREADS`` or ``numba.set_num_threads``)."""
     return int(numba.get_num_threads())
