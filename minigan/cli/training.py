@@ -185,6 +185,8 @@ def resume(
     run = Run.open(directory)
     with preparation(cache) as how:
         trainer = Trainer(run.settings, images_of(run.settings, how), capture=capture)
+    if note := run.about_threads():
+        typer.echo(note)
     with run.lock():
         run.restore(trainer)
         if iterations is not None:

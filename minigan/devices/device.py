@@ -38,6 +38,11 @@ class Device(
         """What its results depend on besides minigan: hardware, driver and versions, by name."""
         return {"device": self.name}
 
+    @property
+    def threads(self) -> int:
+        """The number of threads that share a kernel. Sums are taken in an order that depends on it."""
+        return 1
+
     # -- memory ---------------------------------------------------------------------------------
 
     def empty(self, shape: Sequence[int], dtype: Any) -> Array:

@@ -1,6 +1,6 @@
 """A run directory, and the loop that fills it.
 
-experiment.json     everything that was set, and the versions that ran it
+experiment.json     everything that was set, the versions that ran it, and the number of threads it was started with
 metrics.jsonl       a line a step: losses, and L_I of each code
 samples/            a grid of samples as training goes
 checkpoints/        the newest states, for `minigan resume`
@@ -28,6 +28,7 @@ import numpy as np
 import minigan
 from minigan.datasets.cache import Preparation
 from minigan.datasets.catalogue import open_images
+from minigan.devices import get_device
 from minigan.errors import RunError, SettingsError, TrainingError
 from minigan.experiments.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from minigan.experiments.figures import save_grid, traversal
@@ -60,9 +61,10 @@ class Interrupted(Exception):  # noqa: N818 (nothing is wrong)
 class Run:
     """The files of one run."""
 
-    def __init__(self, directory: Path, settings: Settings) -> None:
+    def __init__(self, directory: Path, settings: Settings, threads: int | None = None) -> None:
         self.directory = directory
         self.settings = settings
+        self.threads = threads  # those it was started with; None before it is
 
     # -- making and opening -----------------------------------------------------------------------
 
@@ -94,7 +96,7 @@ class Run:
         path = directory / "experiment.json"
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
-            return cls(directory, Settings.from_json(values["settings"]))
+            return cls(directory, Settings.from_json(values["settings"]), values.get("threads"))
         except (FileNotFoundError, NotADirectoryError) as error:
             raise RunError(f"{directory} holds no run: it has no experiment.json") from error
         except (
@@ -109,7 +111,21 @@ class Run:
     def write_settings(self) -> None:
         write_json(
             self.directory / "experiment.json",
-            {"settings": self.settings.to_json(), "versions": versions()},
+            {
+                "settings": self.settings.to_json(),
+                "versions": versions(),
+                "threads": self.threads,
+            },
+        )
+
+    def about_threads(self) -> str:
+        """Return a line if the run was started with another number of threads than it would go on with, else nothing."""
+        now = get_device(self.settings.device).threads
+        if self.threads in (None, now):
+            return ""
+        return (
+            f"{self.directory} was started with {self.threads} threads and goes on with {now}: its last bits will differ; "
+            f"NUMBA_NUM_THREADS={self.threads} keeps them"
         )
 
     def extend(self, iterations: int, reached: int) -> None:
@@ -205,6 +221,9 @@ class Run:
         on_step: Callable[[StepMetrics], None] = lambda metrics: None,
     ) -> None:
         """Go on to the last iteration. Interrupted on Ctrl-C, when the state has been saved."""
+        if not trainer.step_count and self.threads is None:
+            self.threads = get_device(self.settings.device).threads
+            self.write_settings()
         for folder in FOLDERS:
             (self.directory / folder).mkdir(exist_ok=True)
             for leftover in leftovers(self.directory / folder):

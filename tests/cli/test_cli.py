@@ -208,6 +208,20 @@ def test_resume_goes_on_to_another_step(
     assert capsys.readouterr().err == ""
 
 
+def test_resume_with_another_number_of_threads_says_so(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = run / "experiment.json"
+    written = json.loads(path.read_text())
+    path.write_text(json.dumps(written | {"threads": written["threads"] + 1}))
+    assert cli._run(["resume", str(run), "--iterations", "7", "--no-evaluate"]) == 0
+    line = (
+        f"was started with {written['threads'] + 1} threads and goes on with {written['threads']}"
+    )
+    assert line in capsys.readouterr().out
+    assert json.loads(path.read_text())["threads"] == written["threads"] + 1
+
+
 @pytest.mark.parametrize(("options", "capture"), [([], True), (["--no-capture"], False)])
 def test_capture_reaches_the_trainer(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], capture: bool

@@ -12,6 +12,7 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -121,6 +122,28 @@ def test_experiment_json_holds_everything_that_was_set(unbroken: Tree, stopped: 
     assert Settings.from_json(written["settings"]) == TINY
     assert {"minigan", "python", "numpy", "numba"} <= set(written["versions"])
     assert Run.open(stopped.directory).settings == TINY
+
+
+@pytest.fixture
+def threads() -> Iterator[int]:
+    before = numba.get_num_threads()
+    yield before
+    numba.set_num_threads(before)
+
+
+@pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="there is one core")
+def test_another_number_of_threads_is_told(tmp_path: Path, unbroken: Tree, threads: int) -> None:
+    assert json.loads(unbroken["experiment.json"])["threads"] == threads
+    numba.set_num_threads(1)
+    created = Run.create(tmp_path / "run", replace(TINY, iterations=1))
+    train(created)
+    run = Run.open(created.directory)
+    assert (run.threads, run.about_threads()) == (1, "")
+    numba.set_num_threads(2)
+    assert "started with 1 threads and goes on with 2" in run.about_threads()
+    run.extend(2, 1)
+    train(run)
+    assert Run.open(run.directory).threads == 1  # what the first steps were computed with
 
 
 def test_the_precision_of_products_is_a_setting_that_comes_back(tmp_path: Path) -> None:
@@ -335,6 +358,7 @@ def test_a_run_cannot_end_before_it_is(stopped: Run) -> None:
 SCRIPT = """
 import os, sys
 from pathlib import Path
+import numba
 import numpy as np
 from minigan.infogan.extensions import WeightAveragingSettings
 from minigan.infogan.settings import Settings

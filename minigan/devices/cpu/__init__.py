@@ -22,7 +22,7 @@ from minigan.devices.cpu import (
 from minigan.devices.cpu.arrays import Array
 from minigan.devices.cpu.compile import announcing
 from minigan.devices.cpu.memory import LOCK, Pool
-from minigan.devices.cpu.threads import hold_while_forking, use_sleeping_layer
+from minigan.devices.cpu.threads import hold_while_forking, thread_count, use_sleeping_layer
 from minigan.devices.device import Device
 from minigan.devices.memory import host_array
 
@@ -39,6 +39,10 @@ class CPU(Device):
     def __init__(self) -> None:
         use_sleeping_layer()
         self.pool = Pool()
+
+    @property
+    def threads(self) -> int:
+        return thread_count()
 
     def empty(self, shape: Sequence[int], dtype: Any) -> Array:
         return self.pool.empty(shape, dtype)
