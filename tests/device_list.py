@@ -42,6 +42,8 @@ def moved_back(device: Device, values: Any) -> Any:
 
 
 def _mapped(function: Any, values: Any) -> Any:
+    if isinstance(values, tuple) and hasattr(values, "_fields"):  # a named tuple
+        return type(values)(*map(function, values))
     return type(values)(map(function, values)) if type(values) in (tuple, list) else values
 
 

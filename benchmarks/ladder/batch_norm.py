@@ -11,6 +11,7 @@ import numpy as np
 from benchmarks.ladder.cpu import batch_norm as cpu
 from benchmarks.ladder.steps import Ladder, Problem, Step, ceil_divide
 from minigan.devices import Device
+from minigan.devices.contract.normalization import BatchNormalization
 from minigan.devices.cuda_plan import CudaPlanDevice
 
 Array = Any
@@ -90,13 +91,17 @@ def _in_parts(device: CudaPlanDevice, p: BatchNorm) -> tuple[Array, ...]:
 
 def _one_pass(device: Device, p: BatchNorm) -> tuple[Array, ...]:
     mean, variance = device.batch_norm_statistics(p.x, 1)
-    y = device.batch_norm(p.x, mean, variance, p.weight, p.bias, p.epsilon, 1.0)
+    y = device.batch_norm(p.x, BatchNormalization(mean, variance, p.weight, p.bias, p.epsilon, 1.0))
     return (device.leaky_relu(y, p.slope),)
 
 
 def _fused(device: Device, p: BatchNorm) -> tuple[Array, ...]:
     mean, variance = device.batch_norm_statistics(p.x, 1)
-    return (device.batch_norm(p.x, mean, variance, p.weight, p.bias, p.epsilon, p.slope),)
+    return (
+        device.batch_norm(
+            p.x, BatchNormalization(mean, variance, p.weight, p.bias, p.epsilon, p.slope)
+        ),
+    )
 
 
 def _tiles(channels: int) -> tuple[int, ...]:

@@ -278,13 +278,9 @@ def batch_norm_statistics(
 
 def batch_norm(
     x: Tensor,
-    mean: Tensor,
-    variance: Tensor,
-    weight: Tensor,
-    bias: Tensor,
-    epsilon: float,
-    negative_slope: float,
+    normalization: Any,
 ) -> TorchCall:
+    mean, variance, weight, bias, epsilon, negative_slope = normalization
     parts = [_as_image(part) for part in x.chunk(mean.shape[0])]
 
     def run() -> list[Tensor]:
@@ -300,15 +296,11 @@ def batch_norm(
 def batch_norm_backward(
     dy: Tensor,
     x: Tensor,
-    mean: Tensor,
-    variance: Tensor,
-    weight: Tensor,
-    bias: Tensor,
-    epsilon: float,
-    negative_slope: float,
+    normalization: Any,
     batch_statistics: bool,
     needs_data: bool,
 ) -> TorchCall:
+    mean, variance, weight, bias, epsilon, negative_slope = normalization
     groups = mean.shape[0]
     scale = (variance + epsilon).rsqrt()
     parts = list(zip(map(_as_image, x.chunk(groups)), map(_as_image, dy.chunk(groups)), mean, variance, scale, strict=True))  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +30,8 @@ class Call:
     count: int = 1
 
     def __str__(self) -> str:
-        shapes = [_shape(value) for value in (*self.arguments, *self.settings.values())]
+        values = _without_named_tuples((*self.arguments, *self.settings.values()))
+        shapes = [_shape(value) for value in values]
         return f"{self.kernel}({', '.join(filter(None, shapes))})"
 
     @property
@@ -126,6 +127,8 @@ def _is_array(value: Any) -> bool:
 def _mapped(value: Any, of_array: Callable[[Any], Any]) -> Any:
     if _is_array(value):
         return of_array(value)
+    if isinstance(value, tuple) and hasattr(value, "_fields"):  # a named tuple
+        return type(value)(*(_mapped(item, of_array) for item in value))
     if isinstance(value, (tuple, list)):
         return type(value)(_mapped(item, of_array) for item in value)
     if isinstance(value, dict):
@@ -134,6 +137,15 @@ def _mapped(value: Any, of_array: Callable[[Any], Any]) -> Any:
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
         return dataclasses.replace(value, **_mapped(fields, of_array))
     return copy.copy(value)
+
+
+def _without_named_tuples(values: Iterable[Any]) -> Iterator[Any]:
+    """Yield the values, and in place of a named tuple those in it."""
+    for value in values:
+        if isinstance(value, tuple) and hasattr(value, "_fields"):
+            yield from value
+        else:
+            yield value
 
 
 def _shape(value: Any) -> str:

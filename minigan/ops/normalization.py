@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from minigan.devices import Device
-from minigan.devices.contract.normalization import BatchStatistics
+from minigan.devices.contract.normalization import BatchNormalization, BatchStatistics
 from minigan.devices.memory import share_memory
 from minigan.operation import differentiable
 from minigan.ops.elementwise import check_one_float_dtype
@@ -43,13 +43,17 @@ def _normalize_batch(
     mean, variance = statistics
     rows = device.contiguous(x.reshape(-1, x.shape[-1]))
     weight, bias = device.contiguous(weight), device.contiguous(bias)
-    y = device.batch_norm(rows, mean, variance, weight, bias, epsilon, negative_slope)
+    normalization = BatchNormalization(mean, variance, weight, bias, epsilon, negative_slope)
+    y = device.batch_norm(rows, normalization)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         dx, dweight, dbias = device.batch_norm_backward(
-            device.contiguous(dy.reshape(rows.shape)), rows, mean, variance, weight, bias,
-            epsilon, negative_slope, batch_statistics, needs[0],
-        )  # fmt: skip
+            device.contiguous(dy.reshape(rows.shape)),
+            rows,
+            normalization,
+            batch_statistics,
+            needs[0],
+        )
         return None if dx is None else dx.reshape(dy.shape), dweight, dbias
 
     return y.reshape(x.shape), vjp, (rows, mean, variance, weight, bias)

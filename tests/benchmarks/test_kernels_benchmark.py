@@ -15,7 +15,7 @@ from benchmarks.cost import Cost, Roofline, arrays_in, call_cost
 from minigan.devices import get_device
 from minigan.devices.contract.convolution import ConvolutionGeometry
 from minigan.devices.contract.likelihood import CodeTable
-from minigan.devices.contract.normalization import BatchStatistics
+from minigan.devices.contract.normalization import BatchNormalization, BatchStatistics
 from minigan.devices.contract.optimizer import AdamSettings
 from minigan.devices.device import KERNELS
 from minigan.experiments.declarations import MNIST
@@ -62,10 +62,11 @@ def convolutions() -> list[tuple[str, tuple[Any, ...], float]]:
 
 def other_calls() -> list[tuple[str, tuple[Any, ...]]]:
     rows, statistics = array(60, 7), (array(3, 7), abs(array(3, 7)) + 0.5)
-    scale, shift, float64 = array(7), array(7), np.dtype(np.float64)
+    normalization = BatchNormalization(*statistics, array(7), array(7), 1e-5, 0.1)
+    float64 = np.dtype(np.float64)
     codes = np.stack([RNG.integers(0, 4, 20), *array(2, 20)], axis=1)
     moments = [[array(5, 6), array(31)] for _ in range(3)]
-    backward = array(60, 7), rows, *statistics, scale, shift, 1e-5, 0.1
+    backward = array(60, 7), rows, normalization
     images = RNG.integers(0, 256, (9, 4, 3, 2)).astype(np.uint8)
     return [
         ("gemm", (array(37, 29), array(29, 31), array(31))),
@@ -73,7 +74,7 @@ def other_calls() -> list[tuple[str, tuple[Any, ...]]]:
         ("column_sum", (array(30, 3, 7),)),
         ("batch_norm_statistics", (rows, 3)),
         ("batch_norm_statistics", (rows, 2, [(array(7), abs(array(7))) for _ in range(2)], 0.9)),
-        ("batch_norm", (rows, *statistics, scale, shift, 1e-5, 0.1)),
+        ("batch_norm", (rows, normalization)),
         ("batch_norm_backward", (*backward, True, True)),
         ("batch_norm_backward", (*backward, False, True)),
         ("batch_norm_backward", (*backward, True, False)),
@@ -257,7 +258,7 @@ def test_a_value_that_is_the_mean_is_at_the_kink_in_both() -> None:
     x, dy = (rng.normal(1, 2, (6, 50)).astype(np.float32) for _ in range(2))
     mean, variance = x[:1].copy(), rng.uniform(1, 2, (1, 50)).astype(np.float32)
     weight, bias = rng.normal(1, 0.1, 50).astype(np.float32), np.zeros(50, np.float32)
-    call = Call("batch_norm_backward", (dy, x, mean, variance, weight, bias, 1e-5, 0.1, True, True), {})  # fmt: skip
+    call = Call("batch_norm_backward", (dy, x, BatchNormalization(mean, variance, weight, bias, 1e-5, 0.1), True, True), {})  # fmt: skip
     own, library = kernels.own_side(call, DEVICE)[2], kernels.library_side(call, "cpu")
     assert library is not None
     kernels.require_agreement(call, own, library[2], "float32")

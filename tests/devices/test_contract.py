@@ -16,6 +16,7 @@ from minigan.devices import Device, get_device
 from minigan.devices.contract.convolution import ConvolutionGeometry
 from minigan.devices.contract.images import AffineRanges, OcclusionSizes
 from minigan.devices.contract.likelihood import CodeTable
+from minigan.devices.contract.normalization import BatchNormalization
 from minigan.devices.contract.optimizer import AdamSettings
 from minigan.devices.device import KERNELS
 from minigan.devices.memory import share_memory
@@ -38,7 +39,7 @@ def arguments(dtype: Any) -> dict[str, tuple[Any, ...]]:
 
     images, filters, windows = array(6, 9, 8, 5), array(4, 3, 5, 7), array(6, 4, 5, 7)
     rows, statistics = array(60, 7), (array(3, 7), abs(array(3, 7)) + dtype(0.5))
-    scale, shift = array(7), array(7)
+    normalization = BatchNormalization(*statistics, array(7), array(7), 1e-5, 0.1)
     codes = np.stack([rng.integers(0, 4, 20), *rng.normal(size=(2, 20))], axis=1).astype(dtype)
     moments = [[array(5, 6), array(3000)] for _ in range(3)]
     return {
@@ -51,10 +52,8 @@ def arguments(dtype: Any) -> dict[str, tuple[Any, ...]]:
         "conv_transpose2d_backward_data": (images, filters.swapaxes(2, 3).copy(), GEOMETRY),
         "conv_transpose2d_backward_weight": (windows, images, GEOMETRY),
         "batch_norm_statistics": (rows, 3),
-        "batch_norm": (rows, *statistics, scale, shift, 1e-5, 0.1),
-        "batch_norm_backward": (
-            array(60, 7), rows, *statistics, scale, shift, 1e-5, 0.1, True, True,
-        ),
+        "batch_norm": (rows, normalization),
+        "batch_norm_backward": (array(60, 7), rows, normalization, True, True),
         "leaky_relu": (array(50, 7), 0.1),
         "leaky_relu_backward": (array(50, 7), array(50, 7), 0.1),
         "sigmoid": (array(50, 7),),
@@ -97,6 +96,8 @@ def arrays_in(value: Any, kind: type = np.ndarray) -> Iterator[Any]:
 def copied(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return value.copy()
+    if isinstance(value, BatchNormalization):
+        return BatchNormalization(*map(copied, value))
     return type(value)(map(copied, value)) if type(value) in (tuple, list) else value
 
 

@@ -15,6 +15,7 @@ import minigan as mg
 from minigan.datasets import mnist
 from minigan.devices.contract.convolution import ConvolutionGeometry
 from minigan.devices.contract.images import AffineRanges, OcclusionSizes
+from minigan.devices.contract.normalization import BatchNormalization
 from minigan.devices.contract.optimizer import AdamSettings
 from minigan.devices.device import KERNELS
 from minigan.devices.emulated import Emulated
@@ -339,7 +340,7 @@ def kernel_calls(dtype: Any) -> dict[str, tuple[Any, ...]]:
     codes = np.stack(columns, axis=1).astype(dtype)
     rows = normal(60, 37)
     mean, variance = mg.get_device("cpu").batch_norm_statistics(rows, 2)
-    weight, bias = normal(37), normal(37)
+    normalization = BatchNormalization(mean, variance, normal(37), normal(37), 1e-5, 0.1)
     key = (12345678901234, 3, 7)
     images = rng.integers(0, 256, (20, 4, 4, 1)).astype(np.uint8)
     moments = [np.abs(normal(300)), np.abs(normal(300))]
@@ -360,11 +361,9 @@ def kernel_calls(dtype: Any) -> dict[str, tuple[Any, ...]]:
         "batch_norm_statistics, more groups than a table holds": (
             normal(60, 5), 20, [(normal(5), normal(5)) for _ in range(20)], 0.3
         ),
-        "batch_norm": (rows, mean, variance, weight, bias, 1e-5, 0.1),
-        "batch_norm_backward": (normal(60, 37), rows, mean, variance, weight, bias, 1e-5, 0.1, True, True),
-        "batch_norm_backward, running": (
-            normal(60, 37), rows, mean, variance, weight, bias, 1e-5, 0.1, False, True
-        ),
+        "batch_norm": (rows, normalization),
+        "batch_norm_backward": (normal(60, 37), rows, normalization, True, True),
+        "batch_norm_backward, running": (normal(60, 37), rows, normalization, False, True),
         "leaky_relu": (normal(3, 700), 0.1),
         "leaky_relu_backward": (normal(300), normal(300), 0.2),
         "sigmoid": (100 * normal(300),),

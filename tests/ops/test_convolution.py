@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from oracles import Array, Example, Shape, arrays, assert_rounded_once_a_term
 
 import minigan as mg
-from minigan.devices import cpu
+from minigan.devices.cpu import convolution as cpu_convolution
+from minigan.devices.cpu import threads as cpu_threads
 from minigan.ops import convolution
 
 FLOATS = (np.float32, np.float64)
@@ -209,7 +210,7 @@ def test_the_size_of_a_tile_does_not_change_a_result(
     np.testing.assert_array_equal(
         expected[0], getattr(oracles, name)(*operands(LARGE), **LARGE.settings)
     )
-    monkeypatch.setattr(cpu, "_TILE_BYTES", tile_bytes)
+    monkeypatch.setattr(cpu_convolution, "_TILE_BYTES", tile_bytes)
     for found, array in zip(forward_and_backward(name, dtype), expected, strict=True):
         np.testing.assert_array_equal(found, array)
 
@@ -221,14 +222,14 @@ def test_the_number_of_threads_does_not_change_a_result(
 ) -> None:
     """Seven share five images unevenly; of 60, some have no row of windows."""
     expected = forward_and_backward(name, np.float64)
-    monkeypatch.setattr(cpu, "thread_count", lambda: threads)
+    monkeypatch.setattr(cpu_threads, "thread_count", lambda: threads)
     for found, array in zip(forward_and_backward(name, np.float64), expected, strict=True):
         np.testing.assert_array_equal(found, array)
 
 
 def test_a_row_of_windows_larger_than_a_tile() -> None:
     window = 5 * 5 * 20
-    width = cpu._TILE_BYTES // (window * 4) + 10
+    width = cpu_convolution._TILE_BYTES // (window * 4) + 10
     x, w, b = operands(Geometry((1, 6, width, 20), (5, 5, 20, 2), {}))
     found = mg.conv2d(*(mg.tensor(a, dtype=np.float32) for a in (x, w, b)))
     np.testing.assert_array_equal(found, oracles.conv2d(x, w, b))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from oracles import Example, arrays, assert_rounded_once_a_term
 
 import minigan as mg
-from minigan.devices import cpu
+from minigan.devices.cpu import threads as cpu_threads
 from minigan.ops import linear
 
 FLOATS = (np.float32, np.float64)
@@ -115,7 +115,7 @@ def test_the_number_of_threads_does_not_change_a_product(
     monkeypatch: pytest.MonkeyPatch, threads: int
 ) -> None:
     """Whose tiles are rows, columns or both; the last ones of 40 are empty."""
-    monkeypatch.setattr(cpu, "thread_count", lambda: threads)
+    monkeypatch.setattr(cpu_threads, "thread_count", lambda: threads)
     x, w = (oracles.whole(np.random.default_rng(0), s) for s in ((33, 17), (17, 5)))
     np.testing.assert_array_equal(mg.linear(mg.tensor(x), mg.tensor(w)), x @ w)
     dx, dw, db = oracles.gradients(mg.linear, [x, w, np.zeros(5)], x @ w)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from oracles import Array, Example, arrays, assert_within, rounding
 
 import minigan as mg
-from minigan.devices import cpu
+from minigan.devices.contract.normalization import BatchNormalization
+from minigan.devices.cpu import threads as cpu_threads
 from minigan.ops import normalization
 
 FLOATS = (np.float32, np.float64)
@@ -158,7 +159,7 @@ def test_statistics_by_group(
     monkeypatch: pytest.MonkeyPatch, offset: float, shape: tuple[int, int], threads: int, dtype: Any
 ) -> None:
     """More rows than a block, more threads than rows; a large mean, of which a variance loses nothing."""
-    monkeypatch.setattr(cpu, "thread_count", lambda: threads)
+    monkeypatch.setattr(cpu_threads, "thread_count", lambda: threads)
     x = (np.random.default_rng(0).standard_normal(shape) + offset).astype(dtype)
     means, variances = mg.get_device("cpu").batch_norm_statistics(x, 2)
     assert means.dtype == variances.dtype == dtype
@@ -286,7 +287,7 @@ def test_gradients_in_float32(
     bias = oracles.off_the_kink(weight * normalized).astype(np.float32)
     g = split(dy) * np.where(weight * normalized + bias > 0, 1, slope)
     found = mg.get_device("cpu").batch_norm_backward(
-        dy, x, mean, variance, weight, bias, 1e-5, slope, batch_statistics, True
+        dy, x, BatchNormalization(mean, variance, weight, bias, 1e-5, slope), batch_statistics, True
     )
 
     def gradients(g: Array, normalized: Array, sign: int) -> list[Array]:

@@ -10,6 +10,7 @@ import pytest
 
 import minigan as mg
 from minigan.devices import get_device
+from minigan.devices.contract.normalization import BatchNormalization
 from minigan.errors import DeviceError
 
 PAGE = Path(__file__).parents[2] / "docs" / "singular_points.md"
@@ -139,11 +140,12 @@ def test_a_fused_relu_of_batch_norm_selects(device: str) -> None:
     x = np.array([[-INF], [-1.0], [3.0]], np.float32)
     mean, variance = np.zeros((1, 1), np.float32), np.ones((1, 1), np.float32)
     one, zero = np.ones(1, np.float32), np.zeros(1, np.float32)
-    arrays = [kernels.asarray(a) for a in (x, mean, variance, one, zero)]
-    y = kernels.batch_norm(*arrays, 0.0, 0.0)
+    x, *arrays = (kernels.asarray(a) for a in (x, mean, variance, one, zero))
+    normalization = BatchNormalization(*arrays, 0.0, 0.0)
+    y = kernels.batch_norm(x, normalization)
     np.testing.assert_array_equal(kernels.to_numpy(y).ravel(), [0, 0, 3])
     dy = kernels.asarray(np.array([[INF], [INF], [2.0]], np.float32))
-    dx, _, dbias = kernels.batch_norm_backward(dy, *arrays, 0.0, 0.0, False, True)
+    dx, _, dbias = kernels.batch_norm_backward(dy, x, normalization, False, True)
     np.testing.assert_array_equal(kernels.to_numpy(dx).ravel(), [0, 0, 2])
     np.testing.assert_array_equal(kernels.to_numpy(dbias), [2])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from minigan.devices.contract.kernel import Array, kernel
 
@@ -28,6 +29,21 @@ class BatchStatistics:
         return int(self.mean.shape[0])
 
 
+class BatchNormalization(NamedTuple):
+    """What `batch_norm` normalizes with: statistics by group, a scale and shift by channel, and the activation.
+
+    ``mean`` and ``variance`` are (groups, channels), ``weight`` and ``bias`` (channels,). ``epsilon`` is added to the
+    variance; ``negative_slope`` is the activation's.
+    """
+
+    mean: Array
+    variance: Array
+    weight: Array
+    bias: Array
+    epsilon: float
+    negative_slope: float
+
+
 class Normalization:
     """Batch normalization."""
 
@@ -50,12 +66,7 @@ class Normalization:
     def batch_norm(
         self,
         x: Array,
-        mean: Array,
-        variance: Array,
-        weight: Array,
-        bias: Array,
-        epsilon: float,
-        negative_slope: float,
+        normalization: BatchNormalization,
     ) -> Array:
         """y = activation(weight·(x − mean)/√(variance + ε) + bias), mean and variance by group."""
 
@@ -64,12 +75,7 @@ class Normalization:
         self,
         dy: Array,
         x: Array,
-        mean: Array,
-        variance: Array,
-        weight: Array,
-        bias: Array,
-        epsilon: float,
-        negative_slope: float,
+        normalization: BatchNormalization,
         batch_statistics: bool,
         needs_data: bool,
     ) -> tuple[Array | None, Array, Array]:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from minigan.devices.contract.normalization import BatchStatistics
+from minigan.devices.contract.normalization import BatchNormalization, BatchStatistics
 from minigan.devices.cpu import threads
 from minigan.devices.cpu.activation import leaky, leaky_gradient
 from minigan.devices.cpu.arrays import Array, contiguous
@@ -59,13 +59,9 @@ def _fill_statistics(device: Device, x: Array, statistics: BatchStatistics) -> N
 def batch_norm(
     device: Device,
     x: Array,
-    mean: Array,
-    variance: Array,
-    weight: Array,
-    bias: Array,
-    epsilon: float,
-    negative_slope: float,
+    normalization: BatchNormalization,
 ) -> Array:
+    mean, variance, weight, bias, epsilon, negative_slope = normalization
     (x,) = contiguous(x)
     y: Array = device.empty(x.shape, x.dtype)
     inverse, scale = device.empty((2, *mean.shape), x.dtype)
@@ -79,15 +75,11 @@ def batch_norm_backward(
     device: Device,
     dy: Array,
     x: Array,
-    mean: Array,
-    variance: Array,
-    weight: Array,
-    bias: Array,
-    epsilon: float,
-    negative_slope: float,
+    normalization: BatchNormalization,
     batch_statistics: bool,
     needs_data: bool,
 ) -> tuple[Array | None, Array, Array]:
+    mean, variance, weight, bias, epsilon, negative_slope = normalization
     dy, x = contiguous(dy, x)
     groups, channels = mean.shape
     parts = groups * threads.thread_count()

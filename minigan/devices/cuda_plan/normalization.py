@@ -8,7 +8,7 @@ import numpy as np
 
 from minigan.devices.arguments import PointerTable
 from minigan.devices.contract.kernel import Array
-from minigan.devices.contract.normalization import BatchStatistics
+from minigan.devices.contract.normalization import BatchNormalization, BatchStatistics
 from minigan.devices.contract.products import Epilogue
 from minigan.devices.cuda_plan.base import PARTS, REDUCTION_BLOCK, CudaPlan
 
@@ -70,14 +70,10 @@ def merge_moments(device: CudaPlan, moments: Array, rows: int, statistics: Batch
 def batch_norm(
     device: CudaPlan,
     x: Array,
-    mean: Array,
-    variance: Array,
-    weight: Array,
-    bias: Array,
-    epsilon: float,
-    negative_slope: float,
+    normalization: BatchNormalization,
 ) -> Array:
-    x, mean, variance, weight, bias = device.checked("batch_norm", x, mean, variance, weight, bias)
+    *arrays, epsilon, negative_slope = normalization
+    x, mean, variance, weight, bias = device.checked("batch_norm", x, *arrays)
     y = device.empty(x.shape, x.dtype)
     device.launch_elementwise(
         "normalization", "batch_norm", x.size, x.dtype, x, mean, variance, weight, bias, y,
@@ -90,18 +86,12 @@ def batch_norm_backward(
     device: CudaPlan,
     dy: Array,
     x: Array,
-    mean: Array,
-    variance: Array,
-    weight: Array,
-    bias: Array,
-    epsilon: float,
-    negative_slope: float,
+    normalization: BatchNormalization,
     batch_statistics: bool,
     needs_data: bool,
 ) -> tuple[Array | None, Array, Array]:
-    dy, x, mean, variance, weight, bias = device.checked(
-        "batch_norm_backward", dy, x, mean, variance, weight, bias
-    )
+    *arrays, epsilon, negative_slope = normalization
+    dy, x, mean, variance, weight, bias = device.checked("batch_norm_backward", dy, x, *arrays)
     groups, channels = mean.shape
     rows = x.shape[0] // groups
     sums = device.empty((groups, PARTS, 2, channels), x.dtype)
