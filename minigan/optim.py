@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 
 from minigan.devices.contract.optimizer import AdamSettings
+from minigan.saving import Array
 from minigan.tensor import Tensor, load_all
 
 
 class Optimizer:
     """Parameters, and what is remembered about each from step to step.
 
-    The count of steps lies on the parameters' device, where a captured step goes on counting.
+    Counts of steps lie on the parameters' device, where a captured step goes on counting. Parameters that had a gradient
+    in the same steps share a counter.
     """
 
     def __init__(self, parameters: Iterable[Tensor]) -> None:
@@ -37,8 +39,15 @@ class Optimizer:
             )
         if any(not getattr(p.data.flags, "writeable", True) for p in self.parameters):
             raise ValueError("an optimizer's parameters share no memory that may only be read")
+        self._counter = self._new_counter(0)
+        # Each counter, and the parameters that it counts for: `_counter` for those that never lacked a gradient.
+        self._counts: list[tuple[Tensor, list[int]]] = [
+            (self._counter, list(range(len(self.parameters))))
+        ]
+
+    def _new_counter(self, count: int) -> Tensor:
         device = self.parameters[0].device
-        self._counter = Tensor(device.copy(device.asarray(np.zeros(1, np.int64))), device)
+        return Tensor(device.copy(device.asarray(np.array([count], np.int64))), device)
 
     @property
     def step_count(self) -> int:
@@ -55,11 +64,28 @@ class Optimizer:
         for i, p in enumerate(self.parameters):
             if p.grad is not None and p.grad.shape != p.shape:  # a kernel would read past its end
                 raise ValueError(f"parameter {i} is {p.shape}, and its gradient {p.grad.shape}")
-        self._counter.device.increment(self._counter.data)
         chosen = [i for i, p in enumerate(self.parameters) if p.grad is not None]
+        self._count(set(chosen))
         self._update(chosen)
         for i in chosen:
             self.parameters[i].mark_changed()
+
+    def _count(self, chosen: set[int]) -> None:
+        """Count this step for the chosen parameters; those left behind keep the count that they have."""
+        counts = []
+        for counter, members in self._counts:
+            ahead = [i for i in members if i in chosen]
+            behind = [i for i in members if i not in chosen]
+            if not ahead and counter is not self._counter:
+                counts.append((counter, behind))
+                continue
+            if behind:
+                kept = Tensor(counter.device.copy(counter.data), counter.device)
+                counts.append((kept, behind))
+            counter.device.increment(counter.data)
+            counter.mark_changed()
+            counts.append((counter, ahead))
+        self._counts = counts
 
     def _update(self, chosen: list[int]) -> None:
         raise NotImplementedError  # each optimizer's rule
@@ -69,22 +95,44 @@ class Optimizer:
         return {}
 
     def state_dict(self) -> dict[str, Any]:
-        """``step_count``, and each memory as "name.index": the tensors themselves, not copies."""
-        state: dict[str, Any] = {"step_count": self.step_count}
-        for name, memory in self._memories().items():
-            state.update({f"{name}.{i}": t for i, t in enumerate(memory)})
-        return state
+        """Return the counts and the memories: the tensors themselves, not copies.
+
+        ``step_count`` is the number of steps, and "step_count.index" those of a parameter that lacked a gradient in
+        some; "name.index" is a memory.
+        """
+        total = self.step_count
+        state: dict[str, Any] = {"step_count": total}
+        for counter, members in self._counts:
+            count = int(counter.item()) if members else total
+            if count != total:
+                state.update({f"step_count.{i}": count for i in members})
+        return {**state, **self._named_memories()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Overwrite everything that is remembered."""
-        own = self.state_dict()
-        if set(own) != set(state):
+        memories = self._named_memories()
+        names = {"step_count", *memories}
+        counts = {f"step_count.{i}": i for i in range(len(self.parameters))}
+        if not names <= set(state) <= names | set(counts):
             raise ValueError(
                 "load_state_dict: this state is not of an optimizer of the same parameters"
             )
-        step_count = int(state["step_count"])
-        load_all({name: t for name, t in own.items() if isinstance(t, Tensor)}, state)
+        total = int(state["step_count"])
+        each = [int(state.get(name, total)) for name in counts]
+        load_all(memories, state)
+        self._set_counts(total, each)
+
+    def _named_memories(self) -> dict[str, Tensor]:
+        memories = self._memories().items()
+        return {f"{name}.{i}": t for name, memory in memories for i, t in enumerate(memory)}
+
+    def _set_counts(self, step_count: int, counts: list[int]) -> None:
         self._counter.copy_(np.array([step_count]))
+        members: dict[int, list[int]] = {step_count: []}
+        for i, count in enumerate(counts):
+            members.setdefault(count, []).append(i)
+        self._counts = [(self._counter, members.pop(step_count))]
+        self._counts += [(self._new_counter(count), found) for count, found in members.items()]
 
 
 def _checked(name: str, value: float, end: float = math.inf) -> float:
@@ -95,59 +143,99 @@ def _checked(name: str, value: float, end: float = math.inf) -> float:
     return value
 
 
+class _Setting:
+    """A number in [0, ∞) that is checked whenever it is set."""
+
+    def __init__(self, meaning: str) -> None:
+        self.__doc__ = meaning
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: Any, owner: type) -> float:
+        if instance is None:
+            return self  # type: ignore[return-value]
+        value: float = vars(instance)[f"_{self.name}"]
+        return value
+
+    def __set__(self, instance: Any, value: float) -> None:
+        vars(instance)[f"_{self.name}"] = _checked(self.name, value)
+
+
 def _zeros_like(parameters: list[Tensor]) -> list[Tensor]:
     return [Tensor(p.device.zeros(p.shape, p.dtype), p.device) for p in parameters]
 
 
 class SGD(Optimizer):
-    """v ← momentum·v + g, p ← p − α·v."""
+    """v ← momentum·v + g, p ← p − α·v, where g has weight_decay·p added; Nesterov's rule moves by g + momentum·v.
+
+    Reference: Sutskever et al. (2013), "On the importance of initialization and momentum in deep learning".
+    """
 
     def __init__(
-        self, parameters: Iterable[Tensor], lr: float = 1e-2, momentum: float = 0.0
+        self,
+        parameters: Iterable[Tensor],
+        lr: float = 1e-2,
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
     ) -> None:
         super().__init__(parameters)
-        self.lr, self.momentum = lr, momentum
+        self.lr, self.momentum, self.weight_decay = lr, momentum, weight_decay
+        if nesterov and not momentum:
+            raise ValueError("Nesterov's rule needs a momentum over 0")
+        self.nesterov = nesterov
         self._velocity = _zeros_like(self.parameters) if momentum else []
 
-    @property
-    def lr(self) -> float:
-        """The learning rate α, which may be set at any time."""
-        return self._lr
-
-    @lr.setter
-    def lr(self, value: float) -> None:
-        self._lr = _checked("lr", value)
-
-    @property
-    def momentum(self) -> float:
-        """The share of the velocity that a step keeps, which may be set at any time."""
-        return self._momentum
-
-    @momentum.setter
-    def momentum(self, value: float) -> None:
-        self._momentum = _checked("momentum", value)
+    lr = _Setting("The learning rate α, which may be set at any time.")
+    momentum = _Setting(
+        "The share of the velocity that a step keeps, which may be set at any time."
+    )
+    weight_decay = _Setting(
+        "The share of p that is added to its gradient, which may be set at any time."
+    )
 
     def _memories(self) -> dict[str, list[Tensor]]:
         return {"velocity": self._velocity}
 
     def _update(self, chosen: list[int]) -> None:
         for i in chosen:
-            parameter, direction = self.parameters[i], self.parameters[i].grad
-            assert direction is not None
+            parameter = self.parameters[i]
             device = parameter.device
+            direction = _with_decay(parameter, self.weight_decay)
             if self.momentum:
                 if not self._velocity:  # momentum was set after the optimizer was made
                     self._velocity = _zeros_like(self.parameters)
-                device.accumulate(self._velocity[i].data, direction.data, decay=self.momentum)
-                direction = self._velocity[i]
-            device.accumulate(parameter.data, direction.data, scale=-self.lr)
+                velocity = self._velocity[i].data
+                device.accumulate(velocity, direction, decay=self.momentum)
+                if self.nesterov:
+                    direction = device.copy(direction)
+                    device.accumulate(direction, velocity, scale=self.momentum)
+                else:
+                    direction = velocity
+            device.accumulate(parameter.data, direction, scale=-self.lr)
+
+
+def _with_decay(parameter: Tensor, weight_decay: float) -> Array:
+    """Return the gradient, or a copy with weight_decay·p added."""
+    assert parameter.grad is not None
+    if not weight_decay:
+        return parameter.grad.data
+    gradient = parameter.device.copy(parameter.grad.data)
+    parameter.device.accumulate(gradient, parameter.data, scale=weight_decay)
+    return gradient
 
 
 class Adam(Optimizer):
     """Kingma & Ba (2015), algorithm 1, all parameters (up to 64 at a time) in one kernel.
 
-    m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², p ← p − α·(m/(1−β₁ᵗ))/(√(v/(1−β₂ᵗ)) + ε).
+    m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², p ← p − α·(m/(1−β₁ᵗ))/(√(v/(1−β₂ᵗ)) + ε), where t counts the
+    steps in which p had a gradient g, and g has weight_decay·p added.
     """
+
+    weight_decay = _Setting(
+        "The share of p that is added to its gradient, which may be set at any time."
+    )
 
     def __init__(
         self,
@@ -155,10 +243,11 @@ class Adam(Optimizer):
         lr: float = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
+        weight_decay: float = 0.0,
     ) -> None:
         super().__init__(parameters)
         self.settings = AdamSettings(0.0, 0.0, 0.0, 0.0)
-        self.lr, self.betas, self.eps = lr, betas, eps
+        self.lr, self.betas, self.eps, self.weight_decay = lr, betas, eps, weight_decay
         self._first_moment = _zeros_like(self.parameters)
         self._second_moment = _zeros_like(self.parameters)
 
@@ -197,14 +286,42 @@ class Adam(Optimizer):
         return {"first_moment": self._first_moment, "second_moment": self._second_moment}
 
     def _update(self, chosen: list[int]) -> None:
-        if not chosen:
-            return
-        parameters = [self.parameters[i] for i in chosen]
-        parameters[0].device.adam(
-            [p.data for p in parameters],
-            [p.grad.data for p in parameters if p.grad is not None],
-            [self._first_moment[i].data for i in chosen],
-            [self._second_moment[i].data for i in chosen],
-            self._counter.data,
-            self.settings,
-        )
+        gradients = {i: self._gradient(self.parameters[i]) for i in chosen}
+        for counter, members in self._counts:
+            together = [i for i in members if i in gradients]
+            if together:
+                counter.device.adam(
+                    [self.parameters[i].data for i in together],
+                    [gradients[i] for i in together],
+                    [self._first_moment[i].data for i in together],
+                    [self._second_moment[i].data for i in together],
+                    counter.data,
+                    self.settings,
+                )
+
+    def _gradient(self, parameter: Tensor) -> Array:
+        return _with_decay(parameter, self.weight_decay)
+
+
+class AdamW(Adam):
+    """Adam that shrinks each p by α·weight_decay·p beside the step, and leaves the gradient as it is.
+
+    Reference: Loshchilov & Hutter (2019), "Decoupled weight decay regularization".
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[Tensor],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+    ) -> None:
+        super().__init__(parameters, lr, betas, eps, weight_decay)
+
+    def _gradient(self, parameter: Tensor) -> Array:
+        assert parameter.grad is not None
+        if self.weight_decay:
+            before = parameter.device.copy(parameter.data)
+            parameter.device.accumulate(parameter.data, before, scale=-self.lr * self.weight_decay)
+        return parameter.grad.data

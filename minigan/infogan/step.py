@@ -247,6 +247,8 @@ class Trainer:
             *(extension.phase(step) for extension in self.extensions),
             self.discriminator_optimizer.settings,
             self.generator_optimizer.settings,
+            self.discriminator_optimizer.weight_decay,
+            self.generator_optimizer.weight_decay,
             self.generator.training,
             self.discriminator.training,
             self.recognition.training,

@@ -1,5 +1,6 @@
 """Layers: modules that hold parameters, with the names that PyTorch users know."""
 
+from minigan.nn import utils as utils
 from minigan.nn.activations import LeakyReLU, ReLU, Sigmoid, Tanh
 from minigan.nn.averaging import MovingAverage
 from minigan.nn.container import ModuleList, Sequential
