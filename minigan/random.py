@@ -98,5 +98,5 @@ def manual_seed(seed: int) -> Generator:
 
 
 def default_generator() -> Generator:
-    """The generator that layers use when they are given none."""
+    """Return the generator that layers use when they are given none."""
     return _default

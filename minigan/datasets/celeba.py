@@ -22,7 +22,7 @@ _SPLITS = {"train": "0", "test": "2"}  # 1 is for validation
 def load(
     path: Path, split: Literal["train", "test"], shape: tuple[int, int, int], how: Preparation
 ) -> Images | None:
-    """The faces in img_align_celeba/, in the folder that it is in, or in img_align_celeba.zip (read in place).
+    """Load the faces in img_align_celeba/, in the folder that it is in, or in img_align_celeba.zip (read in place).
 
     list_eval_partition.txt (or .csv) says which are for training and which for tests. It is in the folder, beside it, in
     Eval/ beside it, or one folder higher. Without it all are for training, and there is no test set.
@@ -49,7 +49,7 @@ def load(
 
 
 def _find_partition(place: Path) -> Path | None:
-    """The partition file beside the pictures: also Kaggle's .csv, with a folder of the same name around them."""
+    """Find the partition file beside the pictures: also Kaggle's .csv, with a folder of the same name around them."""
     above = place.parent
     for folder in (place, above, above / "Eval", above.parent, above.parent / "Eval"):
         for name in _PARTITIONS:
@@ -59,7 +59,7 @@ def _find_partition(place: Path) -> Path | None:
 
 
 def _read_partition(path: Path) -> dict[str, str]:
-    """The split of each picture, "0", "1" or "2"."""
+    """Return the split of each picture, "0", "1" or "2"."""
     splits: dict[str, str] = {}
     for number, line in enumerate(_text(path).splitlines(), 1):
         match line.replace(",", " ").split():

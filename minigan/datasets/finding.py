@@ -36,7 +36,7 @@ def in_archive(archive: zipfile.ZipFile) -> Iterator[tuple[str, str]]:
 
 
 def _folders(place: Path, known: set[Path]) -> Iterator[Path]:
-    """Yield a folder and those beneath it, links after the others; none whose real path is `known`."""
+    """Yield a folder and those beneath it, links after the others. Leave out real paths that are `known`."""
     yield place
     try:
         entries = sorted(os.scandir(place), key=lambda entry: (entry.is_symlink(), entry.name))

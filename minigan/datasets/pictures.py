@@ -78,7 +78,7 @@ class Treatment:
         return np.asarray(small).reshape(self.shape)
 
     def of_array(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The same of an array (height, width, 1 or 3)."""
+        """Return the same of an array (height, width, 1 or 3)."""
         from PIL import Image
 
         if image.shape == self.shape:
@@ -131,7 +131,7 @@ def _in_8_bits(values: NDArray[Any], mode: str, form: str | None) -> NDArray[np.
 class PictureFiles:
     """The pictures in a folder and the folders in it, or in a zip archive, in the order of their names.
 
-    `names` are relative to the folder. DatasetError if there is nothing to read, or no picture.
+    `names` are relative to the folder. DatasetError if no file can be read, or none is a picture.
     """
 
     def __init__(self, place: Path) -> None:
@@ -155,7 +155,7 @@ class PictureFiles:
         self.names = list(names)
 
     def open(self, name: str) -> Image.Image:
-        """The picture of that name, its pixels not yet read."""
+        """Open the picture of that name; its pixels are not yet read."""
         from PIL import Image
 
         data = self.archive.read(name) if self.archive else (self.place / name).read_bytes()
@@ -180,7 +180,7 @@ class PictureFiles:
                 return
 
     def source(self, title: str, treatment: Treatment) -> Source:
-        """These pictures, treated, for `cache.prepare`."""
+        """Return these pictures, treated, for `cache.prepare`."""
         facts = [f"{name} {self._facts[name]}" for name in self.names]
 
         def one(name: str) -> NDArray[np.uint8] | str:
@@ -205,7 +205,7 @@ class PictureFiles:
 
 
 def is_in_colour(picture: Image.Image) -> bool:
-    """Whether a pixel has red, green and blue that differ."""
+    """Say whether a pixel has red, green and blue that differ."""
     if picture.mode in ("1", "L", "LA", "La") or picture.mode.startswith(("I", "F")):
         return False
     red, green, blue = np.moveaxis(np.asarray(picture.convert("RGB")), -1, 0)

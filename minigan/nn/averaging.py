@@ -22,7 +22,7 @@ class MovingAverage(Module):
         images = average(latents)
 
     Args:
-        module: what is trained. It is read at each `update`.
+        module: the trained module. It is read at each `update`.
         decay: how much of the average stays, 0 … 1. An average reaches back over about 1/(1 − decay) updates.
     """
 
@@ -32,7 +32,7 @@ class MovingAverage(Module):
         self.decay = decay
         copies = {id(t): t.detach().copy() for _, t in module.named_tensors()}
         self.module = copy.deepcopy(module, copies)
-        self._trained_tensors = module.named_tensors  # the module itself is no part of this one
+        self._trained_tensors = module.named_tensors  # not the module, which would be a child
         self.eval()
 
     def forward(self, *arguments: Any, **settings: Any) -> Tensor:
@@ -50,5 +50,5 @@ class MovingAverage(Module):
                     average.copy_(value)
 
     def train(self, mode: bool = True) -> Self:
-        """Stay in evaluation, whatever the modules around do."""
+        """Stay in evaluation when a module around this one is trained."""
         return super().train(False)

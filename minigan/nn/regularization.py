@@ -19,7 +19,7 @@ class LayerNorm(Module):
 
     Args:
         normalized_shape: the lengths of these axes, or that of the last one.
-        eps: what is added to the variance.
+        eps: a number that is added to the variance.
         elementwise_affine: whether there is a weight.
         bias: whether there is a bias too.
     """

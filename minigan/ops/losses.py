@@ -1,6 +1,6 @@
 """Losses: squared errors, and cross-entropies with weights. Each is a mean by default; units of entropies are nats.
 
-A weight of 0 leaves a term out: it adds 0 to the loss and to the gradient, even where the term itself is infinite or NaN.
+A weight of 0 leaves a term out. It adds 0 to the loss and to the gradient, even where it is infinite or NaN.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def _binary_cross_entropy(device: Device, logits: Array, targets: Array) -> Resu
 def _weighted_binary_cross_entropy(
     device: Device, logits: Array, targets: Array, weight: Array, pos_weight: Array
 ) -> Result:
-    """a·log(1 + e⁻ˣ) + b·log(1 + eˣ), where a = weight·pos_weight·t and b = weight·(1 − t)."""
+    """Return a·log(1 + e⁻ˣ) + b·log(1 + eˣ), where a = weight·pos_weight·t and b = weight·(1 − t)."""
     check_one_float_dtype(logits)
     xp, like = device.array_module, ShapeAndDtype(targets)
     targets = xp.broadcast_to(targets, logits.shape).astype(logits.dtype, copy=False)

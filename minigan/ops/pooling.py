@@ -47,18 +47,18 @@ class _Windows:
         return device.array_module.pad(x, ((0, 0), *self.padding, (0, 0)), constant_values=value)
 
     def unpadded(self, x: Array) -> Array:
-        """The part of a padded image that is the image."""
+        """Cut the padding off."""
         (top, _), (left, _) = self.padding
         return x[:, top : top + self.image[0], left : left + self.image[1]]
 
     def slices(self, axis: int) -> Iterator[slice]:
-        """For each place in the kernel along an axis, 0 or 1, what all windows have there."""
+        """Yield, for each place in the kernel along an axis (0 or 1), where all windows have it."""
         span = (self.size[axis] - 1) * self.stride[axis] + 1
         for start in range(self.kernel[axis]):
             yield slice(start, start + span, self.stride[axis])
 
     def inside(self) -> Iterator[Array]:
-        """For each place in the kernel, row by row, which windows (height, width, 1) have a pixel there."""
+        """Yield, for each place in the kernel, row by row, which windows (height, width, 1) have a pixel there."""
         mask = np.pad(np.ones((*self.image, 1), bool), (*self.padding, (0, 0)))
         for rows in self.slices(0):
             for columns in self.slices(1):
