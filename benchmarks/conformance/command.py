@@ -16,6 +16,19 @@ from minigan.files import write_json
 RESULT = Path(__file__).parents[1] / "results" / "conformance.json"
 
 
+def operations() -> list[Any]:
+    """Return the entries of PyTorch's OpInfo database.
+
+    Its import freezes PyTorch's global flags, which other benchmarks set: this thaws them again.
+    """
+    import torch
+    from torch.testing._internal.common_methods_invocations import op_db
+
+    setattr(torch.backends, "__allow_nonbracketed_mutation_flag", True)
+    entries: list[Any] = op_db
+    return entries
+
+
 def run(
     dtype: str = "float64",
     kind: str = "sample",
@@ -23,8 +36,6 @@ def run(
     seconds: float | None = None,
 ) -> dict[str, Any]:
     """Run all entries, or as many as start within `seconds`; return the counts and the faults."""
-    from torch.testing._internal.common_methods_invocations import op_db
-
     from benchmarks.conformance.adapters import ADAPTERS
     from benchmarks.conformance.harness import run_operation
 
@@ -34,7 +45,7 @@ def run(
     reasons: collections.Counter[str] = collections.Counter()
     faults: list[str] = []
     entries = translated = 0
-    for info in op_db:
+    for info in operations():
         name = info.name + (f".{info.variant_test_name}" if info.variant_test_name else "")
         entries += 1
         if name not in ADAPTERS or (seconds is not None and time.monotonic() - start > seconds):

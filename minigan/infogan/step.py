@@ -101,6 +101,7 @@ class Trainer:
         self._plain_steps = 0
         self._captured: Callable[[], Array] | None = None
         self._written: list[Any] = []  # the versions of all that a captured step writes
+        self._bring_lambdas(1)
 
     def _context(self) -> Context:
         s = self.settings
@@ -206,11 +207,16 @@ class Trainer:
         return self._lambda(weights)
 
     def _lambda(self, weights: np.ndarray) -> Tensor:
-        """Return λ of each code on the device; each is brought there once, since a capture brings nothing."""
+        """Return λ of each code on the device; each is brought there once."""
         key = tuple(weights.tolist())
         if key not in self._lambdas:
             self._lambdas[key] = self._constant(weights)
         return self._lambdas[key]
+
+    def _bring_lambdas(self, step: int) -> None:
+        """Bring the λ of a step to the device before it is launched: a recorded step brings nothing."""
+        self._discriminator_lambda(step)
+        self._generator_lambda(step)
 
     # -- taking steps ------------------------------------------------------------------------------
 
@@ -255,6 +261,7 @@ class Trainer:
         ]
         if phase != self._phase:
             self._phase, self._plain_steps, self._captured = phase, 0, None
+            self._bring_lambdas(step)
             self.device.prepare(self.launch_step)
         if not self.capture or self._plain_steps < _PLAIN_STEPS:
             self._plain_steps += 1

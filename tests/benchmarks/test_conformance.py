@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 import minigan as mg
+from benchmarks.conformance.command import operations
 from benchmarks.conformance.conventions import reason
 
 pytest.importorskip("expecttest", reason="needs the bench extra")
@@ -12,9 +13,9 @@ harness = pytest.importorskip("benchmarks.conformance.harness", exc_type=ImportE
 
 
 def outcomes(name: str) -> list[Any]:
-    from torch.testing._internal.common_methods_invocations import op_db
-
-    (info,) = [entry for entry in op_db if entry.name == name and not entry.variant_test_name]
+    (info,) = [
+        entry for entry in operations() if entry.name == name and not entry.variant_test_name
+    ]
     return list(harness.run_operation(info, name, "float64", "sample", True))
 
 

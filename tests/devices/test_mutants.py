@@ -149,7 +149,7 @@ def test_a_fragment_with_two_words_exchanged_gives_another_product(tmp_path: Pat
     [
         ("tile.cuh", "    real sum[rows][columns] = {};", product, A @ B),
         ("tile.cuh", "    float sum[kDown][kAcross][4] = {};", tf32_product, A @ B),
-        ("reduction.cu", "    real sum = 0;", lambda d: d.weighted_sum(ROWS, None, 1.0), ROWS.sum()),
+        ("minigan.cuh", "            real inner = 0;", lambda d: d.weighted_sum(ROWS, None, 1.0), ROWS.sum()),
     ],
     ids=["registers", "fragments", "a sum"],
 )  # fmt: skip
