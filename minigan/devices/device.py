@@ -35,7 +35,7 @@ class Device(
     compile_progress: Callable[[int, int, str], None] | None = None  # see `prepare`
 
     def identity(self) -> dict[str, str]:
-        """What its results depend on besides minigan: hardware, driver and versions, by name."""
+        """Return the things that its results depend on besides minigan: hardware, driver and versions, by name."""
         return {"device": self.name}
 
     @property
@@ -46,7 +46,7 @@ class Device(
     # -- memory ---------------------------------------------------------------------------------
 
     def empty(self, shape: Sequence[int], dtype: Any) -> Array:
-        """An uninitialised array, from the device's pool of buffers."""
+        """Return an uninitialised array, from the device's pool of buffers."""
         raise DeviceError(f"device '{self.name}' cannot allocate")
 
     def asarray(self, values: Any, dtype: Any = None) -> Array:
@@ -54,14 +54,14 @@ class Device(
         raise DeviceError(f"device '{self.name}' cannot hold host arrays")
 
     def to_numpy(self, array: Array) -> np.ndarray[Any, Any]:
-        """The array on the host."""
+        """Return the array on the host."""
         raise DeviceError(f"device '{self.name}' cannot copy to the host")
 
     def compile_kernels(self, dtype: Any) -> None:
         """Make the kernels for that real type ready to run, where that takes long and can be done ahead."""
 
     def copy(self, array: Array) -> Array:
-        """A fresh contiguous array with the same values."""
+        """Return a fresh contiguous array with the same values."""
         fresh = self.empty(array.shape, array.dtype)
         fresh[...] = array
         return fresh
@@ -74,17 +74,17 @@ class Device(
         return values
 
     def contiguous(self, array: Array) -> Array:
-        """The array itself where it is C-contiguous, else a copy that is: kernels take no views with gaps."""
+        """Return the array if it is C-contiguous, else a copy that is: kernels take no views with gaps."""
         return array if array.flags.c_contiguous else self.copy(array)
 
     def ones(self, shape: Sequence[int], dtype: Any) -> Array:
-        """A fresh array of ones."""
+        """Return a fresh array of ones."""
         fresh = self.empty(shape, dtype)
         fresh[...] = 1
         return fresh
 
     def zeros(self, shape: Sequence[int], dtype: Any) -> Array:
-        """A fresh array of zeros."""
+        """Return a fresh array of zeros."""
         fresh = self.empty(shape, dtype)
         fresh[...] = 0
         return fresh
@@ -92,7 +92,7 @@ class Device(
     # -- capture --------------------------------------------------------------------------------
 
     def capture(self, function: Callable[[], Result]) -> Callable[[], Result]:
-        """What does the work of `function` at each call: its kernels, recorded once and then launched together.
+        """Record the kernels of `function` once; return a function that launches them together.
 
         `function` is called once, now, and its kernels are recorded but not run. A call of what comes back runs them on
         the same arrays, and returns what `function` returned: the same arrays, with new values. So all that
@@ -129,7 +129,7 @@ class Device(
         )
 
     def kernels(self) -> list[str]:
-        """The kernels of the contract that this device has."""
+        """Return the kernels of the contract that this device has."""
         return [n for n in KERNELS if getattr(type(self), n) is not getattr(Device, n)]
 
 

@@ -61,7 +61,7 @@ class Sequential(_Modules):
             if isinstance(module, BatchNorm) and statistics is not None:
                 x, statistics = module(x, statistics=statistics), None
             elif type(module) in _PRODUCTS and isinstance(after, BatchNorm):
-                statistics = after.room_for_statistics()
+                statistics = after.allocate_batch_statistics()
                 x = module(x, statistics)
             else:
                 x = module(x)

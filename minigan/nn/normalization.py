@@ -15,8 +15,8 @@ from minigan.nn.module import Module
 from minigan.ops.normalization import (
     BatchStatistics,
     RunningStatistics,
+    allocate_batch_statistics,
     batch_norm,
-    room_for_statistics,
 )
 from minigan.tensor import Tensor
 
@@ -89,18 +89,22 @@ class BatchNorm(Module):
     ) -> Tensor:
         """`groups` names the equal runs of the batch, as `batch_groups` does; a layer with one group needs no name.
 
-        `statistics` are those that the layer before filled; see `room_for_statistics`.
+        `statistics` are those that the layer before filled; see `allocate_batch_statistics`.
         """
         return batch_norm(
             x, self.weight, self.bias, self.running, self._named(groups), self.training,
             self.momentum, self.epsilon, self.negative_slope, statistics,
         )  # fmt: skip
 
-    def room_for_statistics(self, groups: Sequence[str] | None = None) -> BatchStatistics | None:
+    def allocate_batch_statistics(
+        self, groups: Sequence[str] | None = None
+    ) -> BatchStatistics | None:
         """What the layer before is to fill, where its result's statistics are wanted: in training."""
         if not self.training:
             return None
-        return room_for_statistics(self.weight, self.running, self._named(groups), self.momentum)
+        return allocate_batch_statistics(
+            self.weight, self.running, self._named(groups), self.momentum
+        )
 
     def _named(self, groups: Sequence[str] | None) -> Sequence[str]:
         groups = _current.names if groups is None else groups

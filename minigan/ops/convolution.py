@@ -10,7 +10,7 @@ from minigan.devices.contract.convolution import ConvolutionGeometry
 from minigan.devices.contract.normalization import BatchStatistics
 from minigan.operation import differentiable
 from minigan.ops.elementwise import behind_activation, check_fused_slope, check_one_float_dtype
-from minigan.ops.normalization import check_room
+from minigan.ops.normalization import check_batch_statistics
 from minigan.saving import Array, Result
 
 __all__ = [
@@ -39,7 +39,7 @@ def conv2d(
     out,) or None; the result is (batch, (height + top + bottom − kernel height) // stride + 1, …, channels
     out). `stride` is an int or (vertical, horizontal); `padding` an int, (vertical, horizontal) or
     ((top, bottom), (left, right)), filled with zeros. `negative_slope` fuses the activation y if y > 0 else
-    negative_slope·y: 1 is none, 0 ReLU. `statistics`, from `room_for_statistics`, are filled for the `batch_norm` of the
+    negative_slope·y: 1 is none, 0 ReLU. `statistics`, from `allocate_batch_statistics`, are filled for the `batch_norm` of the
     result.
     """
     _check(x, w, b, negative_slope)
@@ -54,7 +54,7 @@ def conv2d(
         raise ValueError(f"the kernel {kernel} is larger than the image with its padding {pads}")
     geometry = ConvolutionGeometry(x.shape[1:3], size, kernel, strides, pads)
     x, w, b = _contiguous(device, x, w, b)
-    check_room(statistics, (x.shape[0], *size, w.shape[3]), x.dtype)
+    check_batch_statistics(statistics, (x.shape[0], *size, w.shape[3]), x.dtype)
     y = device.conv2d(x, w, b, geometry, negative_slope, statistics)
     gradient, behind = behind_activation(device, y, negative_slope)
 
@@ -104,7 +104,7 @@ def conv_transpose2d(
         raise ValueError(f"the padding {pads} leaves nothing of the result")
     geometry = ConvolutionGeometry(size, x.shape[1:3], kernel, strides, pads)
     x, w, b = _contiguous(device, x, w, b)
-    check_room(statistics, (x.shape[0], *size, w.shape[3]), x.dtype)
+    check_batch_statistics(statistics, (x.shape[0], *size, w.shape[3]), x.dtype)
     y = device.conv_transpose2d(x, w, b, geometry, negative_slope, statistics)
     gradient, behind = behind_activation(device, y, negative_slope)
 

@@ -10,7 +10,7 @@ from minigan.ops.elementwise import (
     check_fused_slope,
     check_one_float_dtype,
 )
-from minigan.ops.normalization import check_room
+from minigan.ops.normalization import check_batch_statistics
 from minigan.ops.summation import unbroadcast
 from minigan.saving import Array, Result
 
@@ -69,7 +69,7 @@ def linear(
     """activation(x·w + b): x is (…, features in), w (features in, features out), b (features out,) or None.
 
     `negative_slope` fuses the activation y if y > 0 else negative_slope·y: 1 is none, 0 ReLU. `statistics`, from
-    `room_for_statistics`, are filled for the `batch_norm` of the result.
+    `allocate_batch_statistics`, are filled for the `batch_norm` of the result.
     """
     if x.ndim < 2 or w.ndim != 2 or x.shape[-1] != w.shape[0]:
         raise ValueError("x is (…, features in) and w (features in, features out)")
@@ -77,7 +77,7 @@ def linear(
         raise ValueError("b has one element for each column of w")
     check_one_float_dtype(x, w, b)
     check_fused_slope(negative_slope)
-    check_room(statistics, (*x.shape[:-1], w.shape[1]), x.dtype)
+    check_batch_statistics(statistics, (*x.shape[:-1], w.shape[1]), x.dtype)
 
     shape, rows, w = x.shape, device.contiguous(x.reshape(-1, x.shape[-1])), device.contiguous(w)
     b = None if b is None else device.contiguous(b)

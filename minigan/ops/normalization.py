@@ -17,8 +17,8 @@ from minigan.tensor import Tensor, common_device
 __all__ = [
     "BatchStatistics",
     "RunningStatistics",
+    "allocate_batch_statistics",
     "batch_norm",
-    "room_for_statistics",
 ]
 
 
@@ -104,17 +104,17 @@ def batch_norm(
     )  # fmt: skip
 
 
-def room_for_statistics(
+def allocate_batch_statistics(
     weight: Tensor,
     running: Mapping[str, RunningStatistics] | None = None,
     groups: Sequence[str] = ("default",),
     momentum: float = 0.9,
 ) -> BatchStatistics:
-    """Room for the statistics of a batch that is about to be computed: for the operation that computes it, then `batch_norm`.
+    """Allocate the statistics of a batch: the operation that computes it fills them, then `batch_norm` reads them.
 
     A convolution or linear layer finds them while its result is still in registers::
 
-        statistics = mg.room_for_statistics(weight, running)
+        statistics = mg.allocate_batch_statistics(weight, running)
         y = mg.conv2d(x, w, statistics=statistics)
         y = mg.batch_norm(y, weight, bias, running, statistics=statistics)
 
@@ -125,15 +125,17 @@ def room_for_statistics(
     return BatchStatistics(mean, variance, averages, momentum)
 
 
-def check_room(statistics: BatchStatistics | None, shape: Sequence[int], dtype: Any) -> None:
+def check_batch_statistics(
+    statistics: BatchStatistics | None, shape: Sequence[int], dtype: Any
+) -> None:
     """ValueError where an operation could not fill these with the statistics of a result of that shape."""
     if statistics is None:
         return
-    room, groups = statistics.mean, statistics.groups
-    if room.shape[1] != shape[-1] or room.dtype != dtype:
+    mean, groups = statistics.mean, statistics.groups
+    if mean.shape[1] != shape[-1] or mean.dtype != dtype:
         raise ValueError(
-            f"there is room for statistics of {room.shape[1]} channels of {room.dtype}, and the result has {shape[-1]} of "
-            f"{dtype}; room_for_statistics takes the weight of the batch norm that follows"
+            f"the statistics are of {mean.shape[1]} channels of {mean.dtype}, and the result has {shape[-1]} of "
+            f"{dtype}; allocate_batch_statistics takes the weight of the batch norm that follows"
         )
     try:
         _check_groups(shape, groups)

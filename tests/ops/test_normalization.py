@@ -104,7 +104,7 @@ GRADIENTS: dict[str, dict[str, st.SearchStrategy[Example]]] = {
 
 
 def test_every_operation_has_a_gradient_test() -> None:
-    assert oracles.operations(normalization) == GRADIENTS.keys() | {"room_for_statistics"}
+    assert oracles.operations(normalization) == GRADIENTS.keys() | {"allocate_batch_statistics"}
 
 
 @pytest.mark.parametrize("mode", GRADIENTS["batch_norm"])
@@ -368,7 +368,7 @@ class Product(NamedTuple):
         self, x: Any, w: Any, weight: Any, bias: Any, running: Any, groups: int, fused: bool
     ) -> mg.Tensor:
         names = NAMES[:groups]
-        statistics = mg.room_for_statistics(weight, running, names) if fused else None
+        statistics = mg.allocate_batch_statistics(weight, running, names) if fused else None
         y = self.operation(x, w, **self.settings, statistics=statistics)
         return mg.batch_norm(
             y, weight, bias, running, names, negative_slope=0.1, statistics=statistics
@@ -428,7 +428,7 @@ def test_statistics_of_another_x_are_refused() -> None:
     x, w, one, zero = (mg.tensor(np.full(s, 2.0)) for s in ((4, 3), (3, 5), (5,), (5,)))
 
     def filled() -> tuple[mg.BatchStatistics, mg.Tensor]:
-        statistics = mg.room_for_statistics(one)
+        statistics = mg.allocate_batch_statistics(one)
         return statistics, mg.linear(x, w, statistics=statistics)
 
     def normalize(y: mg.Tensor, statistics: mg.BatchStatistics, groups: Any = ("default",)) -> Any:
@@ -439,7 +439,7 @@ def test_statistics_of_another_x_are_refused() -> None:
     normalize(y, statistics)
     for wrong in (
         lambda: normalize(mg.linear(x, w), statistics),
-        lambda: normalize(y, mg.room_for_statistics(one)),
+        lambda: normalize(y, mg.allocate_batch_statistics(one)),
         lambda: normalize(y[:2], statistics),
         lambda: normalize(y, statistics, ("one", "two")),
     ):
@@ -453,8 +453,8 @@ def test_statistics_of_another_x_are_refused() -> None:
 @pytest.mark.parametrize(
     ("rows", "groups", "channels", "dtype", "message"),
     [
-        (4, 1, 6, np.float64, "room for statistics of 6 channels of float64, and the result has 5 of float64"),
-        (4, 1, 5, np.float32, "room for statistics of 5 channels of float32, and the result has 5 of float64"),
+        (4, 1, 6, np.float64, "the statistics are of 6 channels of float64, and the result has 5 of float64"),
+        (4, 1, 5, np.float32, "the statistics are of 5 channels of float32, and the result has 5 of float64"),
         (5, 2, 5, np.float64, "a batch of 5 does not divide into 2 groups"),
         (3, 3, 5, np.float64, r"a group of \(3, 5\) has 1 value a channel"),
     ],
@@ -464,7 +464,7 @@ def test_statistics_that_an_operation_could_not_fill(
 ) -> None:
     averages = running(*[(np.ones(channels), np.ones(channels))] * groups, dtype=dtype)
     weight = mg.tensor(np.ones(channels), dtype=dtype)
-    statistics = mg.room_for_statistics(weight, averages, NAMES[:groups])
+    statistics = mg.allocate_batch_statistics(weight, averages, NAMES[:groups])
     with pytest.raises(ValueError, match=f"^linear: .*{message}"):
         mg.linear(mg.tensor(np.ones((rows, 3))), mg.tensor(np.ones((3, 5))), statistics=statistics)
     for pair in averages.values():

@@ -38,7 +38,7 @@ class Convolution:
         negative_slope: float = 1.0,
         statistics: BatchStatistics | None = None,
     ) -> Array:
-        """Convolution (cross-correlation): y[n,i,j,o] = activation(bias[o] + Σ x[n, i·s+u−t, j·s+v−l, c]·w[u,v,c,o]).
+        """Return the convolution (cross-correlation) y[n,i,j,o] = activation(bias[o] + Σ x[n, i·s+u−t, j·s+v−l, c]·w[u,v,c,o]).
 
         x is (n, *input_size, c), w (*kernel_size, c, o), bias (o,) or None, y (n, *output_size, o). Pixels
         outside x are 0. `statistics`, where given, are filled with those of y. 2·n·|output|·|kernel|·c·o FLOPs.
@@ -46,11 +46,11 @@ class Convolution:
 
     @kernel
     def conv2d_backward_data(self, dy: Array, w: Array, geometry: ConvolutionGeometry) -> Array:
-        """The gradient of `conv2d` with respect to x: its adjoint, (n, *output_size, o) to (n, *input_size, c)."""
+        """Return the gradient of `conv2d` with respect to x, its adjoint: (n, *output_size, o) to (n, *input_size, c)."""
 
     @kernel
     def conv2d_backward_weight(self, x: Array, dy: Array, geometry: ConvolutionGeometry) -> Array:
-        """The gradient of `conv2d` with respect to w: (*kernel_size, c, o)."""
+        """Return the gradient of `conv2d` with respect to w: (*kernel_size, c, o)."""
 
     @kernel
     def conv_transpose2d(
@@ -62,9 +62,9 @@ class Convolution:
         negative_slope: float = 1.0,
         statistics: BatchStatistics | None = None,
     ) -> Array:
-        """Transposed convolution: y[n, i·s+u−t, j·s+v−l, o] += x[n,i,j,c]·w[u,v,c,o], plus bias[o]; then the activation.
+        """Return the transposed convolution y[n, i·s+u−t, j·s+v−l, o] += x[n,i,j,c]·w[u,v,c,o], plus bias[o], activated.
 
-        `geometry` is that of the convolution of which this is the adjoint: x is (n, *output_size, c), w
+        This is the adjoint of a convolution, and `geometry` belongs to that. x is (n, *output_size, c), w
         (*kernel_size, c, o), y (n, *input_size, o). `statistics`, where given, are filled with those of y.
         """
 
@@ -72,10 +72,10 @@ class Convolution:
     def conv_transpose2d_backward_data(
         self, dy: Array, w: Array, geometry: ConvolutionGeometry
     ) -> Array:
-        """The gradient of `conv_transpose2d` with respect to x: a convolution of dy."""
+        """Return the gradient of `conv_transpose2d` with respect to x: a convolution of dy."""
 
     @kernel
     def conv_transpose2d_backward_weight(
         self, x: Array, dy: Array, geometry: ConvolutionGeometry
     ) -> Array:
-        """The gradient of `conv_transpose2d` with respect to w: (*kernel_size, c, o)."""
+        """Return the gradient of `conv_transpose2d` with respect to w: (*kernel_size, c, o)."""

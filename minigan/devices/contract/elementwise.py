@@ -50,4 +50,4 @@ class Elementwise:
     def weighted_sum_backward(
         self, dy: Array, weights: Array | None, divisor: float, shape: Sequence[int]
     ) -> Array:
-        """The gradient of `weighted_sum` with respect to x, of that shape: dy·weights / divisor; dy has one element."""
+        """Return the gradient of `weighted_sum` with respect to x, of that shape: dy·weights / divisor; dy has one element."""

@@ -37,7 +37,7 @@ class Images:
     def gather_images(
         self, images: Array, indices: Array, low: float, high: float, dtype: Any
     ) -> Array:
-        """The uint8 images at those indices, as low + (high − low)·pixel/255."""
+        """Return the uint8 images at those indices, as low + (high − low)·pixel/255."""
 
     @kernel
     def random_occlusion(
@@ -52,7 +52,7 @@ class Images:
 
     @kernel
     def random_affine(self, images: Array, uniforms: Array, ranges: AffineRanges) -> Array:
-        """Each image (height, width, channels) under an affine map of its own, sampled bilinearly.
+        """Map each image (height, width, channels) by its affine map, sampled bilinearly.
 
         `uniforms` is (n, 5), in [−1, 1): with u a row of it, the pixel at p, seen from the image's centre, is read at
         (1 + scale·u₁)·R(rotation·u₀)·(p + shear·u₂·(p_y along x)) + shift·(u₃, u₄). Outside the image its edge goes on.
@@ -64,4 +64,4 @@ class Images:
 
     @kernel
     def concatenate_rows(self, arrays: Sequence[Array]) -> Array:
-        """The arrays one after another along axis 0."""
+        """Return the arrays one after another along axis 0."""

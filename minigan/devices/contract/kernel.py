@@ -1,4 +1,4 @@
-"""What a kernel of the contract is: a method with a signature and a description, and no body."""
+"""Kernels of the contract: methods with a signature and a description, and no body."""
 
 from __future__ import annotations
 

@@ -60,22 +60,22 @@ class Likelihood:
 
     @kernel
     def scale_code_gradient(self, gradient: Array, dy: Array, table: CodeTable) -> Array:
-        """Each code's columns of `gradient` (batch, columns) times dy of that code: (batch, codes), or (codes,) for every row."""
+        """Multiply each code's columns of `gradient` (batch, columns) by dy of that code: (batch, codes), or (codes,) for every row."""
 
     @kernel
     def code_consistency_information(
         self, first: Array, second: Array, table: CodeTable, entropy_weight: float = 1.0
     ) -> tuple[Array, Array, Array]:
-        """How well each code, as the first view is read, is found in the second, (codes,), and its derivatives by both, in one launch.
+        """Return how well the second view tells each code of the first, (codes,), and its derivatives by both.
 
-        first and second are (batch, table.columns): what a code's logits are in two views of each row. With p and q their
+        first and second are (batch, table.columns), the logits of two views of each row. With p and q their
         softmax and p̄ the mean of p over the batch, a categorical code's is entropy_weight·H(p̄) + E[Σ p·log q]; of another code
         it is 0.
         """
 
     @kernel
     def encode_latents(self, noise: Array, codes: Array, table: CodeTable) -> Array:
-        """What the generator reads, (batch, noise + encoded columns): the noise, then the codes.
+        """Return the generator's input, (batch, noise + encoded columns): the noise, then the codes.
 
         A categorical becomes one column a category, 1 at its index and 0 elsewhere; a continuous code
         stays one column.

@@ -11,9 +11,9 @@ from minigan.devices.contract.kernel import Array, kernel
 
 @dataclass
 class BatchStatistics:
-    """Room for the statistics of a product's result, which the product fills: what the batch norm that follows needs.
+    """The statistics of a product's result, which the product fills for the batch norm that follows.
 
-    The batch (the first axis) is equal runs, the groups; ``mean`` and ``variance`` (biased) are (groups, channels), as
+    The batch (the first axis) is split into equal runs, the groups. ``mean`` and ``variance`` (biased) are (groups, channels), as
     `Device.batch_norm_statistics` computes them, and ``running`` and ``momentum`` are what it takes: (mean, variance)
     of each group, changed in place, or nothing. ``of`` is the array that they are of, once they are computed.
     """
@@ -79,7 +79,7 @@ class Normalization:
         batch_statistics: bool,
         needs_data: bool,
     ) -> tuple[Array | None, Array, Array]:
-        """The gradients of `batch_norm` with respect to x, weight and bias.
+        """Return the gradients of `batch_norm` with respect to x, weight and bias.
 
         With g = dy·activation′, x̂ = (x − mean)/√(variance + ε) and N rows in a group:
         dbias = Σ g and dweight = Σ g·x̂ over all groups; if the statistics are those of x itself

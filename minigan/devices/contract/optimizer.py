@@ -32,7 +32,7 @@ class Optimizer:
         step: Step,
         settings: AdamSettings,
     ) -> None:
-        """One step of Adam on all parameters, in place; `step` counts from 1, an int or a device's array of one int64.
+        """Take one step of Adam on all parameters, in place; `step` counts from 1, an int or a device's array of one int64.
 
         m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², p ← p − α·(m/(1−β₁ᵗ))/(√(v/(1−β₂ᵗ)) + ε).
         """

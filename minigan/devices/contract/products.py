@@ -9,7 +9,7 @@ from minigan.devices.contract.normalization import BatchStatistics
 
 
 class Epilogue(NamedTuple):
-    """What a product does to its sums: add a bias to each column, then the activation, then take statistics.
+    """The end of a product: add a bias to each column, apply the activation, then take statistics.
 
     ``bias`` is (columns,) or None, ``negative_slope`` the slope s of the activation, and ``statistics``, if given,
     are filled with those of the result.

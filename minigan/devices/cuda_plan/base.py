@@ -1,4 +1,4 @@
-"""What the plans of all families share: the launch, its checks, and memory that kernels fill."""
+"""The base of all families' plans: the launch, its checks, and memory that kernels fill."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class CudaPlan(Device):
         self.sources: Path = kernel_sources()
 
     def source(self, source: str | Path) -> KernelSource:
-        """A file of kernels/ by its name ("gemm"), which is read once; or the .cu file at a path, as it now is."""
+        """Return a file of kernels/ by its name ("gemm"), which is read once, or the .cu file at a path, as it now is."""
         if isinstance(source, Path):
             return read_source(source)
         path = self.sources / f"{source}.cu"
@@ -81,7 +81,7 @@ class CudaPlan(Device):
         raise DeviceError(f"device '{self.name}' cannot launch kernels")
 
     def host_constant(self, values: Sequence[Any], dtype: Any) -> Array:
-        """A small array of constants on the device: copied there once, so that a captured step copies nothing."""
+        """Return a small array of constants on the device. It is copied there once, so that a captured step copies nothing."""
         key = (tuple(values), np.dtype(dtype))
         if key not in self._constants:
             self._constants[key] = self.asarray(np.array(values, dtype))
@@ -119,16 +119,15 @@ class CudaPlan(Device):
     def launch_elementwise(
         self, source: str, kernel: str, n: int, dtype: Any, *arguments: Any
     ) -> None:
-        """A thread an element, up to 4,096 blocks, which then take more than one each."""
+        """Launch a thread an element, in up to 4,096 blocks; each thread of those takes several elements."""
         if n:
             blocks = min(-(-n // BLOCK), 4096)
             self.launch(source, kernel, dtype, (blocks,), (BLOCK,), *arguments)
 
     def checked(self, kernel: str, *operands: Array | None, alignment: int = 1) -> tuple[Any, ...]:
-        """The operands, all of one float dtype and such as a kernel can read; else an error that names the kernel.
+        """Return the operands, or refuse by the kernel's name: all of one float dtype, such as a kernel can read.
 
-        None stands for an operand that is left out, and stays. `alignment`, in bytes, is what the kernel's vector loads need
-        of an address, beyond that of an element.
+        None stands for an operand that is left out, and stays. `alignment` in bytes is that of the kernel's vector loads.
         """
         arrays = [a for a in operands if a is not None]
         dtype = arrays[0].dtype
@@ -194,5 +193,5 @@ class CudaPlan(Device):
             raise ValueError(f"{kernel}: a block of {block} threads is over CUDA's {_MOST_THREADS}")
 
     def step_counter(self, step: Step) -> Array:
-        """A step's number on the device."""
+        """Return a step's number on the device."""
         return self.asarray(np.array([step], np.int64)) if isinstance(step, int) else step

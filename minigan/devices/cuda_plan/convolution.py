@@ -63,7 +63,7 @@ def conv_transpose2d_backward_weight(
 
 
 def _numbers(n: int, geometry: ConvolutionGeometry, c: int, o: int) -> tuple[int, ...]:
-    """The GEOMETRY_PARAMETERS of convolution.cu: c and o are the channels of the convolution's x and y."""
+    """Return the GEOMETRY_PARAMETERS of convolution.cu: c and o are the channels of the convolution's x and y."""
     (top, _), (left, _) = geometry.padding
     return (
         n, *geometry.input_size, *geometry.output_size, *geometry.kernel_size, *geometry.stride,

@@ -128,5 +128,5 @@ def weighted_sum_backward(
 
 
 def _columns(weights: Array | None) -> int:
-    """How many weights there are; 1 stands for none."""
+    """Return the number of weights; 1 stands for none."""
     return 1 if weights is None else int(weights.size)

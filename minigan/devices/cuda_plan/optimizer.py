@@ -41,7 +41,7 @@ def adam(
 def _adam(
     device: CudaPlan, tensors: list[tuple[Array, ...]], counter: Array, settings: AdamSettings
 ) -> None:
-    """One launch: tensor i has the blocks from `first_blocks[i]` on."""
+    """Launch Adam once: tensor i has the blocks from `first_blocks[i]` on."""
     sizes = [p.size for p, *_ in tensors]
     *first_blocks, blocks = itertools.accumulate(
         (-(-size // _ADAM_ELEMENTS) for size in sizes), initial=0

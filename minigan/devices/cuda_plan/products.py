@@ -52,18 +52,18 @@ class Product:
         return NARROW_TILE if self.narrow else _TILE
 
     def tiles(self) -> int:
-        """How many tiles of the result there are in a phase."""
+        """Return the number of the result's tiles in a phase."""
         rows, columns = self.tile()
         return -(-self.size[0] // rows) * -(-self.size[1] // columns)
 
     def tiles_of_a_group(self, groups: int, result: Array) -> int:
-        """How many tiles down a phase have the rows of a group of `result`, no row missing and none of another's; else 0."""
+        """Return how many tiles down a phase hold exactly the rows of a group of `result`; else 0."""
         m, n, _ = self.size
         whole = m * n * self.phases == result.size and m % (groups * self.tile()[0]) == 0
         return m // groups // self.tile()[0] if whole else 0
 
     def kernel_for(self, *operands: Array) -> str:
-        """The name of the kernel for these operands, in the precision that is set."""
+        """Return the name of the kernel for these operands, in the precision that is set."""
         dtype = operands[0].dtype
         vector = 16 // dtype.itemsize
         whole = all(length % vector == 0 for length in self.contiguous)
@@ -132,7 +132,7 @@ def launch_product(
 def _tile_moments(
     device: CudaPlan, product: Product, statistics: BatchStatistics | None, result: Array
 ) -> Array | None:
-    """For those of each tile, where statistics are asked for and a group's rows are whole tiles; else None."""
+    """Allocate the moments of each tile if statistics are asked for and a group's rows are whole tiles."""
     tiles = product.tiles_of_a_group(statistics.groups, result) if statistics else 0
     if statistics is None or not tiles:
         return None
