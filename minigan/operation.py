@@ -58,32 +58,16 @@ def differentiable(
 
     @functools.wraps(function)
     def operation(*arguments: Parameters.args, **settings: Parameters.kwargs) -> Tensor:
-        unknown = [key for key in settings if key not in signature.parameters]
-        if unknown or len(arguments) > most:
-            raise TypeError(_explanation(name, signature, len(arguments), unknown))
         operands: Sequence[Any] = arguments
-        if any(is_array(value) or key in operand_names for key, value in settings.items()):
-            bound = signature.bind(None, *arguments, **settings)
-            bound.apply_defaults()
-            operands, settings = bound.args[1:], bound.kwargs  # type: ignore[assignment]
-            for key, value in settings.items():
-                if isinstance(value, Tensor):
-                    raise TypeError(
-                        f"{name}: '{key}' takes no tensor; only positional arguments do"
-                    )
-        operands = [
-            np.asarray(a) if isinstance(a, list) and i in operand_names else a
-            for i, a in enumerate(operands)
-        ]
-        for i, key in setting_names.items():
-            if i < len(operands) and is_array(operands[i]):
-                raise TypeError(f"{name}: '{key}' takes no tensor or array")
-        operands = [_setting(a) if i in setting_names else a for i, a in enumerate(operands)]
-        settings = {key: _setting(value) for key, value in settings.items()}  # type: ignore[assignment]
+        if settings:
+            operands, settings = _bound(name, signature, operand_names, arguments, settings)  # type: ignore[assignment]
+        if len(operands) > most:
+            raise TypeError(_explanation(name, signature, len(operands), []))
+        operands = _ready(name, operands, operand_names, setting_names)
         device = common_device(name, operands)
-        recorded = is_recording() and any(
-            isinstance(a, Tensor) and a.requires_grad for a in operands
-        )
+        tensors = [a if isinstance(a, Tensor) else None for a in operands]
+        inputs = tuple([t if t is not None and t.requires_grad else None for t in tensors])
+        recorded = is_recording() and any(t is not None for t in inputs)
         arrays = [as_operand(name, a, device, recorded) for a in operands]
         try:
             output, vjp, saved = _three(name, function(device, *arrays, **settings))
@@ -92,14 +76,10 @@ def differentiable(
             raise ValueError(f"{name}: {error} (shapes {shapes})") from error
         # NumPy's arithmetic on 0-dimensional arrays gives scalars: asarray makes them arrays again.
         result = Tensor(device.asarray(output), device)
-        _share_version(operands, result)
+        _share_version(tensors, result)
         if recorded and vjp is not None and result.dtype.kind == "f":
-            tensors = [
-                (f"input {i + 1}", a) for i, a in enumerate(operands) if isinstance(a, Tensor)
-            ]
-            watched = watch(name, vjp, saved, [*tensors, ("output", result)])
-            inputs = (a if isinstance(a, Tensor) and a.requires_grad else None for a in operands)
-            result._node = Node(name, tuple(inputs), vjp, watched)
+            watched = watch(name, vjp, saved, tensors, result)
+            result._node = Node(name, inputs, vjp, watched)
         return result
 
     # The public function takes no device: help() shows what the user passes.
@@ -108,6 +88,45 @@ def differentiable(
         parameters=parameters, return_annotation=Tensor
     )
     return operation
+
+
+def _bound(
+    name: str,
+    signature: inspect.Signature,
+    operand_names: frozenset[str | int],
+    arguments: Sequence[Any],
+    settings: dict[str, Any],
+) -> tuple[Sequence[Any], dict[str, Any]]:
+    """Return the operands, with those that were given by name, and the settings that are left."""
+    unknown = [key for key in settings if key not in signature.parameters]
+    if unknown:
+        raise TypeError(_explanation(name, signature, len(arguments), unknown))
+    if any(is_array(value) or key in operand_names for key, value in settings.items()):
+        bound = signature.bind(None, *arguments, **settings)
+        bound.apply_defaults()
+        arguments, settings = bound.args[1:], bound.kwargs
+        for key, value in settings.items():
+            if isinstance(value, Tensor):
+                raise TypeError(f"{name}: '{key}' takes no tensor; only positional arguments do")
+    return arguments, {key: _setting(value) for key, value in settings.items()}
+
+
+def _ready(
+    name: str,
+    operands: Sequence[Any],
+    operand_names: frozenset[str | int],
+    setting_names: dict[int, str],
+) -> list[Any]:
+    """Return the positional arguments: lists of numbers as arrays, and settings that no one changes later."""
+    ready = list(operands)
+    for i, value in enumerate(operands):
+        if i in setting_names:
+            if is_array(value):
+                raise TypeError(f"{name}: '{setting_names[i]}' takes no tensor or array")
+            ready[i] = _setting(value)
+        elif isinstance(value, list) and i in operand_names:
+            ready[i] = np.asarray(value)
+    return ready
 
 
 def _explanation(name: str, signature: inspect.Signature, count: int, unknown: list[str]) -> str:
@@ -184,10 +203,10 @@ def as_operand(name: str, argument: Any, device: Device, copy: bool = False) -> 
     return device.copy(array) if copy else array
 
 
-def _share_version(operands: Sequence[Any], result: Tensor) -> None:
+def _share_version(tensors: Sequence[Tensor | None], result: Tensor) -> None:
     """A view is written together with its source, and so has its version."""
-    for source in operands:
-        if isinstance(source, Tensor) and share_memory(source.data, result.data):
+    for source in tensors:
+        if source is not None and share_memory(source.data, result.data):
             result._version = source._version
             return
 

@@ -10,31 +10,37 @@ import array as python_arrays
 import dis
 import functools
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from minigan.devices import Device
-from minigan.devices.memory import byte_range, layout, share_memory
+from minigan.devices.memory import byte_range, is_on_gpu, layout, share_memory
 
 Array = Any  # a NumPy or CuPy array: whatever the device's array module makes
 VJP = Callable[[Array, tuple[bool, ...]], tuple[Array | None, ...]]
 Result = tuple[Array, VJP | None] | tuple[Array, VJP | None, Sequence[Array | None]]
 
-_NO_PARTS = (str, bytes, int, float, complex, type(None), type, ModuleType, Device, np.generic, np.dtype)  # fmt: skip
-_NO_ARRAYS = (
-    int,
-    float,
-    str,
-    tuple,
-    list,
-    dict,
-    type(None),
-    np.generic,
-    type,
-)  # asked first, since it is fast
+
+class ShapeAndDtype:
+    """Shape and dtype of an operand whose values the rule does not need."""
+
+    __slots__ = ("dtype", "shape")
+
+    def __init__(self, operand: Any) -> None:
+        self.shape = getattr(operand, "shape", ())
+        self.dtype = getattr(operand, "dtype", None)
+
+
+# what a rule may keep without a word, since it holds no array
+_NO_PARTS = (
+    *(str, bytes, int, float, complex, type(None), np.generic, np.dtype),
+    *(type, ModuleType, Device, ShapeAndDtype),
+)
+_NO_ARRAYS = (np.generic, type)  # what has the methods of an array, and is none
+_ARRAYS = (memoryview, python_arrays.array)  # and what has none of them
 
 
 class Version:
@@ -93,77 +99,104 @@ class Saved(NamedTuple):
 
 
 def watch(
-    operation: str, vjp: VJP, saved: Iterable[Any], tensors: Sequence[tuple[str, Any]]
+    operation: str, vjp: VJP, saved: Iterable[Any], inputs: Sequence[Any], output: Any
 ) -> tuple[Saved, ...]:
-    """The tensors among `tensors`, (position, tensor), that a later write must not change.
+    """Return the tensors that a write before the backward pass must not change: inputs (None for others), output, saved.
 
     TypeError for a rule that keeps an array which it does not declare.
     """
-    tensors = [*tensors, *(("saved tensor", s) for s in saved if _is_tensor(s))]
-    declared = [_array(s) for s in saved if is_array(s)]  # a number needs no watching
-    for name, kept in kept_arrays(vjp):
-        if not any(kept is d or share_memory(kept, d) for d in declared):
+    kept = [s for s in saved if is_array(s)]  # a number needs no watching
+    declared = [_array(s) for s in kept]
+    for name, array in kept_arrays(vjp):
+        if not _shares_memory(array, declared):
             raise TypeError(
                 f"{operation}: its vjp keeps the array '{name}', which is not declared; return (output, vjp, saved) "
                 "with every array in `saved` that the vjp keeps"
             )
+    if not declared:
+        return ()
+    tensors = [(f"input {i}", t) for i, t in enumerate(inputs, 1) if t is not None]
+    tensors += [("output", output), *(("saved tensor", s) for s in kept if _is_tensor(s))]
     return tuple(
         Saved(t._version, t._version.count, position)
         for position, t in tensors
-        if any(share_memory(t.data, d) for d in declared)
+        if _shares_memory(t.data, declared)
     )
 
 
-def kept_arrays(vjp: VJP) -> Iterator[tuple[str, Array]]:
-    """Every array that a rule is seen to keep, with the name that it has there."""
+def _shares_memory(array: Array, others: list[Array]) -> bool:
+    """Whether a write to one of the others may change this array; itself is asked for first, since that is fast."""
+    return any(other is array for other in others) or any(
+        share_memory(array, other) for other in others
+    )
+
+
+def kept_arrays(vjp: VJP) -> list[tuple[str, Array]]:
+    """Return every array that a rule is seen to keep, with the name that it has there."""
+    found: list[tuple[str, Array]] = []
     seen: set[int] = set()
     stack: list[tuple[str, Any]] = [("vjp", vjp)]
     while stack:
         name, value = stack.pop()
-        if id(value) in seen or isinstance(value, _NO_PARTS):
+        if id(value) in seen:
             continue
-        seen.add(id(value))
-        if not isinstance(value, (FunctionType, tuple)) and is_array(value):
+        if is_array(value):
             if _array(value).size:
-                yield name, _array(value)
+                found.append((name, _array(value)))
         else:
-            stack += _parts(name, value)
+            seen.add(id(value))
+            stack += [p for p in _parts(name, value) if not _holds_nothing(type(p[1]))]  # type: ignore[arg-type]
+    return found
 
 
-def _parts(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+@functools.cache
+def _holds_nothing(kind: type) -> bool:
+    return issubclass(kind, _NO_PARTS)
+
+
+def _parts(name: str, value: Any) -> Iterable[tuple[str, Any]]:
     """What a value holds: a function its closure, defaults and globals, an object its attributes."""
     if isinstance(value, FunctionType):
-        cells = zip(value.__code__.co_freevars, value.__closure__ or (), strict=True)
-        yield from ((n, c.cell_contents) for n, c in cells if _is_assigned(c))
-        yield from (("a default", d) for d in value.__defaults__ or ())
-        yield from (value.__kwdefaults__ or {}).items()
-        names = _global_names(value.__code__)
-        held = ((n, value.__globals__[n]) for n in names if n in value.__globals__)
-        yield from ((n, g) for n, g in held if not callable(g))
-    elif isinstance(value, MethodType):
-        yield from ((name, value.__self__), (name, value.__func__))
-    elif isinstance(value, functools.partial):
-        yield from ((name, part) for part in (value.func, value.args, value.keywords))
-    elif isinstance(value, dict):
-        yield from ((str(key), part) for key, part in value.items())
-    elif isinstance(value, (list, tuple, set, frozenset)):
-        yield from ((name, part) for part in value)
-    else:
-        yield from getattr(value, "__dict__", {}).items()
-        slots = (s for kind in type(value).__mro__ for s in getattr(kind, "__slots__", ()))
-        yield from ((s, getattr(value, s)) for s in slots if hasattr(value, s))
+        return _parts_of_function(value)
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [(name, part) for part in value]
+    if isinstance(value, MethodType):
+        return ((name, value.__self__), (name, value.__func__))
+    if isinstance(value, functools.partial):
+        return [(name, part) for part in (value.func, value.args, value.keywords)]
+    if isinstance(value, dict):
+        return [(str(key), part) for key, part in value.items()]
+    slots = [(s, getattr(value, s, None)) for s in _slots(type(value))]  # type: ignore[arg-type]
+    return [*getattr(value, "__dict__", {}).items(), *slots]
 
 
-def _is_assigned(cell: Any) -> bool:
-    try:
-        return cell.cell_contents is not None
-    except ValueError:  # a variable that was never assigned
-        return False
+def _parts_of_function(function: FunctionType) -> list[tuple[str, Any]]:
+    code, parts = function.__code__, []
+    for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
+        try:
+            parts.append((name, cell.cell_contents))
+        except ValueError:  # a variable that was never assigned
+            continue
+    held = function.__globals__
+    for name in _global_names(code):
+        if name in held and not callable(held[name]):
+            parts.append((name, held[name]))
+    if function.__defaults__:
+        parts += [("a default", default) for default in function.__defaults__]
+    if function.__kwdefaults__:
+        parts += function.__kwdefaults__.items()
+    return parts
+
+
+@functools.cache
+def _slots(kind: type) -> tuple[str, ...]:
+    return tuple(s for base in kind.__mro__ for s in getattr(base, "__slots__", ()))
 
 
 @functools.cache
 def _global_names(code: CodeType) -> tuple[str, ...]:
-    return tuple(i.argval for i in dis.get_instructions(code) if i.opname == "LOAD_GLOBAL")
+    """Return the globals that a function reads: known once for all the closures of one code."""
+    return tuple({i.argval for i in dis.get_instructions(code) if i.opname == "LOAD_GLOBAL"})
 
 
 def _is_tensor(value: Any) -> bool:
@@ -172,12 +205,16 @@ def _is_tensor(value: Any) -> bool:
 
 def is_array(value: Any) -> bool:
     """Whether this is a tensor, or an array of any library; a NumPy scalar is a number, and none."""
-    if isinstance(value, (np.ndarray, memoryview, python_arrays.array)):
-        return True
-    if isinstance(value, _NO_ARRAYS):
+    kind = type(value)
+    return _is_array_type(kind) or (not _holds_nothing(kind) and is_on_gpu(value))  # type: ignore[arg-type]
+
+
+@functools.cache
+def _is_array_type(kind: type) -> bool:
+    if issubclass(kind, _NO_ARRAYS):
         return False
     names = ("__dlpack__", "__array__", "__cuda_array_interface__")
-    return any(hasattr(value, name) for name in names)
+    return issubclass(kind, _ARRAYS) or any(hasattr(kind, name) for name in names)
 
 
 def _array(value: Any) -> Array:

@@ -411,10 +411,10 @@ def no_grad() -> Iterator[None]:
 
 def common_device(name: str, arguments: Sequence[Any]) -> Device:
     """The one device that the tensors among the arguments are on; ValueError, with the names of all, if there are more."""
-    devices = {a.device.name: a.device for a in arguments if isinstance(a, Tensor)}
+    devices = {a.device for a in arguments if isinstance(a, Tensor)}
     if len(devices) > 1:
+        names = " and ".join(sorted(device.name for device in devices))
         raise ValueError(
-            f"{name}: its tensors are on different devices, {' and '.join(sorted(devices))}; "
-            "move one of them first"
+            f"{name}: its tensors are on different devices, {names}; move one of them first"
         )
-    return next(iter(devices.values())) if devices else get_device()
+    return devices.pop() if devices else get_device()

@@ -69,10 +69,10 @@ def byte_range(array: Layout) -> tuple[int, int]:
 
 def share_memory(a: Array, b: Array) -> bool:
     """Whether a write to one array may change the other: whether the bytes from first to last overlap."""
-    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
-        return np.may_share_memory(a, b)
     if a is b:
         return True
+    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+        return np.may_share_memory(a, b)
     layouts = layout(a), layout(b)
     if layouts[0] is None or layouts[1] is None:
         return False

@@ -14,7 +14,7 @@ from minigan.devices import Device
 from minigan.operation import differentiable
 from minigan.ops.shared import of_real_numbers
 from minigan.ops.summation import in_kernel_dtype, unbroadcast
-from minigan.saving import Array, Result
+from minigan.saving import Array, Result, ShapeAndDtype
 from minigan.tensor import Tensor
 
 __all__ = [
@@ -77,16 +77,6 @@ def _alike(x: Any, y: Any) -> bool:
 def _is_number(y: Any) -> bool:
     """A number of Python's own takes the dtype of the array beside it; a NumPy scalar has one."""
     return type(y) in (int, float)
-
-
-class ShapeAndDtype:
-    """Shape and dtype of an operand whose values the rule does not need."""
-
-    __slots__ = ("dtype", "shape")
-
-    def __init__(self, operand: Any) -> None:
-        self.shape = getattr(operand, "shape", ())
-        self.dtype = getattr(operand, "dtype", None)
 
 
 # -- two operands -----------------------------------------------------------------------------------

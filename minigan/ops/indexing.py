@@ -9,10 +9,9 @@ import numpy as np
 from minigan.devices import Device
 from minigan.graph import Part
 from minigan.operation import as_operand, differentiable, explained, fill_index, split_index
-from minigan.ops.elementwise import ShapeAndDtype
 from minigan.ops.shared import axis_of
 from minigan.ops.summation import unbroadcast
-from minigan.saving import Array, Result
+from minigan.saving import Array, Result, ShapeAndDtype
 from minigan.tensor import Tensor, common_device
 
 __all__ = [

@@ -12,10 +12,10 @@ import numpy as np
 from minigan.devices import Device
 from minigan.devices.contract.likelihood import CodeTable
 from minigan.operation import differentiable
-from minigan.ops.elementwise import ShapeAndDtype, check_one_float_dtype
+from minigan.ops.elementwise import check_one_float_dtype
 from minigan.ops.shared import of_real_numbers
 from minigan.ops.summation import unbroadcast
-from minigan.saving import Array, Result
+from minigan.saving import Array, Result, ShapeAndDtype
 from minigan.tensor import Tensor, common_device
 
 __all__ = [

@@ -13,12 +13,12 @@ import numpy as np
 
 from minigan.devices import Device
 from minigan.operation import as_operand, differentiable, explained
-from minigan.ops.elementwise import ShapeAndDtype, check_one_float_dtype
+from minigan.ops.elementwise import check_one_float_dtype
 from minigan.ops.likelihood import categorical_log_likelihood
 from minigan.ops.reduction import mean, sum
 from minigan.ops.shared import of_real_numbers
 from minigan.ops.summation import unbroadcast
-from minigan.saving import Array, Result
+from minigan.saving import Array, Result, ShapeAndDtype
 from minigan.tensor import Tensor, common_device
 
 __all__ = ["binary_cross_entropy_with_logits", "cross_entropy", "mse_loss"]

@@ -9,12 +9,11 @@ import numpy as np
 
 from minigan.devices import Device
 from minigan.operation import as_operand, differentiable, explained
-from minigan.ops.elementwise import ShapeAndDtype
 from minigan.ops.indexing import getitem
 from minigan.ops.shared import of_real_numbers
 from minigan.ops.summation import sum_over, unbroadcast
 from minigan.random import Generator, default_generator, uniform
-from minigan.saving import Array, Result
+from minigan.saving import Array, Result, ShapeAndDtype
 from minigan.tensor import Tensor
 
 __all__ = ["dropout", "embedding", "layer_norm"]

@@ -5,9 +5,8 @@ from __future__ import annotations
 from minigan.devices import Device
 from minigan.operation import differentiable
 from minigan.ops.comparison import _of_one
-from minigan.ops.elementwise import ShapeAndDtype
 from minigan.ops.summation import unbroadcast
-from minigan.saving import Array, Result
+from minigan.saving import Array, Result, ShapeAndDtype
 from minigan.tensor import Tensor
 
 __all__ = ["ceil", "floor", "floor_divide", "remainder", "round", "sign", "trunc"]

@@ -11,10 +11,9 @@ import numpy as np
 
 from minigan.devices import Device
 from minigan.operation import differentiable, explained
-from minigan.ops.elementwise import ShapeAndDtype
 from minigan.ops.shared import axis_of, integer, integers
 from minigan.ops.summation import in_kernel_dtype, unbroadcast
-from minigan.saving import Array, Result
+from minigan.saving import Array, Result, ShapeAndDtype
 from minigan.tensor import Tensor
 
 __all__ = [

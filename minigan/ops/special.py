@@ -6,10 +6,9 @@ import math
 
 from minigan.devices import Device
 from minigan.operation import differentiable
-from minigan.ops.elementwise import ShapeAndDtype
 from minigan.ops.shared import of_real_numbers
 from minigan.ops.summation import unbroadcast
-from minigan.saving import Array, Result
+from minigan.saving import Array, Result, ShapeAndDtype
 
 __all__ = [
     "arccosh",
