@@ -74,6 +74,7 @@ _GROUPS = {"warped": "augmented", "copied": "augmented_codes"}
 
 
 def translated_tensor(name: str) -> str:
-    """Return today's name of a tensor in a checkpoint: the groups of batch norms have other names now."""
+    """Return today's name of a tensor in a checkpoint: batch norms have PyTorch's names, and other groups, now."""
+    name = name.replace(".running_variance.", ".running_var.")
     group = re.search(r"\.(warped|copied)$", name)
     return name if group is None else f"{name[: group.start()]}.{_GROUPS[group[1]]}"

@@ -56,15 +56,15 @@ class BatchNorm(Module):
         self,
         channels: int,
         groups: Sequence[str] = ("default",),
-        momentum: float = 0.9,
-        epsilon: float = 1e-5,
+        momentum: float = 0.1,
+        eps: float = 1e-5,
         negative_slope: float = 1.0,
         *,
         dtype: DTypeLike = np.float32,
         device: str | Device | None = None,
     ) -> None:
         place, channels = get_device(device), operator.index(channels)
-        self.momentum, self.epsilon, self.negative_slope = momentum, epsilon, negative_slope
+        self.momentum, self.eps, self.negative_slope = momentum, eps, negative_slope
         self.weight = Tensor(place.ones((channels,), dtype), place, requires_grad=True)
         self.bias = Tensor(place.zeros((channels,), dtype), place, requires_grad=True)
         self.running = {
@@ -79,7 +79,7 @@ class BatchNorm(Module):
         yield from (("weight", self.weight), ("bias", self.bias))
         for group, statistics in self.running.items():
             yield f"running_mean.{group}", statistics.mean
-            yield f"running_variance.{group}", statistics.variance
+            yield f"running_var.{group}", statistics.variance
 
     def forward(
         self,
@@ -93,7 +93,7 @@ class BatchNorm(Module):
         """
         return batch_norm(
             x, self.weight, self.bias, self.running, self._named(groups), self.training,
-            self.momentum, self.epsilon, self.negative_slope, statistics,
+            self.momentum, self.eps, self.negative_slope, statistics,
         )  # fmt: skip
 
     def allocate_batch_statistics(

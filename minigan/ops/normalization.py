@@ -37,13 +37,13 @@ def _normalize_batch(
     bias: Array,
     statistics: tuple[Array, Array],
     batch_statistics: bool,
-    epsilon: float,
+    eps: float,
     negative_slope: float,
 ) -> Result:
     mean, variance = statistics
     rows = device.contiguous(x.reshape(-1, x.shape[-1]))
     weight, bias = device.contiguous(weight), device.contiguous(bias)
-    normalization = BatchNormalization(mean, variance, weight, bias, epsilon, negative_slope)
+    normalization = BatchNormalization(mean, variance, weight, bias, eps, negative_slope)
     y = device.batch_norm(rows, normalization)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
@@ -66,8 +66,8 @@ def batch_norm(
     running: Mapping[str, RunningStatistics] | None = None,
     groups: Sequence[str] = ("default",),
     training: bool = True,
-    momentum: float = 0.9,
-    epsilon: float = 1e-5,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
     negative_slope: float = 1.0,
     statistics: BatchStatistics | None = None,
 ) -> Tensor:
@@ -75,7 +75,7 @@ def batch_norm(
 
     In training the batch (the first axis) is `len(groups)` equal runs, and each is normalized by its own mean and
     biased variance, so real and generated images can share one call; `running[group]`, where given,
-    moves to momentum·running + (1 − momentum)·batch, with the unbiased variance. In inference the one
+    moves to (1 − momentum)·running + momentum·batch, with the unbiased variance. In inference the one
     group named is normalized by its running statistics. `negative_slope` fuses the activation
     y if y > 0 else negative_slope·y: 1 is none, 0 ReLU. `statistics`, where given, were filled by the operation that made
     x, which then need not be read for them; they have moved the running ones already.
@@ -84,7 +84,7 @@ def batch_norm(
     _check(x, weight, bias, groups)
     device, channels = x.device, x.shape[-1]
     if not training:
-        return _inference(x, weight, bias, running, groups, epsilon, negative_slope)
+        return _inference(x, weight, bias, running, groups, eps, negative_slope)
     _check_count(x.shape, len(groups))
     moving = _moving(running, groups)
     if statistics is not None:
@@ -93,14 +93,14 @@ def batch_norm(
     else:
         rows = device.contiguous(x.data.reshape(-1, channels))
         mean, variance = device.batch_norm_statistics(
-            rows, len(groups), [_arrays(averages) for averages in moving], momentum
+            rows, len(groups), [_arrays(averages) for averages in moving], 1 - momentum
         )
     for averages in moving:
         for average in averages:
             average.mark_changed()
     return _normalize_batch(
         x, weight, bias, statistics=(mean, variance), batch_statistics=True,
-        epsilon=epsilon, negative_slope=negative_slope,
+        eps=eps, negative_slope=negative_slope,
     )  # fmt: skip
 
 
@@ -108,7 +108,7 @@ def allocate_batch_statistics(
     weight: Tensor,
     running: Mapping[str, RunningStatistics] | None = None,
     groups: Sequence[str] = ("default",),
-    momentum: float = 0.9,
+    momentum: float = 0.1,
 ) -> BatchStatistics:
     """Allocate the statistics of a batch: the operation that computes it fills them, then `batch_norm` reads them.
 
@@ -122,7 +122,7 @@ def allocate_batch_statistics(
     """
     mean, variance = weight.device.empty((2, len(groups), weight.shape[0]), weight.dtype)
     averages = [_arrays(averages) for averages in _moving(running, groups)]
-    return BatchStatistics(mean, variance, averages, momentum)
+    return BatchStatistics(mean, variance, averages, 1 - momentum)
 
 
 def check_batch_statistics(
@@ -160,7 +160,7 @@ def _inference(
     bias: Tensor,
     running: Mapping[str, RunningStatistics] | None,
     groups: Sequence[str],
-    epsilon: float,
+    eps: float,
     negative_slope: float,
 ) -> Tensor:
     if running is None or len(groups) != 1:
@@ -170,7 +170,7 @@ def _inference(
     mean, variance = (x.device.copy(average.data).reshape(1, -1) for average in chosen)
     return _normalize_batch(
         x, weight, bias, statistics=(mean, variance), batch_statistics=False,
-        epsilon=epsilon, negative_slope=negative_slope,
+        eps=eps, negative_slope=negative_slope,
     )  # fmt: skip
 
 

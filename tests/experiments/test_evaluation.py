@@ -157,7 +157,7 @@ def lively(settings: Settings) -> Networks:
     """Networks whose answers vary, with running statistics that differ by group."""
     rng, networks = np.random.default_rng(0), Networks(settings)
     for name, value in networks.named_tensors():
-        if "running_variance" in name:
+        if "running_var" in name:
             value.copy_(rng.uniform(0.5, 2, value.shape))
         elif "running_mean" in name:
             value.copy_(rng.normal(0, 0.5, value.shape))

@@ -321,7 +321,7 @@ def test_norms_start_at_one_and_biases_at_zero(objective: str) -> None:
     networks = Networks(dataclasses.replace(TINY, objective=objective))
     for name, tensor in networks.named_tensors():
         if tensor.ndim == 1:
-            one = name.endswith("weight") or "running_variance" in name
+            one = name.endswith("weight") or "running_var" in name
             assert (tensor.numpy() == (1 if one else 0)).all(), name
 
 

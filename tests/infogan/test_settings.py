@@ -135,3 +135,5 @@ def test_the_groups_of_older_checkpoints_have_new_names() -> None:
     assert translated_tensor(start + "warped") == start + "augmented"
     assert translated_tensor(start + "copied") == start + "augmented_codes"
     assert translated_tensor(start + "real") == start + "real"
+    older = "discriminator.trunk.1.running_variance."
+    assert translated_tensor(older + "warped") == "discriminator.trunk.1.running_var.augmented"

@@ -242,7 +242,7 @@ def test_names_are_in_the_order_they_were_set() -> None:
         "first.0.weight", "first.0.bias", "first.1.weight", "first.1.bias",
     ]  # fmt: skip
     buffers = ["count"] + [
-        f"first.0.running_{what}.{group}" for group in "ab" for what in ("mean", "variance")
+        f"first.0.running_{what}.{group}" for group in "ab" for what in ("mean", "var")
     ]
     assert [name for name, _ in pair.named_parameters()] == parameters
     assert set(pair.state_dict()) == {*parameters, *buffers}
@@ -276,7 +276,7 @@ def change(state: dict[str, Any], name: str, value: Any) -> dict[str, Any]:
     return {**state, name: value}
 
 
-LAST = "2.1.running_variance.generated"  # of the state: all others would be loaded before it
+LAST = "2.1.running_var.generated"  # of the state: all others would be loaded before it
 
 
 @pytest.mark.parametrize(
@@ -363,7 +363,7 @@ def test_batch_norm_in_training_and_inference(slope: float) -> None:
         variance = 0.9 * variance + 0.1 * rows.var(axis=0, ddof=1)  # unbiased
     state = layer.state_dict()
     np.testing.assert_allclose(state["running_mean.default"].numpy(), mean, rtol=1e-12)
-    np.testing.assert_allclose(state["running_variance.default"].numpy(), variance, rtol=1e-12)
+    np.testing.assert_allclose(state["running_var.default"].numpy(), variance, rtol=1e-12)
     layer.eval()
     before, x = contents(layer), batch(1, seed=9)[:1, :1]  # a single row: no variance of its own
     expected = normalize(x, mean, variance, layer)
@@ -379,7 +379,7 @@ def test_each_group_has_its_own_statistics() -> None:
     for group, x in (("real", real), ("generated", generated)):
         alone = some_batch_norm((group,))
         halves.append(alone(mg.tensor(x)).numpy())
-        for name in (f"running_mean.{group}", f"running_variance.{group}"):
+        for name in (f"running_mean.{group}", f"running_var.{group}"):
             np.testing.assert_allclose(
                 layer.state_dict()[name].numpy(), alone.state_dict()[name].numpy(), rtol=1e-12
             )
@@ -391,7 +391,7 @@ def test_a_call_moves_only_the_groups_that_it_names() -> None:
     before = contents(layer)
     layer(mg.tensor(batch(4, seed=1)), groups=("generated",))
     changed = {name for name, content in contents(layer).items() if content != before[name]}
-    assert changed == {"running_mean.generated", "running_variance.generated"}
+    assert changed == {"running_mean.generated", "running_var.generated"}
 
 
 def test_inference_names_one_group() -> None:

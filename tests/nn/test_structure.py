@@ -198,3 +198,15 @@ def test_groups_reach_the_batch_norms_of_any_module() -> None:
         raise ZeroDivisionError
     with pytest.raises(ValueError, match="say which"):
         own(x)
+
+
+def test_a_batch_norm_has_pytorch_s_names() -> None:
+    layer = nn.BatchNorm(2, eps=0.1, momentum=0.25, dtype=np.float64)
+    assert list(layer.state_dict())[2:] == ["running_mean.default", "running_var.default"]
+    x = np.array([[1.0, 2.0], [3.0, 8.0], [5.0, 5.0]])
+    y = layer(mg.tensor(x))
+    np.testing.assert_allclose(y.numpy(), (x - x.mean(0)) / np.sqrt(x.var(0) + 0.1), rtol=1e-12)
+    moved = [t.numpy() for t in layer.running["default"]]
+    np.testing.assert_allclose(moved[0], 0.25 * x.mean(0), rtol=1e-12)
+    np.testing.assert_allclose(moved[1], 0.75 + 0.25 * x.var(0, ddof=1), rtol=1e-12)
+    assert (nn.BatchNorm(2).momentum, nn.BatchNorm(2).eps) == (0.1, 1e-5)

@@ -37,7 +37,7 @@ class Batch(NamedTuple):
     def normalize(self, x: mg.Tensor, weight: mg.Tensor, bias: mg.Tensor) -> mg.Tensor:
         return mg.batch_norm(
             x, weight, bias, groups=NAMES[: self.groups],
-            epsilon=self.epsilon, negative_slope=self.slope,
+            eps=self.epsilon, negative_slope=self.slope,
         )  # fmt: skip
 
 
@@ -207,7 +207,7 @@ def test_running_statistics_move_by_group(dtype: Any) -> None:
 def test_inference_reads_the_named_group_and_changes_nothing() -> None:
     averages = running(([0.0], [1.0]), ([10.0], [4.0]))
     x, weight, bias = (mg.tensor([a], dtype=np.float64) for a in ([12.0], 3.0, 1.0))
-    settings = {"training": False, "epsilon": 0.0}
+    settings = {"training": False, "eps": 0.0}
     for name, value in (("real", 3 * 12 + 1), ("generated", 3 * (12 - 10) / 2 + 1)):
         found = mg.batch_norm(x, weight, bias, averages, [name], **settings)
         np.testing.assert_array_equal(found, [[value]])
@@ -219,7 +219,7 @@ def test_training_after_inference_leaves_the_gradient_of_inference_alone() -> No
     averages = running(([0.0], [1.0]))
     x = mg.tensor([[3.0], [5.0]], dtype=np.float64, requires_grad=True)
     weight, bias = (mg.tensor([a], dtype=np.float64, requires_grad=True) for a in (2.0, 0.0))
-    y = mg.batch_norm(x, weight, bias, averages, ["real"], training=False, epsilon=0.0)
+    y = mg.batch_norm(x, weight, bias, averages, ["real"], training=False, eps=0.0)
     mg.batch_norm(x.detach(), weight, bias, averages, ["real"])
     y.sum().backward()
     np.testing.assert_array_equal(x.grad, [[2], [2]])
@@ -230,7 +230,7 @@ def test_a_momentum_of_one_s_own() -> None:
     averages = running(([0.0], [1.0]))
     x = mg.tensor([[1.0], [3.0]], dtype=np.float64)
     one = mg.tensor([1.0], dtype=np.float64)
-    mg.batch_norm(x, one, one, averages, ["real"], momentum=0.25)
+    mg.batch_norm(x, one, one, averages, ["real"], momentum=0.75)
     assert averages["real"].mean.item() == 0.75 * 2
     assert averages["real"].variance.item() == 0.25 + 0.75 * 2
 
@@ -240,7 +240,7 @@ def test_the_subgradient_at_the_kink_is_the_slope() -> None:
     x, one, zero = (np.full(shape, value) for shape, value in (((1, 1), 0.0), (1, 1.0), (1, 0.0)))
 
     def normalize(*inputs: mg.Tensor) -> mg.Tensor:
-        settings = {"training": False, "epsilon": 0.0, "negative_slope": 0.25}
+        settings = {"training": False, "eps": 0.0, "negative_slope": 0.25}
         return mg.batch_norm(*inputs, averages, ["real"], **settings)
 
     dx, _, db = oracles.gradients(normalize, [x, one, zero], np.ones((1, 1)))
