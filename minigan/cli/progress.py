@@ -30,7 +30,8 @@ from minigan.experiments.sweeps.table import Measures, Row, rows, summaries, to_
 from minigan.experiments.sweeps.work import add_test_errors
 from minigan.files import replacing, write_json
 from minigan.infogan.networks import Networks
-from minigan.infogan.step import StepMetrics, Trainer
+from minigan.infogan.step import Trainer
+from minigan.infogan.step_metrics import StepMetrics
 
 if TYPE_CHECKING:  # loaded by the commands that need them
     from minigan.inspect.profile import KernelProfile

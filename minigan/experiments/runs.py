@@ -35,7 +35,8 @@ from minigan.experiments.figures import save_grid, traversal
 from minigan.files import is_locked, leftovers, locked, replacing, write_json
 from minigan.infogan.networks import Networks
 from minigan.infogan.settings import Settings
-from minigan.infogan.step import AVERAGED, StepMetrics, Trainer
+from minigan.infogan.step import AVERAGED, Trainer
+from minigan.infogan.step_metrics import StepMetrics
 from minigan.tensor import load_all
 
 FOLDERS = (".", "samples", "checkpoints")

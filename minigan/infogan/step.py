@@ -8,7 +8,7 @@ Q has a trunk of its own, and only reads the codes that happen to be in the imag
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from minigan.devices import get_device
 from minigan.devices.contract.kernel import Array
 from minigan.devices.contract.random import Step
 from minigan.devices.precision import using_float32_precision
-from minigan.errors import SettingsError, TrainingError
+from minigan.errors import SettingsError
 from minigan.infogan.extensions.base import Context, Extension
 from minigan.infogan.latents import draw_latents
 from minigan.infogan.networks import (
@@ -35,6 +35,7 @@ from minigan.infogan.objective import (
 )
 from minigan.infogan.parts import Parts
 from minigan.infogan.settings import Settings
+from minigan.infogan.step_metrics import StepMetrics, check_metrics, step_metrics
 from minigan.infogan.streams import Stream
 from minigan.optim import Adam
 from minigan.random import integers
@@ -44,16 +45,6 @@ from minigan.tensor import Tensor
 # capture may do neither.
 _PLAIN_STEPS = 2
 AVERAGED = "averaged."  # before the name of a moving average in a state
-_DIVERGED = 1e6  # nats: no loss of a run that learns comes near it
-
-
-class StepMetrics(NamedTuple):
-    """The measurements of a step, in nats. ``information`` is L_I of each code, on this step's batch."""
-
-    step: int
-    discriminator_loss: float
-    generator_loss: float
-    information: tuple[float, ...]
 
 
 class Trainer:
@@ -242,8 +233,8 @@ class Trainer:
             kept = launched[0] if count == 1 else self.device.concatenate_rows(launched)
             rows = self.device.to_numpy(kept).astype(np.float64).reshape(count, -1)
         for step, row in enumerate(rows, self.step_count - count + 1):
-            metrics = self._metrics(step, row)
-            self._check(metrics)
+            metrics = step_metrics(step, row, self.layout, self.settings.batch_size)
+            check_metrics(metrics, self.layout, self.first_nonfinite)
             yield metrics
 
     def _take_step(self) -> Array:
@@ -273,25 +264,6 @@ class Trainer:
         for version in self._written:  # a replay writes, and says so to nobody
             version.count += 1
         return metrics
-
-    def _metrics(self, step: int, values: np.ndarray) -> StepMetrics:
-        means = values[2:] / self.settings.batch_size
-        information = tuple((self.layout.entropies + means).tolist())
-        return StepMetrics(step, float(values[0]), float(values[1]), information)
-
-    def _check(self, metrics: StepMetrics) -> None:
-        values = {
-            "discriminator_loss": metrics.discriminator_loss,
-            "generator_loss": metrics.generator_loss,
-            **{f"L_I({n})": v for n, v in zip(self.layout.names, metrics.information, strict=True)},
-        }
-        for name, value in values.items():
-            if not abs(value) < _DIVERGED:
-                culprit = self.first_nonfinite()
-                raise TrainingError(
-                    f"training diverged at step {metrics.step}: {name} is {value:g}"
-                    + (f", and '{culprit}' holds values that are not finite" if culprit else "")
-                )
 
     # -- the state ----------------------------------------------------------------------------------
 

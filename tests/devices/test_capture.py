@@ -22,7 +22,8 @@ from minigan.infogan.extensions import (
     WeightAveragingSettings,
 )
 from minigan.infogan.settings import Settings
-from minigan.infogan.step import StepMetrics, Trainer
+from minigan.infogan.step import Trainer
+from minigan.infogan.step_metrics import StepMetrics
 from minigan.optim import SGD, Adam
 
 SMALL = dataclasses.replace(

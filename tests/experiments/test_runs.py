@@ -27,7 +27,8 @@ from minigan.experiments.runs import Interrupted, Run
 from minigan.files import leftovers
 from minigan.infogan.extensions import WeightAveragingSettings
 from minigan.infogan.settings import Settings
-from minigan.infogan.step import StepMetrics, Trainer
+from minigan.infogan.step import Trainer
+from minigan.infogan.step_metrics import StepMetrics
 
 TINY = replace(
     MNIST, image_shape=(8, 8, 1), trunk="conv 4 | fc 8 bn", generator="fc 4x4x4 bn | up 1 sigmoid",

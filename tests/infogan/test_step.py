@@ -31,7 +31,8 @@ from minigan.infogan.extensions.consistency import AUGMENTED
 from minigan.infogan.networks import GENERATED, REAL, Generator
 from minigan.infogan.objective import log_likelihood
 from minigan.infogan.settings import Settings
-from minigan.infogan.step import AVERAGED, StepMetrics, Trainer
+from minigan.infogan.step import AVERAGED, Trainer
+from minigan.infogan.step_metrics import StepMetrics
 from minigan.infogan.streams import Stream
 from minigan.optim import Adam
 from minigan.random import uniform
