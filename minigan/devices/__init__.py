@@ -24,7 +24,7 @@ _default = "cpu"
 
 
 def device_names() -> list[str]:
-    """The names that `get_device` knows."""
+    """Return the names that `get_device` knows."""
     return list(_DEVICES)
 
 
@@ -48,7 +48,7 @@ def _by_name(device: Device) -> tuple[Callable[[str], Device], tuple[str]]:
 
 
 def get_device(device: str | Device | None = None) -> Device:
-    """The device of that name, or the default one.
+    """Return the device of that name, or the default one.
 
     DeviceError (one sentence) if there is none of that name, or it cannot be opened.
     """
@@ -61,12 +61,12 @@ def get_device(device: str | Device | None = None) -> Device:
 
 
 def uses_gpu(name: str) -> bool:
-    """Whether the device of that name is a GPU; it is not opened."""
+    """Return whether the device of that name is a GPU; it is not opened."""
     return name == "cuda"
 
 
 def set_default_device(name: str) -> None:
-    """Where tensors and layers are made that name no device; "cpu" at first."""
+    """Set where tensors and layers are made that name no device; "cpu" at first."""
     global _default
     get_device(name)  # an error here, and not at the first tensor
     _default = name

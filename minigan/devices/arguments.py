@@ -35,12 +35,12 @@ class PointerTable:
     rows: int
 
     def arrays(self) -> list[Array]:
-        """The arrays of all columns."""
+        """Return the arrays of all columns."""
         cells = [value for column in self.columns for value in column]
         return [value for value in cells if value is not None and not isinstance(value, int)]
 
     def to_bytes(self, address: Callable[[Array], int]) -> bytes:
-        """The struct; `address` says where an array's first element lies."""
+        """Return the struct; `address` says where an array's first element lies."""
         values = np.zeros((len(self.columns), self.rows), np.int64)
         for row, column in zip(values, self.columns, strict=True):
             for i, value in enumerate(column):
@@ -78,7 +78,7 @@ def check_parameters(
 
 
 def _what_it_needs(parameter: str, dtype: np.dtype[Any], argument: Any) -> str:
-    """What the parameter takes, if the argument is not that; types that are not known here take anything."""
+    """Return what the parameter takes, if the argument is not that; types that are not known here take anything."""
     name = re.findall(r"\w+", parameter)[-1]
     words = re.sub(rf"\bconst\b|\b__restrict__\b|\b{name}\b", " ", parameter)
     kind = " ".join(words.replace("*", " * ").split())

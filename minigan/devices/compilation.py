@@ -31,7 +31,7 @@ class Wanted(NamedTuple):
 
 
 def compile_options(source: KernelSource, real: str) -> tuple[str, ...]:
-    """What the compiler is told of a .cu file, for REAL = `real`; CuPy adds options, see ``nvrtc.py``."""
+    """Return what the compiler is told of a .cu file, for REAL = `real`; CuPy adds options, see ``nvrtc.py``."""
     return (
         "-std=c++17",
         f"-DREAL={real}",
@@ -49,7 +49,7 @@ class KernelCompiler:
         self._compiled = functools.cache(self._compile)
 
     def kernel(self, wanted: Wanted) -> Any:
-        """The kernel, to be launched. KernelError if it does not compile, or is not in its file."""
+        """Return the kernel, to be launched. KernelError if it does not compile, or is not in its file."""
         return self._compiled(wanted)
 
     def compile_all(self, kernels: Iterable[Wanted], progress: Progress | None = None) -> None:

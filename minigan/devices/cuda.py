@@ -65,7 +65,7 @@ class CUDA(CudaPlanDevice):
 
     @property
     def model(self) -> str:
-        """The GPU's name, as its vendor gives it."""
+        """Return the GPU's name, as its vendor gives it."""
         return nvidia.model(self.array_module, self.gpu)
 
     def identity(self) -> dict[str, str]:
@@ -218,7 +218,7 @@ class CUDA(CudaPlanDevice):
             raise DeviceError(f"a captured function {what}, and a CUDA graph cannot repeat that")
 
     def _is_refusal(self, error: BaseException) -> bool:
-        """Whether CUDA, or CuPy before it asks CUDA, refused something in a capture. CuPy's errors are plain RuntimeErrors."""
+        """Return whether CUDA, or CuPy before it asks CUDA, refused something in a capture. CuPy's errors are plain RuntimeErrors."""
         said_by_cupy = isinstance(error, RuntimeError) and "captur" in str(error)
         return said_by_cupy or isinstance(error, self._cuda_errors)
 
@@ -284,7 +284,7 @@ class _GraphBlock:
 
 
 def _argument(value: Any, real: np.dtype[Any]) -> Any:
-    """A kernel argument for CuPy, which passes a NumPy number by its own width; see `CudaPlanDevice.launch`."""
+    """Return a kernel argument for CuPy, which passes a NumPy number by its own width; see `CudaPlanDevice.launch`."""
     if isinstance(value, PointerTable):  # CuPy passes an array of NumPy's, of one element, by value
         table = value.to_bytes(address)
         return np.frombuffer(table, f"V{len(table)}")

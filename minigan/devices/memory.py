@@ -24,19 +24,19 @@ class Layout(NamedTuple):
 
 
 def is_on_gpu(values: Any) -> bool:
-    """Whether these are an array in a GPU's memory, of whatever library."""
+    """Return whether these are an array in a GPU's memory, of whatever library."""
     return type(values) is not np.ndarray and hasattr(values, "__cuda_array_interface__")
 
 
 def address(array: Array) -> int:
-    """Where the first element of a NumPy or CuPy array lies."""
+    """Return where the first element of a NumPy or CuPy array lies."""
     if isinstance(array, np.ndarray):
         return int(array.__array_interface__["data"][0])
     return int(array.data.ptr)
 
 
 def layout(array: Array) -> Layout | None:
-    """The layout of an array of any library; None for what does not say."""
+    """Return the layout of an array of any library; None for what does not say."""
     if hasattr(getattr(array, "data", None), "ptr"):  # CuPy's: its interface takes long to ask for
         return Layout(address(array), array.shape, array.strides, array.dtype.itemsize)
     for name in ("__array_interface__", "__cuda_array_interface__"):
@@ -46,7 +46,7 @@ def layout(array: Array) -> Layout | None:
 
 
 def _described(interface: dict[str, Any]) -> Layout:
-    """The layout that an array interface describes; its strides may be left out for a contiguous array."""
+    """Return the layout that an array interface describes; its strides may be left out for a contiguous array."""
     shape, itemsize = tuple(interface["shape"]), np.dtype(interface["typestr"]).itemsize
     strides = interface.get("strides")
     if strides is None:
@@ -57,7 +57,7 @@ def _described(interface: dict[str, Any]) -> Layout:
 
 
 def byte_range(array: Layout) -> tuple[int, int]:
-    """The first byte of an array, and the one after its last; strides may be negative."""
+    """Return the first byte of an array, and the one after its last; strides may be negative."""
     first = last = array.address
     if 0 in array.shape:
         return first, last
@@ -68,7 +68,7 @@ def byte_range(array: Layout) -> tuple[int, int]:
 
 
 def share_memory(a: Array, b: Array) -> bool:
-    """Whether a write to one array may change the other: whether the bytes from first to last overlap."""
+    """Return whether a write to one array may change the other: whether the bytes from first to last overlap."""
     if a is b:
         return True
     if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):

@@ -19,7 +19,7 @@ _ABSENT = "this machine has no NVIDIA GPU"
 
 
 def has_gpu() -> bool:
-    """Whether there is a sign of an NVIDIA GPU, or no telling: a driver's device, or a card on the PCI bus."""
+    """Return whether there is a sign of an NVIDIA GPU, or no telling: a driver's device, or a card on the PCI bus."""
     if Path("/dev/nvidiactl").exists() or Path("/dev/dxg").exists():  # the latter is WSL's
         return True
     cards = Path("/sys/bus/pci/devices")
@@ -109,7 +109,7 @@ def _driver_problem(runtime: Any) -> str:
 
 
 def architecture(cupy: Any, gpu: Any) -> str:
-    """The GPU's compute capability, "90"; DeviceError if the kernels do not know it."""
+    """Return the GPU's compute capability, "90"; DeviceError if the kernels do not know it."""
     capability: str = gpu.compute_capability
     if int(capability) < _OLDEST:
         raise DeviceError(
@@ -120,7 +120,7 @@ def architecture(cupy: Any, gpu: Any) -> str:
 
 
 def model(cupy: Any, gpu: Any) -> str:
-    """The GPU's name, as its vendor gives it."""
+    """Return the GPU's name, as its vendor gives it."""
     name: str = cupy.cuda.runtime.getDeviceProperties(gpu.id)["name"].decode()
     return name
 
@@ -134,7 +134,7 @@ def check_compiler(cupy: Any) -> None:
 
 
 def identity(cupy: Any, gpu: Any) -> dict[str, str]:
-    """What results depend on: the GPU, the driver's CUDA, and the versions of CuPy, CUDA and its compiler."""
+    """Return what results depend on: the GPU, the driver's CUDA, and the versions of CuPy, CUDA and its compiler."""
     runtime = cupy.cuda.runtime
     return {
         "gpu": model(cupy, gpu),

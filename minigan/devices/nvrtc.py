@@ -52,7 +52,7 @@ def library() -> ctypes.CDLL:
 
 
 def options(source: KernelSource, real: str, architecture: str) -> tuple[str, ...]:
-    """What CuPy tells the compiler: minigan's options and its own, or other code would be looked at than runs."""
+    """Return what CuPy tells the compiler: minigan's options and its own, or other code would be looked at than runs."""
     return (
         *compile_options(source, real), "-ftz=true", f"-arch={architecture}",
         "--device-as-default-execution-space",
@@ -60,7 +60,7 @@ def options(source: KernelSource, real: str, architecture: str) -> tuple[str, ..
 
 
 def compile_kernels(source: Path, real: str, architecture: str) -> list[KernelResources]:
-    """The kernels of a .cu file for REAL = `real`, as the machine code of an architecture ("sm_90").
+    """Return the kernels of a .cu file for REAL = `real`, as the machine code of an architecture ("sm_90").
 
     Each is compiled alone, as on the GPU. KernelError holds what the compiler says of a file that it refuses.
     """
@@ -71,7 +71,7 @@ def compile_kernels(source: Path, real: str, architecture: str) -> list[KernelRe
 
 
 def ptx(source: Path, real: str, architecture: str) -> dict[str, str]:
-    """What the compiler makes of each kernel of a .cu file: its PTX, by name. KernelError as above."""
+    """Return what the compiler makes of each kernel of a .cu file: its PTX, by name. KernelError as above."""
     nvrtc, size, found = library(), ctypes.c_size_t(), dict[str, str]()
     for program in _programs(read_source(source), real, architecture):
         nvrtc.nvrtcGetPTXSize(program, ctypes.byref(size))
@@ -83,7 +83,7 @@ def ptx(source: Path, real: str, architecture: str) -> dict[str, str]:
 
 
 def _programs(source: KernelSource, real: str, architecture: str) -> Iterator[ctypes.c_void_p]:
-    """The compiler's program for each kernel; it lives until the next is asked for. KernelError if it is refused."""
+    """Return the compiler's program for each kernel; it lives until the next is asked for. KernelError if it is refused."""
     nvrtc, told = library(), options(source, real, architecture)
     told = (*told, "--ptxas-options=-v")
     array = (ctypes.c_char_p * len(told))(*(option.encode() for option in told))

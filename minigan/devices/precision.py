@@ -13,12 +13,12 @@ _float32_precision = "ieee"
 
 
 def float32_precision() -> str:
-    """The precision that `set_float32_precision` has set: "ieee" at first."""
+    """Return the precision that `set_float32_precision` has set: "ieee" at first."""
     return _float32_precision
 
 
 def set_float32_precision(precision: str) -> None:
-    """How float32 matrix products and convolutions are computed, by layers and their gradients alike.
+    """Set how float32 matrix products and convolutions are computed, by layers and their gradients alike.
 
     "ieee": in float32, as written. "tf32": on the tensor cores of GPUs since sm_80, which round each operand to
     TF32, to nearest: 11 bits of significand in place of 24, so each product is off by up to 2⁻¹⁰ of itself; sums

@@ -21,7 +21,7 @@ _MACRO = re.compile(r"^#define (\w+) +(.*)$", re.MULTILINE)
 
 
 def kernel_sources() -> Path:
-    """The folder of minigan's .cu files: beside the package in a checkout, inside it in an installed one."""
+    """Return the folder of minigan's .cu files: beside the package in a checkout, inside it in an installed one."""
     package = Path(__file__).parents[1]
     for folder in (package.parent / "kernels", package / "kernels"):
         if (folder / "minigan.cuh").exists():
@@ -30,12 +30,12 @@ def kernel_sources() -> Path:
 
 
 def kernel_names(text: str) -> list[str]:
-    """The kernels that a .cu file's text defines."""
+    """Return the kernels that a .cu file's text defines."""
     return [name for name, _ in _DEFINITION.findall(_code(text))]
 
 
 def kernel_parameters(text: str, kernel: str) -> list[str]:
-    """A kernel's parameters, as they are declared; macros of its file are expanded."""
+    """Return a kernel's parameters, as they are declared; macros of its file are expanded."""
     text = _code(text)
     parameters = dict(_DEFINITION.findall(text)).get(kernel, "").strip()
     if parameters in ("", "void"):
@@ -47,14 +47,14 @@ def kernel_parameters(text: str, kernel: str) -> list[str]:
 
 
 def _never_called(head: re.Match[str]) -> str:
-    """The head of a kernel as that of a function that nothing calls, which the compiler drops."""
+    """Return the head of a kernel as that of a function that nothing calls, which the compiler drops."""
     text = re.sub(r"__launch_bounds__\([^)]*\)", "", head[0])
     text = text.replace("KERNEL", f"{_UNUSED} void", 1)
     return text.replace('extern "C" __global__', _UNUSED, 1)
 
 
 def _code(text: str) -> str:
-    """The text without comments, and with lines that go on joined."""
+    """Return the text without comments, and with lines that go on joined."""
     return re.sub(r"//[^\n]*|/\*.*?\*/", " ", text.replace("\\\n", " "), flags=re.DOTALL)
 
 
@@ -69,21 +69,21 @@ class KernelSource:
 
     @property
     def name(self) -> str:
-        """As messages name the file."""
+        """Return the name of the file in messages."""
         return self.path.name
 
     @property
     def include_folders(self) -> tuple[Path, ...]:
-        """Where a compiler that is given the text, and not the file, finds what it includes."""
+        """Return where a compiler that is given the text, and not the file, finds what it includes."""
         return tuple(dict.fromkeys((kernel_sources(), self.path.parent)))
 
     @functools.cached_property
     def kernels(self) -> dict[str, list[str]]:
-        """The kernels that it defines, and the parameters of each."""
+        """Return the kernels that it defines, and the parameters of each."""
         return {name: kernel_parameters(self.text, name) for name in kernel_names(self.text)}
 
     def alone(self, kernel: str) -> str:
-        """The text with that kernel as the only one: the others become functions that nothing calls, and cost no time.
+        """Return the text with that kernel as the only one: the others become functions that nothing calls, and cost no time.
 
         Lines keep their numbers. It is in ASCII, since CuPy writes it to a file in the locale's encoding.
         """
@@ -97,7 +97,7 @@ class KernelSource:
 
 
 def _in_ascii(text: str) -> str:
-    """The same program, its other characters as C++ writes them in ASCII."""
+    """Return the same program, its other characters as C++ writes them in ASCII."""
     return re.sub(r"[^\x00-\x7f]", lambda found: f"\\U{ord(found[0]):08x}", text)
 
 
@@ -105,7 +105,7 @@ _read: dict[Path, tuple[list[tuple[int, ...]], KernelSource]] = {}
 
 
 def read_source(path: Path) -> KernelSource:
-    """A .cu file: read once, and again when it, or a file that it includes, has changed.
+    """Return a .cu file: read once, and again when it, or a file that it includes, has changed.
 
     KernelError if there is no such file, or it is not text.
     """
@@ -120,7 +120,7 @@ def read_source(path: Path) -> KernelSource:
 
 
 def _stamps(source: KernelSource) -> list[tuple[int, ...]]:
-    """What changes when a file is written; nothing for one that is gone."""
+    """Return what changes when a file is written; nothing for one that is gone."""
     found: list[tuple[int, ...]] = []
     for path in (source.path, *source.headers):
         try:
