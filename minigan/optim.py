@@ -15,7 +15,7 @@ from minigan.tensor import Tensor, load_all
 
 
 class Optimizer:
-    """Parameters, and what is remembered about each from step to step.
+    """Parameters, and a memory of each from step to step.
 
     Counts of steps lie on the parameters' device, where a captured step goes on counting. Parameters that had a gradient
     in the same steps share a counter.
@@ -51,7 +51,7 @@ class Optimizer:
 
     @property
     def step_count(self) -> int:
-        """How many steps were taken, read from the device."""
+        """Return the number of steps taken, read from the device."""
         return int(self._counter.item())
 
     def zero_grad(self) -> None:
@@ -91,7 +91,7 @@ class Optimizer:
         raise NotImplementedError  # each optimizer's rule
 
     def _memories(self) -> dict[str, list[Tensor]]:
-        """What the rule remembers, a tensor for each parameter."""
+        """Return the rule's memories, a tensor for each parameter."""
         return {}
 
     def state_dict(self) -> dict[str, Any]:

@@ -19,7 +19,7 @@ def save(path: str | os.PathLike[str], state: Mapping[str, Any]) -> None:
     """Write a state dict of a module or an optimizer, whole or not at all.
 
     Args:
-        path: The file; what was there stays until the new one is complete.
+        path: The file; an older one stays until the new one is complete.
         state: Tensors, NumPy arrays and numbers by name.
 
     Raises:

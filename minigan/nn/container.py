@@ -45,14 +45,14 @@ class Sequential(_Modules):
     """
 
     def __init__(self, *modules: Module) -> None:
-        """Raises TypeError for what is no module."""
+        """Raise TypeError for a part that is no module."""
         self.modules: tuple[Module, ...] = tuple(_checked("Sequential", modules))
 
     def _like(self, modules: Sequence[Module]) -> Self:
         return type(self)(*modules)
 
     def forward(self, x: Tensor, groups: Sequence[str] | None = None) -> Tensor:
-        """Return what the last module makes; `groups` are those of `batch_groups`."""
+        """Return the result of the last module; `groups` are those of `batch_groups`."""
         if groups is not None:
             with batch_groups(*groups):
                 return self.forward(x)
@@ -72,7 +72,7 @@ class ModuleList(_Modules):
     """A list of modules, for a forward that says itself how they are used."""
 
     def __init__(self, modules: Iterable[Module] = ()) -> None:
-        """Raises TypeError for what is no module."""
+        """Raise TypeError for a part that is no module."""
         self.modules: list[Module] = list(_checked("ModuleList", modules))
 
     def _like(self, modules: Sequence[Module]) -> Self:
@@ -92,7 +92,7 @@ class ModuleList(_Modules):
 
 
 def _checked(kind: str, modules: Iterable[Any]) -> list[Module]:
-    """Return the modules as a list; TypeError, with what to write, for what is no module."""
+    """Return the modules as a list; raise TypeError, with advice, for a part that is no module."""
     modules = list(modules)
     for i, module in enumerate(modules):
         if not isinstance(module, Module):

@@ -1,4 +1,4 @@
-"""Module: something with parameters, and what is asked of all modules."""
+"""Module: something with parameters, found, named, saved and frozen."""
 
 from __future__ import annotations
 

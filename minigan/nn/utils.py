@@ -1,4 +1,4 @@
-"""What is done to gradients between `backward` and an optimizer's step."""
+"""Changes to gradients between `backward` and an optimizer's step."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float) -> T
     g ← g·min(1, max_norm/(norm + 10⁻⁶)), where norm = √(Σ g²) over all elements of all gradients.
 
     Args:
-        parameters: Those whose ``grad`` is scaled; one without a gradient is passed over.
+        parameters: Their ``grad`` is scaled; one without a gradient is passed over.
         max_norm: The largest norm that is left, at least 0.
 
     Returns:
