@@ -12,8 +12,8 @@ from typing import Any
 
 from minigan.devices import Device
 from minigan.operation import differentiable
-from minigan.ops.shared import of_real_numbers
-from minigan.ops.summation import in_kernel_dtype, unbroadcast
+from minigan.ops.shared import in_kernel_dtype, of_real_numbers
+from minigan.ops.summation import unbroadcast
 from minigan.saving import Array, Result, ShapeAndDtype
 from minigan.tensor import Tensor
 
@@ -54,14 +54,6 @@ __all__ = [
     "tanh",
     "where",
 ]
-
-
-def check_one_float_dtype(*operands: Array | None) -> None:
-    """A kernel reads all its operands in one dtype; None stands for an operand that is left out."""
-    dtypes = {a.dtype for a in operands if a is not None}
-    if len(dtypes) != 1 or not all(in_kernel_dtype(a) for a in operands if a is not None):
-        names = ", ".join(sorted(map(str, dtypes)))
-        raise ValueError(f"the operands are {names}, not all float32 or all float64")
 
 
 def _real(device: Device, x: Array) -> Array:
@@ -432,12 +424,6 @@ def leaky_relu(device: Device, x: Array, negative_slope: float = 0.1) -> Result:
         return (device.leaky_relu_backward(device.contiguous(dy), x, negative_slope),)
 
     return y, vjp, (x,)
-
-
-def check_fused_slope(negative_slope: float) -> None:
-    """An activation whose input is not kept must have an output of the input's sign: ValueError for a negative slope."""
-    if not negative_slope >= 0:
-        raise ValueError(f"negative_slope is at least 0; not {negative_slope}")
 
 
 def behind_activation(

@@ -12,8 +12,7 @@ import numpy as np
 from minigan.devices import Device
 from minigan.devices.contract.likelihood import CodeTable
 from minigan.operation import differentiable
-from minigan.ops.elementwise import check_one_float_dtype
-from minigan.ops.shared import of_real_numbers
+from minigan.ops.shared import check_one_float_dtype, of_real_numbers
 from minigan.ops.summation import unbroadcast
 from minigan.saving import Array, Result, ShapeAndDtype
 from minigan.tensor import Tensor, common_device

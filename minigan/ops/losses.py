@@ -13,10 +13,9 @@ import numpy as np
 
 from minigan.devices import Device
 from minigan.operation import as_operand, differentiable, explained
-from minigan.ops.elementwise import check_one_float_dtype
 from minigan.ops.likelihood import categorical_log_likelihood
 from minigan.ops.reduction import mean, sum
-from minigan.ops.shared import of_real_numbers
+from minigan.ops.shared import check_one_float_dtype, of_real_numbers
 from minigan.ops.summation import unbroadcast
 from minigan.saving import Array, Result, ShapeAndDtype
 from minigan.tensor import Tensor, common_device

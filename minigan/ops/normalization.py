@@ -10,7 +10,7 @@ from minigan.devices import Device
 from minigan.devices.contract.normalization import BatchNormalization, BatchStatistics
 from minigan.devices.memory import share_memory
 from minigan.operation import differentiable
-from minigan.ops.elementwise import check_one_float_dtype
+from minigan.ops.shared import check_one_float_dtype
 from minigan.saving import Array, Result
 from minigan.tensor import Tensor, common_device
 

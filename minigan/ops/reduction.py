@@ -9,9 +9,8 @@ import numpy as np
 
 from minigan.devices import Device
 from minigan.operation import differentiable
-from minigan.ops.elementwise import check_one_float_dtype
-from minigan.ops.shared import of_real_numbers
-from minigan.ops.summation import in_kernel_dtype, sum_over
+from minigan.ops.shared import check_one_float_dtype, in_kernel_dtype, of_real_numbers
+from minigan.ops.summation import sum_over
 from minigan.saving import VJP, Array, Result
 
 __all__ = [

@@ -11,8 +11,8 @@ import numpy as np
 
 from minigan.devices import Device
 from minigan.operation import differentiable, explained
-from minigan.ops.shared import axis_of, integer, integers
-from minigan.ops.summation import in_kernel_dtype, unbroadcast
+from minigan.ops.shared import axis_of, in_kernel_dtype, integer, integers
+from minigan.ops.summation import unbroadcast
 from minigan.saving import Array, Result, ShapeAndDtype
 from minigan.tensor import Tensor
 

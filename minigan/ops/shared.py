@@ -10,7 +10,7 @@ from typing import Any, Concatenate, ParamSpec, cast
 import numpy as np
 
 from minigan.devices import Device
-from minigan.saving import Result
+from minigan.saving import Array, Result
 
 Parameters = ParamSpec("Parameters")
 
@@ -68,3 +68,25 @@ def of_real_numbers(
 def _as_float(x: Any) -> Any:
     is_array = hasattr(x, "ndim") and not isinstance(x, np.generic)
     return x.astype(np.float64) if is_array and x.dtype.kind in "iub" else x
+
+
+_KERNEL_DTYPES = {np.dtype(np.float32), np.dtype(np.float64)}
+
+
+def in_kernel_dtype(x: Any) -> bool:
+    """Whether x is an array that kernels take: of float32 or float64."""
+    return getattr(x, "dtype", None) in _KERNEL_DTYPES
+
+
+def check_one_float_dtype(*operands: Array | None) -> None:
+    """A kernel reads all its operands in one dtype; None stands for an operand that is left out."""
+    dtypes = {a.dtype for a in operands if a is not None}
+    if len(dtypes) != 1 or not all(in_kernel_dtype(a) for a in operands if a is not None):
+        names = ", ".join(sorted(map(str, dtypes)))
+        raise ValueError(f"the operands are {names}, not all float32 or all float64")
+
+
+def check_fused_slope(negative_slope: float) -> None:
+    """An activation whose input is not kept must have an output of the input's sign: ValueError for a negative slope."""
+    if not negative_slope >= 0:
+        raise ValueError(f"negative_slope is at least 0; not {negative_slope}")

@@ -12,15 +12,10 @@ from typing import Any
 import numpy as np
 
 from minigan.devices import Device
+from minigan.ops.shared import in_kernel_dtype
 from minigan.saving import Array
 
-_KERNEL_DTYPES = {np.dtype(np.float32), np.dtype(np.float64)}
 _FEW = 128  # terms that may be added one after another, as pairwise sums add their smallest blocks
-
-
-def in_kernel_dtype(x: Any) -> bool:
-    """Whether x is an array that kernels take: of float32 or float64."""
-    return getattr(x, "dtype", None) in _KERNEL_DTYPES
 
 
 def sum_over(
