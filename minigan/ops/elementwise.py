@@ -450,24 +450,21 @@ def clip(device: Device, x: Array, low: Array | None = None, high: Array | None 
     The gradient goes to x on the bounds and between them, else to the bound that is the result.
     """
     xp = device.array_module
-    y = x if low is None else xp.maximum(x, low)
-    y = y if high is None else xp.minimum(y, high)
-    to_high = (
-        xp.zeros(x.shape, bool)
-        if high is None
-        else (x if low is None else xp.maximum(x, low)) > high
-    )
-    to_low = xp.zeros(x.shape, bool) if low is None else (x < low) & ~to_high
+    raised = x if low is None else xp.maximum(x, low)
+    y = raised if high is None else xp.minimum(raised, high)
+    nowhere = xp.zeros(x.shape, bool)
+    to_high = nowhere if high is None else raised > high
+    to_low = nowhere if low is None else (x < low) & ~to_high
+    inside = ~(to_low | to_high | xp.isnan(x))
     likes = [ShapeAndDtype(operand) for operand in (x, low, high)]
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        chosen = (~(to_low | to_high), to_low, to_high)
         return tuple(
             unbroadcast(device, xp.where(mask, dy, 0), like) if needed else None
-            for mask, like, needed in zip(chosen, likes, needs, strict=False)
+            for mask, like, needed in zip((inside, to_low, to_high), likes, needs, strict=False)
         )
 
-    return xp.array(y), vjp, (to_low, to_high)
+    return xp.array(y), vjp, (inside, to_low, to_high)
 
 
 @differentiable
