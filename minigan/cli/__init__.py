@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import minigan
-from minigan.cli import data, doctor, inspection, kernels, profiling, sweep, training
+from minigan.cli import data, doctor, inspection, kernels, profiling, settings, sweep, training
 from minigan.errors import MiniganError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ _TRAINING, _RESULTS, _TOOLS = "Training", "Results of a run", "Machine and kerne
 app.command("train", rich_help_panel=_TRAINING)(training.train)
 app.command("resume", rich_help_panel=_TRAINING)(training.resume)
 app.add_typer(sweep.app, name="sweep", rich_help_panel=_TRAINING)
+app.command("settings", rich_help_panel=_TRAINING)(settings.settings)
 app.add_typer(data.app, name="data", rich_help_panel=_TRAINING)
 app.command("evaluate", rich_help_panel=_RESULTS)(inspection.evaluate)
 app.command("figures", rich_help_panel=_RESULTS)(inspection.figures)

@@ -1,0 +1,80 @@
+"""Every setting of every declared experiment: a table for the terminal, and the page of the docs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from minigan.experiments.declarations import EXPERIMENTS, PRESETS
+from minigan.infogan.extensions import EXTENSIONS
+from minigan.infogan.fields import DescribedSetting, described
+from minigan.infogan.settings import Settings
+
+
+def own_settings(settings: Settings) -> list[DescribedSetting]:
+    """Return the settings outside extensions, with their values."""
+    return [setting for setting in settings.described() if "." not in setting.name]
+
+
+def extension_settings(settings: Settings) -> list[DescribedSetting]:
+    """Return the settings of all extensions: with their values where one is on, else with its defaults."""
+    found: list[DescribedSetting] = []
+    for name, kind in EXTENSIONS.items():
+        found += described(settings.extension(name) or kind(), f"{name}.")
+    return found
+
+
+def shown(value: object) -> str:
+    """Return a value as it is typed after `--set NAME=`."""
+    if isinstance(value, tuple):
+        return "x".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value) or '""'
+
+
+def settings_page() -> str:
+    """Return docs/settings.md: all settings with MNIST's values, then what differs in each experiment."""
+    mnist = EXPERIMENTS["mnist"]
+    parts = [
+        "# Settings",
+        "`minigan train EXPERIMENT --set NAME=VALUE` changes a setting.\n"
+        "`minigan settings EXPERIMENT` prints the values of an experiment.\n"
+        "This page is written by `minigan settings --page docs/settings.md`.",
+        "## The paper's",
+        "The values are those of `mnist`.",
+        _table(own_settings(mnist)),
+        "## Extensions",
+        "What the paper does not have. `--set consistency=on` adds an extension with these values, `off` removes it.",
+        *(
+            f"### {name}\n\n{_table(s for s in extension_settings(mnist) if s.name.startswith(name + '.'))}"
+            for name in EXTENSIONS
+        ),
+        "## The experiments",
+        "What differs from `mnist`.",
+        *(_differences(settings, mnist) for settings in [*EXPERIMENTS.values(), *PRESETS.values()]),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _table(settings: Iterable[DescribedSetting]) -> str:
+    rows = [
+        f"| `{s.name}` | `{_escaped(shown(s.default))}` | {s.unit or '–'} | {_escaped(s.meaning)} |"
+        for s in settings
+    ]
+    return "\n".join(["| setting | value | unit | meaning |", "|---|---|---|---|", *rows])
+
+
+def _differences(settings: Settings, base: Settings) -> str:
+    values = {s.name: shown(s.default) for s in own_settings(base)}
+    changed = [
+        f"| `{s.name}` | `{_escaped(shown(s.default))}` |"
+        for s in own_settings(settings)
+        if s.name != "experiment" and shown(s.default) != values[s.name]
+    ]
+    on = [f"| `{extension.name}` | on |" for extension in settings.extensions]
+    if not changed + on:
+        return ""
+    head = ["| setting | value |", "|---|---|"]
+    return "\n".join([f"### {settings.experiment}", "", *head, *changed, *on])
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|")
