@@ -9,7 +9,17 @@ from typing import Annotated
 import typer
 
 import minigan
-from minigan.cli import data, doctor, inspection, kernels, profiling, settings, sweep, training
+from minigan.cli import (
+    cache,
+    data,
+    doctor,
+    inspection,
+    kernels,
+    profiling,
+    settings,
+    sweep,
+    training,
+)
 from minigan.errors import MiniganError
 
 app = typer.Typer(
@@ -28,6 +38,7 @@ app.command("figures", rich_help_panel=_RESULTS)(inspection.figures)
 app.command("sample", rich_help_panel=_RESULTS)(inspection.sample)
 app.command("info", rich_help_panel=_TOOLS)(inspection.info)
 app.command("doctor", rich_help_panel=_TOOLS)(doctor.doctor)
+app.add_typer(cache.app, name="cache", rich_help_panel=_TOOLS)
 app.command("profile", rich_help_panel=_TOOLS)(profiling.profile)
 app.add_typer(kernels.app, name="kernel", rich_help_panel=_TOOLS)
 
