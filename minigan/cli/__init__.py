@@ -13,6 +13,7 @@ from minigan.cli import (
     cache,
     data,
     doctor,
+    info,
     inspection,
     kernels,
     profiling,
@@ -36,7 +37,7 @@ app.add_typer(data.app, name="data", rich_help_panel=_TRAINING)
 app.command("evaluate", rich_help_panel=_RESULTS)(inspection.evaluate)
 app.command("figures", rich_help_panel=_RESULTS)(inspection.figures)
 app.command("sample", rich_help_panel=_RESULTS)(inspection.sample)
-app.command("info", rich_help_panel=_TOOLS)(inspection.info)
+app.command("info", rich_help_panel=_TOOLS)(info.info)
 app.command("doctor", rich_help_panel=_TOOLS)(doctor.doctor)
 app.add_typer(cache.app, name="cache", rich_help_panel=_TOOLS)
 app.command("profile", rich_help_panel=_TOOLS)(profiling.profile)

@@ -1,4 +1,4 @@
-"""`minigan evaluate`, `minigan figures`, `minigan sample` and `minigan info`."""
+"""`minigan evaluate`, `minigan figures` and `minigan sample`."""
 
 from __future__ import annotations
 
@@ -103,10 +103,3 @@ def figures(
         typer.echo(f"wrote {path}")
     for directory in unevaluated_runs(directories):
         typer.echo(f"for the figures of its evaluation, first: minigan evaluate {directory}")
-
-
-def info() -> None:
-    """Versions, devices, the kernels that each has, and why a device is not there."""
-    from minigan.cli.progress import print_info
-
-    print_info()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import platform
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -16,14 +15,12 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeR
 from rich.table import Table
 
 from minigan.datasets.cache import Preparation
-from minigan.devices import device_names, device_note, get_device
-from minigan.devices.device import KERNELS
-from minigan.errors import DeviceError, SettingsError, TrainingError
+from minigan.errors import SettingsError, TrainingError
 from minigan.experiments.declarations import get_experiment
 from minigan.experiments.evaluation import evaluate as evaluate_networks
 from minigan.experiments.evaluation import evaluation_images
 from minigan.experiments.executors.base import Executor, execute
-from minigan.experiments.runs import INTERRUPTED, Interrupted, Run, versions
+from minigan.experiments.runs import INTERRUPTED, Interrupted, Run
 from minigan.experiments.sweeps.directory import Sweep
 from minigan.experiments.sweeps.plan import short_name, shown
 from minigan.experiments.sweeps.table import Measures, Row, rows, summaries, to_csv
@@ -235,27 +232,6 @@ def _table_of_settings(names: list[str], table: list[Row]) -> Table:
             result.add_row(*setting, which, seed, *_measures(measures))
         result.add_section()
     return result
-
-
-def print_info() -> None:
-    """Versions, devices and kernels."""
-    from minigan.inspect.self_test import choose_device
-
-    for name, value in {**versions(), "platform": platform.platform()}.items():
-        typer.echo(f"{name:10} {value}")
-    typer.echo(f"{'auto':10} --device auto is {choose_device('auto', typer.echo)} here")
-    for name in device_names():
-        note = f" ({device_note(name)})" if device_note(name) else ""
-        try:
-            device = get_device(name)
-        except DeviceError as error:
-            typer.echo(f"device {name}{note}: not here: {error}")
-            continue
-        own = device.kernels()
-        typer.echo(f"device {name}{note}: {len(own)} of {len(KERNELS)} kernels")
-        for kernel, description in KERNELS.items():
-            typer.echo(f"  {'✓' if kernel in own else '✗'} {kernel:36} {description}")
-    sys.stdout.flush()
 
 
 def profile_and_show(
