@@ -24,7 +24,7 @@ TOO_LONG: dict[str, int] = {
     "tests/cli/test_cli.py": 857,
     "tests/datasets/test_files_of_users.py": 416,
     "tests/devices/test_capture.py": 368,
-    "tests/devices/test_emulated.py": 472,
+    "tests/devices/test_emulated.py": 473,
     "tests/devices/test_products.py": 459,
     "tests/experiments/test_evaluation.py": 630,
     "tests/experiments/test_executors.py": 385,

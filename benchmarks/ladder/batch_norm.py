@@ -15,7 +15,7 @@ from minigan.devices.contract.normalization import BatchNormalization
 from minigan.devices.cuda_plan import CudaPlanDevice
 
 Array = Any
-PARTS = 8  # into which the rows are divided, as launch.py does
+PARTS = 8  # into which the rows are divided, as the launch plan does
 
 
 @dataclass(frozen=True)

@@ -206,7 +206,8 @@ def test_every_kernel_of_the_contract_is_there() -> None:
 
 
 def test_every_cuda_kernel_is_launched_by_the_plan() -> None:
-    plan = (Path(mg.__file__).parent / "devices" / "launch.py").read_text(encoding="utf-8")
+    folder = Path(mg.__file__).parent / "devices" / "cuda_plan"
+    plan = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.py"))
     for source in kernel_sources().glob("*.cu"):
         for name in kernel_names(source.read_text(encoding="utf-8")):
             stem = re.sub(
