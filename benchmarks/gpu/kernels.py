@@ -63,6 +63,7 @@ def _calls(context: Context) -> tuple[Call, ...]:
     from minigan.infogan.step import Trainer
 
     trainer = Trainer(settings_of(context), images(context), capture=False)
+    trainer.step()  # the first one is also taken without computing, to learn which kernels to compile
     with recorded_calls(get_device("cuda")) as calls:
         trainer.step()
     return tuple(calls)

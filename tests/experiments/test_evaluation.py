@@ -330,7 +330,7 @@ def test_agreement_is_the_share_of_images_sorted_like_their_augmented_copies(
     rng = np.random.default_rng(0)
     for name, value in networks.named_tensors():
         moved = value.numpy() + rng.normal(size=value.shape)
-        value.copy_(np.abs(moved) if "variance" in name else moved)
+        value.copy_(np.abs(moved) if "running_var" in name else moved)
     found = agreement(networks, settings, TRAIN.images, batch_size=20)
     same = []
     with mg.no_grad(), inference(networks):

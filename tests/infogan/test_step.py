@@ -32,7 +32,7 @@ from minigan.infogan.networks import GENERATED, REAL, Generator
 from minigan.infogan.objective import log_likelihood
 from minigan.infogan.settings import Settings
 from minigan.infogan.step import AVERAGED, Trainer
-from minigan.infogan.step_metrics import StepMetrics
+from minigan.infogan.step_metrics import StepMetrics, check_metrics
 from minigan.infogan.streams import Stream
 from minigan.optim import Adam
 from minigan.random import uniform
@@ -667,10 +667,14 @@ LOSSES = ["discriminator_loss", "generator_loss", "L_I(c1)", "L_I(c2)", "L_I(c3)
 @pytest.mark.parametrize("watched", range(len(LOSSES)), ids=LOSSES)
 def test_each_loss_is_watched(watched: int, value: float) -> None:
     trainer, values = make(ODD), [1.0, 2.0, 0.5, -0.3, -0.4, 0.1]
-    trainer._check(StepMetrics(7, values[0], values[1], tuple(values[2:])))
+    check_metrics(
+        StepMetrics(7, values[0], values[1], tuple(values[2:])), trainer.layout, lambda: None
+    )
     values[watched] = value
     with pytest.raises(TrainingError) as caught:
-        trainer._check(StepMetrics(7, values[0], values[1], tuple(values[2:])))
+        check_metrics(
+            StepMetrics(7, values[0], values[1], tuple(values[2:])), trainer.layout, lambda: None
+        )
     assert str(caught.value) == f"training diverged at step 7: {LOSSES[watched]} is {value:g}"
 
 
