@@ -69,7 +69,7 @@ def byte_range(array: Layout) -> tuple[int, int]:
 
 def share_memory(a: Array, b: Array) -> bool:
     """Return whether a write to one array may change the other: whether the bytes from first to last overlap."""
-    if a is b and getattr(a, "size", 0):
+    if a is b and isinstance(a, np.ndarray) and a.size:
         return True
     if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
         return np.may_share_memory(a, b)
