@@ -69,13 +69,11 @@ def byte_range(array: Layout) -> tuple[int, int]:
 
 def share_memory(a: Array, b: Array) -> bool:
     """Return whether a write to one array may change the other: whether the bytes from first to last overlap."""
-    if a is b and isinstance(a, np.ndarray) and a.size:
-        return True
     if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
-        return np.may_share_memory(a, b)
+        return bool(a.size) if a is b else np.may_share_memory(a, b)
     layouts = layout(a), layout(b)
     if layouts[0] is None or layouts[1] is None:
-        return False
+        return a is b
     (first_a, last_a), (first_b, last_b) = byte_range(layouts[0]), byte_range(layouts[1])
     return max(first_a, first_b) < min(last_a, last_b)
 
