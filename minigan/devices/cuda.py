@@ -51,6 +51,7 @@ class CUDA(CudaPlanDevice):
     """The first GPU that CUDA shows (CUDA_VISIBLE_DEVICES chooses another)."""
 
     name = "cuda"
+    steps_per_reading = 20
 
     def __init__(self) -> None:
         super().__init__()

@@ -38,6 +38,9 @@ class Device(
         """Return the things that its results depend on besides minigan: hardware, driver and versions, by name."""
         return {"device": self.name}
 
+    # Training steps that are launched before their metrics are read: a reading waits for the device.
+    steps_per_reading = 1
+
     @property
     def threads(self) -> int:
         """The number of threads that share a kernel. Sums are taken in an order that depends on it."""

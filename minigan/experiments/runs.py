@@ -30,6 +30,7 @@ from minigan.datasets.cache import Preparation
 from minigan.datasets.catalogue import open_images
 from minigan.devices import get_device
 from minigan.errors import RunError, SettingsError, TrainingError
+from minigan.experiments.boundaries import steps_ahead
 from minigan.experiments.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from minigan.experiments.figures import save_grid, traversal
 from minigan.files import is_locked, leftovers, locked, replacing, write_json
@@ -232,17 +233,14 @@ class Run:
         with replacing(self.directory / "metrics.jsonl") as temporary:
             temporary.write_bytes(b"".join(self._lines_until(trainer.step_count)))
         settings, noted = self.settings, (trainer.step_count, time.perf_counter())
-        with (
-            _stop_requests() as stop,
-            (self.directory / "metrics.jsonl").open(
-                "a", buffering=1, encoding="utf-8"
-            ) as metrics_file,  # a line at a time, for those who follow it
-        ):
+        path = self.directory / "metrics.jsonl"
+        # written a line at a time, for those who follow it
+        with _stop_requests() as stop, path.open("a", 1, encoding="utf-8") as metrics_file:
             while trainer.step_count < settings.iterations:
-                metrics = trainer.step()
-                metrics_file.write(_metrics_line(trainer, metrics))
-                on_step(metrics)
-                step, last = metrics.step, metrics.step == settings.iterations
+                for metrics in trainer.steps(steps_ahead(settings, trainer)):
+                    metrics_file.write(_metrics_line(trainer, metrics))
+                    on_step(metrics)
+                step, last = trainer.step_count, trainer.step_count == settings.iterations
                 if step == 1 or step % settings.sample_every == 0 or last:
                     self.sample(trainer.result, step)
                 # asked once: a Ctrl-C while the checkpoint is written waits for the next step
