@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any, NamedTuple
@@ -20,6 +22,7 @@ from minigan.errors import KernelError
 
 # Called with how many kernels are compiled, of how many, and the name of the last.
 Progress = Callable[[int, int, str], None]
+_SAY_EVERY = 2.0  # seconds
 
 
 class Wanted(NamedTuple):
@@ -55,15 +58,16 @@ class KernelCompiler:
     def compile_all(self, kernels: Iterable[Wanted], progress: Progress | None = None) -> None:
         """Compile the kernels in threads, one a core: the compiler runs outside Python's lock.
 
+        Without `progress` a line on stderr says every two seconds how many are done; MINIGAN_QUIET=1 hides it.
+
         Raises:
             KernelError: one does not compile; the others are compiled first.
         """
-        names = list(dict.fromkeys(kernels))
+        names, progress = list(dict.fromkeys(kernels)), progress or _Lines()
         with ThreadPoolExecutor(os.cpu_count(), initializer=self.gpu.use) as threads:
             waiting = {threads.submit(self.kernel, wanted): wanted.kernel for wanted in names}
             for done, future in enumerate(as_completed(waiting), 1):
-                if progress is not None:
-                    progress(done, len(names), waiting[future])
+                progress(done, len(names), waiting[future])
         for future in waiting:
             future.result()
 
@@ -82,3 +86,17 @@ class KernelCompiler:
             raise KernelError(
                 f"{source.name}: {kernel}, compiled for sm_{self.architecture}, could not be loaded: {error}"
             ) from error
+
+
+class _Lines:
+    """Says on stderr how far compilation is, every two seconds."""
+
+    def __init__(self) -> None:
+        self.said = time.monotonic()
+
+    def __call__(self, done: int, count: int, kernel: str) -> None:
+        now = time.monotonic()
+        if now - self.said >= _SAY_EVERY and not os.environ.get("MINIGAN_QUIET"):
+            self.said = now
+            line = f"minigan: compiling kernels for the GPU, once: {done} of {count}"
+            print(line, file=sys.stderr, flush=True)
