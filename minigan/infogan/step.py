@@ -81,11 +81,11 @@ class Trainer:
             self.device.copy(self.device.asarray(np.zeros(1, np.int64))), self.device
         )
         half = settings.batch_size
-        self._targets = self._constant(np.repeat([1.0, 0.0], half).reshape(-1, 1))
-        self._ones = self._constant(np.ones((half, 1)))
         self._weights = self.layout.weights(settings.lambda_categorical, settings.lambda_continuous)
         self._lambdas: dict[tuple[float, ...], Tensor] = {}
-        context = self._context()
+        self._context = context = self._make_context()
+        self._targets = context.constant(np.repeat([1.0, 0.0], half).reshape(-1, 1))
+        self._ones = context.constant(np.ones((half, 1)))
         self.extensions: list[Extension] = [e.create(context) for e in settings.extensions]
         self.capture = capture
         self._phase: list[Any] = []  # what the plain steps, and the captured one, are of
@@ -94,15 +94,12 @@ class Trainer:
         self._written: list[Any] = []  # the versions of all that a captured step writes
         self._bring_lambdas(1)
 
-    def _context(self) -> Context:
+    def _make_context(self) -> Context:
         s = self.settings
         return Context(
             self.device, self.dtype, s.seed, s.batch_size, s.image_low, self.layout, self._weights,
             s.schedule_length, self._counter.data, self.networks, lambda: Networks(s),
         )  # fmt: skip
-
-    def _constant(self, values: np.ndarray) -> Tensor:
-        return Tensor(self.device.copy(self.device.asarray(values, self.dtype)), self.device)
 
     @property
     def result(self) -> Networks:
@@ -201,7 +198,7 @@ class Trainer:
         """Return λ of each code on the device; each is brought there once."""
         key = tuple(weights.tolist())
         if key not in self._lambdas:
-            self._lambdas[key] = self._constant(weights)
+            self._lambdas[key] = self._context.constant(weights)
         return self._lambdas[key]
 
     def _bring_lambdas(self, step: int) -> None:

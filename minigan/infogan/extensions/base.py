@@ -42,8 +42,8 @@ class Context:
     code_weights: np.ndarray
     schedule_length: int
     step: Array
-    networks: Any
-    new_networks: Callable[[], Any]
+    networks: TrainedNetworks
+    new_networks: Callable[[], TrainedNetworks]
 
     def constant(self, values: np.ndarray) -> Tensor:
         """Return the values as a tensor of the training's dtype on its device."""
