@@ -20,7 +20,7 @@ def doctor(
     """
     from minigan.files import write_json
     from minigan.inspect.doctor import examine
-    from minigan.inspect.self_test import SelfTestCheck
+    from minigan.inspect.self_test_results import SelfTestCheck
 
     def show(check: SelfTestCheck) -> None:
         if not check.passed:

@@ -12,7 +12,8 @@ from typing import Any
 from minigan.devices.nvidia import has_gpu
 from minigan.errors import DeviceError
 from minigan.experiments.runs import versions
-from minigan.inspect.self_test import SelfTestCheck, run_self_test
+from minigan.inspect.self_test import run_self_test
+from minigan.inspect.self_test_results import SelfTestCheck
 
 _DRIVER = Path("/proc/driver/nvidia/version")  # on Linux; its first line has the driver's version
 

@@ -1,6 +1,6 @@
-"""Does a device compute what the CPU computes? Each kernel once, and a few steps of training; a few seconds.
+"""Compare a device with the CPU: each kernel once, and a few steps of training. It takes a few seconds.
 
-`choose_device` is what ``--device auto`` means: the GPU where there is one that passes, else the CPU.
+`choose_device` is what ``--device auto`` means: a GPU that passes, else the CPU.
 """
 
 from __future__ import annotations
@@ -8,24 +8,19 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import hashlib
-import json
+import queue
+import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-import minigan
-from minigan.caches import cache_folder
 from minigan.devices import Device, get_device
 from minigan.devices.nvidia import has_gpu
 from minigan.devices.precision import using_float32_precision
-from minigan.devices.sources import kernel_sources
 from minigan.errors import DeviceError, MiniganError
-from minigan.files import write_json
 from minigan.infogan.extensions import (
     CodeAugmentationSettings,
     ConsistencySettings,
@@ -34,6 +29,15 @@ from minigan.infogan.extensions import (
 from minigan.infogan.settings import Settings
 from minigan.infogan.step import Trainer
 from minigan.inspect.calls import Call, training_calls
+from minigan.inspect.self_test_results import (
+    SelfTestCheck,
+    SelfTestReport,
+    identity,
+    keep,
+    read_kept,
+)
+
+T = TypeVar("T")
 
 # One step of it makes nearly every call that a device knows, with kernels for wide and narrow products, in vectors and not.
 _TINY = Settings(
@@ -57,42 +61,7 @@ _STEPS = 4  # of training: two launch by launch, then two of one captured graph
 _ROUNDINGS = 1000  # by so many of its dtype's roundings may a kernel's result differ, relative to the largest
 _TF32_TOLERANCE = 4e-3  # a product of two operands that are rounded to 11 bits each
 _STEP_TOLERANCE = 1e-3  # of a step in float32: its halves follow one another
-
-
-@dataclass(frozen=True)
-class SelfTestCheck:
-    """One thing that was compared: a kernel, by its call, or a step of training; `detail` says what was found."""
-
-    name: str
-    passed: bool
-    detail: str
-    seconds: float
-
-
-@dataclass(frozen=True)
-class SelfTestReport:
-    """What a self-test of `device` found; `kept` says that it was read from an earlier one of the same `identity`."""
-
-    device: str
-    identity: dict[str, str]
-    full: bool
-    checks: tuple[SelfTestCheck, ...]
-    seconds: float
-    kept: bool = False
-
-    @property
-    def passed(self) -> bool:
-        """Whether every check passed."""
-        return all(check.passed for check in self.checks)
-
-    def line(self) -> str:
-        """The result as one sentence, which names the first kernel that failed."""
-        failed = [check for check in self.checks if not check.passed]
-        if failed:
-            more = f" (and {len(failed) - 1} more)" if failed[1:] else ""
-            return f"{self.device}: self-test failed at {failed[0].name}: {failed[0].detail}{more}"
-        kept = " (kept)" if self.kept else ""
-        return f"{self.device}: self-test passed in {self.seconds:.1f} s{kept}"
+TIME_LIMIT = 180.0  # seconds that a check may take: the first one compiles kernels
 
 
 def choose_device(name: str, say: Callable[[str], None]) -> str:
@@ -109,7 +78,7 @@ def choose_device(name: str, say: Callable[[str], None]) -> str:
         if has_gpu():
             say(f"cuda: {error}; the CPU is used")
         return "cpu"
-    if _kept("cuda") is None:
+    if read_kept("cuda") is None:
         say("cuda: self-test, each kernel against the CPU; the first one compiles them for both")
     report = run_self_test("cuda")
     say(report.line() if report.passed else f"{report.line()}; the CPU is used")
@@ -136,7 +105,7 @@ def run_self_test(
     Raises:
         DeviceError: the device cannot be opened.
     """
-    if not full and (kept := _kept(device)):
+    if not full and (kept := read_kept(device)):
         return kept
     start = time.perf_counter()
     checks = []
@@ -144,12 +113,12 @@ def run_self_test(
         checks.append(check)
         if observe is not None:
             observe(check)
-        if not (check.passed or full):
+        if not check.passed and (not full or check.seconds >= TIME_LIMIT):
             break
     seconds = time.perf_counter() - start
-    report = SelfTestReport(device, _identity(device), full, tuple(checks), seconds)
+    report = SelfTestReport(device, identity(device), full, tuple(checks), seconds)
     if report.passed:
-        _keep(report)
+        keep(report)
     return report
 
 
@@ -170,8 +139,13 @@ def _kernel_checks(device: str, settings: Settings) -> Iterator[SelfTestCheck]:
     label = "TF32" if settings.float32_precision == "tf32" else settings.dtype
     calls = [*training_calls(settings), *_other_calls(settings.dtype)]
     place = get_device(device)
-    with contextlib.suppress(MiniganError), using_float32_precision(settings.float32_precision):
-        place.prepare(lambda: [call.on(place)() for call in calls])  # what fails, fails again below
+
+    def prepare() -> None:
+        with using_float32_precision(settings.float32_precision):
+            place.prepare(lambda: [call.on(place)() for call in calls])
+
+    with contextlib.suppress(MiniganError, _TooSlow):  # what fails, fails again below
+        _in_time(prepare)
     for call in calls:
         compare = functools.partial(_compare_call, device, call, settings)
         yield _checked(f"{call}, {label}", compare)
@@ -193,10 +167,35 @@ def _checked(name: str, compare: Callable[[], str]) -> SelfTestCheck:
     """The check that `compare` makes: it returns what it found, or raises what is wrong."""
     start = time.perf_counter()
     try:
-        passed, detail = True, compare()
+        passed, detail = True, _in_time(compare)
     except Exception as error:  # whatever a broken device raises
         passed, detail = False, str(error).strip().partition("\n")[0] or type(error).__name__
     return SelfTestCheck(name, passed, detail, time.perf_counter() - start)
+
+
+def _in_time(work: Callable[[], T]) -> T:
+    """Return what `work` returns. It runs in a thread, since no call ends a kernel that hangs."""
+    outcome: queue.SimpleQueue[tuple[bool, Any]] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            outcome.put((True, work()))
+        except BaseException as error:
+            outcome.put((False, error))
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        succeeded, result = outcome.get(timeout=TIME_LIMIT)
+    except queue.Empty:
+        raise _TooSlow(f"it did not end in {TIME_LIMIT:.0f} s") from None
+    if not succeeded:
+        raise result
+    value: T = result
+    return value
+
+
+class _TooSlow(Exception):  # noqa: N818  (its name says what was found)
+    """A kernel that hangs."""
 
 
 class _Difference(Exception):  # noqa: N818  (its name says what was found)
@@ -288,50 +287,3 @@ def _compare_captured(device: str) -> str:
 def _trainer(device: str, capture: bool = False) -> Trainer:
     images = np.random.default_rng(0).integers(0, 256, (8, *_TINY.image_shape), dtype=np.uint8)
     return Trainer(dataclasses.replace(_TINY, device=device), images, capture=capture)
-
-
-# -- what is kept --------------------------------------------------------------------------------------
-
-
-def _identity(device: str) -> dict[str, str]:
-    """What the result of a test depends on."""
-    return {**get_device(device).identity(), "minigan": minigan.__version__, "code": _code()}
-
-
-def _code() -> str:
-    """A hash of the kernels' sources, and of the code that launches them."""
-    digest = hashlib.sha256()
-    launchers = Path(minigan.__file__).parent / "devices"
-    for path in (*sorted(kernel_sources().glob("*.cu*")), *sorted(launchers.glob("*.py"))):
-        digest.update(path.name.encode() + path.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-def _place(device: str, identity: dict[str, str]) -> Path | None:
-    folder = cache_folder("self_test")
-    if folder is None:
-        return None
-    digest = hashlib.sha256(json.dumps([device, identity], sort_keys=True).encode())
-    return folder / f"{device}-{digest.hexdigest()[:16]}.json"
-
-
-def _keep(report: SelfTestReport) -> None:
-    """Only what passed is kept: a failure may be the moment's, such as a GPU that is full."""
-    path = _place(report.device, report.identity)
-    if path is not None:
-        with contextlib.suppress(OSError):  # a full disk is no reason to fail
-            write_json(path, dataclasses.asdict(report))
-
-
-def _kept(device: str) -> SelfTestReport | None:
-    """The result of an earlier test that passed, where all that it depends on is the same."""
-    identity = _identity(device)
-    path = _place(device, identity)
-    try:
-        kept = json.loads(path.read_text(encoding="utf-8")) if path is not None else None
-        if kept is None or kept["identity"] != identity:
-            return None
-        checks = tuple(SelfTestCheck(**check) for check in kept["checks"])
-        return SelfTestReport(device, identity, kept["full"], checks, kept["seconds"], kept=True)
-    except (OSError, ValueError, KeyError, TypeError):  # not there, or damaged
-        return None

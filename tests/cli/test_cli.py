@@ -523,7 +523,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Machine:
     """A GPU that is pretended: kernels run as on the emulated device."""
     machine = Machine()
     machine.free_bytes = 2**30
-    monkeypatch.setattr("minigan.inspect.self_test.cache_folder", lambda name: None)
+    monkeypatch.setattr("minigan.inspect.self_test_results.cache_folder", lambda name: None)
     monkeypatch.setitem(sys.modules, "cupy", make_cupy(machine))
     others, opened = devices._open, functools.cache(CUDA)
     monkeypatch.setattr(devices, "_open", lambda name: opened() if name == "cuda" else others(name))

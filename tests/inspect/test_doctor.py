@@ -10,8 +10,8 @@ from fake_cupy import Machine, make_cupy
 
 from minigan import cli, devices
 from minigan.devices.cuda import CUDA
-from minigan.inspect import self_test
-from minigan.inspect.self_test import SelfTestCheck, SelfTestReport
+from minigan.inspect import self_test_results
+from minigan.inspect.self_test_results import SelfTestCheck, SelfTestReport
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     pretended, others = Machine(), devices._open
     monkeypatch.setitem(sys.modules, "cupy", make_cupy(pretended))
     monkeypatch.setattr(devices, "_open", lambda n: CUDA() if n == "cuda" else others(n))
-    monkeypatch.setattr(self_test, "cache_folder", lambda name: None)
+    monkeypatch.setattr(self_test_results, "cache_folder", lambda name: None)
     return pretended
 
 

@@ -2,19 +2,22 @@
 
 import shutil
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fake_cupy import Machine, make_cupy
+from fake_cupy.kernels import RawKernel
 
 import minigan as mg
 from minigan import devices
 from minigan.devices.cuda import CUDA
 from minigan.devices.device import KERNELS
 from minigan.devices.sources import kernel_sources
-from minigan.inspect import self_test
-from minigan.inspect.self_test import SelfTestCheck, choose_device, run_self_test
+from minigan.inspect import self_test, self_test_results
+from minigan.inspect.self_test import choose_device, run_self_test
+from minigan.inspect.self_test_results import SelfTestCheck
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +25,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder for what is kept; and the emulated device as a user has it."""
     folder = tmp_path / "cache"
     folder.mkdir()
-    monkeypatch.setattr(self_test, "cache_folder", lambda name: folder)
+    monkeypatch.setattr(self_test_results, "cache_folder", lambda name: folder)
     monkeypatch.setattr(mg.get_device("emulated"), "strict", False)
     return folder
 
@@ -160,3 +163,32 @@ def test_a_launch_that_cuda_refuses_is_named(machine: Machine) -> None:
     assert not report.passed
     assert "elementwise.cu: increment could not be launched" in report.line()
     assert "719" in report.line()
+
+
+def test_a_kernel_that_hangs_is_said_and_the_cpu_is_taken(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released = threading.Event()
+    monkeypatch.setattr(RawKernel, "__call__", lambda *_, **__: released.wait(60))
+    monkeypatch.setattr(self_test, "TIME_LIMIT", 0.5)
+    said: list[str] = []
+    try:
+        assert choose_device("auto", said.append) == "cpu"
+    finally:
+        released.set()
+    assert "it did not end in" in said[-1] and said[-1].endswith("; the CPU is used")
+
+
+def test_the_launchers_are_part_of_what_a_result_depends_on(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "minigan"
+    shutil.copytree(Path(mg.__file__).parent / "devices", package / "devices")
+    monkeypatch.setattr(self_test_results.minigan, "__file__", str(package / "__init__.py"))
+    before = self_test_results.identity("cuda")
+    for file in ("cuda.py", "cuda_plan/products.py"):
+        with (package / "devices" / file).open("a", encoding="utf-8") as code:
+            code.write("# changed\n")
+        after = self_test_results.identity("cuda")
+        assert after != before
+        before = after

@@ -9,4 +9,6 @@ from fake_cupy import Machine, make_cupy
 
 _machine = Machine()
 _machine.free_bytes = 2**31
-sys.modules["cupy"] = make_cupy(_machine)
+_cupy = make_cupy(_machine)
+_cupy.__spec__ = __spec__
+sys.modules["cupy"] = _cupy
