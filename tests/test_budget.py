@@ -21,7 +21,6 @@ TOO_LONG: dict[str, int] = {
     "tests/benchmarks/test_kernels_benchmark.py": 414,
     "tests/benchmarks/test_ladder.py": 455,
     "tests/benchmarks/test_step_benchmark.py": 447,
-    "tests/cli/test_cli.py": 857,
     "tests/datasets/test_files_of_users.py": 416,
     "tests/devices/test_capture.py": 368,
     "tests/devices/test_emulated.py": 473,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,14 +13,18 @@ from minigan.cli import (
     cache,
     data,
     doctor,
+    evaluate,
+    figures,
     info,
-    inspection,
     kernels,
-    profiling,
+    profile,
+    resume,
+    sample,
     settings,
     sweep,
-    training,
+    train,
 )
+from minigan.cli.vanished import about_vanished_option
 from minigan.errors import MiniganError
 
 app = typer.Typer(
@@ -29,18 +33,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 _TRAINING, _RESULTS, _TOOLS = "Training", "Results of a run", "Machine and kernels"
-app.command("train", rich_help_panel=_TRAINING)(training.train)
-app.command("resume", rich_help_panel=_TRAINING)(training.resume)
+app.command("train", rich_help_panel=_TRAINING)(train.train)
+app.command("resume", rich_help_panel=_TRAINING)(resume.resume)
 app.add_typer(sweep.app, name="sweep", rich_help_panel=_TRAINING)
 app.command("settings", rich_help_panel=_TRAINING)(settings.settings)
 app.add_typer(data.app, name="data", rich_help_panel=_TRAINING)
-app.command("evaluate", rich_help_panel=_RESULTS)(inspection.evaluate)
-app.command("figures", rich_help_panel=_RESULTS)(inspection.figures)
-app.command("sample", rich_help_panel=_RESULTS)(inspection.sample)
+app.command("evaluate", rich_help_panel=_RESULTS)(evaluate.evaluate)
+app.command("figures", rich_help_panel=_RESULTS)(figures.figures)
+app.command("sample", rich_help_panel=_RESULTS)(sample.sample)
 app.command("info", rich_help_panel=_TOOLS)(info.info)
 app.command("doctor", rich_help_panel=_TOOLS)(doctor.doctor)
 app.add_typer(cache.app, name="cache", rich_help_panel=_TOOLS)
-app.command("profile", rich_help_panel=_TOOLS)(profiling.profile)
+app.command("profile", rich_help_panel=_TOOLS)(profile.profile)
 app.add_typer(kernels.app, name="kernel", rich_help_panel=_TOOLS)
 
 
@@ -92,7 +96,14 @@ def _run(arguments: list[str]) -> int:
         # A wrong option or argument. The class is click's or typer's own copy of it, by typer's version.
         if not hasattr(error, "format_message"):
             raise
-        return _fail(f"{error.format_message()} ('minigan --help' shows what there is)")
+        message = about_vanished_option(error, arguments)
+        return _fail(message or f"{error.format_message()} ('{_help(error)}' shows what there is)")
+
+
+def _help(error: Any) -> str:
+    """Return the command that shows the help for a wrong option or argument."""
+    command = error.ctx.command_path if getattr(error, "ctx", None) else "minigan"
+    return f"{command} --help"
 
 
 def _fail(message: str, code: int = 2) -> int:

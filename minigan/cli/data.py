@@ -7,15 +7,8 @@ from typing import Annotated
 
 import typer
 
+from minigan.cli import options
 from minigan.datasets.catalogue import CATALOGUE
-
-Cache = Annotated[
-    Path | None,
-    typer.Option(
-        envvar="MINIGAN_CACHE",
-        help="Where prepared images are kept; minigan's folder in ~/.cache if not given.",
-    ),
-]
 
 
 def _catalogue() -> str:
@@ -56,7 +49,7 @@ def prepare(
     data: Annotated[
         str | None, typer.Argument(help="Where they are, as in 'minigan train --data'.")
     ] = None,
-    cache: Cache = None,
+    cache: options.Cache = None,
     leave_out: Annotated[
         bool, typer.Option("--leave-out", help="Leave out images that cannot be used.")
     ] = False,

@@ -8,8 +8,10 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from minigan.cli.data import Cache
-from minigan.cli.training import with_settings
+from minigan.cli import options
+from minigan.cli.options import FILES, HOW, read_settings
+
+RUNS = "Runs"  # panel of the help
 
 
 class _RunByDefault(TyperGroup):
@@ -23,57 +25,85 @@ class _RunByDefault(TyperGroup):
 
 app = typer.Typer(
     cls=_RunByDefault,
-    help="Many seeds and settings of one experiment: `minigan sweep mnist --seeds 10 --grid lambda=0.5,1,2`.\n\n"
-    "All options: `minigan sweep run --help`. The table again: `minigan sweep show`.",
+    help="Train with many seeds and settings: minigan sweep mnist --seeds 10.",
+    epilog="`minigan sweep mnist` is short for `minigan sweep run mnist`.",
 )
 
 
 @app.command("run")
-@with_settings("seed")
 def run(
-    settings: Any,
+    experiment: options.Experiment,
+    preset: options.Preset = None,
+    data: options.Data = None,
+    iterations: options.Iterations = None,
+    batch_size: options.BatchSize = None,
+    assignments: options.Assignments = None,
     seeds: Annotated[
         str,
-        typer.Option(help="How many: 10 is the seeds 0 to 9; or which: 3,5,10-19."),
+        typer.Option(
+            help="How many: 10 is 0 to 9; or which: 3,5,10-19.",
+            metavar="SEEDS",
+            rich_help_panel=RUNS,
+        ),
     ] = "5",
     grid: Annotated[
         list[str] | None,
         typer.Option(
-            help="A setting and its values, like lambda=0.5,1,2 (any name in experiment.json); given again, all "
-            "combinations."
+            help="A setting's values; repeated, all combinations.",
+            metavar="NAME=V,V,…",
+            rich_help_panel=RUNS,
         ),
     ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(help="The sweep's directory; runs/EXPERIMENT-OBJECTIVE-sweep if not given."),
+    device: options.Device = None,
+    threads: Annotated[
+        int,
+        typer.Option(
+            help="Threads of a run; another number changes its last bits.",
+            metavar="N",
+            min=1,
+            rich_help_panel=HOW,
+        ),
+    ] = 1,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            help="Runs at once; cores/threads, or one on a GPU, if not given.",
+            metavar="N",
+            min=1,
+            rich_help_panel=HOW,
+        ),
     ] = None,
     executor: Annotated[
         str,
         typer.Option(
-            help="processes, on this machine; or ray: an existing cluster, all of whose machines see the sweep's "
-            "directory and have minigan."
+            help="processes, or ray: a cluster that sees the directory.",
+            metavar="NAME",
+            rich_help_panel=HOW,
         ),
     ] = "processes",
-    jobs: Annotated[
-        int | None,
+    ray_address: Annotated[
+        str,
         typer.Option(
-            help="Runs at once, in processes; as many as there are cores for if not given, one on a GPU.",
-            min=1,
+            help="auto finds the cluster, local starts one here.",
+            metavar="ADDRESS",
+            rich_help_panel=HOW,
+        ),
+    ] = "auto",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="The sweep's directory.",
+            metavar="DIR",
+            show_default="runs/…-sweep",
+            rich_help_panel=FILES,
         ),
     ] = None,
-    threads: Annotated[
-        int, typer.Option(help="Threads of a run; another number changes its last bits.", min=1)
-    ] = 1,
-    ray_address: Annotated[
-        str, typer.Option(help="The Ray cluster: auto finds it, local starts one here.")
-    ] = "auto",
-    cache: Cache = None,
+    cache: options.Cache = None,
 ) -> None:
-    """Train and evaluate one experiment with many seeds, and with each value of the grid; then a table of all runs.
+    """Train and evaluate one experiment with many seeds and settings, then print a table.
 
-    Ctrl-C saves all states. The same command goes on where it was stopped, or killed: what has ended is never run
-    again, everything else goes on from its newest checkpoint. Errors are those on the training images; the labels
-    of the test images are read for `minigan sweep show --test` only.
+    Ctrl-C saves all states. The same command goes on where it stopped. Only `minigan sweep show --test` reads labels of test
+    images.
     """
     from minigan.cli.progress import preparation, sweep_and_report
     from minigan.experiments.executors.choice import make_executor
@@ -82,7 +112,12 @@ def run(
     from minigan.experiments.sweeps.plan import Plan, parse_grid, parse_seeds
     from minigan.experiments.sweeps.work import check_runs
 
-    plan = Plan(settings, parse_seeds(seeds), parse_grid(grid or []), threads)
+    chosen_seeds = parse_seeds(seeds)
+    settings = read_settings(
+        experiment, preset, assignments,
+        data=data, seed=chosen_seeds[0], iterations=iterations, batch_size=batch_size, device=device,
+    )  # fmt: skip
+    plan = Plan(settings, chosen_seeds, parse_grid(grid or []), threads)
     directory = out or Path("runs") / f"{settings.experiment}-{settings.objective}-sweep"
     Sweep.check(directory, plan)
     with preparation(cache) as how:
@@ -95,17 +130,17 @@ def run(
 def show(
     directories: Annotated[
         list[Path] | None,
-        typer.Argument(help="Sweeps' directories; all sweeps in runs/ if none is given."),
+        typer.Argument(
+            help="The sweeps' directories.", metavar="[DIR]...", show_default="all in runs/"
+        ),
     ] = None,
     test: Annotated[
-        bool, typer.Option("--test", help="Measure the error on the test images too.")
+        bool, typer.Option("--test", help="Measure the error on test images too.")
     ] = False,
-    csv: Annotated[
-        bool, typer.Option("--csv", help="Write a line a run, to be read by programs.")
-    ] = False,
-    cache: Cache = None,
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV: a line a run.")] = False,
+    cache: options.Cache = None,
 ) -> None:
-    """The table of a sweep: every run, and the best, median and worst of each setting, as far as it is."""
+    """Print every run of a sweep, and the best, median and worst of each setting."""
     from minigan.cli.progress import show_sweep
     from minigan.experiments.sweeps.directory import Sweep, sweeps_in
 
@@ -114,8 +149,8 @@ def show(
 
 
 @app.command("work", hidden=True)
-def work(directory: Path, name: str, cache: Cache = None) -> None:
-    """One run of a sweep: what its processes do."""
+def work(directory: Path, name: str, cache: options.Cache = None) -> None:
+    """Train one run of a sweep, as its processes do."""
     from minigan.experiments.executors.processes import run_worker
 
     run_worker(directory, name, cache)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +191,30 @@ def absolute_data(data: str, start: Path) -> str:
     if data in ("", SCENES):
         return data
     return str((start / Path(data).expanduser()).resolve())
+
+
+def with_choices(
+    settings: Settings, options: Mapping[str, Any], assignments: Sequence[str] = ()
+) -> Settings:
+    """Return settings with what a user chose: by options of the command line, and by `--set`.
+
+    A relative path in `data` starts at the current folder. The device is "auto" where none is chosen.
+
+    Args:
+        settings: a declared experiment.
+        options: values by the settings' names.
+        assignments: texts like "consistency.weight=2".
+
+    Raises:
+        SettingsError: A value is wrong, or a setting is given by an option and by `--set`.
+    """
+    assigned = parse_assignments(assignments)
+    if twice := [name for name in assigned if name in options]:
+        raise SettingsError(f"{twice[0]} is given by its option and by --set; give it once")
+    values = {"device": "auto", **options, **assigned}
+    if "data" in values:
+        settings = settings.with_data(absolute_data(values.pop("data"), Path.cwd()))
+    return settings.with_values(values, read_text=True)
 
 
 def parse_assignments(texts: Sequence[str]) -> dict[str, str]:

@@ -140,12 +140,12 @@ class Settings:
             extension, dot, name = full_name.partition(".")
             if extension not in EXTENSIONS:
                 if full_name not in names(Settings):
-                    raise SettingsError(unknown(full_name, self._all_names()))
+                    raise SettingsError(unknown(full_name, self.all_names()))
                 own[full_name] = convert(Settings, full_name, value, read_text=read_text)
             elif dot:
                 before = of_extensions.get(extension, EXTENSIONS[extension]())
                 if name not in names(before):
-                    raise SettingsError(unknown(full_name, self._all_names()))
+                    raise SettingsError(unknown(full_name, self.all_names()))
                 changed = {name: convert(type(before), name, value, read_text=read_text)}
                 of_extensions[extension] = dataclasses.replace(before, **changed)  # type: ignore[type-var]
             elif value == "on":
@@ -157,7 +157,9 @@ class Settings:
         ordered = tuple(of_extensions[n] for n in EXTENSIONS if n in of_extensions)
         return dataclasses.replace(self, **own, extensions=ordered)
 
-    def _all_names(self) -> list[str]:
+    @staticmethod
+    def all_names() -> list[str]:
+        """Return the names of all settings, those of extensions too."""
         return [*names(Settings), *(f"{e}.{n}" for e in EXTENSIONS for n in names(EXTENSIONS[e]))]
 
     def described(self) -> list[DescribedSetting]:

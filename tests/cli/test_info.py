@@ -1,6 +1,7 @@
 """`minigan info` fits one screen, lists kernels if asked, and prints JSON."""
 
 import json
+import re
 
 import pytest
 
@@ -32,3 +33,12 @@ def test_it_prints_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(
         bool(device["absent"]) != bool(device["kernels"]) for device in values["devices"].values()
     )
+
+
+def test_it_lists_kernels_if_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    output = info(capsys, "--kernels")
+    for name in ("minigan", "python", "numpy", "scipy", "numba", "platform"):
+        assert re.search(rf"^{name} +\S", output, re.MULTILINE)
+    assert f"device cpu: {len(KERNELS)} of {len(KERNELS)} kernels" in output
+    for kernel, description in KERNELS.items():
+        assert re.search(rf"^  ✓ {kernel} +{re.escape(description)}$", output, re.MULTILINE)

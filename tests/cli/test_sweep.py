@@ -136,7 +136,7 @@ def test_show_reads_test_labels_when_asked(
         (("--grid", "lambda"), "--grid is NAME=VALUE,VALUE"),
         (("--grid", "lambda=-1"), "lambda_categorical must be at least 0, not -1.0"),
         (("--grid", "trunk=conv 4,fc"), "'fc' is not a layer"),
-        (("--trunk", "fc"), "'fc' is not a layer"),
+        (("--set", "trunk=fc"), "'fc' is not a layer"),
         (("--batch-size", "64"), "more than the 40 images"),
         (("--data", "nowhere"), "nowhere"),
         (("--executor", "slurm"), "there is no executor 'slurm'; there is processes, ray"),
@@ -161,7 +161,7 @@ def test_a_sweep_directory_of_other_settings(
     sweep: Sweep, experiment: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = tree(sweep.directory)
-    options = ("--iterations", 6, "--checkpoint-every", 3, "--device", "cpu", "--seeds", 2)
+    options = ("--iterations", 6, "--set", "checkpoint_every=3", "--device", "cpu", "--seeds", 2)
     assert run(experiment, *options, "--grid", "lambda=1,2", "--out", sweep.directory) == 2
     assert capsys.readouterr().err == (
         f"minigan: {sweep.directory} holds a sweep of other settings: grid of lr_generator 0.001,1e+30 and not none; "
@@ -185,6 +185,6 @@ def test_help_says_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert "show" in capsys.readouterr().out
     assert run("run", "--help") == 0
     output = capsys.readouterr().out
-    for option in ("--seeds", "--grid", "--executor", "--iterations", "--lambda-continuous"):
+    for option in ("--seeds", "--grid", "--executor", "--iterations", "--set"):
         assert option in output
     assert "--seed " not in output

@@ -20,6 +20,8 @@ import numba
 from numba.core import config as numba_config
 from numba.np.ufunc.parallel import threading_layer
 
+from minigan.errors import SettingsError
+
 config: Any = numba_config  # whose attributes are made when it is loaded
 
 
@@ -52,6 +54,18 @@ def hold_while_forking(*locks: Any) -> None:
 def thread_count() -> int:
     """The number of threads that share a kernel (``NUMBA_NUM_THREADS`` or ``numba.set_num_threads``)."""
     return int(numba.get_num_threads())
+
+
+def set_thread_count(count: int) -> None:
+    """Let `count` threads share a kernel that the calling thread runs.
+
+    Raises:
+        SettingsError: There are fewer cores.
+    """
+    most = int(config.NUMBA_NUM_THREADS)
+    if not 1 <= count <= most:
+        raise SettingsError(f"threads must be 1 to {most}, the cores that there are; not {count}")
+    numba.set_num_threads(count)
 
 
 class _Worker:

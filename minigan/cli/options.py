@@ -1,0 +1,129 @@
+"""Options that several commands have, and the settings that they make."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:  # loaded by the commands that need it
+    from minigan.infogan.settings import Settings
+
+WHAT, HOW, FILES = "What to train", "How", "Files"  # panels of the help
+
+Experiment = Annotated[
+    str,
+    typer.Argument(
+        help="mnist, svhn, celeba, faces, chairs, or a .toml file.", metavar="EXPERIMENT"
+    ),
+]
+RunDirectory = Annotated[Path, typer.Argument(help="The run's directory.", metavar="DIR")]
+Preset = Annotated[
+    str | None,
+    typer.Option(help="mnist: extended; faces: quick.", metavar="NAME", rich_help_panel=WHAT),
+]
+Data = Annotated[
+    str | None,
+    typer.Option(help="The images; see minigan data.", metavar="PATH", rich_help_panel=WHAT),
+]
+Seed = Annotated[
+    int | None,
+    typer.Option(
+        help="Start of all random numbers.", metavar="N", show_default="0", rich_help_panel=WHAT
+    ),
+]
+Iterations = Annotated[
+    int | None, typer.Option(help="Steps of training.", metavar="N", rich_help_panel=WHAT)
+]
+BatchSize = Annotated[
+    int | None,
+    typer.Option(help="Images of each kind in a step.", metavar="N", rich_help_panel=WHAT),
+]
+Assignments = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="Any setting; see minigan settings. May be repeated.",
+        metavar="NAME=VALUE",
+        rich_help_panel=WHAT,
+    ),
+]
+Device = Annotated[
+    str | None,
+    typer.Option(
+        help="cpu, cuda, emulated; auto: a GPU that passes its self-test.",
+        metavar="NAME",
+        show_default="auto",
+        rich_help_panel=HOW,
+    ),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        help="Threads of the CPU; another number changes the last bits.",
+        metavar="N",
+        min=1,
+        show_default="all cores",
+        rich_help_panel=HOW,
+    ),
+]
+Capture = Annotated[
+    bool,
+    typer.Option(
+        help="Launch a step's kernels together, on a device that can.",
+        hidden=True,
+        rich_help_panel=HOW,
+    ),
+]
+Evaluate = Annotated[
+    bool, typer.Option(help="Measure the paper's numbers at the end.", rich_help_panel="The end")
+]
+Cache = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="MINIGAN_CACHE",
+        show_envvar=False,
+        help="Folder of prepared images (MINIGAN_CACHE).",
+        metavar="DIR",
+        rich_help_panel=FILES,
+    ),
+]
+SampleStep = Annotated[
+    int,
+    typer.Option(help="Another number gives other samples.", metavar="N", min=0, max=2**32 - 1),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def read_settings(
+    experiment: str,
+    preset: str | None,
+    assignments: list[str] | None,
+    **options: Any,
+) -> Settings:
+    """Return an experiment's settings with the values that options and `--set` give.
+
+    Args:
+        experiment: a declared experiment, or a path to a TOML file.
+        preset: a preset of the experiment.
+        assignments: texts like "noise=62", each after `--set`.
+        options: values of settings by name; None is an option that was not given.
+
+    Raises:
+        SettingsError: A value is wrong, or is given twice.
+    """
+    from minigan.experiments.declarations import get_experiment, with_choices
+    from minigan.inspect.self_test import choose_device
+
+    given = {name: value for name, value in options.items() if value is not None}
+    chosen = with_choices(get_experiment(experiment, preset), given, assignments or [])
+    return chosen.with_values({"device": choose_device(chosen.device, typer.echo)})
+
+
+def use_threads(count: int | None) -> None:
+    """Let that many threads share a kernel of the CPU; None leaves their number as it is."""
+    if count is not None:
+        from minigan.devices.cpu.threads import set_thread_count
+
+        set_thread_count(count)

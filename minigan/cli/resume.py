@@ -1,0 +1,37 @@
+"""`minigan resume`."""
+
+from __future__ import annotations
+
+import typer
+
+from minigan.cli import options
+from minigan.cli.options import use_threads
+
+
+def resume(
+    directory: options.RunDirectory,
+    iterations: options.Iterations = None,
+    threads: options.Threads = None,
+    capture: options.Capture = True,
+    evaluate: options.Evaluate = True,
+    cache: options.Cache = None,
+) -> None:
+    """Go on with a run from its newest checkpoint, as if it had never stopped.
+
+    `--iterations` trains to another last step than the one that was set.
+    """
+    from minigan.cli.progress import preparation, run_and_report
+    from minigan.experiments.runs import Run, images_of
+    from minigan.infogan.step import Trainer
+
+    run = Run.open(directory)
+    use_threads(threads)
+    with preparation(cache) as how:
+        trainer = Trainer(run.settings, images_of(run.settings, how), capture=capture)
+    if note := run.about_threads():
+        typer.echo(note)
+    with run.lock():
+        run.restore(trainer)
+        if iterations is not None:
+            run.extend(iterations, trainer.step_count)
+        run_and_report(run, trainer, evaluate, cache)

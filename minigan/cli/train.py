@@ -1,0 +1,56 @@
+"""`minigan train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from minigan.cli import options
+from minigan.cli.options import FILES, read_settings, use_threads
+
+
+def train(
+    experiment: options.Experiment,
+    preset: options.Preset = None,
+    data: options.Data = None,
+    seed: options.Seed = None,
+    iterations: options.Iterations = None,
+    batch_size: options.BatchSize = None,
+    assignments: options.Assignments = None,
+    device: options.Device = None,
+    threads: options.Threads = None,
+    capture: options.Capture = True,
+    evaluate: options.Evaluate = True,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="The run's directory.",
+            metavar="DIR",
+            show_default="runs/EXPERIMENT-seedN",
+            rich_help_panel=FILES,
+        ),
+    ] = None,
+    cache: options.Cache = None,
+) -> None:
+    """Train InfoGAN; show samples as it goes, and the paper's numbers at the end.
+
+    Ctrl-C saves the state; `minigan resume` goes on as if nothing had happened.
+    """
+    from minigan.cli.progress import preparation, run_and_report
+    from minigan.experiments.runs import Run, free_directory, images_of
+    from minigan.infogan.step import Trainer
+
+    settings = read_settings(
+        experiment, preset, assignments,
+        data=data, seed=seed, iterations=iterations, batch_size=batch_size, device=device,
+    )  # fmt: skip
+    use_threads(threads)
+    directory = out or free_directory(Path("runs"), settings)
+    Run.check_free(directory)
+    with preparation(cache) as how:
+        trainer = Trainer(settings, images_of(settings, how), capture=capture)
+    run = Run.create(directory, settings)
+    with run.lock():
+        run_and_report(run, trainer, evaluate, cache)

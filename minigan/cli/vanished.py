@@ -1,0 +1,45 @@
+"""Options that `minigan train` had: what to write now."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+_STILL_OPTIONS = ("experiment", "data", "device", "seed", "iterations", "batch_size")
+# Options that were not called by the name of their setting.
+_OTHER_NAMES = {
+    "lr_discriminator": "learning_rate_discriminator",
+    "lr_generator": "learning_rate_generator",
+}
+
+
+def about_vanished_option(error: Any, arguments: list[str]) -> str | None:
+    """Return the message for an unknown option that names a setting, where the command has `--set`; else None.
+
+    Args:
+        error: what typer raised for the command line.
+        arguments: those of the command line.
+    """
+    if type(error).__name__ != "NoSuchOption":  # typer has click's class, or its own copy of it
+        return None
+    if not any("--set" in parameter.opts for parameter in error.ctx.command.params):
+        return None
+    from minigan.infogan.settings import Settings
+
+    option: str = error.option_name
+    name = option.lstrip("-").replace("-", "_")
+    name = _OTHER_NAMES.get(name, name)
+    if name in _STILL_OPTIONS or name not in Settings.all_names():
+        return None
+    value = shlex.quote(_value(option, arguments) or "VALUE")
+    return f"there is no option {option}; write --set {name}={value}"
+
+
+def _value(option: str, arguments: list[str]) -> str:
+    """Return what the arguments give an option, after a space or `=`; nothing if they end there."""
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        if argument.startswith(f"{option}="):
+            return argument.partition("=")[2]
+        if argument == option:
+            return following
+    return ""
