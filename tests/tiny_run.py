@@ -68,7 +68,7 @@ def tree(directory: Path) -> Tree:
 def assert_refused(
     capsys: pytest.CaptureFixture[str], untouched: Path, arguments: tuple[object, ...], *words: str
 ) -> None:
-    """Check that there is one line on stderr with those words, exit code 2, and no changed file."""
+    """Check for one line on stderr with those words, exit code 2, and no changed file."""
     before = tree(untouched)
     capsys.readouterr()
     with warnings.catch_warnings():

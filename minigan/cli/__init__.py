@@ -63,7 +63,7 @@ def options(
         ),
     ] = False,
 ) -> None:
-    """Train InfoGAN, look at what it has learned, and measure it."""
+    """Train InfoGAN, draw its codes, and measure the result."""
 
 
 INTERRUPTED = 130  # the shell's code for a process that Ctrl-C ended

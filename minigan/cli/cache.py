@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
+from minigan.cli import options
+
 app = typer.Typer(
-    help="Show the folder of compiled kernels and prepared images, or clear it.",
+    help="Show or clear compiled kernels and prepared images.",
     invoke_without_command=True,
 )
 
@@ -16,7 +18,7 @@ app = typer.Typer(
 @app.callback()
 def show(
     context: typer.Context,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: options.Json = False,
 ) -> None:
     if context.invoked_subcommand is not None:
         return
@@ -34,10 +36,13 @@ def show(
 @app.command()
 def clear(
     name: Annotated[
-        str | None, typer.Argument(help="The cache to remove; all of them if not given.")
+        str | None, typer.Argument(help="kernels or images; both if not given.", metavar="NAME")
     ] = None,
 ) -> None:
-    """Remove compiled kernels and prepared images; minigan makes them again when it needs them."""
+    """Remove compiled kernels and prepared images.
+
+    minigan makes them again when it needs them.
+    """
     from minigan.caches import cache_sizes, clear_cache
     from minigan.errors import SettingsError
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -10,56 +12,47 @@ import typer
 from minigan.cli import options
 from minigan.datasets.catalogue import CATALOGUE
 
-
-def _catalogue() -> str:
-    """A paragraph a data set."""
-    paragraphs = [
-        f"{entry.name}: {entry.what}.\n  from     {entry.source}\n  licence  {entry.licence}\n"
-        f"  size     {entry.size}\n  --data   {entry.place}"
-        for entry in CATALOGUE.values()
-    ]
-    return "\n\n".join(paragraphs)
-
-
-_INTRODUCTION = (
-    "The data sets: where each comes from, its licence and size, and what to give as --data. Nothing is ever "
-    "downloaded."
-)
 app = typer.Typer(
-    help=_INTRODUCTION + "\n\n" + "\n\n".join("\b\n" + p for p in _catalogue().split("\n\n")),
+    help="List the data sets, or prepare their images.",
+    epilog="minigan downloads nothing: `minigan data` says where each set comes from.",
     invoke_without_command=True,
-    rich_markup_mode=None,
 )
 
 
 @app.callback()
-def show(context: typer.Context) -> None:
-    if context.invoked_subcommand is None:
-        typer.echo(f"{_INTRODUCTION}\n\n{_catalogue()}")
+def show(context: typer.Context, as_json: options.Json = False) -> None:
+    if context.invoked_subcommand is not None:
+        return
+    entries = list(CATALOGUE.values())
+    if as_json:
+        typer.echo(
+            json.dumps([dataclasses.asdict(e) for e in entries], ensure_ascii=False, indent=1)
+        )
+        return
+    typer.echo("Where each data set comes from, and what to give as --data. Nothing is downloaded.")
+    for entry in entries:
+        typer.echo(
+            f"\n{entry.name}: {entry.what}.\n  from     {entry.source}\n  licence  {entry.licence}\n"
+            f"  size     {entry.size}\n  --data   {entry.place}"
+        )
 
 
 @app.command()
 def prepare(
-    experiment: Annotated[
-        str,
-        typer.Argument(
-            help="Whose images: mnist, svhn, celeba, faces, chairs, or a .toml file of your own."
-        ),
-    ],
+    experiment: options.Experiment,
     data: Annotated[
-        str | None, typer.Argument(help="Where they are, as in 'minigan train --data'.")
+        str | None, typer.Argument(help="The images, as train's --data.", metavar="PATH")
     ] = None,
     cache: options.Cache = None,
     leave_out: Annotated[
         bool, typer.Option("--leave-out", help="Leave out images that cannot be used.")
     ] = False,
 ) -> None:
-    """Read, resize and keep the images of an experiment, or check those that are kept.
+    """Prepare an experiment's images, or check them.
 
-    Training does so by itself; this is for doing it beforehand, elsewhere, or without the images that are damaged.
+    Images are read, resized and kept. Training does so by itself. This command
+    does it beforehand, elsewhere, or without the images that are damaged.
     """
-    import dataclasses
-
     from minigan.cli.progress import preparation
     from minigan.experiments.declarations import absolute_data, get_experiment
     from minigan.experiments.runs import images_of

@@ -9,14 +9,15 @@ import typer
 
 
 def doctor(
-    device: Annotated[
-        str, typer.Option(help="The device to test: cuda, emulated or cpu.")
-    ] = "cuda",
-    out: Annotated[Path, typer.Option(help="The report to write.")] = Path("minigan-doctor.json"),
+    device: Annotated[str, typer.Option(help="cuda, emulated or cpu.", metavar="NAME")] = "cuda",
+    out: Annotated[Path, typer.Option(help="The report to write.", metavar="FILE")] = Path(
+        "minigan-doctor.json"
+    ),
 ) -> None:
-    """Test a device in full, each kernel and a few steps of training against the CPU; and write a report to send.
+    """Test a device against the CPU; write a report.
 
-    Exit code 1 if it cannot be used.
+    Each kernel runs, then a few steps of training. Send the report with a question about the device.
+    The exit code is 1 if the device cannot be used.
     """
     from minigan.files import write_json
     from minigan.inspect.doctor import examine

@@ -12,7 +12,7 @@ from minigan.cli import options
 
 def figures(
     directories: Annotated[
-        list[Path], typer.Argument(help="The runs' directories.", metavar="DIR...")
+        list[Path], typer.Argument(help="The runs' directories.", metavar="DIR")
     ],
     baseline: Annotated[
         Path | None,
@@ -48,11 +48,11 @@ def figures(
     ] = None,
     step: options.SampleStep = 0,
 ) -> None:
-    """Draw the paper's figures of finished runs, each as PNG and PDF.
+    """Draw the paper's figures of runs, as PNG and PDF.
 
-    Fig. 1 shows L_I over the steps. Fig. 2 to 6 show each code from left to right. Then there are the losses,
-    interpolations, and an animation of training. After `minigan evaluate`: categories against digits, codes against known
-    factors.
+    Fig. 1 shows L_I over the steps, Fig. 2 to 6 each code from left to right.
+    Then there are the losses, interpolations, and an animation of training.
+    After `minigan evaluate`: categories and digits, codes and known factors.
     """
     from minigan.experiments.paper import Choices, draw_figures, unevaluated_runs
 

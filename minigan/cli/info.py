@@ -8,14 +8,16 @@ from typing import Annotated, Any
 
 import typer
 
+from minigan.cli import options
+
 
 def info(
     kernels: Annotated[
         bool, typer.Option("--kernels", help="List each device's kernels too.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: options.Json = False,
 ) -> None:
-    """Print versions, caches and devices, and why a device is absent."""
+    """Print versions and devices, and why one is absent."""
     from minigan.caches import cache_root, cache_size
     from minigan.devices import device_names
     from minigan.devices.device import KERNELS

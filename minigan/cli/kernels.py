@@ -1,4 +1,4 @@
-"""`minigan kernel`: a kernel of one's own, written, checked and measured."""
+"""`minigan kernel`: write, check and measure a user's kernel."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ from typing import Annotated
 import typer
 
 app = typer.Typer(
-    help="A CUDA kernel of your own: a .cu file, and beside it a .py file of the same name that says what is right "
-    "(docs/your_own_kernel.md).",
+    help="Write, check and measure a CUDA kernel of your own.",
+    epilog="A kernel is a .cu file, and beside it a .py file of the same name: docs/your_own_kernel.md.",
     invoke_without_command=True,
 )
 
-File = Annotated[
-    Path, typer.Argument(help="The .cu file, its contract beside it; or a folder of such pairs.")
-]
+File = Annotated[Path, typer.Argument(help="The .cu file, or a folder of them.", metavar="FILE")]
 
 
 @app.callback()
@@ -26,10 +24,10 @@ def show(context: typer.Context) -> None:
 
 @app.command()
 def new(
-    name: Annotated[str, typer.Argument(help="Of the kernel: NAME.cu and NAME.py are written.")],
-    folder: Annotated[Path, typer.Argument(help="Where to.")] = Path(),
+    name: Annotated[str, typer.Argument(help="Write NAME.cu and NAME.py.", metavar="NAME")],
+    folder: Annotated[Path, typer.Argument(help="Where to.", metavar="FOLDER")] = Path(),
 ) -> None:
-    """Write a kernel and a contract that work as they are, to start from."""
+    """Write a kernel and its contract, to start from."""
     from minigan.inspect.template import write_template
 
     paths = write_template(name, folder)
@@ -40,9 +38,11 @@ def new(
 
 @app.command()
 def check(file: File) -> None:
-    """Is the kernel right? Against its oracle, its gradients against numbers, every access watched; no GPU is needed.
+    """Check a kernel against its oracle, without a GPU.
 
-    It is compiled for real GPUs where NVRTC is, and runs on the GPU where there is one. Exit code 1 if a check fails.
+    Its gradients are compared with differences, and every access is watched.
+    It is compiled for GPUs where NVRTC is, and runs on a GPU where one is.
+    The exit code is 1 if a check fails.
     """
     from minigan.cli.progress import check_and_show
 
@@ -54,13 +54,16 @@ def check(file: File) -> None:
 def bench(
     file: File,
     example: Annotated[
-        int, typer.Option(help="Count for the n-th example; 0 is the largest.", min=0)
+        int, typer.Option(help="Its number; 0 is the largest.", metavar="N", min=0)
     ] = 0,
     gpu: Annotated[
-        str, typer.Option(help="Whose stated rates the model takes: H200, H100 or A100.")
+        str, typer.Option(help="That of the model: H200, H100 or A100.", metavar="NAME")
     ] = "H200",
 ) -> None:
-    """What does the kernel move and compute? Counted without a GPU; and timed where there is one, beside its peer."""
+    """Count the memory accesses and FLOPs of a kernel.
+
+    No GPU is needed. Where there is one, it is timed beside the baseline.
+    """
     from minigan.cli.progress import bench_and_show
 
     bench_and_show(file, example, gpu)

@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:  # loaded by the commands that need it
     from minigan.infogan.settings import Settings
 
-WHAT, HOW, FILES = "What to train", "How", "Files"  # panels of the help
+WHAT, HOW, RESULT = "The experiment", "How to train", "The result"  # panels of the help
 
 Experiment = Annotated[
     str,
@@ -29,9 +29,7 @@ Data = Annotated[
 ]
 Seed = Annotated[
     int | None,
-    typer.Option(
-        help="Start of all random numbers.", metavar="N", show_default="0", rich_help_panel=WHAT
-    ),
+    typer.Option(help="Start of all random numbers.", metavar="N", rich_help_panel=WHAT),
 ]
 Iterations = Annotated[
     int | None, typer.Option(help="Steps of training.", metavar="N", rich_help_panel=WHAT)
@@ -44,7 +42,7 @@ Assignments = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
-        help="Any setting; see minigan settings. May be repeated.",
+        help="Any setting (minigan settings); repeatable.",
         metavar="NAME=VALUE",
         rich_help_panel=WHAT,
     ),
@@ -52,19 +50,17 @@ Assignments = Annotated[
 Device = Annotated[
     str | None,
     typer.Option(
-        help="cpu, cuda, emulated; auto: a GPU that passes its self-test.",
+        help="auto, cpu, cuda or emulated; auto if not given.",
         metavar="NAME",
-        show_default="auto",
         rich_help_panel=HOW,
     ),
 ]
 Threads = Annotated[
     int | None,
     typer.Option(
-        help="Threads of the CPU; another number changes the last bits.",
+        help="Threads of the CPU; all if not given.",
         metavar="N",
         min=1,
-        show_default="all cores",
         rich_help_panel=HOW,
     ),
 ]
@@ -77,7 +73,14 @@ Capture = Annotated[
     ),
 ]
 Evaluate = Annotated[
-    bool, typer.Option(help="Measure the paper's numbers at the end.", rich_help_panel="The end")
+    bool,
+    typer.Option(
+        "--evaluate/--no-evaluate",
+        help="Measure the result at the end.",
+        show_default=False,
+        metavar="",
+        rich_help_panel=RESULT,
+    ),
 ]
 Cache = Annotated[
     Path | None,
@@ -86,7 +89,6 @@ Cache = Annotated[
         show_envvar=False,
         help="Folder of prepared images (MINIGAN_CACHE).",
         metavar="DIR",
-        rich_help_panel=FILES,
     ),
 ]
 SampleStep = Annotated[

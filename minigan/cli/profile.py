@@ -12,24 +12,27 @@ def profile(
     kernel: Annotated[
         str,
         typer.Argument(
-            help="A kernel of the contract, as 'minigan info' lists them; or your own .cu file, its contract beside it, "
-            "whose largest example gives the shapes."
+            help="A kernel (minigan info --kernels), or your own .cu file.",
+            metavar="KERNEL",
         ),
     ],
     experiment: Annotated[
-        str, typer.Option(help="The experiment whose training step gives the shapes.")
+        str, typer.Option(help="Its training step gives the shapes.", metavar="EXPERIMENT")
     ] = "mnist",
-    batch_size: Annotated[int, typer.Option(help="Of that step.", min=2, max=1024)] = 8,
+    batch_size: Annotated[
+        int, typer.Option(help="Images of that step.", metavar="N", min=2, max=1024)
+    ] = 8,
     call: Annotated[
-        int, typer.Option(help="Only the n-th call of the step; 0 is all of them.", min=0)
+        int, typer.Option(help="Number of the call; 0 is all calls.", metavar="N", min=0)
     ] = 0,
     html: Annotated[
-        Path | None, typer.Option(help="Write the profile as a page to this file as well.")
+        Path | None, typer.Option(help="Write a page to this file too.", metavar="FILE")
     ] = None,
 ) -> None:
-    """Where a CUDA kernel spends its memory accesses, line by line; no GPU is needed.
+    """Count what each line of a CUDA kernel costs.
 
-    Counted on the emulated device: sectors of global memory, bank conflicts, divergence, barriers and FLOPs.
+    The emulated device counts sectors of global memory, bank conflicts,
+    divergence, barriers and FLOPs. No GPU is needed.
     """
     from minigan.cli.progress import profile_and_show, profile_file_and_show
 

@@ -16,8 +16,9 @@ def resume(
     evaluate: options.Evaluate = True,
     cache: options.Cache = None,
 ) -> None:
-    """Go on with a run from its newest checkpoint, as if it had never stopped.
+    """Go on with a run from its newest checkpoint.
 
+    The result is the same as if it had never stopped.
     `--iterations` trains to another last step than the one that was set.
     """
     from minigan.cli.progress import preparation, run_and_report

@@ -30,7 +30,10 @@ def sample(
     ] = 2.0,
     step: options.SampleStep = 0,
 ) -> None:
-    """Draw a grid of samples: one random sample a row, one code varied from left to right."""
+    """Draw a grid of samples, with one code varied.
+
+    Each row is one random sample. The code varies from left to right.
+    """
     from minigan.errors import SettingsError
     from minigan.experiments.figures import save_grid, traversal
     from minigan.experiments.runs import Run

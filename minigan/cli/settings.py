@@ -8,18 +8,19 @@ from typing import Annotated
 
 import typer
 
+from minigan.cli import options
+
 
 def settings(
-    experiment: Annotated[
-        str, typer.Argument(help="mnist, svhn, celeba, faces, chairs, or a .toml file of yours.")
-    ] = "mnist",
-    preset: Annotated[str | None, typer.Option(help="mnist: extended; faces: quick.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    experiment: options.Experiment = "mnist",
+    preset: options.Preset = None,
+    as_json: options.Json = False,
     page: Annotated[
-        Path | None, typer.Option(help="Write all experiments' settings to this Markdown file.")
+        Path | None,
+        typer.Option(help="Write all experiments' settings to this file.", metavar="FILE"),
     ] = None,
 ) -> None:
-    """Print every setting of an experiment, with its value, unit and meaning.
+    """Print every setting, with its value and meaning.
 
     `minigan train EXPERIMENT --set NAME=VALUE` changes one.
     """

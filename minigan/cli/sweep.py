@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from minigan.cli import options
-from minigan.cli.options import FILES, HOW, read_settings
+from minigan.cli.options import HOW, RESULT, read_settings
 
 RUNS = "Runs"  # panel of the help
 
@@ -25,8 +25,8 @@ class _RunByDefault(TyperGroup):
 
 app = typer.Typer(
     cls=_RunByDefault,
-    help="Train with many seeds and settings: minigan sweep mnist --seeds 10.",
-    epilog="`minigan sweep mnist` is short for `minigan sweep run mnist`.",
+    help="Train with many seeds and settings.",
+    epilog="`minigan sweep mnist --seeds 10` is short for `minigan sweep run mnist --seeds 10`.",
 )
 
 
@@ -58,7 +58,7 @@ def run(
     threads: Annotated[
         int,
         typer.Option(
-            help="Threads of a run; another number changes its last bits.",
+            help="Threads of a run.",
             metavar="N",
             min=1,
             rich_help_panel=HOW,
@@ -67,7 +67,7 @@ def run(
     jobs: Annotated[
         int | None,
         typer.Option(
-            help="Runs at once; cores/threads, or one on a GPU, if not given.",
+            help="Runs at once; all cores if not given.",
             metavar="N",
             min=1,
             rich_help_panel=HOW,
@@ -76,7 +76,7 @@ def run(
     executor: Annotated[
         str,
         typer.Option(
-            help="processes, or ray: a cluster that sees the directory.",
+            help="processes, or ray: an existing cluster.",
             metavar="NAME",
             rich_help_panel=HOW,
         ),
@@ -84,7 +84,7 @@ def run(
     ray_address: Annotated[
         str,
         typer.Option(
-            help="auto finds the cluster, local starts one here.",
+            help="auto finds the cluster, local starts one.",
             metavar="ADDRESS",
             rich_help_panel=HOW,
         ),
@@ -92,18 +92,17 @@ def run(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="The sweep's directory.",
+            help="The sweep's directory; runs/… if not given.",
             metavar="DIR",
-            show_default="runs/…-sweep",
-            rich_help_panel=FILES,
+            rich_help_panel=RESULT,
         ),
     ] = None,
     cache: options.Cache = None,
 ) -> None:
-    """Train and evaluate one experiment with many seeds and settings, then print a table.
+    """Train with many seeds and settings; print a table.
 
-    Ctrl-C saves all states. The same command goes on where it stopped. Only `minigan sweep show --test` reads labels of test
-    images.
+    Ctrl-C saves all states. The same command goes on where it stopped.
+    Only `minigan sweep show --test` reads labels of test images.
     """
     from minigan.cli.progress import preparation, sweep_and_report
     from minigan.experiments.executors.choice import make_executor
@@ -130,9 +129,7 @@ def run(
 def show(
     directories: Annotated[
         list[Path] | None,
-        typer.Argument(
-            help="The sweeps' directories.", metavar="[DIR]...", show_default="all in runs/"
-        ),
+        typer.Argument(help="The sweeps' directories.", metavar="DIR", show_default="all in runs/"),
     ] = None,
     test: Annotated[
         bool, typer.Option("--test", help="Measure the error on test images too.")
@@ -140,7 +137,10 @@ def show(
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV: a line a run.")] = False,
     cache: options.Cache = None,
 ) -> None:
-    """Print every run of a sweep, and the best, median and worst of each setting."""
+    """Print the runs of a sweep.
+
+    The best, median and worst run of each setting follow in a second table.
+    """
     from minigan.cli.progress import show_sweep
     from minigan.experiments.sweeps.directory import Sweep, sweeps_in
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from minigan.cli import options
-from minigan.cli.options import FILES, read_settings, use_threads
+from minigan.cli.options import RESULT, read_settings, use_threads
 
 
 def train(
@@ -26,15 +26,16 @@ def train(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="The run's directory.",
+            help="The run's directory; runs/… if not given.",
             metavar="DIR",
-            show_default="runs/EXPERIMENT-seedN",
-            rich_help_panel=FILES,
+            rich_help_panel=RESULT,
         ),
     ] = None,
     cache: options.Cache = None,
 ) -> None:
-    """Train InfoGAN; show samples as it goes, and the paper's numbers at the end.
+    """Train InfoGAN, and measure the result.
+
+    Samples are drawn as it goes. The paper's numbers follow at the end.
 
     Ctrl-C saves the state; `minigan resume` goes on as if nothing had happened.
     """

@@ -1,4 +1,4 @@
-"""Options that `minigan train` had: what to write now."""
+"""Options that `minigan train` no longer has, and their replacement."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def about_vanished_option(error: Any, arguments: list[str]) -> str | None:
 
 
 def _value(option: str, arguments: list[str]) -> str:
-    """Return what the arguments give an option, after a space or `=`; nothing if they end there."""
+    """Return the value that follows an option, after a space or `=`; "" if none does."""
     for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
         if argument.startswith(f"{option}="):
             return argument.partition("=")[2]

@@ -96,14 +96,14 @@ def full_disk(size: int) -> Iterator[None]:
     [
         (500, "experiment.json: "),
         (1350, "samples/step-00000001.png: "),
-        (2500, ""),  # metrics.jsonl, whose lines are not files
+        (2500, ""),  # metrics.jsonl: its lines are not files
         (50_000, "checkpoints/step-00000002.safetensors: "),
     ],
 )
 def test_a_full_disk(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], finished: Path, size: int, place: str
 ) -> None:
-    """Whatever was to be written, and with room again the run ends as if there had always been."""
+    """The run that goes on with a free disk ends as one that was never stopped."""
     directory = tmp_path / "run"
     train = ["train", "mnist", "--out", str(directory), *TINY]
     if not place:  # long before there is anything else to write

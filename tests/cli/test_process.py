@@ -37,7 +37,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(
     step = len(metrics.read_text().splitlines())
     assert error == f"stopped at step {step}; go on with: minigan resume {directory}\n"
 
-    # what was saved is what training to that step leaves
+    # the saved state is that of training to this step
     monkeypatch.setattr(mnist, "load", REAL_LOAD)
     other = tmp_path / "other"
     assert cli._run(["train", "mnist", "--out", str(other), *TINY, "--iterations", str(step)]) == 0

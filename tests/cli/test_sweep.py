@@ -32,7 +32,7 @@ def experiment(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def sweep(tmp_path: Path, experiment: Path) -> Sweep:
-    """A sweep of which three runs of four have ended, one of them by diverging."""
+    """A sweep: three of its four runs have ended, one because it diverged."""
     settings = tiny(experiment.parent, iterations=6, checkpoint_every=3)
     plan = Plan(settings, (0, 1), parse_grid(["lr_generator=0.001,1e30"]))
     made = Sweep.create(tmp_path / "runs" / "tried", plan)
@@ -90,7 +90,7 @@ def test_show_prints_every_run_and_the_best_median_and_worst(
     output = capsys.readouterr()
     assert output.err == ""
     lines = [cells(line) for line in output.out.splitlines() if line.startswith(("│", "┃"))]
-    lines = [line for line in lines if line[1]]  # without what a long reason takes
+    lines = [line for line in lines if line[1]]  # without the lines of a long reason
     head, *four, second_head = lines[:6]
     assert head[:5] == ["lr_generator", "seed", "state", "step", "time"]
     assert [line[:2] for line in four] == [
@@ -109,7 +109,7 @@ def test_show_prints_every_run_and_the_best_median_and_worst(
         ["0 of 2", "best"], ["0 of 2", "median"], ["0 of 2", "worst"],
     ]  # fmt: skip
     table = output.out
-    assert run("show") == 0  # all that there are in runs/
+    assert run("show") == 0  # all sweeps in runs/
     assert capsys.readouterr().out == table
 
 

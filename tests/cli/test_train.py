@@ -1,4 +1,4 @@
-"""`minigan train`: what it prints, and the run that it leaves."""
+"""`minigan train`: its output, and the run directory."""
 
 import json
 import re
