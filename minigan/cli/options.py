@@ -123,6 +123,11 @@ def read_settings(
     return chosen.with_values({"device": choose_device(chosen.device, typer.echo)})
 
 
+def say_on_stderr(line: str) -> None:
+    """Print a line where it is no part of a command's output."""
+    typer.echo(line, err=True)
+
+
 def use_threads(count: int | None) -> None:
     """Let that many threads share a kernel of the CPU; None leaves their number as it is."""
     if count is not None:

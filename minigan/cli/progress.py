@@ -17,13 +17,13 @@ from rich.table import Table
 from minigan.datasets.cache import Preparation
 from minigan.errors import SettingsError, TrainingError
 from minigan.experiments.declarations import get_experiment
+from minigan.experiments.evaluation import Evaluation, evaluation_images
 from minigan.experiments.evaluation import evaluate as evaluate_networks
-from minigan.experiments.evaluation import evaluation_images
 from minigan.experiments.executors.base import Executor, execute
 from minigan.experiments.runs import INTERRUPTED, Interrupted, Run
 from minigan.experiments.sweeps.directory import Sweep
 from minigan.experiments.sweeps.plan import short_name, shown
-from minigan.experiments.sweeps.table import Measures, Row, rows, summaries, to_csv
+from minigan.experiments.sweeps.table import Measures, Row, rows, summaries
 from minigan.experiments.sweeps.work import add_test_errors
 from minigan.files import replacing, write_json
 from minigan.infogan.networks import Networks
@@ -76,9 +76,12 @@ class _Speed:
 
 @contextmanager
 def preparation(
-    cache: Path | None, leave_out: bool = False, verify: bool = False
+    cache: Path | None,
+    leave_out: bool = False,
+    verify: bool = False,
+    say: Callable[[str], None] = typer.echo,
 ) -> Iterator[Preparation]:
-    """How images are prepared, with a bar on the terminal from the first one that is."""
+    """Show a bar on the terminal while images are prepared; `say` prints what was found in them."""
     console = Console()
     bar = Progress(*_columns(), console=console, disable=not console.is_terminal)
     task = bar.add_task("prepare images", total=None)
@@ -88,7 +91,7 @@ def preparation(
         bar.update(task, completed=done, total=total)
 
     try:
-        yield Preparation(cache, leave_out, verify, show, typer.echo)
+        yield Preparation(cache, leave_out, verify, show, say)
     finally:
         if bar.live.is_started:
             bar.stop()
@@ -133,7 +136,24 @@ def run_and_report(run: Run, trainer: Trainer, evaluate: bool, cache: Path | Non
 
 def evaluate_and_report(run: Run, networks: Networks, step: int, cache: Path | None = None) -> None:
     """Evaluate the networks of a step; print a table, and write evaluation.json."""
-    with preparation(cache) as how:
+    evaluation = evaluate_and_write(run, networks, step, cache)
+    table = Table(title=f"{run.settings.title}, seed {run.settings.seed}, step {step}")
+    for column in ("measure", "value", "reference"):
+        table.add_column(column)
+    for row in evaluation.rows():
+        table.add_row(*row)
+    Console().print(table)
+
+
+def evaluate_and_write(
+    run: Run,
+    networks: Networks,
+    step: int,
+    cache: Path | None = None,
+    say: Callable[[str], None] = typer.echo,
+) -> Evaluation:
+    """Evaluate the networks of a step, and write evaluation.json."""
+    with preparation(cache, say=say) as how:
         train, test, factored = evaluation_images(run.settings, how)
     with _progress("evaluate, %", 100) as show:
         evaluation = evaluate_networks(
@@ -141,12 +161,7 @@ def evaluate_and_report(run: Run, networks: Networks, step: int, cache: Path | N
             progress=lambda done, total: show(100 * done // total, ""),
         )  # fmt: skip
     write_json(run.directory / "evaluation.json", {"step": step, **evaluation.to_json()})
-    table = Table(title=f"{run.settings.title}, seed {run.settings.seed}, step {step}")
-    for column in ("measure", "value", "reference"):
-        table.add_column(column)
-    for row in evaluation.rows():
-        table.add_row(*row)
-    Console().print(table)
+    return evaluation
 
 
 def sweep_and_report(sweep: Sweep, executor: Executor) -> None:
@@ -174,19 +189,18 @@ def sweep_and_report(sweep: Sweep, executor: Executor) -> None:
     show_sweep(sweep)
 
 
-def show_sweep(
-    sweep: Sweep, test: bool = False, csv: bool = False, cache: Path | None = None
+def measure_test_errors(
+    sweep: Sweep, cache: Path | None = None, say: Callable[[str], None] = typer.echo
 ) -> None:
-    """Print the runs of a sweep and a summary of each setting; with `test`, measure first what is missing."""
-    if test:
-        with preparation(cache) as how, _progress("evaluate", len(sweep.settings)) as show:
-            for done, name in enumerate(add_test_errors(sweep, how)):
-                show(done, name)
-    table = rows(sweep)
-    if csv:
-        typer.echo(to_csv(table), nl=False)
-        return
-    console = Console()
+    """Measure the error on the test images for each run where it is missing."""
+    with preparation(cache, say=say) as how, _progress("evaluate", len(sweep.settings)) as show:
+        for done, name in enumerate(add_test_errors(sweep, how)):
+            show(done, name)
+
+
+def show_sweep(sweep: Sweep) -> None:
+    """Print the runs of a sweep and a summary of each setting."""
+    table, console = rows(sweep), Console()
     if not console.is_terminal:
         console.width = 160  # nobody's window: room for all columns
     names = [short_name(name) for name, _ in sweep.plan.grid]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -135,17 +136,28 @@ def show(
         bool, typer.Option("--test", help="Measure the error on test images too.")
     ] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV: a line a run.")] = False,
+    as_json: options.Json = False,
     cache: options.Cache = None,
 ) -> None:
     """Print the runs of a sweep.
 
     The best, median and worst run of each setting follow in a second table.
     """
-    from minigan.cli.progress import show_sweep
+    from minigan.cli.progress import measure_test_errors, show_sweep
     from minigan.experiments.sweeps.directory import Sweep, sweeps_in
+    from minigan.experiments.sweeps.table import rows, to_csv, to_json
 
-    for directory in directories or sweeps_in(Path("runs")):
-        show_sweep(Sweep.open(directory), test, csv, cache)
+    sweeps = [Sweep.open(directory) for directory in directories or sweeps_in(Path("runs"))]
+    for sweep in sweeps if test else ():
+        measure_test_errors(sweep, cache, say=options.say_on_stderr)
+    if as_json:
+        typer.echo(json.dumps([to_json(sweep) for sweep in sweeps], ensure_ascii=False, indent=1))
+        return
+    for sweep in sweeps:
+        if csv:
+            typer.echo(to_csv(rows(sweep)), nl=False)
+        else:
+            show_sweep(sweep)
 
 
 @app.command("work", hidden=True)

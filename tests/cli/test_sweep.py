@@ -1,5 +1,7 @@
 """`minigan sweep` as a person meets it; killed sweeps are in tests/experiments/test_executors.py."""
 
+import csv
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -188,3 +190,20 @@ def test_help_says_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
     for option in ("--seeds", "--grid", "--executor", "--iterations", "--set"):
         assert option in output
     assert "--seed " not in output
+
+
+def test_show_prints_json(sweep: Sweep, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("show", sweep.directory, "--csv") == 0
+    head, *lines = csv.reader(capsys.readouterr().out.splitlines())
+    assert run("show", sweep.directory, sweep.directory, "--json") == 0
+    first, second = json.loads(capsys.readouterr().out)
+    assert first == second
+    assert first["directory"] == str(sweep.directory) and first["title"] == sweep.title
+    assert [one["state"] for one in first["runs"]] == [line[head.index("state")] for line in lines]
+    assert [one["name"] for one in first["runs"]] == list(sweep.settings)
+    done = [one["measures"]["information"] for one in first["runs"] if one["state"] == "done"]
+    tried, diverged = first["settings"]
+    assert tried["point"] == {"learning_rate_generator": 0.001}
+    assert (tried["done"], tried["runs"], diverged["done"]) == (2, 2, 0)
+    assert [tried[which]["information"] for which in ("best", "worst")] == [max(done), min(done)]
+    assert tried["median"]["seed"] is None and diverged["best"]["information"] is None

@@ -129,6 +129,26 @@ def _median(values: list[float | None]) -> float | None:
     return statistics.median(known) if known else None
 
 
+def to_json(sweep: Sweep) -> dict[str, Any]:
+    """Return the runs of a sweep, and the summary of each setting, as plain values."""
+    table = rows(sweep)
+    settings = []
+    for summary in summaries(table):
+        lines = {which: _line(seed, measures) for which, seed, measures in summary.lines()}
+        counts = {"done": summary.done, "runs": summary.runs}
+        settings.append({"point": summary.point, **counts, **lines})
+    return {
+        "directory": str(sweep.directory),
+        "title": sweep.title,
+        "runs": [dataclasses.asdict(row) for row in table],
+        "settings": settings,
+    }
+
+
+def _line(seed: str, measures: Measures) -> dict[str, Any]:
+    return {"seed": int(seed) if seed else None, **dataclasses.asdict(measures)}
+
+
 def to_csv(table: list[Row]) -> str:
     """A line a run, under a line of names; what is not known is empty."""
     text = io.StringIO()
