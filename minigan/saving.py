@@ -107,7 +107,7 @@ def watch(
     """
     kept = [s for s in saved if is_array(s)]  # a number needs no watching
     declared = [_array(s) for s in kept]
-    for name, array in kept_arrays(vjp):
+    for name, array in kept_arrays(vjp, declared):
         if not _shares_memory(array, declared):
             raise TypeError(
                 f"{operation}: its vjp keeps the array '{name}', which is not declared; return (output, vjp, saved) "
@@ -116,36 +116,43 @@ def watch(
     if not declared:
         return ()
     tensors = [(f"input {i}", t) for i, t in enumerate(inputs, 1) if t is not None]
-    tensors += [("output", output), *(("saved tensor", s) for s in kept if _is_tensor(s))]
+    tensors.append(("output", output))
+    tensors += [("saved tensor", s) for s in kept if _is_tensor(s)]
     return tuple(
-        Saved(t._version, t._version.count, position)
-        for position, t in tensors
-        if _shares_memory(t.data, declared)
+        [
+            Saved(t._version, t._version.count, position)
+            for position, t in tensors
+            if _shares_memory(t.data, declared)
+        ]
     )
 
 
 def _shares_memory(array: Array, others: list[Array]) -> bool:
-    """Whether a write to one of the others may change this array; itself is asked for first, since that is fast."""
-    return any(other is array for other in others) or any(
-        share_memory(array, other) for other in others
-    )
+    """Return whether a write to one of the others may change this array."""
+    for other in others:  # first what is fast to see
+        if other is array:
+            return True
+    for other in others:
+        if share_memory(array, other):
+            return True
+    return False
 
 
-def kept_arrays(vjp: VJP) -> list[tuple[str, Array]]:
-    """Return every array that a rule is seen to keep, with the name that it has there."""
+def kept_arrays(vjp: VJP, known: Sequence[Array] = ()) -> list[tuple[str, Array]]:
+    """Return every array but the known ones that a rule is seen to keep, with the name that it has there."""
     found: list[tuple[str, Array]] = []
-    seen: set[int] = set()
+    seen = {id(array) for array in known}
     stack: list[tuple[str, Any]] = [("vjp", vjp)]
     while stack:
-        name, value = stack.pop()
-        if id(value) in seen:
-            continue
-        if is_array(value):
-            if _array(value).size:
-                found.append((name, _array(value)))
-        else:
+        for name, value in _parts(*stack.pop()):
+            kind = type(value)
+            if _holds_nothing(kind) or id(value) in seen:  # type: ignore[arg-type]
+                continue
             seen.add(id(value))
-            stack += [p for p in _parts(name, value) if not _holds_nothing(type(p[1]))]  # type: ignore[arg-type]
+            if not is_array(value):
+                stack.append((name, value))
+            elif _array(value).size:
+                found.append((name, _array(value)))
     return found
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import numba
 from numba.core import config as numba_config
-from numba.np.ufunc.parallel import threading_layer
+from numba.np.ufunc import parallel
 
 from minigan.errors import SettingsError
 
@@ -31,7 +31,7 @@ def use_sleeping_layer() -> None:
     No kernel enters it. But Numba starts its threads to say how many there are, and those of OpenMP do not survive `fork`.
     """
     with contextlib.suppress(ValueError):
-        threading_layer()  # raises ValueError while no layer runs
+        parallel.threading_layer()  # raises ValueError while no layer runs
         return
     config.THREADING_LAYER = "workqueue"
 
@@ -52,8 +52,16 @@ def hold_while_forking(*locks: Any) -> None:
 
 
 def thread_count() -> int:
-    """The number of threads that share a kernel (``NUMBA_NUM_THREADS`` or ``numba.set_num_threads``)."""
-    return int(numba.get_num_threads())
+    """Return the number of threads that share a kernel (``NUMBA_NUM_THREADS`` or ``numba.set_num_threads``)."""
+    return _read_thread_count()()
+
+
+@functools.cache
+def _read_thread_count() -> Callable[[], int]:
+    """Return the function that Numba's own calls, which takes no lock. It is there once the layer runs."""
+    numba.get_num_threads()  # starts the layer
+    read: Callable[[], int] = getattr(parallel, "_get_num_threads", numba.get_num_threads)
+    return read
 
 
 def set_thread_count(count: int) -> None:
