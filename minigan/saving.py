@@ -132,10 +132,7 @@ def _shares_memory(array: Array, others: list[Array]) -> bool:
     for other in others:  # first what is fast to see
         if other is array:
             return True
-    for other in others:
-        if share_memory(array, other):
-            return True
-    return False
+    return any(share_memory(array, other) for other in others)
 
 
 def kept_arrays(vjp: VJP, known: Sequence[Array] = ()) -> list[tuple[str, Array]]:

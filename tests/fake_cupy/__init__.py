@@ -4,8 +4,8 @@ It follows the signatures of CuPy 14. Its arrays are NumPy's, and its `RawModule
 device's library, so what `minigan.devices.cuda` hands over (which kernel, grid, block, the order and width of every
 argument) is checked by what the kernel computes. It checks too: the options of the compiler, that no plain
 NumPy array reaches an operation, that a captured function sends and reads nothing, where memory comes from and
-how long it lives. It cannot check what only a GPU can: that CUDA accepts all this, timing, races, and the
-array module's operations in a capture (they compute at once here; only kernels are recorded).
+how long it lives. It cannot check what only a GPU can: that CUDA accepts all this, timing and races. A capture records kernels, ufuncs and assignments;
+the array module's other functions compute at once here.
 """
 
 from __future__ import annotations

@@ -98,8 +98,18 @@ class ndarray(np.ndarray):  # noqa: N801 (CuPy's name)
         out = settings.get("out")
         if out is not None:
             settings["out"] = tuple(map(plain, out))
-        result = getattr(ufunc, method)(*map(plain, inputs), **settings)
-        return out[0] if out is not None else self.of(result)
+
+        def compute() -> Any:
+            return getattr(ufunc, method)(*map(plain, inputs), **settings)
+
+        capturing = self.machine.stream.capturing
+        if out is not None:
+            compute() if capturing is None else capturing.append(compute)
+            return out[0]
+        result = self.of(compute())
+        if capturing is not None:  # the graph writes to the same place, whenever it is launched
+            capturing.append(lambda: np.copyto(result.view(np.ndarray), compute()))
+        return result
 
     def __array_function__(self, function: Any, types: Any, arguments: Any, settings: Any) -> Any:
         if function is np.may_share_memory:  # asked because these are NumPy's arrays underneath
@@ -124,7 +134,13 @@ class ndarray(np.ndarray):  # noqa: N801 (CuPy's name)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         refuse_numpy([index, value])
-        self.view(np.ndarray)[plain(index)] = plain(value)
+        target, place = self.view(np.ndarray), plain(index)
+
+        def write() -> None:
+            target[place] = plain(value)
+
+        capturing = self.machine.stream.capturing
+        write() if capturing is None else capturing.append(write)
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return 2, 0

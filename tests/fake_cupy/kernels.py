@@ -41,13 +41,22 @@ class RawModule:
         self.machine.compiled.append(name)
         if name not in kernel_names(self.code):
             raise CUDADriverError(500)  # CUDA_ERROR_NOT_FOUND
-        return RawKernel(self, name, kernel_parameters(self.code, name), self._path(name))
+        path = self._path(name)
+        return RawKernel(self, name, kernel_parameters(_with_headers(path), name), path)
 
     def _path(self, kernel: str) -> Path:
         """The file whose text was handed over, in a folder that the compiler was to search; its own folder is the last."""
         folders = [Path(o.removeprefix("-I")) for o in self.options if o.startswith("-I")]
         files = (path for folder in reversed(folders) for path in folder.rglob("*.cu"))
         return next(p for p in files if read_source(p).alone(kernel) == self.code)
+
+
+def _with_headers(path: Path) -> str:
+    """Return a kernel file's text after those of its headers, where its macros may be defined."""
+    text = path.read_text(encoding="utf-8")
+    names = re.findall(r'#include "(.+)"', text)
+    headers = [folder / name for name in names for folder in path.parents]
+    return "".join(map(_with_headers, filter(Path.exists, headers))) + text
 
 
 class RawKernel:

@@ -1,0 +1,1 @@
+"""The part of CuPy beside `cupy` that minigan uses."""

@@ -1,0 +1,1 @@
+"""CuPy's versions of SciPy's functions."""
