@@ -296,8 +296,7 @@ def test_gradients_of_three_steps_of_full_size_networks(
 ) -> None:
     """Each half's gradients from the same parameters, tensor by tensor in norm."""
     cpu, emulated = trainers(dtype, device)
-    # A GPU runs a step's code once before, to compile its kernels: the hooks below must not act then.
-    monkeypatch.setattr(emulated.device, "prepare", lambda step: None)
+    monkeypatch.setattr(emulated.device, "prepare", lambda step: None)  # it would call the hooks
     for step in range(3):
         emulated.load_state(step, cpu.state())
         expected, between = gradients_of_a_step(cpu, None)
@@ -462,8 +461,7 @@ def test_arrays_with_gaps_are_refused() -> None:
 @pytest.mark.parametrize("misaligned", range(4))
 def test_adam_takes_arrays_that_are_not_aligned(misaligned: int) -> None:
     """Each of the four arrays in turn begins between two vectors of 16 bytes."""
-    rng = np.random.default_rng(0)
-    buffers = [abs(rng.normal(size=10000)).astype(np.float32) for _ in range(4)]
+    buffers = list(abs(np.random.default_rng(0).normal(size=(4, 10000))).astype(np.float32))
     results = []
     for device in (mg.get_device("cpu"), mg.get_device("emulated")):
         copies = [device.copy(device.asarray(buffer)) for buffer in buffers]
