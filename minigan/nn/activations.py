@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from minigan.nn.module import Module
-from minigan.ops.elementwise import leaky_relu, sigmoid
+from minigan.ops.activations import leaky_relu, sigmoid
 from minigan.tensor import Tensor
 
 

@@ -9,7 +9,7 @@ from minigan.devices import Device
 from minigan.devices.contract.convolution import ConvolutionGeometry
 from minigan.devices.contract.normalization import BatchStatistics
 from minigan.operation import differentiable
-from minigan.ops.elementwise import behind_activation
+from minigan.ops.activations import behind_activation
 from minigan.ops.normalization import check_batch_statistics
 from minigan.ops.shared import check_fused_slope, check_one_float_dtype
 from minigan.saving import Array, Result

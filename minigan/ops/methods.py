@@ -7,7 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from minigan.ops import comparison, elementwise, indexing, linear, reduction, rounding, shaping
+from minigan.ops import (
+    activations,
+    arithmetic,
+    comparison,
+    elementwise,
+    indexing,
+    linear,
+    reduction,
+    rounding,
+    shaping,
+)
 from minigan.tensor import Tensor
 
 Binary = Callable[[Any, Any], Tensor]
@@ -47,18 +57,18 @@ class Methods:
 
     __slots__ = ()
 
-    __add__ = elementwise.add
-    __radd__ = _swapped(elementwise.add)
-    __iadd__ = _in_place(elementwise.add)
-    __sub__ = elementwise.subtract
-    __rsub__ = _swapped(elementwise.subtract)
-    __isub__ = _in_place(elementwise.subtract)
-    __mul__ = elementwise.multiply
-    __rmul__ = _swapped(elementwise.multiply)
-    __imul__ = _in_place(elementwise.multiply)
-    __truediv__ = elementwise.divide
-    __rtruediv__ = _swapped(elementwise.divide)
-    __itruediv__ = _in_place(elementwise.divide)
+    __add__ = arithmetic.add
+    __radd__ = _swapped(arithmetic.add)
+    __iadd__ = _in_place(arithmetic.add)
+    __sub__ = arithmetic.subtract
+    __rsub__ = _swapped(arithmetic.subtract)
+    __isub__ = _in_place(arithmetic.subtract)
+    __mul__ = arithmetic.multiply
+    __rmul__ = _swapped(arithmetic.multiply)
+    __imul__ = _in_place(arithmetic.multiply)
+    __truediv__ = arithmetic.divide
+    __rtruediv__ = _swapped(arithmetic.divide)
+    __itruediv__ = _in_place(arithmetic.divide)
     __floordiv__ = rounding.floor_divide
     __rfloordiv__ = _swapped(rounding.floor_divide)
     __ifloordiv__ = _in_place(rounding.floor_divide)
@@ -66,9 +76,9 @@ class Methods:
     __rmod__ = _swapped(rounding.remainder)
     __imod__ = _in_place(rounding.remainder)
     __divmod__ = rounding.divmod
-    __pow__ = elementwise.power
-    __rpow__ = _swapped(elementwise.power)
-    __ipow__ = _in_place(elementwise.power)
+    __pow__ = arithmetic.power
+    __rpow__ = _swapped(arithmetic.power)
+    __ipow__ = _in_place(arithmetic.power)
     __matmul__ = linear.matmul
     __rmatmul__ = _swapped(linear.matmul)
     __imatmul__ = _in_place(linear.matmul)
@@ -114,13 +124,13 @@ class Methods:
     sin = elementwise.sin
     cos = elementwise.cos
     tan = elementwise.tan
-    tanh = elementwise.tanh
-    sigmoid = elementwise.sigmoid
-    relu = elementwise.relu
-    leaky_relu = elementwise.leaky_relu
-    clip = elementwise.clip
-    maximum = elementwise.maximum
-    minimum = elementwise.minimum
+    tanh = activations.tanh
+    sigmoid = activations.sigmoid
+    relu = activations.relu
+    leaky_relu = activations.leaky_relu
+    clip = arithmetic.clip
+    maximum = arithmetic.maximum
+    minimum = arithmetic.minimum
     astype = elementwise.astype
     all = comparison.all
     any = comparison.any

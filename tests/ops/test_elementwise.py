@@ -15,7 +15,7 @@ from oracles import Example, arrays, away_from_zero, between, distinct, normal
 
 import minigan as mg
 from minigan import ops
-from minigan.ops import elementwise
+from minigan.ops import activations, arithmetic, elementwise
 
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=3, max_side=4)
 FLOATS = (np.float32, np.float64)
@@ -104,7 +104,8 @@ GRADIENTS: dict[str, st.SearchStrategy[Example]] = {
 
 
 def test_every_operation_has_a_gradient_test() -> None:
-    assert oracles.operations(elementwise) == GRADIENTS.keys()
+    modules = (activations, arithmetic, elementwise)
+    assert set().union(*map(oracles.operations, modules)) == GRADIENTS.keys()
 
 
 def test_every_module_of_operations_has_its_tests() -> None:

@@ -1,0 +1,80 @@
+"""Activations: elementwise functions of one operand that have kernels, and those made of them.
+
+``dy`` is the gradient of the output. At a kink (0 of `relu`) the rule takes a subgradient, named in the
+docstring and in docs/singular_points.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from minigan.devices import Device
+from minigan.operation import differentiable
+from minigan.ops.shared import of_real_numbers
+from minigan.saving import Array, Result
+from minigan.tensor import Tensor
+
+__all__ = [
+    "leaky_relu",
+    "relu",
+    "sigmoid",
+    "softplus",
+    "tanh",
+]
+
+
+def _real(device: Device, x: Array) -> Array:
+    """Kernels take contiguous floats: integers and bool become float64, as NumPy's own functions make them."""
+    return device.contiguous(x if x.dtype.kind == "f" else x.astype(device.array_module.float64))
+
+
+@differentiable
+def tanh(device: Device, x: Array) -> Result:
+    """sinh x / cosh x."""
+    y = device.tanh(_real(device, x))
+    return y, lambda dy, needs: (device.tanh_backward(device.contiguous(dy), y),), (y,)
+
+
+@differentiable
+def sigmoid(device: Device, x: Array) -> Result:
+    """1 / (1 + e⁻ˣ), without overflow."""
+    y = device.sigmoid(_real(device, x))
+    return y, lambda dy, needs: (device.sigmoid_backward(device.contiguous(dy), y),), (y,)
+
+
+@differentiable
+@of_real_numbers
+def softplus(device: Device, x: Array) -> Result:
+    """log(1 + eˣ), without overflow."""
+    xp = device.array_module
+    y = xp.logaddexp(x, x.dtype.type(0))
+    return y, lambda dy, needs: (dy * device.sigmoid(device.contiguous(x)),), (x,)
+
+
+@differentiable
+def leaky_relu(device: Device, x: Array, negative_slope: float = 0.1) -> Result:
+    """x if x > 0 else negative_slope·x. The slope 0.1 is the InfoGAN paper's (appendix C)."""
+    x = _real(device, x)
+    y = device.leaky_relu(x, negative_slope)
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        return (device.leaky_relu_backward(device.contiguous(dy), x, negative_slope),)
+
+    return y, vjp, (x,)
+
+
+def behind_activation(
+    device: Device, y: Array, negative_slope: float
+) -> tuple[Callable[[Array], Array], tuple[Array, ...]]:
+    """From the gradient of y = activation(x) to that of x, contiguous: y > 0 where x > 0; and what that saves.
+
+    Slope 1 needs no y, and saves none.
+    """
+    if negative_slope == 1:
+        return device.contiguous, ()
+    return lambda dy: device.leaky_relu_backward(device.contiguous(dy), y, negative_slope), (y,)
+
+
+def relu(x: Tensor) -> Tensor:
+    """max(x, 0); its gradient at 0 is 0."""
+    return leaky_relu(x, negative_slope=0.0)
