@@ -29,6 +29,7 @@ from minigan.errors import MiniganError
 
 app = typer.Typer(
     name="minigan",
+    context_settings={"help_option_names": ["--help", "-h"]},
     no_args_is_help=False,
     pretty_exceptions_enable=False,
 )

@@ -36,7 +36,8 @@ def show(
 @app.command()
 def clear(
     name: Annotated[
-        str | None, typer.Argument(help="kernels or images; both if not given.", metavar="NAME")
+        str | None,
+        typer.Argument(help="One of those that are shown; all if not given.", metavar="NAME"),
     ] = None,
 ) -> None:
     """Remove compiled kernels and prepared images.

@@ -16,7 +16,8 @@ def doctor(
 ) -> None:
     """Test a device against the CPU; write a report.
 
-    Each kernel runs, then a few steps of training. Send the report with a question about the device.
+    Each kernel runs, then a few steps of training.
+    Send the report with a question about the device.
     The exit code is 1 if the device cannot be used.
     """
     from minigan.files import write_json

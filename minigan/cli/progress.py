@@ -20,9 +20,10 @@ from minigan.experiments.declarations import get_experiment
 from minigan.experiments.evaluation import Evaluation, evaluation_images
 from minigan.experiments.evaluation import evaluate as evaluate_networks
 from minigan.experiments.executors.base import Executor, execute
+from minigan.experiments.names import short_name
 from minigan.experiments.runs import INTERRUPTED, Interrupted, Run
 from minigan.experiments.sweeps.directory import Sweep
-from minigan.experiments.sweeps.plan import short_name, shown
+from minigan.experiments.sweeps.plan import shown
 from minigan.experiments.sweeps.table import Measures, Row, rows, summaries
 from minigan.experiments.sweeps.work import add_test_errors
 from minigan.files import replacing, write_json

@@ -6,11 +6,6 @@ import shlex
 from typing import Any
 
 _STILL_OPTIONS = ("experiment", "data", "device", "seed", "iterations", "batch_size")
-# Options that were not called by the name of their setting.
-_OTHER_NAMES = {
-    "lr_discriminator": "learning_rate_discriminator",
-    "lr_generator": "learning_rate_generator",
-}
 
 
 def about_vanished_option(error: Any, arguments: list[str]) -> str | None:
@@ -24,11 +19,11 @@ def about_vanished_option(error: Any, arguments: list[str]) -> str | None:
         return None
     if not any("--set" in parameter.opts for parameter in error.ctx.command.params):
         return None
+    from minigan.experiments.names import long_name
     from minigan.infogan.settings import Settings
 
     option: str = error.option_name
-    name = option.lstrip("-").replace("-", "_")
-    name = _OTHER_NAMES.get(name, name)
+    name = long_name(option.lstrip("-"))
     if name in _STILL_OPTIONS or name not in Settings.all_names():
         return None
     value = shlex.quote(_value(option, arguments) or "VALUE")

@@ -14,6 +14,7 @@ from typing import Any
 
 from minigan.datasets.catalogue import SCENES
 from minigan.errors import SettingsError
+from minigan.experiments.names import long_name
 from minigan.infogan.extensions import (
     CodeAugmentationSettings,
     ConsistencySettings,
@@ -171,10 +172,7 @@ def read_declaration(path: Path) -> Settings:
 
 def _declared(base: Settings, values: dict[str, Any], path: Path) -> Settings:
     values.setdefault("experiment", path.stem)
-    if not re.fullmatch(r"\w[\w.-]*", str(values["experiment"])):
-        raise SettingsError(
-            f"experiment is a name of letters, digits, '.', '-' and '_', not '{values['experiment']}'"
-        )
+    _check_name(values["experiment"])
     if "device" in values:
         raise SettingsError("the device is no part of an experiment; choose it by --device")
     if "data" in values:
@@ -184,6 +182,14 @@ def _declared(base: Settings, values: dict[str, Any], path: Path) -> Settings:
     for extension, table in tables.items():
         flat |= {f"{extension}.{name}": value for name, value in table.items()}
     return base.with_values(flat)
+
+
+def _check_name(experiment: object) -> None:
+    """Raise SettingsError unless a run's folder can be called so."""
+    if not re.fullmatch(r"\w[\w.-]*", str(experiment)):
+        raise SettingsError(
+            f"experiment is a name of letters, digits, '.', '-' and '_', not '{experiment}'"
+        )
 
 
 def absolute_data(data: str, start: Path) -> str:
@@ -212,6 +218,7 @@ def with_choices(
     if twice := [name for name in assigned if name in options]:
         raise SettingsError(f"{twice[0]} is given by its option and by --set; give it once")
     values = {"device": "auto", **options, **assigned}
+    _check_name(values.get("experiment", settings.experiment))
     if "data" in values:
         settings = settings.with_data(absolute_data(values.pop("data"), Path.cwd()))
     return settings.with_values(values, read_text=True)
@@ -226,7 +233,7 @@ def parse_assignments(texts: Sequence[str]) -> dict[str, str]:
     values: dict[str, str] = {}
     for text in texts:
         name, equals, value = text.partition("=")
-        name = name.strip().replace("-", "_")
+        name = long_name(name)
         if not equals or not name:
             raise SettingsError(f"--set is NAME=VALUE, like --set noise=62; not '{text}'")
         if name in values:

@@ -85,10 +85,11 @@ def _read(kind: type, text: str) -> Any:
 
 
 def unknown(name: str, known: Iterable[str]) -> str:
-    """Return the sentence for a setting that is not there: the nearest names, or all of them."""
+    """Return the sentence for a setting that is not there, with the nearest name."""
     known = list(known)
-    similar = difflib.get_close_matches(name, known, 1)
-    hint = f"did you mean {similar[0]}?" if similar else f"there is {', '.join(known)}"
+    same_end = [other for other in known if other.endswith(f".{name}")]
+    similar = same_end or difflib.get_close_matches(name, known, 1)
+    hint = f"did you mean {similar[0]}?" if similar else "'minigan settings' lists all of them"
     return f"there is no setting {name}; {hint}"
 
 

@@ -43,6 +43,14 @@ def test_help_fits_a_screen(
     assert max(map(len, lines)) <= 80
 
 
+def test_a_short_option_shows_help(capsys: pytest.CaptureFixture[str]) -> None:
+    for path in ((), ("train",), ("sweep",), ("sweep", "run")):
+        assert cli._run([*path, "--help"]) == 0
+        shown = capsys.readouterr().out
+        assert cli._run([*path, "-h"]) == 0
+        assert capsys.readouterr().out == shown
+
+
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
 def test_each_option_has_its_sentence(path: tuple[str, ...]) -> None:
     for parameter in COMMANDS[path].params:

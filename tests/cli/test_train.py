@@ -50,12 +50,21 @@ def test_every_option_reaches_experiment_json(tmp_path: Path) -> None:
 
 
 def test_any_setting_is_set_by_name(tmp_path: Path) -> None:
-    arguments = ["--set", "noise=5", "--set", "consistency.weight=0.75", "--set", "image-low=0"]
+    arguments = [
+        "--set",
+        "lr-generator=0.5",
+        "--set",
+        "noise=5",
+        "--set",
+        "consistency.weight=0.75",
+        "--set",
+        "image-low=0",
+    ]
     small = ["--set", "trunk=fc 4", "--set", "generator=fc 28x28x1 sigmoid", "--iterations", "1"]
     out = ["--out", str(tmp_path / "run"), "--no-evaluate", "--batch-size", "3"]
     assert cli._run(["train", "mnist", *small, *arguments, *out]) == 0
     written = json.loads((tmp_path / "run/experiment.json").read_text())["settings"]
-    assert written["noise"] == 5
+    assert (written["noise"], written["learning_rate_generator"]) == (5, 0.5)
     assert written["extensions"]["consistency"]["weight"] == 0.75
 
 
@@ -64,6 +73,9 @@ def test_any_setting_is_set_by_name(tmp_path: Path) -> None:
     [
         ("noise", "--set is NAME=VALUE, like --set noise=62; not 'noise'"),
         ("noize=3", "there is no setting noize; did you mean noise?"),
+        ("weight=3", "there is no setting weight; did you mean consistency.weight?"),
+        ("colour=3", "there is no setting colour; 'minigan settings' lists all of them"),
+        ("experiment=a/b", "experiment is a name of letters, digits, '.', '-' and '_', not 'a/b'"),
         ("noise=many", "noise is 'many', and not of type int"),
     ],
 )

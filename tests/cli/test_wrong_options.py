@@ -88,6 +88,7 @@ def test_no_such_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
         (("train", "mnist", "--lr-generator=0.01"), "--set learning_rate_generator=0.01"),
         (("train", "mnist", "--dtype"), "--set dtype=VALUE"),
         (("sweep", "mnist", "--checkpoint-every", "50"), "--set checkpoint_every=50"),
+        (("sweep", "mnist", "--lambda", "-1"), "--set lambda_categorical=-1"),
     ],
 )
 def test_a_vanished_option_says_what_to_write(

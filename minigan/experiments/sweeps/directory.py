@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from minigan.errors import RunError, SettingsError
+from minigan.experiments.names import short_name
 from minigan.experiments.runs import Run
-from minigan.experiments.sweeps.plan import Plan, short_name, shown
+from minigan.experiments.sweeps.plan import Plan, shown
 from minigan.files import locked, write_json
 
 

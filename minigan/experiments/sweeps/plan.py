@@ -10,14 +10,9 @@ from typing import Any
 
 from minigan.errors import SettingsError
 from minigan.experiments.declarations import MNIST
+from minigan.experiments.names import long_name, short_name
 from minigan.infogan.settings import Settings
 
-# What the command line calls these settings.
-_SHORT = {
-    "lambda_categorical": "lambda",
-    "learning_rate_discriminator": "lr_discriminator",
-    "learning_rate_generator": "lr_generator",
-}
 # What names a sweep and its images, where it computes, and what --seeds is for.
 _NOT_SWEPT = ("experiment", "dataset", "data", "image_shape", "device", "seed")
 _MOST_RUNS = 10_000
@@ -118,11 +113,6 @@ class Plan:
         ]
 
 
-def short_name(name: str) -> str:
-    """A setting as the command line calls it."""
-    return _SHORT.get(name, name)
-
-
 def shown(value: Value) -> str:
     """A setting's value, as it would be typed."""
     return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
@@ -155,12 +145,10 @@ def _at_most(count: int, text: str) -> int:
 
 def parse_grid(texts: list[str]) -> tuple[tuple[str, tuple[Value, ...]], ...]:
     """The grid of texts like "lambda=0.5,1,2", each value of the setting's type; SettingsError says what is wrong."""
-    long_names = {short: name for name, short in _SHORT.items()}
     grid: dict[str, tuple[Value, ...]] = {}
     for text in texts:
         typed, equals, listed = text.partition("=")
-        name = typed.strip().replace("-", "_")
-        name = long_names.get(name, name)
+        name = long_name(typed)
         if not equals:
             raise SettingsError(f"--grid is NAME=VALUE,VALUE, like lambda=0.5,1,2; not '{text}'")
         if name in _NOT_SWEPT:
