@@ -76,6 +76,8 @@ class Table:
 
 def circumstances() -> dict[str, Any]:
     """When and where a result was measured, and of which code."""
+    from minigan.inspect.machine import processor
+
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _git("rev-parse", "HEAD"),
@@ -116,18 +118,6 @@ def is_busy(circumstances: dict[str, Any]) -> bool:
     """Whether other work took so much of the machine that times measured on it say little."""
     machine = circumstances["machine"]
     return bool(machine["load_average"] > machine["cores"] / 2)
-
-
-def processor() -> str:
-    """The processor's name, as its maker writes it, with the family and model that a virtual machine's name lacks."""
-    information = Path("/proc/cpuinfo")
-    if information.exists():
-        lines = re.findall(r"^(.+?)\s*: (.+)$", information.read_text(), re.MULTILINE)
-        known = dict(reversed(lines))  # of the first processor
-        if "model name" in known:
-            family, model = known.get("cpu family", "?"), known.get("model", "?")
-            return f"{known['model name']} (family {family}, model {model})"
-    return platform.processor() or platform.machine()
 
 
 def available_cores() -> int:

@@ -34,15 +34,7 @@ def sample(
 
     Each row is one random sample. The code varies from left to right.
     """
-    from minigan.errors import SettingsError
-    from minigan.experiments.figures import save_grid, traversal
-    from minigan.experiments.runs import Run
+    from minigan.experiments.sampling import draw_samples
 
-    run = Run.open(directory)
-    names = run.settings.layout.names
-    if code not in names:
-        raise SettingsError(f"there is no code '{code}'; the run has {', '.join(names)}")
-    networks, _ = run.networks()
-    images = traversal(networks, run.settings, names.index(code), rows, columns, limit, step)
-    save_grid(images, out, run.settings.image_low)
+    draw_samples(directory, out, code, rows, columns, limit, step)
     typer.echo(f"wrote {out}")

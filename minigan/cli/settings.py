@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from minigan.cli import options
+
+if TYPE_CHECKING:
+    from minigan.infogan.settings import Settings
 
 
 def settings(
@@ -24,35 +27,32 @@ def settings(
 
     `minigan train EXPERIMENT --set NAME=VALUE` changes one.
     """
-    from rich.console import Console
-    from rich.table import Table
-
     from minigan.experiments.declarations import get_experiment
-    from minigan.experiments.settings_page import (
-        extension_settings,
-        own_settings,
-        settings_page,
-        shown,
-    )
-    from minigan.files import replacing
+    from minigan.experiments.settings_page import all_settings, write_settings_page
 
     if page is not None:
-        with replacing(page) as temporary:
-            temporary.write_text(settings_page(), encoding="utf-8")
+        write_settings_page(page)
         typer.echo(f"wrote {page}")
         return
     declared = get_experiment(experiment, preset)
-    rows = [*own_settings(declared), *extension_settings(declared)]
     if as_json:
-        typer.echo(json.dumps([row._asdict() for row in rows], ensure_ascii=False, indent=1))
+        rows = [row._asdict() for row in all_settings(declared)]
+        typer.echo(json.dumps(rows, ensure_ascii=False, indent=1))
         return
+    _print_table(declared)
+
+
+def _print_table(declared: Settings) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from minigan.experiments.settings_page import all_settings, shown
+
     table = Table("setting", "value", "meaning", title=f"Settings of {declared.experiment}")
     on = {extension.name for extension in declared.extensions}
-    for row in rows:
+    for row in all_settings(declared):
         extension, dot, _ = row.name.partition(".")
         off = "\n(off)" if dot and extension not in on else ""
-        unit = f" [{row.unit}]" if row.unit else ""
-        table.add_row(
-            row.name + off, shown(row.default), f"{row.meaning}{unit}".replace("[", r"\[")
-        )
+        meaning = f"{row.meaning} [{row.unit}]" if row.unit else row.meaning
+        table.add_row(row.name + off, shown(row.default), meaning.replace("[", r"\["))
     Console().print(table)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from minigan.experiments.declarations import EXPERIMENTS, PRESETS
+from minigan.files import replacing
 from minigan.infogan.extensions import EXTENSIONS
 from minigan.infogan.fields import DescribedSetting, described
 from minigan.infogan.settings import Settings
@@ -21,6 +23,11 @@ def extension_settings(settings: Settings) -> list[DescribedSetting]:
     for name, kind in EXTENSIONS.items():
         found += described(settings.extension(name) or kind(), f"{name}.")
     return found
+
+
+def all_settings(settings: Settings) -> list[DescribedSetting]:
+    """Return the settings outside extensions, then those of all extensions."""
+    return [*own_settings(settings), *extension_settings(settings)]
 
 
 def shown(value: object) -> str:
@@ -52,6 +59,12 @@ def settings_page() -> str:
         *(_differences(settings, mnist) for settings in [*EXPERIMENTS.values(), *PRESETS.values()]),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def write_settings_page(path: Path) -> None:
+    """Write docs/settings.md to a path."""
+    with replacing(path) as temporary:
+        temporary.write_text(settings_page(), encoding="utf-8")
 
 
 def _table(settings: Iterable[DescribedSetting]) -> str:

@@ -28,7 +28,7 @@ def test_it_fits_one_screen(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_it_prints_json(capsys: pytest.CaptureFixture[str]) -> None:
     values = json.loads(info(capsys, "--json"))
-    assert set(values) == {"versions", "cache", "devices"}
+    assert set(values) == {"versions", "processor", "cache", "devices"}
     assert values["devices"]["cpu"]["kernels"] == sorted(KERNELS)
     assert all(
         bool(device["absent"]) != bool(device["kernels"]) for device in values["devices"].values()
@@ -37,7 +37,7 @@ def test_it_prints_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_it_lists_kernels_if_asked(capsys: pytest.CaptureFixture[str]) -> None:
     output = info(capsys, "--kernels")
-    for name in ("minigan", "python", "numpy", "scipy", "numba", "platform"):
+    for name in ("minigan", "python", "numpy", "scipy", "numba", "platform", "processor"):
         assert re.search(rf"^{name} +\S", output, re.MULTILINE)
     assert f"device cpu: {len(KERNELS)} of {len(KERNELS)} kernels" in output
     for kernel, description in KERNELS.items():
