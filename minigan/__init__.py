@@ -44,10 +44,10 @@ from minigan.ops.scans import *  # noqa: F403
 from minigan.ops.shaping import *  # noqa: F403
 from minigan.ops.special import *  # noqa: F403
 from minigan.random import manual_seed as manual_seed
+from minigan.recording import no_grad as no_grad
 from minigan.serialization import load as load
 from minigan.serialization import save as save
 from minigan.tensor import Tensor as Tensor
-from minigan.tensor import no_grad as no_grad
 from minigan.tensor import tensor as tensor
 
 __version__ = "0.1.0"

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from minigan.tensor import Tensor, no_grad, tensor
+from minigan.recording import no_grad
+from minigan.tensor import Tensor, tensor
 
 
 class GradientMismatch(AssertionError):  # noqa: N818  (its name says what was found)

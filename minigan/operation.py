@@ -18,8 +18,9 @@ from minigan.devices import Device
 from minigan.devices.memory import is_on_gpu, share_memory
 from minigan.from_pytorch import argument_advice
 from minigan.graph import Node
+from minigan.recording import is_recording
 from minigan.saving import VJP, Array, Result, is_array, watch
-from minigan.tensor import Tensor, check_real, common_device, is_recording
+from minigan.tensor import Tensor, check_real, common_device
 
 Parameters = ParamSpec("Parameters")
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)

@@ -6,19 +6,19 @@ The engine is reverse-mode differentiation on a graph built as operations run. `
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minigan.devices import Device, get_device
-from minigan.devices.memory import is_on_gpu, share_memory
+from minigan.devices.memory import is_on_gpu
 from minigan.from_pytorch import advice
 from minigan.graph import Node, run_backward
-from minigan.saving import Array, Version, exchange
+from minigan.protocols import Protocols
+from minigan.recording import is_recording
+from minigan.saving import Array, Version
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
@@ -32,20 +32,6 @@ else:
         __slots__ = ()
 
 
-class _Mode(threading.local):
-    """Whether operations of this thread are recorded; see `no_grad`."""
-
-    recording = True
-
-
-_mode = _Mode()
-
-
-def is_recording() -> bool:
-    """Return whether operations of this thread are recorded."""
-    return _mode.recording
-
-
 def check_real(dtype: np.dtype[Any], operation: str = "tensor") -> None:
     """Raise TypeError, with the dtype's name, for complex numbers, objects, texts and dates."""
     if dtype.kind not in "fiub":
@@ -54,7 +40,7 @@ def check_real(dtype: np.dtype[Any], operation: str = "tensor") -> None:
         )
 
 
-class Tensor(Methods):
+class Tensor(Protocols, Methods):
     """An n-dimensional array on a device, which can remember how it was computed.
 
     ``data`` is the device's own array (NumPy on ``cpu``). ``grad`` is filled by `backward` on tensors
@@ -145,13 +131,6 @@ class Tensor(Methods):
         def __getattr__(self, name: str) -> Any:
             raise AttributeError(f"a tensor has no attribute '{name}'{advice(name)}")
 
-    def numpy(self) -> np.ndarray[Any, Any]:
-        """The values as a NumPy array: the tensor's own memory on ``cpu``, a copy elsewhere."""
-        values = self.device.to_numpy(self.data)
-        if self.data.size and share_memory(values, self.data):
-            exchange(self._version, self.data)
-        return values
-
     def item(self) -> Any:
         """The value of a one-element tensor as a Python number."""
         if self.size != 1:
@@ -159,10 +138,6 @@ class Tensor(Methods):
                 f"item: a tensor of shape {self.shape} has {self.size} elements, not 1"
             )
         return self.numpy().reshape(()).item()
-
-    def tolist(self) -> Any:
-        """The values as nested lists of Python's numbers."""
-        return self.numpy().tolist()
 
     def detach(self) -> Tensor:
         """The same memory, cut off from the graph."""
@@ -197,7 +172,7 @@ class Tensor(Methods):
         a leaf whose gradient is wanted.
         """
         graph = self._node is not None or (self.requires_grad and not leaf)
-        if _mode.recording and (graph or (isinstance(source, Tensor) and source.requires_grad)):
+        if is_recording() and (graph or (isinstance(source, Tensor) and source.requires_grad)):
             made = (
                 f"was computed by '{self._node.operation}'" if self._node else "belongs to a graph"
             )
@@ -275,16 +250,6 @@ class Tensor(Methods):
             raise TypeError(f"format: '{specification}' needs one element, not {self.size}")
         return format(self.item(), specification)
 
-    def __array__(
-        self, dtype: DTypeLike | None = None, copy: bool | None = None
-    ) -> np.ndarray[Any, Any]:
-        if self.requires_grad:
-            raise TypeError(
-                "this tensor belongs to a graph, and NumPy would lose its gradient: use "
-                "t.detach().numpy() or t.numpy()"
-            )
-        return np.array(self.numpy(), dtype=dtype, copy=copy)
-
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the values and the gradient; the device is named, and opened where it is read."""
         self._check_leaf("pickled")
@@ -305,36 +270,6 @@ class Tensor(Methods):
                 f"this tensor was computed by '{self._node.operation}' and cannot be {done} with its graph: use "
                 "t.detach()"
             )
-
-    @property
-    def __array_interface__(self) -> dict[str, Any]:
-        """The memory itself, for NumPy and what reads its protocol; of tensors on the host that no graph holds."""
-        return self._interface("__array_interface__")
-
-    @property
-    def __cuda_array_interface__(self) -> dict[str, Any]:
-        """The memory itself, for CuPy, Numba and PyTorch; of tensors on a GPU that no graph holds."""
-        return self._interface("__cuda_array_interface__")
-
-    def _interface(self, name: str) -> dict[str, Any]:
-        if self.requires_grad:  # NumPy asks `__array__` next, which says what to do
-            raise AttributeError(f"{name}: a tensor that belongs to a graph; use t.detach()")
-        interface: dict[str, Any] = getattr(self.data, name)
-        exchange(self._version, self.data)
-        return interface
-
-    def __dlpack__(self, **settings: Any) -> Any:
-        if self.requires_grad:
-            raise BufferError(
-                "this tensor belongs to a graph, and another library would lose its gradient and could change "
-                "what it saved: export t.detach()"
-            )
-        exchange(self._version, self.data)
-        return self.data.__dlpack__(**settings)
-
-    def __dlpack_device__(self) -> tuple[int, int]:
-        kind, number = self.data.__dlpack_device__()
-        return int(kind), int(number)
 
     def __repr__(self) -> str:
         values = np.array2string(self.numpy(), separator=", ", prefix="tensor(")
@@ -397,16 +332,6 @@ def load_all(targets: Mapping[str, Tensor], sources: Mapping[str, Tensor | Array
             )
     for name, target in targets.items():
         target.copy_(Tensor(arrays[name], target.device))
-
-
-@contextlib.contextmanager
-def no_grad() -> Iterator[None]:
-    """Within this block operations are not recorded, so nothing is saved for a backward pass."""
-    before, _mode.recording = _mode.recording, False
-    try:
-        yield
-    finally:
-        _mode.recording = before
 
 
 def common_device(name: str, arguments: Sequence[Any]) -> Device:

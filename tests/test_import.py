@@ -17,7 +17,8 @@ PACKAGE = Path(minigan.__file__).parent
 LAYERS = [
     {"errors", "from_pytorch", "files", "caches"},
     {"devices"},
-    {"saving"},
+    {"saving", "recording"},
+    {"protocols"},
     {"graph"},
     {"tensor"},
     {"operation", "exchange", "random"},

@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 
+from minigan import get_device, no_grad
 from minigan.datasets import FactoredImages, LabeledImages
 from minigan.datasets.cache import Preparation
 from minigan.datasets.catalogue import open_images
-from minigan.devices import get_device
 from minigan.errors import SettingsError, TrainingError
 from minigan.experiments.figures import traversal
 from minigan.infogan.codes import CategoricalCode, CodeLayout, UniformCode
@@ -41,7 +41,7 @@ from minigan.metrics.strokes import (
     spearman_correlation,
 )
 from minigan.ops.likelihood import code_table
-from minigan.tensor import Tensor, no_grad, tensor
+from minigan.tensor import Tensor, tensor
 
 # Of a uniform code on (−1, 1) about its mean, the best guess without looking.
 _UNREAD_RMSE = 1 / math.sqrt(3)

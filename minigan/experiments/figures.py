@@ -16,7 +16,8 @@ from minigan.infogan.latents import draw_noise_and_codes, encode
 from minigan.infogan.networks import Networks, inference
 from minigan.infogan.settings import Settings
 from minigan.infogan.streams import Stream
-from minigan.tensor import Tensor, no_grad, tensor
+from minigan.recording import no_grad
+from minigan.tensor import Tensor, tensor
 
 _FORMATS = ("PNG", "JPEG", "GIF", "WEBP")
 _GAP = 1  # pixels between the cells of a grid

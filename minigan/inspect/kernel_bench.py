@@ -24,7 +24,8 @@ from minigan.inspect.contract import (
 )
 from minigan.inspect.profile import KernelProfile, summarize
 from minigan.inspect.roofline import MACHINES, Machine
-from minigan.tensor import Tensor, no_grad
+from minigan.recording import no_grad
+from minigan.tensor import Tensor
 
 _DTYPE = "float32"
 _ROUNDS = 20

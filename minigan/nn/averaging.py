@@ -6,7 +6,8 @@ import copy
 from typing import Any, Self
 
 from minigan.nn.module import Module
-from minigan.tensor import Tensor, no_grad
+from minigan.recording import no_grad
+from minigan.tensor import Tensor
 
 
 class MovingAverage(Module):

@@ -7,7 +7,8 @@ from typing import Any
 from minigan.creation import randn
 from minigan.nn.module import Module
 from minigan.random import Generator
-from minigan.tensor import Tensor, no_grad
+from minigan.recording import no_grad
+from minigan.tensor import Tensor
 
 _FIRST_ITERATIONS = 15  # they start from random vectors
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from minigan.ops.shaping import stack
-from minigan.tensor import Tensor, no_grad
+from minigan.recording import no_grad
+from minigan.tensor import Tensor
 
 
 def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float) -> Tensor:
