@@ -11,7 +11,6 @@ MOST_LINES_OF_A_FILE = 350
 
 # Files that are still longer, and their lengths: they may only shrink.
 TOO_LONG: dict[str, int] = {
-    "benchmarks/peers/torch_kernels.py": 509,
     "minigan/cli/progress.py": 385,
     "minigan/experiments/evaluation.py": 443,
     "minigan/experiments/runs.py": 396,
