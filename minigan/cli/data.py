@@ -53,14 +53,14 @@ def prepare(
     Images are read, resized and kept. Training does so by itself. This command
     does it beforehand, elsewhere, or without the images that are damaged.
     """
-    from minigan.cli.progress import preparation
+    from minigan.cli.progress import preparing
     from minigan.experiments.declarations import absolute_data, get_experiment
-    from minigan.experiments.runs import images_of
+    from minigan.experiments.training import images_of
 
     settings = get_experiment(experiment)
     if data is not None:
         settings = dataclasses.replace(settings, data=absolute_data(data, Path.cwd()))
-    with preparation(cache, leave_out, verify=True) as how:
-        images = images_of(settings, how)
+    with preparing(cache, leave_out, verify=True) as preparation:
+        images = images_of(settings, preparation)
     size = "×".join(map(str, images.shape[1:]))
     typer.echo(f"{settings.title}: {len(images):,} images of {size} are ready")

@@ -16,7 +16,7 @@ def evaluate(
     each code, and how slant and stroke width of digits follow the codes.
     Where factors are known: MIG, FactorVAE score, SAP and DCI.
     """
-    from minigan.cli.progress import evaluate_and_report, evaluate_and_write
+    from minigan.cli.run_report import evaluate_and_report, evaluate_and_write
     from minigan.experiments.runs import Run
 
     run = Run.open(directory)

@@ -54,10 +54,10 @@ def figures(
     Then there are the losses, interpolations, and an animation of training.
     After `minigan evaluate`: categories and digits, codes and known factors.
     """
-    from minigan.experiments.paper import Choices, draw_figures, unevaluated_runs
+    from minigan.experiments.paper import FigureOptions, draw_figures, unevaluated_runs
 
-    choices = Choices(code or None, rows, columns, limit, step)
-    for path in draw_figures(directories, baseline, out, choices):
+    chosen = FigureOptions(code or None, rows, columns, limit, step)
+    for path in draw_figures(directories, baseline, out, chosen):
         typer.echo(f"wrote {path}")
     for directory in unevaluated_runs(directories):
         typer.echo(f"for the figures of its evaluation, first: minigan evaluate {directory}")

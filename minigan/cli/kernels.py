@@ -44,7 +44,7 @@ def check(file: File) -> None:
     It is compiled for GPUs where NVRTC is, and runs on a GPU where one is.
     The exit code is 1 if a check fails.
     """
-    from minigan.cli.progress import check_and_show
+    from minigan.cli.kernel_report import check_and_show
 
     if not check_and_show(file):
         raise typer.Exit(1)
@@ -64,6 +64,6 @@ def bench(
 
     No GPU is needed. Where there is one, it is timed beside the baseline.
     """
-    from minigan.cli.progress import bench_and_show
+    from minigan.cli.kernel_report import bench_and_show
 
     bench_and_show(file, example, gpu)

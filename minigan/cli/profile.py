@@ -34,7 +34,7 @@ def profile(
     The emulated device counts sectors of global memory, bank conflicts,
     divergence, barriers and FLOPs. No GPU is needed.
     """
-    from minigan.cli.progress import profile_and_show, profile_file_and_show
+    from minigan.cli.kernel_report import profile_and_show, profile_file_and_show
 
     if kernel.endswith(".cu"):
         return profile_file_and_show(Path(kernel), call, html)

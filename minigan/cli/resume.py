@@ -21,14 +21,16 @@ def resume(
     The result is the same as if it had never stopped.
     `--iterations` trains to another last step than the one that was set.
     """
-    from minigan.cli.progress import preparation, run_and_report
-    from minigan.experiments.runs import Run, images_of
+    from minigan.cli.progress import preparing
+    from minigan.cli.run_report import run_and_report
+    from minigan.experiments.runs import Run
+    from minigan.experiments.training import images_of
     from minigan.infogan.step import Trainer
 
     run = Run.open(directory)
     use_threads(threads)
-    with preparation(cache) as how:
-        trainer = Trainer(run.settings, images_of(run.settings, how), capture=capture)
+    with preparing(cache) as preparation:
+        trainer = Trainer(run.settings, images_of(run.settings, preparation), capture=capture)
     if note := run.about_threads():
         typer.echo(note)
     with run.lock():

@@ -105,12 +105,13 @@ def run(
     Ctrl-C saves all states. The same command goes on where it stopped.
     Only `minigan sweep show --test` reads labels of test images.
     """
-    from minigan.cli.progress import preparation, sweep_and_report
+    from minigan.cli.progress import preparing
+    from minigan.cli.sweep_report import sweep_and_report
     from minigan.experiments.executors.choice import make_executor
-    from minigan.experiments.runs import images_of
     from minigan.experiments.sweeps.directory import Sweep
     from minigan.experiments.sweeps.plan import Plan, parse_grid, parse_seeds
     from minigan.experiments.sweeps.work import check_runs
+    from minigan.experiments.training import images_of
 
     chosen_seeds = parse_seeds(seeds)
     settings = read_settings(
@@ -120,8 +121,8 @@ def run(
     plan = Plan(settings, chosen_seeds, parse_grid(grid or []), threads)
     directory = out or Path("runs") / f"{settings.experiment}-{settings.objective}-sweep"
     Sweep.check(directory, plan)
-    with preparation(cache) as how:
-        check_runs(plan, images_of(settings, how))
+    with preparing(cache) as preparation:
+        check_runs(plan, images_of(settings, preparation))
     with make_executor(executor, plan, jobs, ray_address, cache) as chosen:
         sweep_and_report(Sweep.create(directory, plan), chosen)
 
@@ -143,7 +144,7 @@ def show(
 
     The best, median and worst run of each setting follow in a second table.
     """
-    from minigan.cli.progress import measure_test_errors, show_sweep
+    from minigan.cli.sweep_report import measure_test_errors, show_sweep
     from minigan.experiments.sweeps.directory import Sweep, sweeps_in
     from minigan.experiments.sweeps.table import rows, to_csv, to_json
 

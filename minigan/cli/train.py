@@ -39,8 +39,10 @@ def train(
 
     Ctrl-C saves the state; `minigan resume` goes on as if nothing had happened.
     """
-    from minigan.cli.progress import preparation, run_and_report
-    from minigan.experiments.runs import Run, free_directory, images_of
+    from minigan.cli.progress import preparing
+    from minigan.cli.run_report import run_and_report
+    from minigan.experiments.runs import Run, free_directory
+    from minigan.experiments.training import images_of
     from minigan.infogan.step import Trainer
 
     settings = read_settings(
@@ -50,8 +52,8 @@ def train(
     use_threads(threads)
     directory = out or free_directory(Path("runs"), settings)
     Run.check_free(directory)
-    with preparation(cache) as how:
-        trainer = Trainer(settings, images_of(settings, how), capture=capture)
+    with preparing(cache) as preparation:
+        trainer = Trainer(settings, images_of(settings, preparation), capture=capture)
     run = Run.create(directory, settings)
     with run.lock():
         run_and_report(run, trainer, evaluate, cache)

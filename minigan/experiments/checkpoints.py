@@ -53,10 +53,16 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         temporary.write_bytes(save(tensors, metadata={"minigan": text}))
 
 
-def load_checkpoint(path: Path, keep: Callable[[str], bool] = lambda name: True) -> Checkpoint:
+_REMEDY = "delete it, and the run starts over, or goes on from an older one"
+
+
+def load_checkpoint(
+    path: Path, keep: Callable[[str], bool] = lambda name: True, remedy: str = _REMEDY
+) -> Checkpoint:
     """Read and verify all of it, and keep the tensors whose name `keep` accepts.
 
-    RunError says in one sentence what is wrong with the file.
+    Raises:
+        RunError: The file is damaged, or of another minigan; the message ends with `remedy`.
     """
     tensors, digest = {}, hashlib.sha256()
     try:
@@ -70,9 +76,9 @@ def load_checkpoint(path: Path, keep: Callable[[str], bool] = lambda name: True)
     except FileNotFoundError as error:
         raise RunError(f"there is no checkpoint {path}") from error
     except SafetensorError as error:
-        raise RunError(f"checkpoint {path} is damaged ({error}); {_REMEDY}") from error
+        raise RunError(f"checkpoint {path} is damaged ({error}); {remedy}") from error
     if digest.hexdigest() != header["sha256"]:
-        raise RunError(f"checkpoint {path} is damaged (its digest does not match); {_REMEDY}")
+        raise RunError(f"checkpoint {path} is damaged (its digest does not match); {remedy}")
     try:
         settings = Settings.from_json(header["settings"])
     except (SettingsError, TypeError) as error:
@@ -80,7 +86,13 @@ def load_checkpoint(path: Path, keep: Callable[[str], bool] = lambda name: True)
     return Checkpoint(int(header["step"]), settings, tensors)
 
 
-_REMEDY = "delete it, and the run goes on from the one before"
+def read_step(path: Path) -> int:
+    """Return the step that a checkpoint says it is of; 0 if it is damaged."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return int(_header(path, file.metadata())["step"])
+    except (FileNotFoundError, SafetensorError, RunError):
+        return 0
 
 
 def _header(path: Path, metadata: dict[str, str] | None) -> dict[str, Any]:

@@ -29,11 +29,9 @@ from minigan.infogan.codes import CodeLayout, UniformCode
 from minigan.infogan.networks import Networks
 from minigan.infogan.settings import Settings
 
-# The paper's number of an experiment's figure.
-
 
 @dataclass(frozen=True)
-class Choices:
+class FigureOptions:
     """What is drawn: which codes (all if None), how many rows and columns, how far a continuous code goes."""
 
     codes: Sequence[str] | None = None
@@ -44,7 +42,7 @@ class Choices:
 
 
 @dataclass(frozen=True)
-class _Subject:
+class LoadedRun:
     """A run, its newest networks, and the lines of its files."""
 
     run: Run
@@ -74,17 +72,17 @@ def draw_figures(
     directories: Sequence[Path],
     baseline: Path | None = None,
     out: Path | None = None,
-    choices: Choices | None = None,
+    options: FigureOptions | None = None,
 ) -> Iterator[Path]:
     """Draw all figures, and yield each file when it is there. Nothing is written before all runs are read.
 
     Of one run they go to `out`, or its own figures/; of several to a folder each in `out`, or in figures/ here,
     beside the one Fig. 1 of all.
     """
-    choices = choices or Choices()
+    options = options or FigureOptions()
     runs = [Run.open(directory) for directory in directories]
     other = None if baseline is None else Run.open(baseline)
-    _check(runs, other, choices)
+    _check(runs, other, options)
     subjects = [_read(run) for run in runs]
     compared = None if other is None else _read(other)
     several = len(subjects) > 1
@@ -95,8 +93,8 @@ def draw_figures(
         folder = out / subject.run.directory.resolve().name if several else out
         folder.mkdir(exist_ok=True)
         yield from _losses(subject, folder)
-        yield from _codes(subject, compared, choices, folder)
-        yield from _interpolation(subject, choices, folder)
+        yield from _codes(subject, compared, options, folder)
+        yield from _interpolation(subject, options, folder)
         yield from _categories(subject, folder)
         yield from _factors(subject, folder)
         yield from _animation(subject, folder)
@@ -111,7 +109,7 @@ def unevaluated_runs(directories: Sequence[Path]) -> list[Path]:
 # -- reading ------------------------------------------------------------------------------------
 
 
-def _check(runs: Sequence[Run], baseline: Run | None, choices: Choices) -> None:
+def _check(runs: Sequence[Run], baseline: Run | None, options: FigureOptions) -> None:
     """SettingsError if these runs cannot be drawn together, or not as chosen."""
     if not runs:
         raise SettingsError("there is no run to draw; give its directory")
@@ -134,24 +132,24 @@ def _check(runs: Sequence[Run], baseline: Run | None, choices: Choices) -> None:
         raise SettingsError(
             f"two runs are called {twice}, and so would be their folders of figures"
         )
-    if unknown := [name for name in choices.codes or () if name not in layout.names]:
+    if unknown := [name for name in options.codes or () if name not in layout.names]:
         raise SettingsError(
             f"there is no code '{unknown[0]}'; the run has {', '.join(layout.names)}"
         )
-    if choices.limit is not None and not any(
-        isinstance(layout.codes[i], UniformCode) for i in _chosen(layout, choices)
+    if options.limit is not None and not any(
+        isinstance(layout.codes[i], UniformCode) for i in _chosen(layout, options)
     ):
         raise SettingsError(
             f"a limit is for continuous codes, and none is drawn: the run's codes are {layout}"
         )
 
 
-def _chosen(layout: CodeLayout, choices: Choices) -> list[int]:
-    names = layout.names if choices.codes is None else choices.codes
+def _chosen(layout: CodeLayout, options: FigureOptions) -> list[int]:
+    names = layout.names if options.codes is None else options.codes
     return [layout.names.index(name) for name in names]
 
 
-def _read(run: Run) -> _Subject:
+def _read(run: Run) -> LoadedRun:
     networks, step = run.networks()
     lines = run.metrics()
     if not lines:
@@ -164,7 +162,7 @@ def _read(run: Run) -> _Subject:
         np.array([[line["information"][name] for name in names] for line in lines]),
         np.array([[line["discriminator_loss"], line["generator_loss"]] for line in lines]),
     )
-    return _Subject(run, networks, step, curve, _evaluation(run, step))
+    return LoadedRun(run, networks, step, curve, _evaluation(run, step))
 
 
 def _evaluation(run: Run, step: int) -> dict[str, Any] | None:
@@ -184,7 +182,7 @@ def _evaluation(run: Run, step: int) -> dict[str, Any] | None:
 
 
 def _information(
-    subjects: Sequence[_Subject], baseline: _Subject | None, out: Path
+    subjects: Sequence[LoadedRun], baseline: LoadedRun | None, out: Path
 ) -> Iterator[Path]:
     curves = [subject.curve for subject in (*subjects, *([baseline] if baseline else []))]
     settings = subjects[0].settings
@@ -192,32 +190,32 @@ def _information(
     yield from save(information_figure(curves, settings.layout, title), out / "fig1-information")
 
 
-def _losses(subject: _Subject, out: Path) -> Iterator[Path]:
+def _losses(subject: LoadedRun, out: Path) -> Iterator[Path]:
     yield from save(loss_figure([subject.curve], f"Losses ({subject.title})"), out / "losses")
 
 
 def _codes(
-    subject: _Subject, baseline: _Subject | None, choices: Choices, out: Path
+    subject: LoadedRun, baseline: LoadedRun | None, options: FigureOptions, out: Path
 ) -> Iterator[Path]:
     settings, panels = subject.settings, []
-    chosen = _chosen(settings.layout, choices)
+    chosen = _chosen(settings.layout, options)
     for i in chosen:
-        panels.append(_panel(subject, i, choices, ""))
+        panels.append(_panel(subject, i, options, ""))
         if i == chosen[0] and baseline is not None:
-            panels[-1] = _panel(subject, i, choices, f", {subject.kind}")
-            panels.append(_panel(baseline, i, choices, f", {baseline.kind}"))
+            panels[-1] = _panel(subject, i, options, f", {subject.kind}")
+            panels.append(_panel(baseline, i, options, f", {baseline.kind}"))
     number = settings.figure
     head, stem = (f"Fig. {number}   ", f"fig{number}-codes") if number else ("", "codes")
     title = f"{head}Each row one random sample, one code varied ({subject.title})"
     yield from save(grid_figure(panels, title), out / stem)
 
 
-def _panel(subject: _Subject, code: int, choices: Choices, whose: str) -> Panel:
+def _panel(subject: LoadedRun, code: int, options: FigureOptions, whose: str) -> Panel:
     settings = subject.settings
     name, kind = subscript(settings.layout.names[code]), settings.layout.codes[code]
-    limit = settings.figure_limit if choices.limit is None else choices.limit
+    limit = settings.figure_limit if options.limit is None else options.limit
     images = traversal(
-        subject.networks, settings, code, choices.rows, choices.columns, limit, choices.step
+        subject.networks, settings, code, options.rows, options.columns, limit, options.step
     )
     values = f"from {-limit:g} to {limit:g}".replace("-", "−")
     if not isinstance(kind, UniformCode):
@@ -226,10 +224,10 @@ def _panel(subject: _Subject, code: int, choices: Choices, whose: str) -> Panel:
     return Panel(f"{name} {values}{whose}", images, settings.image_low, ticks)
 
 
-def _interpolation(subject: _Subject, choices: Choices, out: Path) -> Iterator[Path]:
+def _interpolation(subject: LoadedRun, options: FigureOptions, out: Path) -> Iterator[Path]:
     settings = subject.settings
-    images = interpolation(subject.networks, settings, choices.rows, choices.columns, choices.step)
-    last = float(choices.columns - 1)
+    images = interpolation(subject.networks, settings, options.rows, options.columns, options.step)
+    last = float(options.columns - 1)
     ticks = [(0.0, "one")] + ([(last, "other")] if last else [])
     panel = Panel(
         "each row from one random latent (z, c) to another", images, settings.image_low, ticks
@@ -238,7 +236,7 @@ def _interpolation(subject: _Subject, choices: Choices, out: Path) -> Iterator[P
     yield from save(grid_figure([panel], title), out / "interpolation")
 
 
-def _categories(subject: _Subject, out: Path) -> Iterator[Path]:
+def _categories(subject: LoadedRun, out: Path) -> Iterator[Path]:
     """The categories of a code against the classes, each category beside its class."""
     clustering = subject.evaluation and (subject.evaluation["test"] or subject.evaluation["train"])
     if not clustering:
@@ -261,7 +259,7 @@ def _categories(subject: _Subject, out: Path) -> Iterator[Path]:
     yield from save(figure, out / "categories")
 
 
-def _factors(subject: _Subject, out: Path) -> Iterator[Path]:
+def _factors(subject: LoadedRun, out: Path) -> Iterator[Path]:
     """How much each code tells of each known factor."""
     scores = subject.evaluation and subject.evaluation.get("disentanglement")
     if not scores:
@@ -278,7 +276,7 @@ def _factors(subject: _Subject, out: Path) -> Iterator[Path]:
     yield from save(figure, out / "factors")
 
 
-def _animation(subject: _Subject, out: Path) -> Iterator[Path]:
+def _animation(subject: LoadedRun, out: Path) -> Iterator[Path]:
     pictures = subject.run.samples()
     if len(pictures) > 1:
         captions = [f"step {int(path.stem.removeprefix('step-')):,}" for path in pictures]

@@ -1,9 +1,10 @@
-"""A run directory, and the loop that fills it.
+"""A run directory: what is in it, making, opening and locking it, and its state.
 
 experiment.json     everything that was set, the versions that ran it, and the number of threads it was started with
 metrics.jsonl       a line a step: losses, and L_I of each code
 samples/            a grid of samples as training goes
-checkpoints/        the newest states, for `minigan resume`
+checkpoints/        the newest state, for `minigan resume`
+networks/           the trained networks, a file each, when training has ended
 timing.jsonl        how fast it went: the only file that differs between two runs of one seed; locked by who trains
 evaluation.json     the paper's numbers
 """
@@ -14,50 +15,27 @@ import contextlib
 import dataclasses
 import itertools
 import json
-import os
 import platform
-import signal
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
-import numpy as np
-
 import minigan
-from minigan.datasets.cache import Preparation
-from minigan.datasets.catalogue import open_images
 from minigan.devices import get_device
 from minigan.errors import RunError, SettingsError, TrainingError
-from minigan.experiments.boundaries import steps_ahead
 from minigan.experiments.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
-from minigan.experiments.figures import save_grid, traversal
-from minigan.files import is_locked, leftovers, locked, replacing, write_json
+from minigan.experiments.networks_files import load_networks, networks_step
+from minigan.files import is_locked, leftovers, locked, write_json
 from minigan.infogan.networks import Networks
 from minigan.infogan.settings import Settings
 from minigan.infogan.step import AVERAGED, Trainer
-from minigan.infogan.step_metrics import StepMetrics
 from minigan.tensor import load_all
 
-FOLDERS = (".", "samples", "checkpoints")
-KEPT_CHECKPOINTS = 2
-SAMPLE_ROWS = 10
-INTERRUPTED = 130  # the shell's code for a process that Ctrl-C ended
-
-# Settings that do not change what a step computes: a checkpoint may differ in them from its run.
-_FREE = (
+# Settings that do not change what a step computes: a run goes on from a checkpoint that differs in them.
+_RESUMABLE = (
     "iterations", "checkpoint_every", "sample_every",
     "figure", "figure_limit", "measures", "reference",
 )  # fmt: skip
-
-
-class Interrupted(Exception):  # noqa: N818 (nothing is wrong)
-    """Training was asked to stop, and its state has been saved."""
-
-    def __init__(self, step: int) -> None:
-        super().__init__(step)
-        self.step = step
 
 
 class Run:
@@ -141,22 +119,26 @@ class Run:
         )
         self.write_settings()
 
-    # -- checkpoints --------------------------------------------------------------------------------
+    # -- the state ----------------------------------------------------------------------------------
 
     def checkpoints(self) -> list[Path]:
-        """The checkpoints there are, oldest first."""
+        """Return the checkpoints there are, oldest first: one, or two in runs of earlier versions."""
         return sorted((self.directory / "checkpoints").glob(f"step-{'[0-9]' * 8}.safetensors"))
 
+    @property
+    def networks_folder(self) -> Path:
+        """The folder of the trained networks' files."""
+        return self.directory / "networks"
+
     def newest_step(self) -> int:
-        """The step of the newest checkpoint; 0 if there is none."""
+        """Return the step of the newest networks that are kept; 0 if there are none."""
+        return max(self._checkpoint_step(), networks_step(self.networks_folder))
+
+    def _checkpoint_step(self) -> int:
         return max(map(_step_of, self.checkpoints()), default=0)
 
     def save(self, trainer: Trainer) -> None:
-        """Write a checkpoint of the trainer's state, and drop all but the newest.
-
-        That of a stop in between is dropped before them: a run that stopped and went on ends with the same
-        files as one that never did.
-        """
+        """Write a checkpoint of the trainer's state, then delete the older ones."""
         if culprit := trainer.first_nonfinite():
             raise TrainingError(
                 f"training diverged by step {trainer.step_count}: '{culprit}' holds values that are not finite"
@@ -164,15 +146,21 @@ class Run:
         name = f"step-{trainer.step_count:08d}.safetensors"
         state = Checkpoint(trainer.step_count, self.settings, trainer.state())
         save_checkpoint(self.directory / "checkpoints" / name, state)
-        _, *older = reversed(self.checkpoints())
-        regular = [path for path in older if _step_of(path) % self.settings.checkpoint_every == 0]
-        for old in set(older) - set(regular[: KEPT_CHECKPOINTS - 1]):
-            old.unlink()
+        for path in self.checkpoints():
+            if path.name != name:
+                path.unlink()
+
+    def drop_checkpoints(self) -> None:
+        """Delete the state of a run that has ended, and keep its networks. It cannot go on after that."""
+        if networks_step(self.networks_folder) >= self._checkpoint_step():
+            for path in self.checkpoints():
+                path.unlink()
 
     def load(self, keep: Callable[[str], bool] = lambda name: True) -> Checkpoint:
-        """The newest checkpoint, and its tensors that `keep` accepts by name.
+        """Return the newest checkpoint, with the tensors that `keep` accepts by name.
 
-        RunError if there is none, or it is damaged or of another run.
+        Raises:
+            RunError: There is none, it is damaged, or it is of another run.
         """
         paths = self.checkpoints()
         if not paths:
@@ -184,24 +172,55 @@ class Run:
             raise RunError(
                 f"checkpoint {paths[-1]} is damaged or misnamed: it says that it is of step {checkpoint.step}"
             )
-        if _fixed(checkpoint.settings) != _fixed(self.settings):
-            raise RunError(
-                f"checkpoint {paths[-1]} is of another run: its settings differ from experiment.json"
-            )
+        self._check_identity(checkpoint, paths[-1])
         return checkpoint
 
-    def networks(self) -> tuple[Networks, int]:
-        """What the run has come to by its newest checkpoint (``Trainer.result``), in inference mode, and the step."""
-        networks = Networks(self.settings)
-        prefix = AVERAGED if self.settings.extension("weight_averaging") else ""
-        own = {prefix + name: value for name, value in networks.named_tensors()}
-        checkpoint = self.load(keep=own.__contains__)
-        with self._fitting():
-            load_all(own, checkpoint.tensors)
-        networks.train(False)
-        return networks, checkpoint.step
+    def _check_identity(self, checkpoint: Checkpoint, path: Path) -> None:
+        if _identity(checkpoint.settings) != _identity(self.settings):
+            raise RunError(
+                f"checkpoint {path} is of another run: its settings differ from experiment.json"
+            )
 
-    # -- training -----------------------------------------------------------------------------------
+    def networks(self) -> tuple[Networks, int]:
+        """Return the newest networks (``Trainer.result``), in inference mode, and their step.
+
+        They are read from networks/, or from a checkpoint that is newer.
+        """
+        networks = Networks(self.settings)
+        own = dict(networks.named_tensors())
+        step = networks_step(self.networks_folder)
+        if step and step >= self._checkpoint_step():
+            path = self.networks_folder
+            saved = load_networks(path)
+            self._check_identity(saved, path)
+        else:
+            prefix = AVERAGED if self.settings.extension("weight_averaging") else ""
+            own = {prefix + name: value for name, value in own.items()}
+            saved = self.load(keep=own.__contains__)
+            path = self.checkpoints()[-1]
+        with _report_mismatch(path):
+            load_all(own, saved.tensors)
+        networks.train(False)
+        return networks, saved.step
+
+    def restore(self, trainer: Trainer) -> None:
+        """Bring the trainer to the newest checkpoint; where there is none, it starts over.
+
+        Raises:
+            RunError: The run has ended and kept its networks alone, or its checkpoint is of no use.
+        """
+        if self.checkpoints():
+            checkpoint = self.load()
+            self.lines_until(checkpoint.step)
+            with _report_mismatch(self.checkpoints()[-1]):
+                trainer.load_state(checkpoint.step, checkpoint.tensors)
+        elif networks_step(self.networks_folder):
+            raise RunError(
+                f"{self.directory} has ended and kept its networks without a checkpoint, so it cannot go on; "
+                f"delete {self.networks_folder}, and it starts over"
+            )
+
+    # -- the lock -----------------------------------------------------------------------------------
 
     @contextlib.contextmanager
     def lock(self, wait: bool = False) -> Iterator[None]:
@@ -217,65 +236,7 @@ class Run:
         """Whether a process has the run to itself."""
         return is_locked(self.directory / "timing.jsonl")
 
-    def train(
-        self,
-        trainer: Trainer,
-        on_step: Callable[[StepMetrics], None] = lambda metrics: None,
-    ) -> None:
-        """Go on to the last iteration. Interrupted on Ctrl-C, when the state has been saved."""
-        if not trainer.step_count and self.threads is None:
-            self.threads = get_device(self.settings.device).threads
-            self.write_settings()
-        for folder in FOLDERS:
-            (self.directory / folder).mkdir(exist_ok=True)
-            for leftover in leftovers(self.directory / folder):
-                leftover.unlink()
-        with replacing(self.directory / "metrics.jsonl") as temporary:
-            temporary.write_bytes(b"".join(self._lines_until(trainer.step_count)))
-        settings, noted = self.settings, (trainer.step_count, time.perf_counter())
-        path = self.directory / "metrics.jsonl"
-        # written a line at a time, for those who follow it
-        with _stop_requests() as stop, path.open("a", 1, encoding="utf-8") as metrics_file:
-            while trainer.step_count < settings.iterations:
-                for metrics in trainer.steps(steps_ahead(settings, trainer)):
-                    metrics_file.write(_metrics_line(trainer, metrics))
-                    on_step(metrics)
-                step, last = trainer.step_count, trainer.step_count == settings.iterations
-                if step == 1 or step % settings.sample_every == 0 or last:
-                    self.sample(trainer.result, step)
-                # asked once: a Ctrl-C while the checkpoint is written waits for the next step
-                stopping = stop() and not last
-                if step % settings.checkpoint_every == 0 or last or stopping:
-                    os.fsync(metrics_file.fileno())  # a checkpoint never outlives its steps' lines
-                    self.save(trainer)
-                    noted = self._note_timing(step, *noted)
-                if stopping:
-                    raise Interrupted(step)
-
-    def restore(self, trainer: Trainer) -> None:
-        """Bring the trainer to the newest checkpoint; where there is none, it starts over."""
-        if self.checkpoints():
-            checkpoint = self.load()
-            self._lines_until(checkpoint.step)
-            with self._fitting():
-                trainer.load_state(checkpoint.step, checkpoint.tensors)
-
-    @contextlib.contextmanager
-    def _fitting(self) -> Iterator[None]:
-        """A state that does not fit the networks, though its settings do, is of another minigan."""
-        try:
-            yield
-        except (KeyError, ValueError) as error:
-            raise RunError(
-                f"checkpoint {self.checkpoints()[-1]} does not fit the networks of this minigan {minigan.__version__}"
-            ) from error
-
-    def sample(self, networks: Networks, step: int) -> None:
-        """The grid of step `step`: the same latents each time."""
-        images = traversal(networks, self.settings, code=0, rows=SAMPLE_ROWS)
-        save_grid(
-            images, self.directory / "samples" / f"step-{step:08d}.png", self.settings.image_low
-        )
+    # -- files that training writes -----------------------------------------------------------------
 
     def samples(self) -> list[Path]:
         """The grids of samples there are, oldest first."""
@@ -287,7 +248,7 @@ class Run:
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         return [json.loads(line) for line in lines]
 
-    def _lines_until(self, step: int) -> list[bytes]:
+    def lines_until(self, step: int) -> list[bytes]:
         """The lines of metrics.jsonl until `step`: not those after it, nor what a crash left of one."""
         path = self.directory / "metrics.jsonl"
         text = path.read_bytes() if path.exists() else b""
@@ -295,21 +256,9 @@ class Run:
         if len(lines) < step:
             raise RunError(
                 f"{path} has {len(lines)} lines, and the checkpoint is of step {step}; delete that checkpoint, "
-                "and the run goes on from the one before"
+                "and the run starts over"
             )
         return lines[:step]
-
-    def _note_timing(self, step: int, before: int, then: float) -> tuple[int, float]:
-        """Note how long it took from step `before`, at the time `then`; and give this step and its time."""
-        now = time.perf_counter()
-        line = {
-            "step": step,
-            "seconds": now - then,
-            "steps_per_second": (step - before) / (now - then),
-        }
-        with (self.directory / "timing.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
-        return step, now
 
     def seconds(self) -> float:
         """How long it took to train to the newest checkpoint: what a kill lost is not in it."""
@@ -346,49 +295,19 @@ def _step_of(path: Path) -> int:
     return int(path.stem.removeprefix("step-"))
 
 
-def _fixed(settings: Settings) -> dict[str, Any]:
-    """The settings that a checkpoint shares with its run."""
-    own = {name: value for name, value in settings.to_json().items() if name not in _FREE}
+def _identity(settings: Settings) -> dict[str, Any]:
+    """Return the settings that a checkpoint shares with its run."""
+    own = {name: value for name, value in settings.to_json().items() if name not in _RESUMABLE}
     length = settings.schedule_length if settings.extensions else 0
     return {**own, "schedule_steps": length}
 
 
-def _metrics_line(trainer: Trainer, metrics: StepMetrics) -> str:
-    names = trainer.layout.names
-    values = {
-        "step": metrics.step,
-        "discriminator_loss": metrics.discriminator_loss,
-        "generator_loss": metrics.generator_loss,
-        "information": dict(zip(names, metrics.information, strict=True)),
-    }
-    return json.dumps(values) + "\n"
-
-
 @contextlib.contextmanager
-def _stop_requests() -> Iterator[Callable[[], bool]]:
-    """Within this block the first Ctrl-C (or SIGTERM) is only noted; the second one interrupts at once."""
-    requested = False
-
-    def note(number: int, frame: FrameType | None) -> None:
-        nonlocal requested
-        requested = True
-        signal.signal(number, before[number])
-
-    before: dict[int, Any] = {}
-    with contextlib.suppress(ValueError):  # only the main thread may set handlers
-        for interrupt in (signal.SIGINT, signal.SIGTERM):
-            before[interrupt] = signal.signal(interrupt, note)
+def _report_mismatch(path: Path) -> Iterator[None]:
+    """Report a state that does not fit the networks, though its settings do: it is of another minigan."""
     try:
-        yield lambda: requested
-    finally:
-        for noted, handler in before.items():
-            signal.signal(noted, handler)
-
-
-def images_of(settings: Settings, how: Preparation | None = None) -> np.ndarray:
-    """The training images of an experiment, uint8: images only, never labels."""
-    found = open_images(
-        settings.dataset, settings.data, "train", settings.image_shape, how or Preparation()
-    )
-    assert found is not None  # every data set has images to train on
-    return found.images
+        yield
+    except (KeyError, ValueError) as error:
+        raise RunError(
+            f"checkpoint {path} does not fit the networks of this minigan {minigan.__version__}"
+        ) from error

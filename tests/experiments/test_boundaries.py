@@ -12,6 +12,7 @@ import pytest
 from minigan.experiments.boundaries import steps_ahead
 from minigan.experiments.declarations import MNIST
 from minigan.experiments.runs import Run
+from minigan.experiments.training import train
 from minigan.infogan.step import Trainer
 
 TINY = dataclasses.replace(
@@ -48,7 +49,7 @@ def test_readings_end_at_samples_checkpoints_and_the_last_step(
     trainer = Ahead(TINY, IMAGES)
     monkeypatch.setattr(type(trainer.device), "steps_per_reading", 3)
     assert steps_ahead(TINY, trainer) == 1
-    Run.create(tmp_path / "ahead", TINY).train(trainer)
+    train(Run.create(tmp_path / "ahead", TINY), trainer)
     assert trainer.readings == [1, 3, 1, 2, 3, 1]  # to 1, 4, 5 | 7 | 10, 11
 
 
@@ -60,7 +61,7 @@ def test_metrics_and_files_are_those_of_steps_that_are_read_one_by_one(
         trainer = Trainer(TINY, IMAGES)
         monkeypatch.setattr(type(trainer.device), "steps_per_reading", count)
         run = Run.create(tmp_path / str(count), TINY)
-        run.train(trainer)
+        train(run, trainer)
         files = sorted(p for p in run.directory.rglob("*") if p.is_file())
         runs[count] = {
             p.relative_to(run.directory): p.read_bytes() for p in files if "timing" not in p.name

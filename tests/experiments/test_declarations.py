@@ -24,7 +24,7 @@ from minigan.experiments.declarations import (
     SVHN,
     get_experiment,
 )
-from minigan.experiments.runs import images_of
+from minigan.experiments.training import images_of
 from minigan.infogan.networks import Networks
 from minigan.infogan.settings import Settings
 from minigan.infogan.step import Trainer

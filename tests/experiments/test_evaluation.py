@@ -1,33 +1,18 @@
-"""The evaluation: its arithmetic against brute force and SciPy, and what it does to networks and to images."""
+"""The evaluation: what it does to networks and to images."""
 
 import dataclasses
-import itertools
-import json
 import math
-from types import SimpleNamespace
-from typing import Any, cast
 
 import numpy as np
 import pytest
-import scipy.special
-import scipy.stats
-from hypothesis import given
-from hypothesis import strategies as st
+from small_networks import STUB_SETTINGS, TEST, TINY, TRAIN, labeled_pixels, lively, stub
 
 import minigan as mg
-from minigan.datasets import FactoredImages, LabeledImages
+from minigan.datasets import LabeledImages
 from minigan.errors import SettingsError, TrainingError
-from minigan.experiments.declarations import MNIST
 from minigan.experiments.evaluation import (
-    Evaluation,
-    agreement,
-    code_readings,
     evaluate,
-    pearson_correlation,
-    read_factored,
-    representation,
 )
-from minigan.infogan.codes import CodeLayout
 from minigan.infogan.extensions import ConsistencySettings
 from minigan.infogan.extensions.augmentation import SLIGHT, random_affine
 from minigan.infogan.latents import draw_latents
@@ -43,127 +28,7 @@ from minigan.metrics.clustering_error import (
 )
 from minigan.tensor import Tensor
 
-TINY = dataclasses.replace(
-    MNIST,
-    trunk="conv 4 | conv 8 bn | fc 16 bn",
-    generator="fc 16 bn | fc 7x7x8 bn | up 4 bn | up 1 sigmoid",
-    noise=6,
-    batch_size=8,
-    dtype="float64",  # so that another batch size rounds no differently than can be told apart
-)
-
-# -- codes against what Q reads -----------------------------------------------------------------
-
-LAYOUT = CodeLayout.parse("Cat(4) + Uniform + Cat(3) + Uniform")
-
-
-def random_reading(seed: int, samples: int = 50) -> tuple[np.ndarray, np.ndarray]:
-    """Q's parameters and the codes, for `LAYOUT`."""
-    rng = np.random.default_rng(seed)
-    categories = [rng.integers(0, size, samples) for size in (4, 3)]
-    first, second = rng.uniform(-1, 1, (2, samples))
-    parameters = rng.normal(0, 2, (samples, 9))
-    return parameters, np.stack([categories[0], first, categories[1], second], axis=1)
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_readings_are_those_of_scipy(dtype: type) -> None:
-    parameters, codes = random_reading(3)
-    parameters, codes = parameters.astype(dtype), codes.astype(dtype)
-    readings = code_readings(LAYOUT, parameters, codes)
-    parameters, codes = parameters.astype(np.float64), codes.astype(np.float64)
-    rows, (c1, c2, c3, c4) = np.arange(len(codes)), codes.T
-    log_likelihoods: list[Any] = [
-        scipy.special.log_softmax(parameters[:, :4], 1)[rows, c1.astype(int)],
-        scipy.stats.norm.logpdf(c2, parameters[:, 4]),
-        scipy.special.log_softmax(parameters[:, 5:8], 1)[rows, c3.astype(int)],
-        scipy.stats.norm.logpdf(c4, parameters[:, 8]),
-    ]
-    expected = np.log([4, 2, 3, 2]) + np.mean(log_likelihoods, axis=1)
-    assert [r.information for r in readings] == pytest.approx(expected.tolist(), rel=1e-12)
-    assert [r.name for r in readings] == ["c1", "c2", "c3", "c4"]
-    assert [r.code for r in readings] == ["Cat(4)", "Uniform", "Cat(3)", "Uniform"]
-    assert [r.entropy for r in readings] == np.log([4, 2, 3, 2]).tolist()
-    assert [r.attainable for r in readings] == [code.attainable for code in LAYOUT]
-    for reading, code, mean in ((readings[1], c2, 4), (readings[3], c4, 8)):
-        read = parameters[:, mean]
-        assert reading.rmse == pytest.approx(np.linalg.norm(read - code) / math.sqrt(len(code)))
-        assert reading.correlation == pytest.approx(scipy.stats.pearsonr(read, code).statistic)
-    assert all(r.rmse is None and r.correlation is None for r in (readings[0], readings[2]))
-
-
-def test_a_perfect_reader_attains_the_maximum() -> None:
-    _, codes = random_reading(5)
-    parameters = np.zeros((len(codes), 9))
-    for column, offset in ((0, 0), (2, 5)):
-        parameters[np.arange(len(codes)), offset + codes[:, column].astype(int)] = 100
-    parameters[:, 4], parameters[:, 8] = codes[:, 1], codes[:, 3]
-    for reading in code_readings(LAYOUT, parameters, codes):
-        assert reading.information == pytest.approx(reading.attainable, abs=1e-12)
-        assert reading.rmse in (None, 0.0)
-        assert reading.correlation in (None, pytest.approx(1.0))
-
-
-def test_a_reader_that_does_not_look_has_no_information() -> None:
-    samples = np.arange(1000)
-    continuous = (2 * samples + 1) / 1000 - 1
-    codes = np.stack([samples % 4, continuous, samples % 3, continuous], axis=1)
-    readings = code_readings(LAYOUT, np.zeros((1000, 9)), codes)
-    assert readings[0].information == pytest.approx(0, abs=1e-12)
-    assert readings[1].information == pytest.approx(-0.3925, abs=1e-4)
-    assert readings[1].rmse == pytest.approx(1 / math.sqrt(3), abs=1e-6)
-    assert readings[1].correlation == 0
-
-
-@given(st.integers(0, 2**32 - 1))
-def test_the_bound_of_a_continuous_code_falls_with_its_rmse(seed: int) -> None:
-    """At σ = 1, L_I(c) = ln 2 − ½ log 2π − ½·RMSE²."""
-    reading = code_readings(LAYOUT, *random_reading(seed))[1]
-    assert reading.rmse is not None
-    assert reading.information == pytest.approx(reading.attainable - reading.rmse**2 / 2)
-
-
-@pytest.mark.parametrize("value", [0.0, 0.1, 1e9])
-def test_a_constant_correlates_with_nothing(value: float) -> None:
-    constant, varied = np.full(1000, value), np.random.default_rng(0).uniform(size=1000)
-    assert pearson_correlation(constant, varied) == 0
-    assert pearson_correlation(varied, constant) == 0
-    assert pearson_correlation(constant, constant) == 0
-
-
-@given(st.integers(0, 2**32 - 1), st.floats(-3, 3))
-def test_correlation_is_numpys(seed: int, slope: float) -> None:
-    x, noise = np.random.default_rng(seed).normal(size=(2, 20))
-    y = slope * x + noise
-    assert pearson_correlation(x, y) == pytest.approx(np.corrcoef(x, y)[0, 1], abs=1e-12)
-
-
 # -- the evaluation of networks -----------------------------------------------------------------
-
-
-def random_images(count: int, seed: int, classes: int = 4) -> LabeledImages:
-    """Large random squares, and a label each."""
-    rng = np.random.default_rng(seed)
-    squares = rng.integers(0, 256, (count, 4, 4, 1)).astype(np.uint8)
-    labels = rng.integers(0, classes, count).astype(np.uint8)
-    labels[:classes] = np.arange(classes)
-    return LabeledImages(squares.repeat(7, axis=1).repeat(7, axis=2), labels)
-
-
-TRAIN, TEST = random_images(33, 1), random_images(21, 2)
-
-
-def lively(settings: Settings) -> Networks:
-    """Networks whose answers vary, with running statistics that differ by group."""
-    rng, networks = np.random.default_rng(0), Networks(settings)
-    for name, value in networks.named_tensors():
-        if "running_var" in name:
-            value.copy_(rng.uniform(0.5, 2, value.shape))
-        elif "running_mean" in name:
-            value.copy_(rng.normal(0, 0.5, value.shape))
-        elif value.ndim > 1:
-            value.copy_(rng.normal(0, 2, value.shape) / math.sqrt(math.prod(value.shape[:-1])))
-    return networks
 
 
 @pytest.fixture
@@ -312,9 +177,9 @@ def test_nothing_is_recorded_and_batches_are_small(
 
     monkeypatch.setattr(networks, "read", spy)
     evaluate(networks, TINY, TRAIN, TEST, samples=25, batch_size=20)
-    real = [(REAL, 20), (REAL, 13), (REAL, 20), (REAL, 1)]
-    views = [(REAL, 20), (REAL, 20), (REAL, 13), (REAL, 13)]
-    assert calls == [*real, (GENERATED, 20), (GENERATED, 5), *views]
+    training = [(REAL, 20), (REAL, 13)]  # each image is read once, and then once augmented
+    test = [(REAL, 20), (REAL, 1)]
+    assert calls == [*training, *training, *test, (GENERATED, 20), (GENERATED, 5)]
 
 
 @pytest.mark.parametrize("declared", [True, False])
@@ -331,7 +196,7 @@ def test_agreement_is_the_share_of_images_sorted_like_their_augmented_copies(
     for name, value in networks.named_tensors():
         moved = value.numpy() + rng.normal(size=value.shape)
         value.copy_(np.abs(moved) if "running_var" in name else moved)
-    found = agreement(networks, settings, TRAIN.images, batch_size=20)
+    found = evaluate(networks, settings, TRAIN, None, samples=20, batch_size=20).agreement
     same = []
     with mg.no_grad(), inference(networks):
         for i, start in enumerate((0, 20)):
@@ -347,7 +212,7 @@ def test_agreement_is_the_share_of_images_sorted_like_their_augmented_copies(
     assert found == sum(same) / 33
     assert 0 < sum(same) < 33
     without = dataclasses.replace(TINY, codes="2*Uniform")
-    assert agreement(Networks(without), without, TRAIN.images) is None
+    assert evaluate(Networks(without), without, TRAIN, None, samples=20).agreement is None
 
 
 def test_progress_counts_images(networks: Networks) -> None:
@@ -356,7 +221,8 @@ def test_progress_counts_images(networks: Networks) -> None:
         networks, TINY, TRAIN, TEST, samples=25,
         progress=lambda done, total: heard.append((done, total)), batch_size=20,
     )  # fmt: skip
-    assert heard == [(done, 79) for done in (20, 33, 53, 54, 74, 79)]
+    # training images, copies of them, test images, samples
+    assert heard == [(done, 112) for done in (20, 33, 53, 66, 86, 87, 107, 112)]
 
 
 def test_ten_thousand_samples_are_the_default() -> None:
@@ -367,38 +233,6 @@ def test_ten_thousand_samples_are_the_default() -> None:
     )  # fmt: skip
     assert evaluation.samples == 10_000
     assert heard == [(done, 10_000) for done in range(500, 10_001, 500)]
-
-
-# A stand-in for networks that have learned everything: "images" that G makes are its latents, and Q reads
-# those, or a real image's pixel as its category, without doubt.
-
-STUB_SETTINGS = dataclasses.replace(
-    TINY, codes="Uniform + Cat(10)", noise=2, image_shape=(1, 1, 1), image_low=-1.0
-)
-
-
-def stub() -> Networks:
-    def read(images: Tensor, group: str) -> Tensor:
-        values = images.numpy()
-        if group == GENERATED:
-            parameters = values[:, 0, 2:, 0] * [1, *[100] * 10]
-        else:
-            pixels = np.rint((values.reshape(-1) + 1) * 255 / 2).astype(int)
-            parameters = np.concatenate([np.zeros((len(pixels), 1)), np.eye(10)[pixels]], axis=1)
-        return mg.tensor(parameters)
-
-    networks = SimpleNamespace(
-        generator=lambda latents: latents.reshape(len(latents), 1, -1, 1),
-        read=read,
-        train=lambda mode: None,
-        named=list,
-    )
-    return cast("Networks", networks)
-
-
-def labeled_pixels(pixels: list[int], labels: list[int]) -> LabeledImages:
-    images = np.array(pixels, np.uint8).reshape(-1, 1, 1, 1)
-    return LabeledImages(images, np.array(labels, np.uint8))
 
 
 def test_networks_that_have_learned_everything() -> None:
@@ -418,193 +252,6 @@ def test_networks_that_have_learned_everything() -> None:
     assert continuous.rmse == 0
     assert continuous.correlation == pytest.approx(1)
     assert categorical.information == pytest.approx(math.log(10))
-
-
-# -- what comes out -----------------------------------------------------------------------------
-
-
-def check_json(evaluation: Evaluation) -> dict[str, Any]:
-    """Finite, plain, and the same after a round trip."""
-    values: dict[str, Any] = json.loads(
-        json.dumps(evaluation.to_json(), allow_nan=False, sort_keys=True)
-    )
-    return values
-
-
-def test_json(networks: Networks) -> None:
-    evaluation = evaluate(networks, TINY, TRAIN, TEST, samples=20)
-    values = check_json(evaluation)
-    assert values["experiment"] == "mnist"
-    assert values["test"]["matrix"] == np.array(cast("Any", evaluation.test).matrix).tolist()
-    assert values["unsupervised_error"] == values["test"]["one_to_one_error"]
-    assert values["train"]["training_matching_error"] is None
-    assert values["entropy"] == pytest.approx(sum(c["entropy"] for c in values["codes"]))
-    assert [c["name"] for c in values["codes"]] == ["c1", "c2", "c3"]
-
-
-def test_a_q_that_reads_nothing_still_gives_numbers(networks: Networks) -> None:
-    for name, parameter in networks.recognition.named_parameters():
-        if name.startswith("head.2"):
-            parameter.zero_()
-    evaluation = evaluate(networks, TINY, None, TEST, samples=20)
-    assert check_json(evaluation)["codes"][1]["correlation"] == 0
-    assert evaluation.codes[0].information == pytest.approx(0, abs=1e-12)
-    assert evaluation.test is not None
-    assert evaluation.test.training_matching_error is None
-
-
-def test_continuous_codes_alone_have_no_unsupervised_error() -> None:
-    settings = dataclasses.replace(TINY, codes="2*Uniform")
-    heard: list[tuple[int, int]] = []
-    evaluation = evaluate(
-        lively(settings), settings, TRAIN, TEST, samples=20,
-        progress=lambda done, total: heard.append((done, total)),
-    )  # fmt: skip
-    assert evaluation.train is None
-    assert evaluation.test is None
-    assert evaluation.unsupervised_error is None
-    assert heard == [(20, 20)]
-    assert check_json(evaluation)["unsupervised_error"] is None
-    assert [name for name, _, _ in evaluation.rows()][:2] == ["H(c)", "L_I"]
-
-
-def test_training_images_alone(networks: Networks) -> None:
-    evaluation = evaluate(networks, TINY, TRAIN, None, samples=20)
-    assert evaluation.test is None
-    assert evaluation.train is not None
-    assert evaluation.unsupervised_error == evaluation.train.one_to_one_error
-
-
-def test_rows() -> None:
-    test = labeled_pixels([0, 0, 1, 2, 3, 3, 4, 5], [0, 0, 1, 2, 3, 0, 3, 3])
-    evaluation = evaluate(stub(), STUB_SETTINGS, test, test, samples=1000)
-    assert evaluation.rows() == [
-        ("error by one-to-one matching, 8 test images", "37.50 %", "5 % (paper)"),
-        ("error by the training images' matching, 8 test images", "37.50 %", ""),
-        ("error by majority vote, 8 test images", "12.50 %", ""),
-        ("error by one-to-one matching, 8 training images", "37.50 %", "5 % (paper)"),
-        ("error by majority vote, 8 training images", "12.50 %", ""),
-        ("images sorted like their augmented copies", "100.00 %", ""),  # of one pixel
-        ("H(c)", "2.996", ""),
-        ("L_I", "2.077", "at most 2.077"),
-        ("L_I(c1), Uniform", "-0.226", "at most -0.226"),
-        ("RMSE of c1", "0.000", "0.577 unread"),
-        ("correlation of c1", "1.000", "±1 at best"),
-        ("L_I(c2), Cat(10)", "2.303", "at most 2.303"),
-        ("Spearman's ρ of c1 with slant", "0.000", "0.000 with all else held"),
-        *(row for row in evaluation.rows() if row[0] == "Spearman's ρ of c1 with stroke width"),
-    ]
-    other = dataclasses.replace(evaluation, reference="")
-    assert other.rows()[0][2] == ""
-
-
-# -- codes against strokes ----------------------------------------------------------------------
-
-
-def bars(latents: Tensor) -> Tensor:
-    """G's images of two noises, a category and two codes: a bar, slanting by the first, as wide as the second says.
-
-    The first noise makes it lighter, and the category longer; neither is to be mistaken for its slant or width.
-    """
-    values = latents.numpy()
-    y, x = np.mgrid[-14:14, -14:14][..., None] + 0.5
-    c2, c3 = values[:, -2], values[:, -1]
-    half = (2.5 + c3) * np.hypot(
-        1, 0.5 * c2
-    )  # along a row, so that across the stroke it is c3's alone
-    # a soft edge moves less than a pixel at a time
-    ink = np.clip(half + 0.5 - np.abs(x + 0.5 * c2 * y), 0, 1) * (np.abs(y) < 9 + values[:, 2])
-    return mg.tensor(np.moveaxis(ink * (0.8 + 0.2 * values[:, 0]), -1, 0)[..., None])
-
-
-def test_the_codes_that_move_slant_and_width_are_found() -> None:
-    settings = dataclasses.replace(TINY, codes="Cat(2) + 2*Uniform", noise=2)
-    networks: Any = SimpleNamespace(
-        generator=bars, train=lambda mode: None, named=list,
-        read=lambda images, group: mg.tensor(np.zeros((len(images), 4))),
-    )  # fmt: skip
-    evaluation = evaluate(networks, settings, None, None, samples=300)
-    found = {(r.code, r.measure): r for r in evaluation.strokes}
-    assert set(found) == set(itertools.product(("c2", "c3"), ("slant", "stroke width")))
-    for of in (("c2", "slant"), ("c3", "stroke width")):
-        assert found[of].correlation > 0.98
-        assert found[of].held_correlation == 1
-    assert abs(found["c2", "stroke width"].correlation) < 0.15
-    assert abs(found["c3", "slant"].correlation) < 0.15
-    assert abs(found["c3", "slant"].held_correlation) < 0.3
-    assert ("Spearman's ρ of c2 with slant", "1.000 with all else held") in [
-        (name, reference) for name, _, reference in evaluation.rows()
-    ]
-    check_json(evaluation)
-    other = settings.with_data("/fashion")
-    assert evaluate(networks, other, None, None, samples=30).strokes == ()
-
-
-# -- codes against factors ----------------------------------------------------------------------
-
-
-def test_a_representation_is_probabilities_and_means() -> None:
-    parameters, _ = random_reading(7)
-    parameters *= 300  # no exponential of it is finite
-    codes, widths = representation(LAYOUT, parameters.astype(np.float32))
-    assert widths == (4, 1, 3, 1)
-    parameters = parameters.astype(np.float32).astype(np.float64)
-    expected = parameters.copy()
-    for part in (slice(0, 4), slice(5, 8)):
-        expected[:, part] = scipy.special.softmax(parameters[:, part], axis=1)
-    np.testing.assert_allclose(codes, expected, rtol=1e-12)
-
-
-def test_codes_of_images_are_what_q_reads(networks: Networks) -> None:
-    data = FactoredImages(TEST.images, TEST.labels[:, None] % 3, ("class",))
-    codes, widths, factors = read_factored(networks, TINY, data, batch_size=4)
-    with mg.no_grad(), inference(networks):
-        pixels = mg.tensor(TEST.images / 255)
-        parameters = networks.read(pixels, REAL).numpy()
-    np.testing.assert_allclose(codes, representation(TINY.layout, parameters)[0], rtol=1e-9)
-    assert widths == (10, 1, 1)
-    assert factors.dtype == np.float64
-    assert factors.tolist() == data.factors.tolist()
-
-
-def test_factors_are_told_by_the_code_that_reads_them() -> None:
-    pixels = np.arange(700) % 10
-    data = FactoredImages(
-        pixels.astype(np.uint8).reshape(-1, 1, 1, 1),
-        np.stack([pixels, np.full(700, 3)], axis=1).astype(float),
-        ("shape", "nothing"),
-    )
-    heard: list[tuple[int, int]] = []
-    evaluation = evaluate(
-        stub(), STUB_SETTINGS, None, None, samples=20, factored=data,
-        progress=lambda done, total: heard.append((done, total)),
-    )  # fmt: skip
-    scores = evaluation.disentanglement
-    assert scores is not None
-    assert (scores.images, scores.codes, scores.factors) == (700, ("c1", "c2"), ("shape",))
-    assert scores.mig == pytest.approx(1)
-    assert scores.shares == (pytest.approx((0,)), pytest.approx((1,)))
-    assert (scores.factor_vae, scores.sap) == (1, pytest.approx(1))
-    assert heard == [(500, 720), (700, 720), (720, 720)]
-    rows = {name: (value, reference) for name, value, reference in evaluation.rows()}
-    assert rows["MIG"] == ("1.000", "1 at best")
-    assert rows["shape, told best by c2"] == ("1.000", "of its H")
-    assert check_json(evaluation)["disentanglement"]["factor_vae"] == 1
-    again = evaluate(stub(), STUB_SETTINGS, None, None, samples=20, factored=data)
-    assert again == evaluation
-
-
-def test_factors_that_do_not_fit_are_refused(networks: Networks) -> None:
-    factors = np.zeros((len(TEST.images), 2))
-    for data in (
-        FactoredImages(TEST.images[:, :, 1:], factors, ("a", "b")),
-        FactoredImages(TEST.images, factors[1:], ("a", "b")),
-        FactoredImages(TEST.images, factors, ("a",)),
-    ):
-        with pytest.raises(SettingsError, match=r"mnist is evaluated on images of .* factors each"):
-            evaluate(networks, TINY, None, None, samples=20, factored=data)
-        with pytest.raises(SettingsError, match=r"mnist is evaluated on images of .* factors each"):
-            read_factored(networks, TINY, data)
 
 
 # -- what it refuses ----------------------------------------------------------------------------

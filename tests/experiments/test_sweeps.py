@@ -14,11 +14,12 @@ from tiny_sweep import declare, idx, times, tiny, tiny_plan, tree
 from minigan.datasets.cache import Preparation
 from minigan.errors import RunError, SettingsError
 from minigan.experiments.declarations import MNIST
-from minigan.experiments.runs import Run, images_of
+from minigan.experiments.runs import Run
 from minigan.experiments.sweeps.directory import Sweep, sweeps_in
 from minigan.experiments.sweeps.plan import Plan, parse_grid, parse_seeds
 from minigan.experiments.sweeps.table import Measures, Row, rows, summaries, to_csv
 from minigan.experiments.sweeps.work import add_test_errors, check_runs, run_to_completion
+from minigan.experiments.training import images_of
 
 HOW = Preparation()
 
@@ -38,8 +39,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def sweep(tmp_path: Path, folder: Path) -> Sweep:
     """A sweep of two seeds and ten steps, of which nothing has been run."""
-    plan = tiny_plan(folder, 0, 1, iterations=10, checkpoint_every=4)
-    made = Sweep.create(tmp_path / "sweep", plan)
+    made = Sweep.create(tmp_path / "s", tiny_plan(folder, 0, 1, iterations=10, checkpoint_every=4))
     made.create_runs()
     return made
 

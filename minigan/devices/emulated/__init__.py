@@ -52,6 +52,7 @@ class Emulated(CudaPlanDevice):
     """
 
     name = "emulated"
+    faster_device = "cpu"
     array_module = np
 
     def __init__(

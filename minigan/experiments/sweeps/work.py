@@ -10,10 +10,11 @@ import numpy as np
 
 from minigan.datasets.cache import Preparation
 from minigan.errors import TrainingError
-from minigan.experiments.evaluation import evaluate, evaluation_images
-from minigan.experiments.runs import Run, images_of
+from minigan.experiments.evaluation import evaluate, evaluation_images, on_fast_device
+from minigan.experiments.runs import Run
 from minigan.experiments.sweeps.directory import Sweep, has_ended, read_evaluation
 from minigan.experiments.sweeps.plan import Plan
+from minigan.experiments.training import images_of, train
 from minigan.files import write_json
 from minigan.infogan.networks import Networks
 from minigan.infogan.step import Trainer
@@ -26,7 +27,7 @@ def check_runs(plan: Plan, images: np.ndarray) -> None:
         Trainer(dataclasses.replace(settings, device="cpu"), images)  # it is everywhere
 
 
-def run_to_completion(directory: Path, name: str, how: Preparation) -> None:
+def run_to_completion(directory: Path, name: str, preparation: Preparation) -> None:
     """Train one run of a sweep to its end, from its newest checkpoint if it has one, and evaluate it.
 
     This is all that an executor does, in whatever process. It may be called again however often: a run that has
@@ -37,11 +38,12 @@ def run_to_completion(directory: Path, name: str, how: Preparation) -> None:
     with run.lock(wait=True):
         if has_ended(run):
             return
-        trainer = Trainer(run.settings, images_of(run.settings, how))
+        trainer = Trainer(run.settings, images_of(run.settings, preparation))
         run.restore(trainer)
         try:
-            run.train(trainer)
-            evaluate_run(run, trainer.result, trainer.step_count, how)
+            train(run, trainer)
+            evaluate_run(run, trainer.result, trainer.step_count, preparation)
+            run.drop_checkpoints()  # a sweep may have many runs, and their networks are kept
         except TrainingError as error:  # it would fail again
             write_json(
                 run.directory / "failure.json", {"step": trainer.step_count, "reason": str(error)}
@@ -49,16 +51,17 @@ def run_to_completion(directory: Path, name: str, how: Preparation) -> None:
 
 
 def evaluate_run(
-    run: Run, networks: Networks, step: int, how: Preparation, test: bool = False
+    run: Run, networks: Networks, step: int, preparation: Preparation, test: bool = False
 ) -> None:
     """Write evaluation.json; the labels of the test images are read if it is so wanted."""
-    train, held_back, factored = evaluation_images(run.settings, how)
+    labeled, held_back, factored = evaluation_images(run.settings, preparation)
     tested = held_back if test else None
-    evaluation = evaluate(networks, run.settings, train, tested, factored=factored)
+    networks, settings = on_fast_device(networks, run.settings)
+    evaluation = evaluate(networks, settings, labeled, tested, factored=factored)
     write_json(run.directory / "evaluation.json", {"step": step, **evaluation.to_json()})
 
 
-def add_test_errors(sweep: Sweep, how: Preparation) -> Iterator[str]:
+def add_test_errors(sweep: Sweep, preparation: Preparation) -> Iterator[str]:
     """Evaluate on the test images what has ended and was not yet; gives the name of each such run before."""
     for name in filter(sweep.is_created, sweep.settings):
         run = sweep.run(name)
@@ -66,4 +69,4 @@ def add_test_errors(sweep: Sweep, how: Preparation) -> Iterator[str]:
         if evaluation is not None and evaluation["test"] is None:
             yield name
             networks, step = run.networks()
-            evaluate_run(run, networks, step, how, test=True)
+            evaluate_run(run, networks, step, preparation, test=True)

@@ -1,0 +1,148 @@
+"""What `minigan profile` and `minigan kernel` print: annotated sources, checks and counts."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from minigan.cli.progress import progress
+from minigan.errors import SettingsError
+from minigan.experiments.declarations import get_experiment
+from minigan.files import replacing
+
+if TYPE_CHECKING:  # loaded by the commands that need them
+    from minigan.inspect.profile import KernelProfile
+    from minigan.inspect.roofline import Machine
+
+
+def profile_and_show(
+    kernel: str, experiment: str, batch_size: int, number: int, page_path: Path | None
+) -> None:
+    """Profile a kernel's calls in a training step; print the annotated source, and write the page."""
+    from minigan.inspect.profile import calls_of, profile_call
+
+    settings = dataclasses.replace(get_experiment(experiment), batch_size=batch_size)
+    calls = calls_of(kernel, settings)
+    if number > len(calls):
+        raise SettingsError(f"there is no call {number} of {kernel}; a step has {len(calls)}")
+    chosen = calls[number - 1 : number] if number else calls
+    profiles = []
+    with progress("profiling", len(chosen)) as show:
+        for i, call in enumerate(chosen):
+            show(i, str(call))
+            for profile in profile_call(call):
+                title = f"{call}: {profile.launch.source.name}, {profile.launch.kernel}"
+                profiles.append((title, profile))
+    _show_profiles(f"minigan profile {kernel}", profiles, page_path)
+
+
+def _show_profiles(
+    title: str, profiles: list[tuple[str, KernelProfile]], page_path: Path | None
+) -> None:
+    from minigan.inspect.annotate import page, terminal
+
+    console = Console()
+    if not console.is_terminal:
+        console.width = 160  # nobody's window: room for the source
+    for heading, profile in profiles:
+        console.print(terminal(heading, profile))
+    if page_path is not None:
+        with replacing(page_path) as temporary:
+            temporary.write_text(page(title, profiles), encoding="utf-8")
+        typer.echo(f"wrote {page_path}")
+
+
+_MARKS = {"passed": "✓", "failed": "✗", "not checked": "–"}
+
+
+def check_and_show(path: Path) -> bool:
+    """Check the kernels at `path`, a line a check; whether none failed."""
+    from minigan.inspect.contract import find_kernels, load_contract
+    from minigan.inspect.kernel_check import FAILED, NOT_CHECKED, check_kernel
+
+    failed = 0
+    contracts = [load_contract(kernels) for kernels in find_kernels(path)]
+    for contract in contracts:
+        typer.echo(f"{contract.kernels.name} and {contract.file.name}")
+        for check in check_kernel(contract):
+            failed += check.verdict == FAILED
+            reason = "not checked: " if check.verdict == NOT_CHECKED else ""
+            detail = f"{reason}{check.detail}".replace("\n", "\n" + 14 * " ")
+            typer.echo(f"  {_MARKS[check.verdict]} {check.name:9} {detail}")
+            sys.stdout.flush()
+    typer.echo(f"{failed} failed" if failed else "all right")
+    return not failed
+
+
+def bench_and_show(path: Path, number: int, gpu: str) -> None:
+    """What the kernels at `path` move and compute, counted; a model of their time; and their time where there is a GPU."""
+    from minigan.inspect.contract import find_kernels, load_contract, shapes
+    from minigan.inspect.kernel_bench import count, gpu_problem, timings, work
+    from minigan.inspect.roofline import MACHINES
+
+    if gpu not in MACHINES:
+        raise SettingsError(f"the rates of '{gpu}' are not known; there are {', '.join(MACHINES)}")
+    machine, console = MACHINES[gpu], Console()
+    if not console.is_terminal:
+        console.width = 160
+    for contract in [load_contract(kernels) for kernels in find_kernels(path)]:
+        example, profiles = count(contract, number)
+        console.print(
+            _counts_table(f"{contract.kernels.name}, {shapes(example)}, float32: counted on the emulated device", profiles, machine)
+        )  # fmt: skip
+        amount = work(contract)
+        if amount is not None:
+            typer.echo(
+                f"{amount.arguments}: {amount.bytes / 1e6:.4g} MB and {amount.flops / 1e9:.3g} GFLOP at least; a model, not a "
+                f"measurement: {1e6 * amount.model(machine):.3g} µs at the rates stated for the {machine.name}"
+            )
+        if problem := gpu_problem():
+            typer.echo(f"not timed: {problem}")
+            continue
+        for timing in timings(contract):
+            typer.echo(timing.described(amount))
+
+
+def _counts_table(title: str, profiles: list[KernelProfile], machine: Machine) -> Table:
+    table = Table(title=title, title_justify="left")
+    for column in ("kernel", "grid", "sectors", "bank conflicts", "moved", "least", "lanes", "FLOPs", "FLOPs/byte", f"{machine.name}, model"):  # fmt: skip
+        table.add_column(column, justify="left" if column == "kernel" else "right")
+    for profile in profiles:
+        total, launch = profile.total, profile.launch
+        requests = max(total.global_requests, 1)
+        seconds = machine.seconds(profile.least_bytes, total.flops)
+        table.add_row(
+            launch.kernel, "×".join(map(str, launch.grid)),
+            f"{total.sectors / requests:.3g} of {total.least_sectors / requests:.3g}",
+            f"{total.wavefronts - total.least_wavefronts:,}", f"{profile.moved_bytes:,} B",
+            f"{profile.least_bytes:,} B", f"{total.active_lanes:.0%}", f"{total.flops:,}",
+            f"{profile.intensity:.3g}",
+            f"{1e6 * seconds:.2g} µs, {machine.bound(profile.least_bytes, total.flops)}",
+        )  # fmt: skip
+    table.caption = (
+        "sectors of 32 bytes that an access of a warp moves, of how many would do; FLOPs are additions, multiplications, "
+        "divisions and roots, and not what exp and its like do inside; the model has no launch in it"
+    )
+    return table
+
+
+def profile_file_and_show(path: Path, number: int, page_path: Path | None) -> None:
+    """Profile the launches that a contract's largest example makes; print the annotated source, and write the page."""
+    from minigan.inspect.contract import load_contract, shapes
+    from minigan.inspect.kernel_bench import count
+
+    contract = load_contract(path)
+    example, found = count(contract)
+    if number > len(found):
+        raise SettingsError(f"there is no call {number}; the example makes {len(found)} launches")
+    profiles = [
+        (f"{profile.launch.kernel}, {shapes(example)}: {profile.launch.source.name}", profile)
+        for profile in (found[number - 1 : number] if number else found)
+    ]
+    _show_profiles(f"minigan profile {path.name}", profiles, page_path)
