@@ -134,6 +134,10 @@ class Run:
         """Return the step of the newest networks that are kept; 0 if there are none."""
         return max(self._checkpoint_step(), networks_step(self.networks_folder))
 
+    def is_trained(self) -> bool:
+        """Return whether the networks of the last iteration are kept."""
+        return networks_step(self.networks_folder) == self.settings.iterations
+
     def _checkpoint_step(self) -> int:
         return max(map(_step_of, self.checkpoints()), default=0)
 

@@ -28,6 +28,7 @@ def test_a_directory_without_a_run(
 
 @pytest.mark.parametrize("command", ["resume", "evaluate", "sample", "figures"])
 def test_a_damaged_run(run: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
+    shutil.rmtree(run / "networks")
     newest = run / "checkpoints/step-00000006.safetensors"
     content = newest.read_bytes()
     for damage in (content[:1000], b"garbage" + content[7:], content[:-1] + b"\x99"):
@@ -35,6 +36,23 @@ def test_a_damaged_run(run: Path, capsys: pytest.CaptureFixture[str], command: s
         assert_refused(capsys, run, (command, run), f"{newest} is damaged", "delete it")
     (run / "experiment.json").write_text('{"settings": {}}')
     assert_refused(capsys, run, (command, run), "experiment.json is damaged")
+
+
+@pytest.mark.parametrize("command", ["evaluate", "sample", "figures"])
+def test_damaged_networks(run: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
+    path = run / "networks/generator.safetensors"
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert_refused(capsys, run, (command, run), f"{path} is damaged", f"delete {run / 'networks'}")
+    path.write_bytes(content[:1000])  # it says no step: the checkpoint has the networks too
+    assert (
+        cli._run(
+            [command, str(run)]
+            if command != "sample"
+            else [command, str(run), "--out", str(run / "a.png")]
+        )
+        == 0
+    )
 
 
 @pytest.mark.parametrize("command", ["resume", "evaluate", "sample", "figures"])
@@ -45,12 +63,14 @@ def test_a_checkpoint_of_another_run(
     assert cli._run(["train", "mnist", "--out", str(other), *TINY, "--set", "noise=5"]) == 0
     newest = "checkpoints/step-00000006.safetensors"
     shutil.copy(other / newest, run / newest)
+    shutil.rmtree(run / "networks")
     assert_refused(capsys, run, (command, run), f"{run / newest} is of another run")
 
 
 @pytest.mark.parametrize("command", ["evaluate", "sample", "figures"])
 def test_no_checkpoint_yet(run: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
     shutil.rmtree(run / "checkpoints")
+    shutil.rmtree(run / "networks")
     assert_refused(capsys, run, (command, run), "no checkpoint yet", f"minigan resume {run}")
 
 

@@ -20,9 +20,10 @@ pytestmark = pytest.mark.usefixtures("a_few_digits")
 
 def test_train_leaves_a_run(finished: Path) -> None:
     assert set(tree(finished)) == {
-        "experiment.json", "metrics.jsonl", "samples", "checkpoints",
+        "experiment.json", "metrics.jsonl", "samples", "checkpoints", "networks",
         *(f"samples/step-0000000{step}.png" for step in (1, 3, 6)),
-        *(f"checkpoints/step-0000000{step}.safetensors" for step in (4, 6)),
+        "checkpoints/step-00000006.safetensors",
+        *(f"networks/{name}.safetensors" for name in ("generator", "discriminator", "recognition")),
     }  # fmt: skip
     lines = (finished / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == [1, 2, 3, 4, 5, 6]

@@ -12,7 +12,7 @@ from minigan.datasets.cache import Preparation
 from minigan.errors import TrainingError
 from minigan.experiments.evaluation import evaluate, evaluation_images, on_fast_device
 from minigan.experiments.runs import Run
-from minigan.experiments.sweeps.directory import Sweep, has_ended, read_evaluation
+from minigan.experiments.sweeps.directory import Sweep, has_ended, reached, read_evaluation
 from minigan.experiments.sweeps.plan import Plan
 from minigan.experiments.training import images_of, train
 from minigan.files import write_json
@@ -38,16 +38,15 @@ def run_to_completion(directory: Path, name: str, preparation: Preparation) -> N
     with run.lock(wait=True):
         if has_ended(run):
             return
-        trainer = Trainer(run.settings, images_of(run.settings, preparation))
-        run.restore(trainer)
         try:
-            train(run, trainer)
-            evaluate_run(run, trainer.result, trainer.step_count, preparation)
+            if not run.is_trained():
+                trainer = Trainer(run.settings, images_of(run.settings, preparation))
+                run.restore(trainer)
+                train(run, trainer)
+            evaluate_run(run, *run.networks(), preparation)
             run.drop_checkpoints()  # a sweep may have many runs, and their networks are kept
         except TrainingError as error:  # it would fail again
-            write_json(
-                run.directory / "failure.json", {"step": trainer.step_count, "reason": str(error)}
-            )
+            write_json(run.directory / "failure.json", {"step": reached(run), "reason": str(error)})
 
 
 def evaluate_run(
