@@ -33,9 +33,9 @@ def profile_and_show(
         raise SettingsError(f"there is no call {number} of {kernel}; a step has {len(calls)}")
     chosen = calls[number - 1 : number] if number else calls
     profiles = []
-    with progress("profiling", len(chosen)) as show:
+    with progress("profile calls", len(chosen)) as display:
         for i, call in enumerate(chosen):
-            show(i, str(call))
+            display.show(i, str(call))
             for profile in profile_call(call):
                 title = f"{call}: {profile.launch.source.name}, {profile.launch.kernel}"
                 profiles.append((title, profile))

@@ -1,16 +1,66 @@
-"""How far a command is: a live line on a terminal, plain lines elsewhere."""
+"""How far a command is: a live line on a terminal, a plain line every few seconds elsewhere.
+
+Time left is told from the last half minute, and leaves out the time that compilation took.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import typer
 from rich.console import Console, RenderableType
-from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn
 
 from minigan.datasets.cache import Preparation
+from minigan.devices import get_device
+
+Say = Callable[[str], None]
+PLAIN_EVERY = 5.0  # seconds between two plain lines
+_WINDOW = 30.0  # seconds that the speed is taken over
+_APART = 0.2  # seconds between two samples of it
+
+
+class Rate:
+    """Progress a second. It may come in bursts, and time may be left out."""
+
+    def __init__(self, done: int, clock: Callable[[], float] = time.perf_counter) -> None:
+        self.clock = clock
+        self.latest = clock()
+        self.samples = [(self.latest, done)]
+
+    def advance(self, done: int) -> None:
+        """Note how much is done now."""
+        self.latest = self.clock()
+        if len(self.samples) > 1 and self.latest - self.samples[-2][0] < _APART:
+            self.samples.pop()  # the same burst
+        self.samples.append((self.latest, done))
+        while len(self.samples) > 3 and self.latest - self.samples[1][0] > _WINDOW:
+            self.samples.pop(0)
+
+    def leave_out(self) -> None:
+        """Leave out the time since the last call: something else took it."""
+        now = self.clock()
+        self.samples = [(then + now - self.latest, done) for then, done in self.samples]
+        self.latest = now
+
+    @property
+    def per_second(self) -> float:
+        """Progress a second, 0 as long as it is unknown."""
+        (first, before), (last, done) = self.samples[0], self.samples[-1]
+        return (done - before) / (last - first) if last > first else 0.0
+
+    def left(self, total: int) -> str:
+        """Return the time that is left, as 6:20 or 1:06:20; "" as long as it is unknown."""
+        done, speed = self.samples[-1][1], self.per_second
+        if speed <= 0 or done >= total:
+            return ""
+        minutes, seconds = divmod(round((total - done) / speed), 60)
+        hours, minutes = divmod(minutes, 60)
+        clock = f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+        return f"{clock} left"
 
 
 class _NotedProgress(Progress):
@@ -19,37 +69,81 @@ class _NotedProgress(Progress):
     def get_renderables(self) -> Iterable[RenderableType]:
         for task in self.tasks:
             yield self.make_tasks_table([task])
-            yield str(task.fields["note"])
+            if task.fields["note"]:
+                yield str(task.fields["note"])
 
 
-def _columns() -> tuple[ProgressColumn, ...]:
-    return (
-        TextColumn("{task.description}"), BarColumn(bar_width=20),
-        TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn(compact=True),
-    )  # fmt: skip
+class Display:
+    """Shows how far something is, from the first call of `show` on.
+
+    Args:
+        what: What is counted, in front of the numbers.
+        total: How many there are; `show` may say it later.
+        done: How many are done already.
+        unit: What a second's progress is called, as steps; "" leaves speed out.
+        say: Prints a plain line.
+    """
+
+    def __init__(self, what: str, total: int, done: int, unit: str, say: Say) -> None:
+        self.what, self.total, self.done, self.unit, self.say = what, total, done, unit, say
+        self.rate = Rate(done)
+        self.note = ""
+        self.said = -PLAIN_EVERY  # when the last plain line was
+        console = Console()
+        self.is_live = console.is_terminal
+        columns = (
+            TextColumn("{task.description} {task.completed:,.0f}/{task.total:,.0f}"),
+            BarColumn(bar_width=20),
+            TextColumn("{task.fields[speed]}"),
+        )
+        self.bar = _NotedProgress(*columns, console=console, disable=not self.is_live)
+        self.task = self.bar.add_task(what, total=total, completed=done, note="", speed="")
+
+    def show(self, done: int, note: str = "", total: int | None = None) -> None:
+        """Show how many are done, and a note."""
+        self.total = self.total if total is None else total
+        self.rate.advance(done)
+        self.done, self.note = done, note
+        self._print(f"{self.what} {done:,}/{self.total:,}", note, last=done == self.total)
+
+    def compiling(self, done: int, total: int, kernel: str = "") -> None:
+        """Show how many kernels are compiled; see `Device.compile_progress`."""
+        self.rate.leave_out()
+        self._print(compilation(done, total), compilation(done, total))
+
+    def _print(self, plain: str, note: str, last: bool = False) -> None:
+        speed = f"{self.rate.per_second:,.3g} {self.unit}/s" if self.unit else ""
+        left = self.rate.left(self.total)
+        if self.is_live:
+            told = "  ".join(filter(None, (speed, left)))
+            self.bar.start()  # nothing, once it has
+            self.bar.update(self.task, completed=self.done, total=self.total, note=note, speed=told)
+        elif last or time.monotonic() - self.said >= PLAIN_EVERY:
+            self.said = time.monotonic()
+            parts = (plain,) if note == plain else (plain, note, speed, left)
+            self.say("  ".join(filter(None, parts)))
+
+    def close(self) -> None:
+        """Leave the line as it is."""
+        if self.bar.live.is_started:
+            self.bar.stop()
+
+
+def compilation(done: int, total: int) -> str:
+    """Return how far the compilation of kernels is."""
+    return f"compiling kernels, once: {done} of {total}"
 
 
 @contextmanager
-def progress(description: str, total: int, done: int = 0) -> Iterator[Callable[[int, str], None]]:
-    """A bar on the terminal: call the value with how much is done, and what to show below it."""
-    console = Console()
-    with _NotedProgress(*_columns(), console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task(description, total=total, completed=done, note="")
-        yield lambda completed, note: bar.update(task, completed=completed, note=note)
-
-
-class Speed:
-    """Steps a second over the last fifty or so."""
-
-    def __init__(self) -> None:
-        import time
-
-        self.clock = time.perf_counter
-        self.times: list[float] = [self.clock()]
-
-    def tick(self) -> float:
-        self.times = [*self.times[-50:], self.clock()]
-        return (len(self.times) - 1) / (self.times[-1] - self.times[0])
+def progress(
+    what: str, total: int, done: int = 0, unit: str = "", say: Say = typer.echo
+) -> Iterator[Display]:
+    """Show how far the block is, from its first call of `Display.show` on."""
+    display = Display(what, total, done, unit, say)
+    try:
+        yield display
+    finally:
+        display.close()
 
 
 @contextmanager
@@ -57,19 +151,32 @@ def preparing(
     cache: Path | None,
     leave_out: bool = False,
     verify: bool = False,
-    say: Callable[[str], None] = typer.echo,
+    say: Say = typer.echo,
 ) -> Iterator[Preparation]:
-    """Show a bar on the terminal while images are prepared; `say` prints what was found in them."""
-    console = Console()
-    bar = Progress(*_columns(), console=console, disable=not console.is_terminal)
-    task = bar.add_task("prepare images", total=None)
+    """Show how far the preparation of images is; `say` prints what was found in them."""
+    with progress("prepare images", 0, say=say) as display:
+        yield Preparation(
+            cache, leave_out, verify, lambda done, total: display.show(done, total=total), say
+        )
 
-    def show(done: int, total: int) -> None:
-        bar.start()  # nothing, once it has
-        bar.update(task, completed=done, total=total)
 
+@contextmanager
+def showing_compilation(device: str, display: Display) -> Iterator[None]:
+    """Show in the display how many kernels are compiled for a device, while the block runs."""
+    found = get_device(device)
+    before = found.compile_progress
+    found.compile_progress = display.compiling
     try:
-        yield Preparation(cache, leave_out, verify, show, say)
+        yield
     finally:
-        if bar.live.is_started:
-            bar.stop()
+        found.compile_progress = before
+
+
+@contextmanager
+def compiling(device: str, say: Say = typer.echo) -> Iterator[None]:
+    """Show how many kernels are compiled, while the block runs."""
+    with (
+        progress("compiling kernels, once:", 0, say=say) as display,
+        showing_compilation(device, display),
+    ):
+        yield

@@ -21,7 +21,7 @@ def resume(
     The result is the same as if it had never stopped.
     `--iterations` trains to another last step than the one that was set.
     """
-    from minigan.cli.progress import preparing
+    from minigan.cli.progress import compiling, preparing
     from minigan.cli.run_report import run_and_report
     from minigan.experiments.runs import Run
     from minigan.experiments.training import images_of
@@ -29,7 +29,7 @@ def resume(
 
     run = Run.open(directory)
     use_threads(threads)
-    with preparing(cache) as preparation:
+    with preparing(cache) as preparation, compiling(run.settings.device):
         trainer = Trainer(run.settings, images_of(run.settings, preparation), capture=capture)
     if note := run.about_threads():
         typer.echo(note)

@@ -105,7 +105,7 @@ def run(
     Ctrl-C saves all states. The same command goes on where it stopped.
     Only `minigan sweep show --test` reads labels of test images.
     """
-    from minigan.cli.progress import preparing
+    from minigan.cli.progress import compiling, preparing
     from minigan.cli.sweep_report import sweep_and_report
     from minigan.experiments.executors.choice import make_executor
     from minigan.experiments.sweeps.directory import Sweep
@@ -121,7 +121,7 @@ def run(
     plan = Plan(settings, chosen_seeds, parse_grid(grid or []), threads)
     directory = out or Path("runs") / f"{settings.experiment}-{settings.objective}-sweep"
     Sweep.check(directory, plan)
-    with preparing(cache) as preparation:
+    with preparing(cache) as preparation, compiling("cpu"):  # once, before the runs start
         check_runs(plan, images_of(settings, preparation))
     with make_executor(executor, plan, jobs, ray_address, cache) as chosen:
         sweep_and_report(Sweep.create(directory, plan), chosen)

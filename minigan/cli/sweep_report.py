@@ -29,11 +29,11 @@ def sweep_and_report(sweep: Sweep, executor: Executor) -> None:
         return "  ".join([f"{ended} of {len(of)} runs have ended", *going])
 
     try:
-        with progress("sweep", sum(of.values()), sum(sweep.reached().values())) as show:
+        with progress("steps", sum(of.values()), sum(sweep.reached().values())) as display:
 
             def report(ended: int) -> None:
                 steps = sweep.reached()
-                show(sum(steps.values()), note(ended, steps))
+                display.show(sum(steps.values()), note(ended, steps))
 
             execute(sweep, executor, report)
     except KeyboardInterrupt:
@@ -50,10 +50,10 @@ def measure_test_errors(
     """Measure the error on the test images for each run where it is missing."""
     with (
         preparing(cache, say=say) as preparation,
-        progress("evaluate", len(sweep.settings)) as show,
+        progress("evaluate runs", len(sweep.settings), say=say) as display,
     ):
         for done, name in enumerate(add_test_errors(sweep, preparation)):
-            show(done, name)
+            display.show(done, name)
 
 
 def show_sweep(sweep: Sweep) -> None:

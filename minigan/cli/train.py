@@ -39,7 +39,7 @@ def train(
 
     Ctrl-C saves the state; `minigan resume` goes on as if nothing had happened.
     """
-    from minigan.cli.progress import preparing
+    from minigan.cli.progress import compiling, preparing
     from minigan.cli.run_report import run_and_report
     from minigan.experiments.runs import Run, free_directory
     from minigan.experiments.training import images_of
@@ -52,7 +52,7 @@ def train(
     use_threads(threads)
     directory = out or free_directory(Path("runs"), settings)
     Run.check_free(directory)
-    with preparing(cache) as preparation:
+    with preparing(cache) as preparation, compiling(settings.device):
         trainer = Trainer(settings, images_of(settings, preparation), capture=capture)
     run = Run.create(directory, settings)
     with run.lock():

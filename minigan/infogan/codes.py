@@ -42,6 +42,11 @@ class CategoricalCode:
         return self.entropy
 
     @property
+    def unread(self) -> float:
+        """L_I where Q tells nothing: 0, when it gives every category the same probability."""
+        return 0.0
+
+    @property
     def density(self) -> Density:
         return Categorical(self.size)
 
@@ -64,6 +69,11 @@ class UniformCode:
         return self.entropy - 0.5 * math.log(2 * math.pi)
 
     @property
+    def unread(self) -> float:
+        """L_I where Q tells nothing: 1/6 below the most, half the code's variance, at a mean of 0."""
+        return self.attainable - 1 / 6
+
+    @property
     def density(self) -> Density:
         return Gaussian(std=1.0)
 
@@ -72,6 +82,14 @@ class UniformCode:
 
 
 Code = CategoricalCode | UniformCode
+
+
+def share_read(code: Code, information: float) -> float:
+    """Return the share of what is attainable that L_I of a code has reached: 0 if unread, 1 at best.
+
+    Of a continuous code that is the share of its variance that Q explains. It is negative where Q is confidently wrong.
+    """
+    return (information - code.unread) / (code.attainable - code.unread)
 
 
 @dataclass(frozen=True)

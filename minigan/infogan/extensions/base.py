@@ -77,6 +77,10 @@ class Extension:
         """
         return None
 
+    def milestones(self) -> list[tuple[int, str]]:
+        """Return the steps at which something begins, with what does: for people."""
+        return []
+
     def is_active(self, step: int) -> bool:
         """Return whether D's half of the step reads images of the extension."""
         return False

@@ -150,6 +150,12 @@ class CodeAugmentation(Extension):
     def is_active(self, step: int) -> bool:
         return bool(self.copies) and step >= self.context.at(self.settings.start)
 
+    def milestones(self) -> list[tuple[int, str]]:
+        """Return when the codes join."""
+        names = [self.context.layout.names[code] for code in self.codes]
+        joining = f"{', '.join(names)} {'join' if len(names) > 1 else 'joins'}"
+        return [(self.context.at(self.settings.start), joining)] if names else []
+
     def phase(self, step: int) -> Hashable:
         return self.is_active(step)
 

@@ -107,6 +107,11 @@ class Consistency(Extension):
         s = self.settings
         return s.entropy_weight if step >= self.context.at(s.entropy_weight_start) else 1.0
 
+    def milestones(self) -> list[tuple[int, str]]:
+        """Return when the term begins."""
+        begins = (self.context.at(self.settings.start), "consistency begins")
+        return [begins] if self.settings.weight > 0 else []
+
     def phase(self, step: int) -> Hashable:
         return self.is_active(step), self.is_symmetric(step), self.entropy_weight(step)
 
