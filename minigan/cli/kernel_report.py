@@ -49,7 +49,7 @@ def _show_profiles(
 
     console = Console()
     if not console.is_terminal:
-        console.width = 160  # nobody's window: room for the source
+        console.width = 160  # a file has no width: show the whole source
     for heading, profile in profiles:
         console.print(terminal(heading, profile))
     if page_path is not None:

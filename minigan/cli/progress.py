@@ -77,10 +77,10 @@ class Display:
     """Shows how far something is, from the first call of `show` on.
 
     Args:
-        what: What is counted, in front of the numbers.
+        what: The counted thing; it stands before the numbers.
         total: How many there are; `show` may say it later.
         done: How many are done already.
-        unit: What a second's progress is called, as steps; "" leaves speed out.
+        unit: The unit of speed, as steps; "" leaves speed out.
         say: Prints a plain line.
     """
 
@@ -89,6 +89,7 @@ class Display:
         self.rate = Rate(done)
         self.note = ""
         self.said = -PLAIN_EVERY  # when the last plain line was
+        self.last_note: str | None = None  # of a line that says the end
         console = Console()
         self.is_live = console.is_terminal
         columns = (
@@ -118,8 +119,9 @@ class Display:
             told = "  ".join(filter(None, (speed, left)))
             self.bar.start()  # nothing, once it has
             self.bar.update(self.task, completed=self.done, total=self.total, note=note, speed=told)
-        elif last or time.monotonic() - self.said >= PLAIN_EVERY:
+        elif time.monotonic() - self.said >= PLAIN_EVERY or (last and note != self.last_note):
             self.said = time.monotonic()
+            self.last_note = note if last else None
             parts = (plain,) if note == plain else (plain, note, speed, left)
             self.say("  ".join(filter(None, parts)))
 
@@ -153,7 +155,7 @@ def preparing(
     verify: bool = False,
     say: Say = typer.echo,
 ) -> Iterator[Preparation]:
-    """Show how far the preparation of images is; `say` prints what was found in them."""
+    """Show how far the preparation of images is; `say` prints findings."""
     with progress("prepare images", 0, say=say) as display:
         yield Preparation(
             cache, leave_out, verify, lambda done, total: display.show(done, total=total), say

@@ -20,7 +20,7 @@ from minigan.experiments.training import INTERRUPTED
 
 
 def sweep_and_report(sweep: Sweep, executor: Executor) -> None:
-    """Carry out a sweep, and print its table."""
+    """Run a sweep, and print its table."""
     of = {name: settings.iterations for name, settings in sweep.settings.items()}
     typer.echo(f"{sweep.title}, in {sweep.directory}")
 
@@ -60,7 +60,7 @@ def show_sweep(sweep: Sweep) -> None:
     """Print the runs of a sweep and a summary of each setting."""
     table, console = rows(sweep), Console()
     if not console.is_terminal:
-        console.width = 160  # nobody's window: room for all columns
+        console.width = 160  # a file has no width: show all columns
     names = [short_name(name) for name, _ in sweep.plan.grid]
     console.print(_table_of_runs(sweep.title, names, table))
     console.print(_table_of_settings(names, table))
@@ -70,7 +70,7 @@ _MEASURES = ("L_I", "training error", "test error")
 
 
 def _measures(values: Measures) -> tuple[str, str, str]:
-    """As the table shows them, under those names."""
+    """Return the measures as the table shows them."""
 
     def percent(error: float | None) -> str:
         return "–" if error is None else f"{100 * error:.2f} %"

@@ -59,7 +59,7 @@ _REMEDY = "delete it, and the run starts over, or goes on from an older one"
 def load_checkpoint(
     path: Path, keep: Callable[[str], bool] = lambda name: True, remedy: str = _REMEDY
 ) -> Checkpoint:
-    """Read and verify all of it, and keep the tensors whose name `keep` accepts.
+    """Read and verify all of it, and keep the tensors that `keep` accepts by name.
 
     Raises:
         RunError: The file is damaged, or of another minigan; the message ends with `remedy`.

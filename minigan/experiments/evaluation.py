@@ -1,7 +1,7 @@
 """The evaluation of a trained InfoGAN.
 
-Are c1's categories the classes, how much does Q read of each code, how do the codes follow factors that are
-known, and what do the continuous ones do to a digit's strokes?
+Are c1's categories the classes? How much does Q read of each code? How do codes follow known factors, and how do
+continuous ones change the strokes of digits?
 
 G makes its images with its own running statistics, so an image does not depend on its batch. Labels are read here
 and nowhere else: training never sees one.
@@ -45,7 +45,7 @@ from minigan.tensor import Tensor
 
 # Random digits, and values of a continuous code, for its effect on strokes with all else held.
 _HELD_DIGITS, _HELD_VALUES = 100, 9
-_COMPARED_VIEWS = 10_000  # training images whose warped copies are read as well
+_COMPARED_VIEWS = 10_000  # training images that are read again, augmented
 
 
 def on_fast_device(networks: Networks, settings: Settings) -> tuple[Networks, Settings]:
@@ -64,7 +64,7 @@ def on_fast_device(networks: Networks, settings: Settings) -> tuple[Networks, Se
 def evaluation_images(
     settings: Settings, preparation: Preparation
 ) -> tuple[LabeledImages | None, LabeledImages | None, FactoredImages | None]:
-    """What an experiment is measured on: training and test images with labels, images with known factors."""
+    """Return the images that an experiment is measured on: training and test images with labels, images with known factors."""
     shape = settings.image_shape
     train = open_images(settings.dataset, settings.data, "train", shape, preparation)
     test = open_images(settings.dataset, settings.data, "test", shape, preparation)
@@ -88,8 +88,8 @@ def evaluate(
 ) -> Evaluation:
     """Measure the networks on real images, and on `samples` fresh ones, the same for the same seed.
 
-    Real images are divided by the first categorical code. In those whose factors are known, all codes are held
-    against them. Each real image is read once. The networks are left as they were.
+    Real images are divided by the first categorical code. All codes are held against
+    factors, where these are known. Each real image is read once. The networks are left as they were.
 
     Args:
         networks: G, D and Q, on the device of the settings.
@@ -220,7 +220,7 @@ def augmented_batches(images: np.ndarray, settings: Settings, batch_size: int) -
 def stroke_relations(
     networks: Networks, settings: Settings, codes: np.ndarray, strokes: np.ndarray
 ) -> tuple[StrokeRelation, ...]:
-    """How each continuous code moves slant and stroke width, in digits with those codes and strokes."""
+    """Return how each continuous code moves slant and stroke width, in digits with those codes and strokes."""
     relations = []
     for i, (name, code) in enumerate(zip(settings.layout.names, settings.layout, strict=True)):
         if not isinstance(code, UniformCode):
@@ -239,7 +239,7 @@ def stroke_relations(
 
 
 def _strokes(images: np.ndarray, settings: Settings) -> np.ndarray:
-    """Of generated images (n, height, width, 1), whose ink is white."""
+    """Return the strokes of generated images (n, height, width, 1), white on black."""
     ink = (images[..., 0].astype(np.float64) - settings.image_low) / (1 - settings.image_low)
     return measure_strokes(ink)
 

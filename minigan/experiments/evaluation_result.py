@@ -47,17 +47,17 @@ class Evaluation:
 
     @property
     def attainable(self) -> float:
-        """The most that L_I can be."""
+        """Return the highest attainable L_I."""
         return sum(reading.attainable for reading in self.codes)
 
     @property
     def unsupervised_error(self) -> float | None:
-        """The paper's: the one-to-one error on the test images, or on the training images alone."""
+        """Return the paper's error: one-to-one, on the test images, or on the training images alone."""
         clustering = self.test or self.train
         return None if clustering is None else clustering.one_to_one_error
 
     def to_json(self) -> dict[str, Any]:
-        """As plain values, every number finite."""
+        """Return plain values, every number finite."""
         return {
             **dataclasses.asdict(self),
             "entropy": self.entropy,

@@ -1,7 +1,7 @@
 """What Q reads: codes in generated images, and codes of real ones, as metrics take them.
 
 Q reads real images with the running statistics of the real group, and generated ones with those of the
-generated group, which are the statistics that its norms saw for such images in training.
+generated group. Its norms saw the same groups in training.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class CodeReading:
 def code_readings(
     layout: CodeLayout, parameters: np.ndarray, codes: np.ndarray
 ) -> tuple[CodeReading, ...]:
-    """The reading of each code: Q's `parameters` (samples, columns) for images of `codes` (samples, codes)."""
+    """Return the reading of each code, from Q's `parameters` (samples, columns) for images of `codes` (samples, codes)."""
     parameters, codes = parameters.astype(np.float64), codes.astype(np.float64)
     means = log_likelihood(tensor(parameters), tensor(codes), layout).numpy().mean(axis=0)
     offsets = code_table(layout.densities).offset
@@ -76,7 +76,7 @@ def pearson_correlation(x: np.ndarray, y: np.ndarray) -> float:
 def representation(
     layout: CodeLayout, parameters: np.ndarray
 ) -> tuple[np.ndarray, tuple[int, ...]]:
-    """What Q reads, as `minigan.metrics.disentanglement` takes it: codes (n, columns), and each code's columns.
+    """Return Q's reading as `minigan.metrics.disentanglement` takes it: codes (n, columns), and each code's columns.
 
     Of a categorical code the probability of each category, softmax of its logits; of a continuous one Q's mean.
     """

@@ -1,4 +1,4 @@
-"""A run directory: what is in it, making, opening and locking it, and its state.
+"""A run directory: its files, its lock and its state.
 
 experiment.json     everything that was set, the versions that ran it, and the number of threads it was started with
 metrics.jsonl       a line a step: losses, and L_I of each code
@@ -31,7 +31,7 @@ from minigan.infogan.settings import Settings
 from minigan.infogan.step import AVERAGED, Trainer
 from minigan.tensor import load_all
 
-# Settings that do not change what a step computes: a run goes on from a checkpoint that differs in them.
+# Settings that change no step: a run goes on from a checkpoint that differs in them.
 _RESUMABLE = (
     "iterations", "checkpoint_every", "sample_every",
     "figure", "figure_limit", "measures", "reference",
@@ -50,7 +50,7 @@ class Run:
 
     @classmethod
     def create(cls, directory: Path, settings: Settings) -> Run:
-        """A new run; RunError if the directory holds one already, or anything else."""
+        """Make a new run; RunError if the directory holds one already, or anything else."""
         cls.check_free(directory)
         directory.mkdir(parents=True, exist_ok=True)
         run = cls(directory, settings)
@@ -59,7 +59,7 @@ class Run:
 
     @staticmethod
     def check_free(directory: Path) -> None:
-        """RunError unless a new run can be made there; nothing is written."""
+        """Raise RunError unless a new run can be made there; write nothing."""
         if (directory / "experiment.json").exists():
             raise RunError(
                 f"{directory} already holds a run; go on with it by 'minigan resume {directory}', or "
@@ -72,7 +72,7 @@ class Run:
 
     @classmethod
     def open(cls, directory: Path) -> Run:
-        """The run in a directory; RunError if there is none."""
+        """Open the run in a directory; RunError if there is none."""
         path = directory / "experiment.json"
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
@@ -127,7 +127,7 @@ class Run:
 
     @property
     def networks_folder(self) -> Path:
-        """The folder of the trained networks' files."""
+        """Return the folder of the trained networks."""
         return self.directory / "networks"
 
     def newest_step(self) -> int:
@@ -228,7 +228,10 @@ class Run:
 
     @contextlib.contextmanager
     def lock(self, wait: bool = False) -> Iterator[None]:
-        """The run to this process alone; while another trains it, RunError, or with `wait` a pause."""
+        """Lock the run for this process.
+
+        While another process trains it, wait if `wait` is given; else raise RunError.
+        """
         with contextlib.ExitStack() as stack:
             try:
                 stack.enter_context(locked(self.directory / "timing.jsonl", wait))
@@ -237,23 +240,23 @@ class Run:
             yield
 
     def is_locked(self) -> bool:
-        """Whether a process has the run to itself."""
+        """Return whether a process has locked the run."""
         return is_locked(self.directory / "timing.jsonl")
 
     # -- files that training writes -----------------------------------------------------------------
 
     def samples(self) -> list[Path]:
-        """The grids of samples there are, oldest first."""
+        """Return the grids of samples, oldest first."""
         return sorted((self.directory / "samples").glob(f"step-{'[0-9]' * 8}.png"))
 
     def metrics(self) -> list[dict[str, Any]]:
-        """The lines of metrics.jsonl."""
+        """Return the lines of metrics.jsonl."""
         path = self.directory / "metrics.jsonl"
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         return [json.loads(line) for line in lines]
 
     def lines_until(self, step: int) -> list[bytes]:
-        """The lines of metrics.jsonl until `step`: not those after it, nor what a crash left of one."""
+        """Return the whole lines of metrics.jsonl until `step`."""
         path = self.directory / "metrics.jsonl"
         text = path.read_bytes() if path.exists() else b""
         lines = [line for line in text.splitlines(keepends=True) if line.endswith(b"\n")]
@@ -265,11 +268,11 @@ class Run:
         return lines[:step]
 
     def seconds(self) -> float:
-        """How long it took to train to the newest checkpoint: what a kill lost is not in it."""
+        """Return how long training took until the newest checkpoint, in seconds."""
         path = self.directory / "timing.jsonl"
         seconds = 0.0
         for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-            with contextlib.suppress(json.JSONDecodeError):  # what a full disk left of one
+            with contextlib.suppress(json.JSONDecodeError):  # a line that a full disk cut
                 seconds += json.loads(line).get("seconds", 0.0)
         return seconds
 
@@ -283,7 +286,7 @@ def free_directory(folder: Path, settings: Settings) -> Path:
 
 
 def versions() -> dict[str, str]:
-    """The versions that a run's bits depend on."""
+    """Return the versions that a run's bits depend on."""
     from importlib.metadata import version
 
     packages = ("numpy", "scipy", "numba")
@@ -295,7 +298,7 @@ def versions() -> dict[str, str]:
 
 
 def _step_of(path: Path) -> int:
-    """The step in a checkpoint's name."""
+    """Return the step in a checkpoint's name."""
     return int(path.stem.removeprefix("step-"))
 
 

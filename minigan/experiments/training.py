@@ -90,7 +90,7 @@ def train(
 
 
 def _clean(run: Run, step: int) -> None:
-    """Make the folders, and delete what a crash left of files and of lines after `step`."""
+    """Make the folders; delete leftover files of a crash, and lines after `step`."""
     lines = run.lines_until(step)
     for folder in _FOLDERS:
         (run.directory / folder).mkdir(exist_ok=True)

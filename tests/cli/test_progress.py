@@ -1,4 +1,4 @@
-"""What a person sees while a command runs: how far it is, how long it takes, and what to do next."""
+"""The progress of a command as people see it: how far it is, how long it takes, and the next commands."""
 
 import dataclasses
 import re
@@ -44,7 +44,7 @@ def display(clock: Clock, lines: list[str], total: int = 1000, unit: str = "") -
 
 
 def test_time_left_is_right_where_progress_comes_in_bursts() -> None:
-    """A thousand images at once every three seconds: 333 a second, and not what a burst makes."""
+    """A thousand images at once every three seconds: 333 a second, and not thousands."""
     clock = Clock()
     rate = Rate(0, clock)
     for burst in range(5):
@@ -118,6 +118,16 @@ def test_off_a_terminal_there_is_a_line_every_five_seconds_and_the_last_one(cloc
         "step 21/25  D 0.21  2 steps/s  0:02 left",
         "step 25/25  D 0.25  2 steps/s",
     ]
+
+
+def test_the_end_is_said_once_while_something_still_follows(clock: Clock) -> None:
+    """As in a sweep, whose last steps are done while runs are evaluated."""
+    lines: list[str] = []
+    made = display(clock, lines, total=10)
+    for ended in (0, 0, 0, 1, 1, 2):
+        clock.now += 0.5
+        made.show(10, f"{ended} of 2 runs have ended")
+    assert [line.split()[2] for line in lines] == ["0", "1", "2"]
 
 
 def test_a_line_says_how_many_kernels_are_compiled(clock: Clock) -> None:

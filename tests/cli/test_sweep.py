@@ -75,12 +75,15 @@ def test_a_sweep_ends_with_its_table(
     assert output.err == ""
     settings = Sweep.open(directory).run("lambda=0.5-seed0").settings
     assert settings == replace(tiny(experiment.parent), iterations=4, lambda_categorical=0.5)
-    table = output.out.partition("\n")[2]
+    heading, *lines = output.out.splitlines(keepends=True)
+    told = [line for line in lines if line.startswith("steps ")]
+    assert told[-1].startswith("steps 4/4  1 of 1 runs have ended")
+    table = "".join(lines[len(told) :])
     assert run("show") == 0
     assert capsys.readouterr().out == table
     before = tree(tmp_path)
     assert run(*command) == 0
-    assert capsys.readouterr().out == output.out
+    assert capsys.readouterr().out == heading + table
     assert tree(tmp_path) == before
 
 

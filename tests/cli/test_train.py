@@ -97,13 +97,18 @@ def test_without_out_a_run_has_a_place_of_its_own(
     assert (tmp_path / "runs/mnist-seed3/experiment.json").exists()
 
 
-def test_train_is_quiet_in_a_pipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_train_writes_plain_lines_to_a_pipe(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert cli._run(["train", "mnist", "--out", str(tmp_path / "run"), *TINY]) == 0
     output = capsys.readouterr()
     assert output.err == ""
-    assert output.out == (
-        f"mnist: Cat(10) + 2*Uniform, seed 0, 6 steps of 4 images on cpu, in {tmp_path / 'run'}\n"
+    heading, legend, *steps = output.out.partition("Samples of")[0].splitlines()
+    assert heading == (
+        f"mnist: Cat(10) + 2*Uniform, seed 0, 6 steps of 4 images on cpu, in {tmp_path / 'run'}"
     )
+    assert legend.startswith("D and G are the losses")
+    assert [line.split()[:2] for line in steps] == [["step", "1/6"], ["step", "6/6"]]
 
 
 def test_train_ends_with_the_papers_numbers(
@@ -126,7 +131,7 @@ def test_train_ends_with_the_papers_numbers(
     # and `evaluate` says the same of the checkpoint
     before = (directory / "evaluation.json").read_bytes()
     (directory / "evaluation.json").unlink()
-    table = output.out[output.out.index("mnist, seed") :]
+    table = output.out[output.out.index("mnist, seed") : output.out.index("Samples of")]
     assert cli._run(["evaluate", str(directory)]) == 0
     assert table in capsys.readouterr().out
     assert (directory / "evaluation.json").read_bytes() == before
