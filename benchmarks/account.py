@@ -15,7 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.cost import (
+from benchmarks.report import Table
+from minigan.devices import get_device
+from minigan.devices.arguments import PointerTable
+from minigan.devices.cuda_plan.base import Launch
+from minigan.devices.emulated import Emulated
+from minigan.experiments.declarations import MNIST
+from minigan.infogan.settings import Settings
+from minigan.inspect.cost import (
     ADAM,
     ELEMENT_OPERATIONS,
     NORM_BACKWARD_DATA,
@@ -27,13 +34,6 @@ from benchmarks.cost import (
     convolution_flops,
     gemm_flops,
 )
-from benchmarks.report import Table
-from minigan.devices import get_device
-from minigan.devices.arguments import PointerTable
-from minigan.devices.cuda_plan.base import Launch
-from minigan.devices.emulated import Emulated
-from minigan.experiments.declarations import MNIST
-from minigan.infogan.settings import Settings
 from minigan.inspect.roofline import H200, Machine
 
 

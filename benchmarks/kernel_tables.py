@@ -9,9 +9,9 @@ from typing import Any
 
 from benchmarks import machine, plots
 from benchmarks.agreement import KERNEL_TOLERANCE
-from benchmarks.cost import Cost, Roofline
 from benchmarks.declaration import Presentation, Result, Section
 from benchmarks.report import PERFORMANCE, RESULTS, ROOT, Table, image, setting
+from minigan.inspect.cost import Cost, Roofline
 
 PLOT = ROOT / "docs" / "images" / "roofline.png"
 # What moves less is a launch and little else: in the JSON, not in plot and tables.

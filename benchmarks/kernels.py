@@ -19,7 +19,6 @@ import numpy as np
 
 from benchmarks import kernel_tables, machine
 from benchmarks.agreement import KERNEL_TOLERANCE
-from benchmarks.cost import CHANGED_ARGUMENTS, Cost, arrays_in, call_cost
 from benchmarks.declaration import (
     Benchmark,
     DisagreementError,
@@ -39,6 +38,7 @@ from minigan.devices import Device, get_device
 from minigan.devices.contract.normalization import BatchStatistics
 from minigan.experiments.declarations import get_experiment
 from minigan.inspect.calls import Call, training_calls
+from minigan.inspect.cost import CHANGED_ARGUMENTS, Cost, arrays_in, call_cost
 
 _MOST_REPEATS = 2000
 

@@ -15,9 +15,9 @@ from typing import Any
 import numba
 import numpy as np
 
-from benchmarks.cost import Roofline
 from benchmarks.timing import Rounds, finished
 from minigan.devices import get_device
+from minigan.inspect.cost import Roofline
 
 GEMM, TRIAD = "GEMM", "triad"
 SIDE = 2048

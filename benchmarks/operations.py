@@ -8,10 +8,10 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from benchmarks.cost import Cost, Roofline, call_cost
 from benchmarks.report import Table
 from minigan.devices import Device
 from minigan.inspect.calls import watched_kernels
+from minigan.inspect.cost import Cost, Roofline, call_cost
 
 ELSEWHERE = "elsewhere"  # Python between the kernels: the graph, the allocation of buffers
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks import machine
-from benchmarks.cost import Roofline
 from benchmarks.operations import ELSEWHERE
 from minigan.files import replacing
+from minigan.inspect.cost import Roofline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -142,7 +142,7 @@ def _legend(axes: Axes, cases: Sequence[Mapping[str, Any]]) -> None:
 
 def operations_figure(result: Mapping[str, Any]) -> Figure:
     """A bar a kernel: its milliseconds in a step, and in a darker shade what the machine's roof would take for its work."""
-    from benchmarks.cost import Cost
+    from minigan.inspect.cost import Cost
 
     roof = machine.from_json(result["machine_rates"])
     found = result["operations"]

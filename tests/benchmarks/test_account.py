@@ -9,12 +9,12 @@ import pytest
 import minigan as mg
 from benchmarks import account
 from benchmarks.account import Machine, seconds
-from benchmarks.cost import Cost
 from benchmarks.step import GFLOP_AN_IMAGE
 from minigan.devices.contract.convolution import ConvolutionGeometry
 from minigan.devices.contract.optimizer import AdamSettings
 from minigan.devices.sources import kernel_names, kernel_sources
 from minigan.experiments.declarations import MNIST
+from minigan.inspect.cost import Cost
 
 DEVICE: Any = mg.get_device("emulated")
 

@@ -11,7 +11,6 @@ from typer.testing import CliRunner
 
 from benchmarks import declaration, kernel_tables, kernels, machine, peers, plots, report
 from benchmarks.commands import app
-from benchmarks.cost import Cost, Roofline, arrays_in, call_cost
 from minigan.devices import get_device
 from minigan.devices.contract.convolution import ConvolutionGeometry
 from minigan.devices.contract.likelihood import CodeTable
@@ -21,6 +20,7 @@ from minigan.devices.device import KERNELS
 from minigan.experiments.declarations import MNIST
 from minigan.infogan.settings import Settings
 from minigan.inspect.calls import Call
+from minigan.inspect.cost import Cost, Roofline, arrays_in, call_cost
 
 Array = np.ndarray[Any, Any]
 DEVICE = get_device("cpu")
