@@ -84,7 +84,8 @@ def test_a_setting_that_is_not_understood(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, message: str
 ) -> None:
     out = tmp_path / "run"
-    assert cli._run(["train", "mnist", "--set", text, "--out", str(out)]) == 2
+    command = ["train", "mnist", "--data", "nowhere", "--set", text]
+    assert cli._run([*command, "--out", str(out)]) == 2
     assert message in capsys.readouterr().err
     assert not out.exists()
 

@@ -125,6 +125,6 @@ def test_where_set_would_not_help_it_is_not_named(
 def test_a_setting_is_given_once(
     capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], name: str
 ) -> None:
-    assert cli._run(list(arguments)) == 2
+    assert cli._run([*arguments, "--data", "nowhere"]) == 2
     expected = f"minigan: {name} is given by its option and by --set; give it once\n"
     assert capsys.readouterr().err == expected
