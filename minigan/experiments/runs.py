@@ -99,13 +99,13 @@ class Run:
         )
 
     def about_threads(self) -> str:
-        """Return a line if the run was started with another number of threads than it would go on with, else nothing."""
+        """Return a line if the run was started with another number of threads, else ""."""
         now = get_device(self.settings.device).threads
         if self.threads in (None, now):
             return ""
         return (
-            f"{self.directory} was started with {self.threads} threads and goes on with {now}: its last bits will differ; "
-            f"NUMBA_NUM_THREADS={self.threads} keeps them"
+            f"{self.directory} was started with {self.threads} threads and goes on with {now}: "
+            f"its last bits will differ; --threads {self.threads} keeps them"
         )
 
     def extend(self, iterations: int, reached: int) -> None:

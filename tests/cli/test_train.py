@@ -13,6 +13,7 @@ from tiny_run import TINY, assert_refused, tiny, tree
 
 from minigan import cli
 from minigan.experiments.checkpoints import load_checkpoint
+from minigan.experiments.runs import Run
 from minigan.infogan.step import Trainer
 
 pytestmark = pytest.mark.usefixtures("a_few_digits")
@@ -199,6 +200,8 @@ def test_threads_are_kept_with_the_run(tmp_path: Path, most_threads: int) -> Non
     assert cli._run(["train", "mnist", *TINY, "--threads", "1", "--out", str(directory)]) == 0
     assert json.loads((directory / "experiment.json").read_text())["threads"] == 1
     numba.set_num_threads(most_threads)
+    if most_threads > 1:
+        assert "--threads 1 keeps them" in Run.open(directory).about_threads()
     command = ["resume", str(directory), "--iterations", "7", "--no-evaluate", "--threads", "1"]
     assert cli._run(command) == 0
     assert numba.get_num_threads() == 1
