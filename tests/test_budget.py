@@ -11,7 +11,6 @@ MOST_LINES_OF_A_FILE = 350
 
 # Files that are still longer, and their lengths: they may only shrink.
 TOO_LONG: dict[str, int] = {
-    "minigan/inspect/kernel_check.py": 421,
     "tests/benchmarks/test_kernels_benchmark.py": 414,
     "tests/benchmarks/test_ladder.py": 455,
     "tests/benchmarks/test_step_benchmark.py": 447,

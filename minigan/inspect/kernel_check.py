@@ -9,14 +9,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from minigan.check import GradientMismatch, check_gradients
+from minigan.check import check_gradients
 from minigan.devices import Device, get_device, nvrtc
 from minigan.devices.arguments import REALS
 from minigan.devices.emulated import Emulated
 from minigan.devices.emulated.compile import Watch, kernel_library
-from minigan.errors import DeviceError, KernelError, MiniganError, SettingsError
+from minigan.errors import DeviceError, KernelError
 from minigan.inspect.contract import (
     OPTIONAL,
     Arguments,
@@ -24,9 +22,17 @@ from minigan.inspect.contract import (
     Contract,
     elements,
     mapped_arrays,
-    mapped_floats,
     of_dtype,
     shapes,
+)
+from minigan.inspect.kernel_run import (
+    CheckFailure,
+    NotChecked,
+    as_tensors,
+    compared,
+    errors,
+    evaluated,
+    guarded,
 )
 from minigan.tensor import Tensor
 
@@ -35,7 +41,6 @@ ORDERS = (1, 2, 3, 4)  # seeds of the order in which warps and lanes run
 _MOST_ELEMENTS = 600  # of the examples whose gradients are checked: each needs two evaluations
 _REGISTERS = 65536  # of a multiprocessor, which a block has to itself at most
 _SHARED_BYTES = 48 * 1024  # static shared memory of a block
-
 PASSED, FAILED, NOT_CHECKED = "passed", "failed", "not checked"
 
 
@@ -46,14 +51,6 @@ class Check:
     name: str
     verdict: str
     detail: str
-
-
-class _Failure(Exception):  # noqa: N818  (its name says what was found)
-    """A check that failed, and why."""
-
-
-class _NotChecked(Exception):  # noqa: N818  (as above)
-    """A check that cannot be made here, and why."""
 
 
 class _Noting(Emulated):
@@ -121,20 +118,17 @@ def _checks(contract: Contract) -> Iterator[Check]:
 def _checked(name: str, check: Callable[[], str]) -> Check:
     try:
         return Check(name, PASSED, check())
-    except _Failure as failure:
+    except CheckFailure as failure:
         return Check(name, FAILED, str(failure))
-    except _NotChecked as reason:
+    except NotChecked as reason:
         return Check(name, NOT_CHECKED, str(reason))
-
-
-# -- the checks ---------------------------------------------------------------------------------------
 
 
 def _compiles(subject: _Subject) -> str:
     """By the system's compiler, as strict mode needs it."""
     source = subject.contract.source
     if not source.kernels:
-        raise _Failure(
+        raise CheckFailure(
             f"{source.name} defines no kernel: one begins with KERNEL, which minigan.cuh defines, or with "
             'extern "C" __global__ void'
         )
@@ -142,14 +136,14 @@ def _compiles(subject: _Subject) -> str:
         for real in REALS.values():
             kernel_library(source.path, real, watch=Watch.ACCESSES)
     except KernelError as error:
-        raise _Failure(str(error)) from error
+        raise CheckFailure(str(error)) from error
     return f"{', '.join(source.kernels)}; for float and for double"
 
 
 def _agrees_with_oracle(subject: _Subject, dtype: str) -> str:
     worst = 0.0
     for number, example in enumerate(subject.examples):
-        result, error = _compared(subject.contract, subject.strict, example, dtype, number)
+        result, error = compared(subject.contract, subject.strict, example, dtype, number)
         subject.results[dtype, number] = result
         worst = max(worst, error)
     return (
@@ -158,52 +152,19 @@ def _agrees_with_oracle(subject: _Subject, dtype: str) -> str:
     )
 
 
-def _compared(
-    contract: Contract, device: Device, example: Arguments, dtype: str, number: int
-) -> tuple[list[Array], float]:
-    """The result and the gradients on a device, and the result's largest error. `_Failure` if it is too large."""
-    where = f"example {number + 1} ({shapes(example)})"
-    arguments = of_dtype(example, dtype)
-    results = _evaluated(contract, device, arguments, where)
-    exact = mapped_floats(arguments, lambda array: array.astype(np.float64))
-    expected = np.asarray(contract.call("oracle", *exact))
-    found = results[0]
-    if found.shape != expected.shape:
-        raise _Failure(
-            f"{where}: operation gives the shape {found.shape}, and the oracle {expected.shape}"
-        )
-    error, tolerance = _errors(found, expected), contract.tolerance(dtype)
-    if error.size and not (error <= tolerance).all():
-        at = tuple(int(i) for i in np.unravel_index(int(np.argmax(error)), error.shape))
-        raise _Failure(
-            f"{where}: at {at} operation gives {found[at]:.9g}, and the oracle {expected[at]:.9g}; "
-            f"{int((error > tolerance).sum())} of {error.size} elements differ by more than {tolerance:g}"
-        )
-    return results, float(error.max(initial=0))
-
-
-def _errors(found: Array, expected: Array) -> Array:
-    """Of each element, relative where the oracle's is over 1; where one is no number and the other is, infinite."""
-    found, expected = found.astype(np.float64), expected.astype(np.float64)
-    with np.errstate(invalid="ignore"):
-        error = np.abs(found - expected) / np.maximum(1, np.abs(expected))
-    same = (found == expected) | (np.isnan(found) & np.isnan(expected))
-    return np.where(same, 0, np.where(np.isnan(error), np.inf, error))
-
-
 def _gradients(subject: _Subject, device: Device) -> str:
     contract, count, checked = subject.contract, 0, 0
     for example in sorted(subject.examples, key=elements):
         if count + elements(example) > _MOST_ELEMENTS:
             break
         where = f"an example ({shapes(example)})"
-        if not _guarded(
+        if not guarded(
             contract, where, functools.partial(_check_gradients, subject, device, example)
         ):
-            raise _NotChecked("operation returns no vjp")
+            raise NotChecked("operation returns no vjp")
         count, checked = count + elements(example), checked + 1
     if not checked:
-        raise _NotChecked(
+        raise NotChecked(
             f"no example is of {_MOST_ELEMENTS} elements or fewer; central differences evaluate twice for each"
         )
     return f"{count} elements of the {checked} smallest examples, against central differences"
@@ -211,7 +172,7 @@ def _gradients(subject: _Subject, device: Device) -> str:
 
 def _check_gradients(subject: _Subject, device: Device, example: Arguments) -> bool:
     """Whether there are gradients; GradientMismatch if they are wrong."""
-    given = _tensors(subject.contract, device, of_dtype(example, "float64"))
+    given = as_tensors(subject.contract, device, of_dtype(example, "float64"))
 
     def operation(*tensors: Tensor) -> Tensor:
         remaining = iter(tensors)
@@ -232,7 +193,7 @@ def _views(subject: _Subject) -> str:
     for number, example in enumerate(subject.examples):
         where = f"example {number + 1} ({shapes(example)}), as views with gaps"
         arguments = of_dtype(example, "float32")
-        results = _evaluated(contract, device, arguments, where, gaps=True)
+        results = evaluated(contract, device, arguments, where, gaps=True)
         _require_same(results, subject.results["float32", number], where)
     return "inputs and gradients with gaps between their elements, the same bits"
 
@@ -244,7 +205,7 @@ def _orders(subject: _Subject) -> str:
             for dtype in DTYPES:
                 where = f"example {number + 1} ({shapes(example)}), {dtype}, thread order {seed}"
                 arguments = of_dtype(example, dtype)
-                results = _evaluated(subject.contract, device, arguments, where)
+                results = evaluated(subject.contract, device, arguments, where)
                 _require_same(results, subject.results[dtype, number], where)
     return f"{len(ORDERS)} orders of warps and lanes, results and gradients the same bits"
 
@@ -252,7 +213,7 @@ def _orders(subject: _Subject) -> str:
 def _require_same(found: list[Array], expected: list[Array], where: str) -> None:
     for what, own, other in zip(_names(expected), found, expected, strict=True):
         if own.shape != other.shape or own.tobytes() != other.tobytes():
-            raise _Failure(f"{where}: {what} is not the same as before, to the bit")
+            raise CheckFailure(f"{where}: {what} is not the same as before, to the bit")
 
 
 def _names(results: list[Array]) -> list[str]:
@@ -262,7 +223,7 @@ def _names(results: list[Array]) -> list[str]:
 def _all_launched(subject: _Subject) -> str:
     idle = [k for k in subject.contract.source.kernels if k not in subject.strict.blocks]
     if idle:
-        raise _Failure(f"no example launches {', '.join(idle)}: nothing here checks it")
+        raise CheckFailure(f"no example launches {', '.join(idle)}: nothing here checks it")
     return "every kernel of the file, by some example"
 
 
@@ -270,23 +231,23 @@ def _peer(subject: _Subject) -> str:
     """PyTorch's own, on the CPU: a second oracle."""
     contract = subject.contract
     if not callable(contract.get("peer")):
-        raise _NotChecked("the contract has no peer")
+        raise NotChecked("the contract has no peer")
     try:
         import torch
     except ImportError:
-        raise _NotChecked("PyTorch is not installed") from None
+        raise NotChecked("PyTorch is not installed") from None
     worst = 0.0
     for number, example in enumerate(subject.examples):
         tensors = mapped_arrays(of_dtype(example, "float64"), torch.from_numpy)
         given = contract.call("peer", torch, *tensors).numpy()
         found = subject.results["float64", number][0]
         if given.shape != found.shape:
-            raise _Failure(
+            raise CheckFailure(
                 f"example {number + 1}: shape {given.shape}, and operation's {found.shape}"
             )
-        worst = max(worst, float(_errors(found, given).max(initial=0)))
+        worst = max(worst, float(errors(found, given).max(initial=0)))
     if worst > contract.tolerance("float64"):
-        raise _Failure(f"PyTorch's results differ by up to {worst:.2g}")
+        raise CheckFailure(f"PyTorch's results differ by up to {worst:.2g}")
     return f"PyTorch's results, in float64; largest error {worst:.2g}"
 
 
@@ -298,19 +259,19 @@ def _nvrtc(subject: _Subject, architecture: str) -> str:
             nvrtc.compile_kernels(path, real, architecture) for real in REALS.values()
         )
     except KernelError as error:
-        raise _Failure(str(error)) from error
+        raise CheckFailure(str(error)) from error
     except DeviceError as error:
-        raise _NotChecked(str(error)) from error
+        raise NotChecked(str(error)) from error
     parts = []
     for f, d in zip(single, double, strict=True):
         threads = subject.strict.blocks.get(f.kernel, 0)
         if max(f.registers, d.registers) * threads > _REGISTERS:
-            raise _Failure(
+            raise CheckFailure(
                 f"{f.kernel} needs {f.registers} / {d.registers} registers a thread, too many for a block of {threads}: "
                 f"{_REGISTERS:,} are there; __launch_bounds__({threads}) tells the compiler"
             )
         if max(f.shared_bytes, d.shared_bytes) > _SHARED_BYTES:
-            raise _Failure(
+            raise CheckFailure(
                 f"{f.kernel} declares {f.shared_bytes:,} / {d.shared_bytes:,} bytes of shared memory; a block has {_SHARED_BYTES:,}"
             )
         parts.append(
@@ -325,13 +286,13 @@ def _on_gpu(subject: _Subject) -> str:
     try:
         device = get_device("cuda")
     except DeviceError as error:
-        raise _NotChecked(str(error)) from None
+        raise NotChecked(str(error)) from None
     for number, example in enumerate(subject.examples):
         for dtype in DTYPES:
-            _compared(subject.contract, device, example, dtype, number)
+            compared(subject.contract, device, example, dtype, number)
     try:
         return f"results on the GPU; {_gradients(subject, device)}"
-    except _NotChecked as reason:
+    except NotChecked as reason:
         return f"results on the GPU; gradients not checked: {reason}"
 
 
@@ -351,71 +312,3 @@ _GROUPS: tuple[dict[str, Callable[[_Subject], str]], ...] = (
         "cuda": _on_gpu,
     },
 )
-
-
-# -- running an operation ------------------------------------------------------------------------------
-
-
-def _tensors(
-    contract: Contract, device: Device, arguments: Arguments, gaps: bool = False
-) -> list[Any]:
-    """Arrays as tensors on the device, those of floats with a gradient if the contract has one."""
-    return [
-        _tensor(device, value, contract.has_gradient(place, value), gaps)
-        if isinstance(value, np.ndarray) else value
-        for place, value in enumerate(arguments)
-    ]  # fmt: skip
-
-
-def _tensor(device: Device, value: Array, has_gradient: bool, gaps: bool) -> Tensor:
-    array = device.copy(device.asarray(value))
-    if gaps and array.ndim:
-        array = device.asarray(np.repeat(value, 2, axis=-1))[..., ::2]
-    return Tensor(array, device, requires_grad=has_gradient)
-
-
-def _evaluated(
-    contract: Contract, device: Device, arguments: Arguments, where: str, gaps: bool = False
-) -> list[Array]:
-    """The result, and the gradient of each floating-point array for a fixed random gradient of the result."""
-    tensors = _tensors(contract, device, arguments, gaps)
-
-    def evaluate() -> list[Array]:
-        output = contract.names["operation"](*tensors)
-        if not isinstance(output, Tensor):
-            raise _Failure(
-                f"{where}: operation gives a {type(output).__name__} and no tensor; is it under @mg.differentiable?"
-            )
-        variables = [t for t in tensors if isinstance(t, Tensor) and t.requires_grad]
-        if output.dtype.kind == "f" and variables and output.dtype != variables[0].dtype:
-            raise _Failure(
-                f"{where}: operation gives {output.dtype} for arrays of {variables[0].dtype}"
-            )
-        if not output.requires_grad:
-            return [np.array(output.numpy())]
-        weights = np.random.default_rng(1).uniform(0.5, 1.5, output.shape).astype(output.dtype)
-        output.backward(_tensor(device, weights, False, gaps), inputs=variables)
-        return [
-            np.array(output.numpy()),
-            *(np.array(t.grad.numpy()) for t in variables if t.grad is not None),
-        ]
-
-    results: list[Array] = _guarded(contract, where, evaluate)
-    for i, (value, after) in enumerate(zip(arguments, tensors, strict=True)):
-        if isinstance(after, Tensor) and after.numpy().tobytes() != value.tobytes():
-            raise _Failure(f"{where}: the kernels changed input {i + 1}")
-    return results
-
-
-def _guarded(contract: Contract, where: str, call: Callable[[], Any]) -> Any:
-    """What `call` gives; whatever it raises, the contract's own mistakes among it, is a failure of the check."""
-    try:
-        return call()
-    except (_Failure, _NotChecked, SettingsError):
-        raise
-    except (MiniganError, GradientMismatch) as error:
-        raise _Failure(f"{where}: {error}") from error
-    except Exception as error:
-        decorated = hasattr(contract.names["operation"], "__wrapped__")
-        hint = "" if decorated else " (operation is not under @mg.differentiable)"
-        raise _Failure(f"{where}: {contract.describe(error)}{hint}") from error
