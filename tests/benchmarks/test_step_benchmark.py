@@ -1,9 +1,7 @@
 """The step benchmark, apart from the times it measures: turns, statistics, agreement, tables and files."""
 
-import dataclasses
 import io
 import itertools
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,13 +10,22 @@ import numba
 import numpy as np
 import pytest
 import rich.console
-from typer.testing import CliRunner
+from step_results import (
+    BOTH,
+    COMPILED,
+    EAGER,
+    FOUND,
+    GRAPHS,
+    NO_GRAPHS,
+    OWN,
+    TIMES,
+    full_result,
+    result_without_torch,
+)
 
 from benchmarks import (
     agreement,
     batch,
-    declaration,
-    machine,
     operations,
     peers,
     plots,
@@ -26,42 +33,7 @@ from benchmarks import (
     step,
     timing,
 )
-from benchmarks.commands import app
 from minigan.devices import get_device
-
-OWN, EAGER, COMPILED, GRAPHS, BOTH = (peer.name for peer in step.PEERS)
-PLAN = step.Plan(batch_size=128, threads=2, rounds=2, steps=2)
-RATES = {  # a GEMM of 100 GFLOP/s and a memory of 10 GB/s
-    machine.GEMM: [[2 * 2048**3 / 1e8] * 2] * 2,
-    machine.TRIAD: [[3 * 4 * 2**26 / 1e7] * 2] * 2,
-}
-TIMES = {
-    OWN: [[200.0, 220.0], [190.0, 210.0]],
-    EAGER: [[250.0, 275.0], [400.0, 400.0]],
-    COMPILED: [[300.0, 300.0], [310.0, 310.0]],
-    **RATES,
-}
-MEMORY = {OWN: 300.4, EAGER: 500.0, COMPILED: 900.0}
-FOUND = {"generator_loss": 1e-7, "generator.layers.0.weight": 2e-6}
-AGREEMENT = {"float64": {"generator_loss": 1e-15}, "float32": FOUND}
-NO_GRAPHS = dict.fromkeys((GRAPHS, BOTH), "needs a GPU")
-NO_TORCH = dict.fromkeys((EAGER, COMPILED, GRAPHS, BOTH), peers.HOW_TO_INSTALL)
-OPERATIONS = {
-    "conv2d": {"calls": 4, "median_ms": 100.0, "mbytes": 250.0, "gflop": 5.0},
-    "elsewhere": {"calls": 0, "median_ms": 25.0, "mbytes": 0.0, "gflop": 0.0},
-}
-
-
-def full_result() -> dict[str, Any]:
-    agreement = {EAGER: AGREEMENT, COMPILED: AGREEMENT}
-    found = step.summarize(TIMES, MEMORY, agreement, PLAN, NO_GRAPHS)
-    return {**report.circumstances(), **found, "operations": OPERATIONS}
-
-
-def result_without_torch() -> dict[str, Any]:
-    times = {OWN: TIMES[OWN], **RATES}
-    found = step.summarize(times, MEMORY, {}, PLAN, NO_TORCH)
-    return {**report.circumstances(), **found, "operations": OPERATIONS}
 
 
 def in_terminal(table: report.Table) -> str:
@@ -70,9 +42,6 @@ def in_terminal(table: report.Table) -> str:
     written = console.file
     assert isinstance(written, io.StringIO)
     return written.getvalue()
-
-
-# -- turns ------------------------------------------------------------------------------------------------
 
 
 def test_contenders_take_turns_after_a_warm_up() -> None:
@@ -94,9 +63,6 @@ def test_peak_memory_grows_with_what_was_touched() -> None:
     before = timing.peak_resident_mib()
     np.ones(int((before + 64) * 2**20), np.uint8)
     assert timing.peak_resident_mib() >= before + 64
-
-
-# -- statistics and tables --------------------------------------------------------------------------------
 
 
 def test_statistics() -> None:
@@ -165,9 +131,6 @@ def test_why_a_peer_cannot_run(monkeypatch: pytest.MonkeyPatch) -> None:
     }
 
 
-# -- time by operation ------------------------------------------------------------------------------------
-
-
 def test_shares_are_of_the_measured_rates() -> None:
     (conv, elsewhere) = step.operations_table(full_result()).rows
     # 5 GFLOP and 0.25 GB in 0.1 s, at 100 GFLOP/s and 10 GB/s; of 125 ms.
@@ -195,9 +158,6 @@ def test_a_steps_time_is_divided_among_its_kernels(monkeypatch: pytest.MonkeyPat
     assert next(iter(found)) == operations.ELSEWHERE  # the longest first
     assert found["multiply"]["mbytes"] == round(3 * 24 / 1e6, 4)
     assert "leaky_relu" not in vars(device)  # nothing is watched any more
-
-
-# -- against the batch size -------------------------------------------------------------------------------
 
 
 def test_the_line_is_found_through_points_on_it() -> None:
@@ -249,9 +209,6 @@ def test_the_batch_sizes_are_measured_without_the_peer() -> None:
     result = batch_result({EAGER: peers.HOW_TO_INSTALL})
     assert result["ratios"] == {}
     assert f"PyTorch: {peers.HOW_TO_INSTALL}." in batch.table(result).notes
-
-
-# -- agreement --------------------------------------------------------------------------------------------
 
 
 def test_rounding_is_agreement() -> None:
@@ -344,104 +301,3 @@ def test_jax_takes_the_same_step() -> None:
 
 def test_turns_on_a_gpu_are_long() -> None:
     assert step.GPU_PLAN.steps >= 200 and step.GPU_PLAN.pause == 0
-
-
-# -- files ------------------------------------------------------------------------------------------------
-
-
-def test_json_is_read_back_and_keeps_rounds_on_a_line(tmp_path: Path) -> None:
-    path = tmp_path / "results" / "step.json"
-    result = full_result()
-    report.write_json(path, result)
-    assert json.loads(path.read_text(encoding="utf-8")) == result
-    assert "[ 200.0, 220.0 ]" in path.read_text(encoding="utf-8")
-    assert [file.name for file in path.parent.iterdir()] == ["step.json"]
-
-
-def test_json_says_where_and_on_what_it_was_measured() -> None:
-    result = full_result()
-    assert result["machine"]["cores"] >= 1
-    assert set(result["versions"]) >= {"python", "minigan", "numpy", "numba", "scipy", "torch"}
-    assert result["plan"]["batch_size"] == 128
-    assert "commit" in result
-
-
-def test_only_the_section_between_the_markers_is_rewritten(tmp_path: Path) -> None:
-    page = tmp_path / "README.md"
-    before, after = "# Title\n\n<!-- benchmarks mnist -->\nkept\n", "\n\nThe end.\n"
-    page.write_text(f"{before}<!-- benchmarks step -->\nold\n<!-- /benchmarks step -->{after}")
-    for text in ("first", "second"):
-        assert report.rewrite_section(page, "step", text)
-    assert page.read_text() == (
-        f"{before}<!-- benchmarks step -->\n\nsecond\n\n<!-- /benchmarks step -->{after}"
-    )
-
-
-@pytest.mark.parametrize(
-    "content",
-    ["no markers", "<!-- benchmarks step -->", "<!-- /benchmarks step --><!-- benchmarks step -->"],
-)
-def test_a_page_without_both_markers_is_left_alone(tmp_path: Path, content: str) -> None:
-    page = tmp_path / "README.md"
-    assert not report.rewrite_section(page, "step", "new")
-    assert not page.exists()
-    page.write_text(content)
-    assert not report.rewrite_section(page, "step", "new")
-    assert page.read_text() == content
-
-
-# -- the command ------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """The command with a README in a folder of its own, a quiet machine and no measuring."""
-    readme = tmp_path / "README.md"
-    readme.write_text("<!-- benchmarks step -->\nbefore\n<!-- /benchmarks step -->")
-    monkeypatch.setattr(report, "README", readme)
-    monkeypatch.setattr(report, "RESULTS", tmp_path / "results")
-    monkeypatch.setattr("os.getloadavg", lambda: (0.0, 0.0, 0.0))
-    measured_as(monkeypatch, full_result())
-    return tmp_path
-
-
-def measured_as(monkeypatch: pytest.MonkeyPatch, result: dict[str, Any]) -> None:
-    def present(found: declaration.Result) -> declaration.Presentation:
-        presentation = step.present(found)
-        sections = [dataclasses.replace(s, page=report.README) for s in presentation.sections]
-        return dataclasses.replace(presentation, sections=sections, plots={})
-
-    benchmark = dataclasses.replace(
-        step.BENCHMARK, measure=lambda plan, say: result, present=present
-    )
-    monkeypatch.setattr(step, "BENCHMARK", benchmark)
-
-
-def run_step(*arguments: str) -> None:
-    result = CliRunner().invoke(app, ["step", *arguments])
-    assert result.exit_code == 0, result.output
-
-
-def test_the_command_writes_json_and_the_readme(written: Path) -> None:
-    run_step()
-    assert "0.650" in (written / "README.md").read_text()
-    assert json.loads((written / "results" / "step.json").read_text())["benchmark"] == "step"
-
-
-def test_without_the_peer_the_readme_keeps_its_comparison(
-    written: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    measured_as(monkeypatch, result_without_torch())
-    run_step()
-    assert "before" in (written / "README.md").read_text()
-    assert (written / "results" / "step.json").exists()
-
-
-@pytest.mark.parametrize(("load", "arguments"), [(64.0 * 1024, []), (0.0, ["--no-write"])])
-def test_nothing_is_written_on_a_busy_machine_or_on_request(
-    written: Path, monkeypatch: pytest.MonkeyPatch, load: float, arguments: list[str]
-) -> None:
-    monkeypatch.setattr("os.getloadavg", lambda: (load, 0.0, 0.0))
-    run_step(*arguments)
-    assert "before" in (written / "README.md").read_text()
-    assert not (written / "results").exists()

@@ -1,45 +1,26 @@
-"""Loaders on small files made in the official formats, and what is said when they are not what they should be."""
+"""Loaders on small files made in the official formats, and what they say of files that are not."""
 
 import gzip
-import json
-import os
 import shutil
-import subprocess
-import sys
 import zipfile
-from collections import namedtuple
 from pathlib import Path
 
 import numpy as np
 import pytest
+from files_of_users import GREY, RGB, noise, refusal
 from PIL import Image
 from scipy.io import savemat
 
 from minigan.datasets import (
     FactoredImages,
     LabeledImages,
-    cache,
     celeba,
     chairs,
     faces,
     folder,
     svhn,
 )
-from minigan.datasets.cache import Preparation, Source, prepare
-from minigan.datasets.pictures import Treatment
-from minigan.errors import DatasetError
-
-RNG = np.random.default_rng(0)
-RGB, GREY = (32, 32, 3), (32, 32, 1)
-
-
-@pytest.fixture
-def how(tmp_path: Path) -> Preparation:
-    return Preparation(tmp_path / "cache")
-
-
-def noise(*shape: int) -> np.ndarray:
-    return RNG.integers(0, 256, shape, np.uint8)
+from minigan.datasets.cache import Preparation
 
 
 def write_mat(path: Path, images: np.ndarray, digits: list[int]) -> None:
@@ -53,17 +34,6 @@ def write_celeba(home: Path, count: int) -> Path:
     for i in range(count):
         Image.fromarray(noise(218, 178, 3)).save(images / f"{i + 1:06d}.jpg", quality=95)
     return images
-
-
-def refusal(load: object, *arguments: object) -> str:
-    with pytest.raises(DatasetError) as caught:
-        load(*arguments)  # type: ignore[operator]
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
-
-
-# -- SVHN -------------------------------------------------------------------------------------------
 
 
 def test_svhn_train_extra_and_test(tmp_path: Path, how: Preparation) -> None:
@@ -107,9 +77,6 @@ def test_svhn_that_is_not(tmp_path: Path, how: Preparation) -> None:
     assert "expected digits 1 … 10 in y, found 1 … 14" in refusal(
         svhn.load, path, "train", RGB, how
     )
-
-
-# -- CelebA -----------------------------------------------------------------------------------------
 
 
 def test_celeba_cuts_the_middle_and_keeps_the_partition(tmp_path: Path, how: Preparation) -> None:
@@ -164,9 +131,6 @@ def test_celeba_that_is_not(tmp_path: Path, how: Preparation) -> None:
     assert "whole zip archive" in refusal(celeba.load, archive, "train", RGB, how)
 
 
-# -- chairs and faces -------------------------------------------------------------------------------
-
-
 def test_chairs_and_what_their_names_say(tmp_path: Path, how: Preparation) -> None:
     home = tmp_path / "rendered_chairs"
     for chair in ("b", "a"):
@@ -213,9 +177,6 @@ def test_faces_with_and_without_factors(tmp_path: Path, how: Preparation) -> Non
     assert "1 of 4 images cannot be used: 3.png (it is 64×32, and not 64×64)" in refusal(
         faces.load, home, "train", GREY, how
     )
-
-
-# -- one's own images -------------------------------------------------------------------------------
 
 
 def idx(array: np.ndarray) -> bytes:
@@ -300,117 +261,3 @@ def test_pictures_of_any_size_are_cut_to_their_middle(tmp_path: Path, how: Prepa
     assert "1 of 1 images cannot be used: x.png (it is no picture" in refusal(
         folder.load, home / "nothing", "train", GREY, everything
     )
-
-
-# -- the cache --------------------------------------------------------------------------------------
-
-
-def counting(images: np.ndarray, reads: list[int], stop_at: int | None = None) -> Source:
-    def read(start: int, stop: int):  # type: ignore[no-untyped-def]
-        for i in range(start, stop):
-            if i == stop_at:
-                raise KeyboardInterrupt
-            reads.append(i)
-            yield images[i]
-
-    return Source("numbers", images.shape[1:], len(images), ["numbers"], read)  # type: ignore[arg-type]
-
-
-def test_images_are_read_once_and_mapped(how: Preparation) -> None:
-    images, reads = noise(5, 3, 4, 1), list[int]()
-    first = prepare(counting(images, reads), how)
-    second = prepare(counting(images, reads), how)
-    assert reads == list(range(5))
-    np.testing.assert_array_equal(second.images, images)
-    np.testing.assert_array_equal(np.load(first.path), images)  # an .npy file like any other
-    assert isinstance(second.images.base, np.memmap)
-    second.images[0] = 0  # stays in this process
-    np.testing.assert_array_equal(np.load(first.path), images)
-    assert {p.suffix for p in first.path.parent.iterdir()} == {".npy", ".json"}
-
-
-def test_it_goes_on_where_it_was_stopped(how: Preparation, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "_AT_ONCE", 4)
-    images, reads = noise(11, 3, 4, 1), list[int]()
-    with pytest.raises(KeyboardInterrupt):
-        prepare(counting(images, reads, stop_at=6), how)
-    reads.clear()
-    shown: list[tuple[int, int]] = []
-    found = prepare(
-        counting(images, reads), Preparation(how.folder, progress=lambda *at: shown.append(at))
-    )
-    assert reads == list(range(4, 11))
-    assert shown[-1] == (11, 11)
-    np.testing.assert_array_equal(found.images, images)
-
-
-def test_a_killed_preparation_goes_on(tmp_path: Path, how: Preparation) -> None:
-    script = (
-        "import os, sys, pathlib, numpy as np\n"
-        "from minigan.datasets import cache\n"
-        "cache._AT_ONCE = 2\n"
-        "images = np.load(sys.argv[1])\n"
-        "def read(start, stop):\n"
-        "    for i in range(start, stop):\n"
-        "        if i == 5: os._exit(9)\n"
-        "        yield images[i]\n"
-        "source = cache.Source('numbers', images.shape[1:], len(images), ['numbers'], read)\n"
-        "cache.prepare(source, cache.Preparation(pathlib.Path(sys.argv[2])))\n"
-    )
-    images, reads = noise(9, 3, 4, 1), list[int]()
-    np.save(tmp_path / "images.npy", images)
-    command = [sys.executable, "-c", script, tmp_path / "images.npy", str(how.folder)]
-    assert subprocess.run(command, check=False).returncode == 9
-    found = prepare(counting(images, reads), how)
-    assert reads == list(range(4, 9))
-    np.testing.assert_array_equal(found.images, images)
-
-
-def test_a_damaged_cache_is_told(how: Preparation) -> None:
-    images = noise(5, 3, 4, 1)
-    path = prepare(counting(images, []), how).path
-    content = bytearray(path.read_bytes())
-    time = path.stat().st_mtime_ns
-    content[-1] ^= 1
-    path.write_bytes(content)
-    assert "its checksum does not match; delete the file" in refusal(
-        prepare, counting(images, []), how
-    )
-    os.utime(path, ns=(time, time))  # a bit that turned on the disk: found when asked for
-    prepare(counting(images, []), how)
-    thorough = Preparation(how.folder, verify=True)
-    assert "checksum" in refusal(prepare, counting(images, []), thorough)
-    path.write_bytes(content[:-3])
-    assert "185 bytes, and not 188" in refusal(prepare, counting(images, []), how)
-    notes = path.with_suffix(".json")
-    kept = json.loads(notes.read_text())
-    notes.write_text(json.dumps({**kept, "sha256": None}))
-    assert "does not tell of it" in refusal(prepare, counting(images, []), how)
-    path.unlink()
-    np.testing.assert_array_equal(prepare(counting(images, []), how).images, images)
-
-
-def test_a_small_disk_is_known_before_it_starts(
-    how: Preparation, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(cache.shutil, "disk_usage", lambda path: usage(9, 9, 59))  # type: ignore[attr-defined]
-    reads: list[int] = []
-    assert "preparing 5 images needs" in refusal(prepare, counting(noise(5, 3, 4, 1), reads), how)
-    assert not reads
-
-
-def test_a_changed_file_is_prepared_anew(tmp_path: Path, how: Preparation) -> None:
-    np.save(tmp_path / "a.npy", np.zeros((2, 8, 8), np.uint8))
-    folder.load(tmp_path / "a.npy", "train", (4, 4, 1), how)
-    np.save(tmp_path / "a.npy", np.full((2, 8, 8), 9, np.uint8))
-    os.utime(tmp_path / "a.npy", ns=(1, 1))
-    found = folder.load(tmp_path / "a.npy", "train", (4, 4, 1), how)
-    assert found is not None
-    assert (found.images == 9).all()
-
-
-def test_a_treatment_leaves_what_fits() -> None:
-    image = noise(32, 32, 3)
-    assert Treatment(RGB).of_array(image) is image
-    np.testing.assert_array_equal(Treatment(RGB).pixels(Image.fromarray(image)), image)

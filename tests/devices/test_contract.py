@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import threadpoolctl
+from bounds import gamma
 from device_list import DEVICES, moved_back, moved_to
-from oracles import gamma
 
 import minigan as mg
 from minigan.devices import Device, get_device

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from device_list import array, moved_back, moved_to
 from devices import test_gpu
-from devices.test_emulated import arrays_of, kernel_calls
 from fake_cupy import Machine
+from kernel_calls import arrays_of, kernel_calls
 
 import minigan as mg
 from minigan.devices.cuda import CUDA

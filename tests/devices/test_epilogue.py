@@ -7,11 +7,11 @@ import itertools
 from collections.abc import Iterator
 from typing import Any
 
+import bounds
 import numpy as np
-import oracles
 import pytest
+from bounds import assert_within
 from device_list import DEVICES, moved_back, moved_to
-from oracles import assert_within
 
 import minigan as mg
 from minigan.devices.contract.convolution import ConvolutionGeometry
@@ -95,11 +95,11 @@ def check_statistics(result: Array, found: BatchStatistics) -> None:
         runs, found.mean, found.variance, found.running, strict=True
     ):
         wide, n = run.astype(np.float64), len(run)
-        error = oracles.mean_bound(run, dtype)
-        spread = oracles.variance_bound(wide.var(axis=0), error, n, dtype)
+        error = bounds.mean_bound(run, dtype)
+        spread = bounds.variance_bound(wide.var(axis=0), error, n, dtype)
         assert_within(mean, wide.mean(axis=0), error)
         assert_within(variance, wide.var(axis=0), spread)
-        of_sums = oracles.rounding(5, dtype)
+        of_sums = bounds.rounding(5, dtype)
         exact_mean, exact_variance = 0.75 * 3 + 0.25 * wide.mean(axis=0), 0.75 * 5 + 0.25 * wide.var(axis=0, ddof=1)  # fmt: skip
         assert_within(moved_mean, exact_mean, error + of_sums * (3 + abs(exact_mean)))
         assert_within(moved_variance, exact_variance, 2 * spread + of_sums * (5 + exact_variance))

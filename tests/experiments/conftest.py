@@ -1,11 +1,14 @@
 """Runs that several files of tests start from."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tiny_sweep import declare, tiny_plan
 from tiny_training import TINY, Tree, at, interrupt, train, tree
 
 from minigan.experiments.runs import Run
+from minigan.experiments.sweeps.directory import Sweep
 from minigan.experiments.training import Interrupted
 
 
@@ -24,3 +27,23 @@ def stopped(tmp_path: Path) -> Run:
     with pytest.raises(Interrupted):
         train(run, at(5, interrupt))
     return run
+
+
+@pytest.fixture(scope="module")
+def no_waiting_for_the_disk() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.fsync", lambda descriptor: None)
+        yield
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return declare(tmp_path / "declared").parent
+
+
+@pytest.fixture
+def sweep(tmp_path: Path, folder: Path) -> Sweep:
+    """A sweep of two seeds and ten steps, of which nothing has been run."""
+    made = Sweep.create(tmp_path / "s", tiny_plan(folder, 0, 1, iterations=10, checkpoint_every=4))
+    made.create_runs()
+    return made

@@ -4,10 +4,9 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +28,10 @@ from tiny_sweep import (
 )
 
 from minigan.datasets.cache import Preparation
-from minigan.errors import DeviceError, RunError, SettingsError
-from minigan.experiments.declarations import MNIST
-from minigan.experiments.executors.base import Executor, Outcome, environment, execute
+from minigan.errors import SettingsError
+from minigan.experiments.executors.base import execute
 from minigan.experiments.executors.choice import make_executor
-from minigan.experiments.executors.processes import default_jobs
 from minigan.experiments.sweeps.directory import Sweep, reached
-from minigan.experiments.sweeps.plan import Plan
 from minigan.experiments.sweeps.table import rows
 from minigan.experiments.sweeps.work import run_to_completion
 from minigan.infogan.step import Trainer
@@ -48,6 +44,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return declare(tmp_path_factory.mktemp("declared") / "experiment").parent
 
 
+@pytest.fixture
+def sweep(tmp_path: Path, folder: Path) -> Sweep:
+    return Sweep.create(tmp_path / "sweep", tiny_plan(folder, *SEEDS))
+
+
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> Tree:
     """The files of a sweep that was never stopped."""
@@ -58,11 +59,6 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> Tree:
         execute(sweep, executor)
     assert sweep.waiting() == []
     return tree(directory)
-
-
-@pytest.fixture
-def sweep(tmp_path: Path, folder: Path) -> Sweep:
-    return Sweep.create(tmp_path / "sweep", tiny_plan(folder, *SEEDS))
 
 
 def assert_whole(sweep: Sweep, unbroken: Tree) -> None:
@@ -98,130 +94,6 @@ def assert_saved_where_it_was(sweep: Sweep, name: str) -> int:
     step = run.newest_step()
     assert 25 <= step == reached(run) < STEPS
     return step
-
-
-# -- what is started, and when again --------------------------------------------------------------
-
-
-class Scripted:
-    """An executor whose runs end as `script` says: at each call for a run, the next thing that happens to it."""
-
-    def __init__(self, room: int, script: dict[str, list[Callable[[Sweep, str], Outcome]]]) -> None:
-        self.room, self.script = room, script
-        self.started: list[str] = []
-        self.running: list[str] = []
-        self.most = 0
-
-    def use(self, sweep: Sweep) -> Executor:
-        self.sweep = sweep
-        return self
-
-    def has_capacity(self) -> bool:
-        return len(self.running) < self.room
-
-    def start(self, directory: Path, name: str) -> None:
-        assert directory == self.sweep.directory.resolve()
-        self.started.append(name)
-        self.running.append(name)
-        self.most = max(self.most, len(self.running))
-
-    def busy(self) -> bool:
-        return bool(self.running)
-
-    def outcomes(self, seconds: float) -> list[Outcome]:
-        name = self.running.pop(0)
-        return [self.script[name].pop(0)(self.sweep, name)]
-
-    def stop(self) -> None:
-        raise AssertionError("whoever made the executor stops it")
-
-
-def ends(sweep: Sweep, name: str) -> Outcome:
-    return Outcome(name)
-
-
-def dies(sweep: Sweep, name: str) -> Outcome:
-    return Outcome(name, death="SIGKILL")
-
-
-def dies_further(sweep: Sweep, name: str) -> Outcome:
-    """With a checkpoint more than before."""
-    run = sweep.run(name)
-    folder = run.directory / "checkpoints"
-    folder.mkdir(exist_ok=True)
-    (folder / f"step-{run.newest_step() + 1:08d}.safetensors").touch()
-    return Outcome(name, death="SIGKILL")
-
-
-@pytest.fixture
-def three(tmp_path: Path, folder: Path) -> Sweep:
-    return Sweep.create(tmp_path / "three", tiny_plan(folder, 0, 1, 2))
-
-
-def test_all_runs_are_started_once_and_no_more_at_a_time_than_there_is_room(three: Sweep) -> None:
-    executor = Scripted(2, {f"seed{seed}": [ends] for seed in range(3)})
-    heard: list[int] = []
-    execute(three, executor.use(three), heard.append)
-    assert executor.started == ["seed0", "seed1", "seed2"]
-    assert executor.most == 2
-    assert heard == [1, 2, 3]
-
-
-def test_a_run_that_died_is_started_again_as_long_as_it_gets_further(three: Sweep) -> None:
-    often = [dies, dies_further, dies, dies_further, dies, dies_further, dies, ends]
-    executor = Scripted(1, {"seed0": [*often], "seed1": [dies, ends], "seed2": [ends]})
-    execute(three, executor.use(three))
-    assert executor.started == ["seed0"] * len(often) + ["seed1", "seed1", "seed2"]
-
-
-def test_a_run_that_gets_no_further_is_given_up_and_the_others_go_on(three: Sweep) -> None:
-    executor = Scripted(
-        1, {"seed0": [dies, dies_further, dies, dies, ends], "seed1": [ends], "seed2": [ends]}
-    )
-    with pytest.raises(
-        RunError, match=r"1 of 3 runs died 3 times without getting further: seed0 \(SIGKILL\); the"
-    ):
-        execute(three, executor.use(three))
-    assert executor.started == ["seed0"] * 4 + ["seed1", "seed2"]
-
-
-def test_a_mistake_that_holds_for_all_runs_ends_the_sweep(three: Sweep) -> None:
-    executor = Scripted(
-        1, {"seed0": [lambda sweep, name: Outcome(name, error="the data are gone")]}
-    )
-    with pytest.raises(RunError, match="seed0: the data are gone"):
-        execute(three, executor.use(three))
-    assert executor.started == ["seed0"]
-
-
-def test_a_sweep_that_another_process_carries_out_is_left_to_it(three: Sweep) -> None:
-    executor = Scripted(1, {})
-    with three.lock(), pytest.raises(RunError, match="is being swept by another process"):
-        execute(three, executor.use(three))
-    assert list(three.directory.iterdir()) == [three.directory / "sweep.json"]
-
-
-def test_executors_that_are_not_there(folder: Path) -> None:
-    with (
-        pytest.raises(SettingsError, match="no executor 'slurm'; there is processes, ray"),
-        make_executor("slurm", Plan(MNIST, (0,))),
-    ):
-        pass
-    with (
-        pytest.raises(DeviceError, match="there is no device 'abacus'"),
-        make_executor("processes", tiny_plan(folder, 0, device="abacus")),
-    ):
-        pass
-
-
-def test_jobs_and_threads_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)), raising=False)
-    assert [default_jobs(Plan(MNIST, (0,), threads=n)) for n in (1, 2, 3, 16)] == [8, 4, 2, 1]
-    assert default_jobs(Plan(replace(MNIST, device="cuda"), (0,))) == 1
-    assert environment(3)["NUMBA_NUM_THREADS"] == "3"
-
-
-# -- processes ------------------------------------------------------------------------------------
 
 
 def test_a_worker_that_is_killed_goes_on_from_its_checkpoint(sweep: Sweep, unbroken: Tree) -> None:
@@ -332,9 +204,6 @@ def test_what_a_worker_says_of_a_mistake_is_passed_on(
     plan.write_bytes(content)
     assert outcome.name == "seed0"
     assert outcome.error.startswith(f"{plan} is damaged: ")
-
-
-# -- Ray ------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

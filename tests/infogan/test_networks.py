@@ -1,7 +1,6 @@
-"""Networks from their text: shapes, layers, first weights and numbers of parameters."""
+"""Networks from their text: shapes, layers, training and inference."""
 
 import dataclasses
-import math
 
 import numpy as np
 import pytest
@@ -9,19 +8,13 @@ import scipy.special
 import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny_networks import TINY
 
 import minigan as mg
 from minigan.errors import SettingsError
-from minigan.experiments.declarations import MNIST
 from minigan.infogan.layers import Builder
 from minigan.infogan.networks import GENERATED, REAL, Networks
 from minigan.nn import BatchNorm, Conv2d, ConvTranspose2d, LeakyReLU, Linear, Module, Sequential
-
-TINY = dataclasses.replace(
-    MNIST,
-    trunk="conv 4 | conv 8 bn | fc 16 bn",
-    generator="fc 16 bn | fc 7x7x8 bn | up 4 bn | up 1 sigmoid",
-)
 
 
 def build(
@@ -29,9 +22,6 @@ def build(
 ) -> tuple[Sequential, tuple[int, ...]]:
     builder = Builder(np.dtype(np.float64), mg.get_device("cpu"), (REAL,), slope)
     return builder.network(text, input_shape)
-
-
-# -- what is written ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -120,9 +110,6 @@ def test_a_layer_that_does_not_fit_is_named(
 def test_a_convolution_of_stride_two_needs_even_sides(size: tuple[int, int]) -> None:
     with pytest.raises(SettingsError, match=f"even sides, not {size[0]}×{size[1]}"):
         build("conv 3", (*size, 1))
-
-
-# -- what is built ------------------------------------------------------------------------------
 
 
 def linear_by_hand(network: Sequential, x: np.ndarray) -> np.ndarray:
@@ -229,11 +216,6 @@ def test_a_layer_without_a_norm_has_the_activation_in_it() -> None:
     assert not any(isinstance(m, LeakyReLU) for m in network.modules)
 
 
-@pytest.fixture(scope="module")
-def mnist_networks() -> Networks:
-    return Networks(MNIST)
-
-
 def test_the_parameters_of_the_papers_mnist_networks(mnist_networks: Networks) -> None:
     """Weights, and a bias or a norm's two parameters for each output."""
     d = [4 * 4 * 1 * 64 + 64, 4 * 4 * 64 * 128 + 2 * 128, 7 * 7 * 128 * 1024 + 2 * 1024, 1024 + 1]
@@ -291,59 +273,6 @@ def test_dtype() -> None:
     for dtype in ("float32", "float64"):
         networks = Networks(dataclasses.replace(TINY, dtype=dtype))
         assert {value.dtype for _, value in networks.named_tensors()} == {np.dtype(dtype)}
-
-
-# -- the first weights --------------------------------------------------------------------------
-
-
-def weights(networks: Networks) -> dict[str, np.ndarray]:
-    """All filters and matrices; a norm's weights are vectors."""
-    return {name: value.numpy() for name, value in networks.named_tensors() if value.ndim > 1}
-
-
-def test_weights_are_normal_with_a_deviation_of_002(mnist_networks: Networks) -> None:
-    for name, values in weights(mnist_networks).items():
-        sample = values.reshape(-1)[:200_000]
-        p = scipy.stats.kstest(sample, "norm", args=(0, 0.02)).pvalue
-        assert p > 1e-4, f"{name}: {p}"
-        deviation = 0.02 / math.sqrt(2 * sample.size)  # of the standard deviation
-        assert sample.std() == pytest.approx(0.02, abs=5 * deviation)
-
-
-def test_no_weights_are_those_of_another_layer(mnist_networks: Networks) -> None:
-    firsts = [values.reshape(-1)[:8].tolist() for values in weights(mnist_networks).values()]
-    flat = [value for first in firsts for value in first]
-    assert len(set(flat)) == len(flat)
-
-
-@pytest.mark.parametrize("objective", ["infogan", "gan"])
-def test_norms_start_at_one_and_biases_at_zero(objective: str) -> None:
-    networks = Networks(dataclasses.replace(TINY, objective=objective))
-    for name, tensor in networks.named_tensors():
-        if tensor.ndim == 1:
-            one = name.endswith("weight") or "running_var" in name
-            assert (tensor.numpy() == (1 if one else 0)).all(), name
-
-
-def test_weights_are_a_function_of_the_seed() -> None:
-    first, second = Networks(TINY), Networks(TINY)
-    for a, b in zip(weights(first).values(), weights(second).values(), strict=True):
-        assert np.array_equal(a, b)
-    other = Networks(dataclasses.replace(TINY, seed=1))
-    for a, b in zip(weights(first).values(), weights(other).values(), strict=True):
-        assert not np.isclose(a, b, rtol=0, atol=1e-9).all()
-
-
-def test_weights_do_not_depend_on_what_was_drawn_before() -> None:
-    mg.manual_seed(1)
-    first = weights(Networks(TINY))
-    mg.manual_seed(2)
-    mg.nn.Linear(3, 3)
-    second = weights(Networks(TINY))
-    assert all(np.array_equal(first[name], second[name]) for name in first)
-
-
-# -- training and inference ---------------------------------------------------------------------
 
 
 def test_modes_reach_every_norm() -> None:

@@ -1,10 +1,11 @@
-"""Layers against their functional forms and NumPy; names, states, modes and groups of modules."""
+"""Layers against their functional forms and NumPy; names, initial values and states."""
 
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from small_modules import contents, network
 
 import minigan as mg
 from minigan import nn
@@ -14,28 +15,6 @@ from minigan.tensor import Tensor
 
 def values(*shape: int, dtype: Any = np.float64, seed: int = 0) -> Tensor:
     return mg.tensor(np.random.default_rng(seed).normal(size=shape).astype(dtype))
-
-
-def network(seed: int = 1, dtype: Any = np.float64) -> nn.Sequential:
-    """A small discriminator: every kind of parameter and buffer, and a module in a module."""
-    settings: dict[str, Any] = {"dtype": dtype, "generator": Generator(seed)}
-    return nn.Sequential(
-        nn.Conv2d(1, 4, 4, stride=2, padding=1, **settings),
-        nn.LeakyReLU(),
-        nn.Sequential(
-            nn.Conv2d(4, 6, 4, stride=2, padding=1, bias=False, **settings),
-            nn.BatchNorm(6, groups=("real", "generated"), negative_slope=0.1, dtype=dtype),
-        ),
-        nn.Flatten(),
-        nn.Linear(24, 3, **settings),
-    )
-
-
-def contents(module: nn.Module) -> dict[str, bytes]:
-    return {name: t.numpy().tobytes() for name, t in module.named_tensors()}
-
-
-# -- layers -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -177,9 +156,6 @@ def test_gradients_reach_every_parameter() -> None:
     mg.check_gradients(output, *parameters)
 
 
-# -- initial values -----------------------------------------------------------------------------------
-
-
 def test_initial_values_are_uniform_within_the_fan_in() -> None:
     for layer, fan_in in [
         (nn.Linear(400, 100), 400),
@@ -222,9 +198,6 @@ def test_a_generator_of_its_own_leaves_the_default_alone() -> None:
     )
     assert own.bias is not None
     assert own.bias.numpy()[0] != own.weight.numpy()[0, 0]  # each draw takes a new step
-
-
-# -- names and states ---------------------------------------------------------------------------------
 
 
 def test_names_are_in_the_order_they_were_set() -> None:
@@ -319,113 +292,3 @@ def test_zero_grad_forgets() -> None:
     assert all(p.grad is not None for p in layer.parameters())
     layer.zero_grad()
     assert all(p.grad is None for p in layer.parameters())
-
-
-# -- modes and groups ---------------------------------------------------------------------------------
-
-
-def test_train_and_eval_reach_every_module() -> None:
-    model = network()
-    assert all(m.training for _, m in model.named_modules())
-    assert model.eval() is model
-    assert not any(m.training for _, m in model.named_modules())
-    assert model.train() is model
-    assert all(m.training for _, m in model.named_modules())
-
-
-def batch(rows: int, seed: int) -> np.ndarray:
-    return np.random.default_rng(seed).normal(3.0, 2.0, (rows, 2, 5))
-
-
-def normalize(x: np.ndarray, mean: np.ndarray, variance: np.ndarray, layer: nn.BatchNorm) -> Any:
-    y = layer.weight.numpy() * (x - mean) / np.sqrt(variance + 1e-5) + layer.bias.numpy()
-    return np.where(y > 0, y, layer.negative_slope * y)
-
-
-def some_batch_norm(groups: tuple[str, ...], slope: float = 1.0) -> nn.BatchNorm:
-    layer = nn.BatchNorm(5, groups, negative_slope=slope, dtype=np.float64)
-    rng = np.random.default_rng(0)
-    layer.weight.copy_(rng.uniform(0.5, 2.0, 5))
-    layer.bias.copy_(rng.normal(size=5))
-    return layer
-
-
-@pytest.mark.parametrize("slope", [1.0, 0.1, 0.0])
-def test_batch_norm_in_training_and_inference(slope: float) -> None:
-    layer = some_batch_norm(("default",), slope)
-    mean, variance = np.zeros(5), np.ones(5)
-    for step in range(3):
-        x = batch(6, seed=step)
-        rows = x.reshape(-1, 5)
-        expected = normalize(x, rows.mean(axis=0), rows.var(axis=0), layer)
-        np.testing.assert_allclose(layer(mg.tensor(x)).numpy(), expected, rtol=1e-11, atol=1e-12)
-        mean = 0.9 * mean + 0.1 * rows.mean(axis=0)
-        variance = 0.9 * variance + 0.1 * rows.var(axis=0, ddof=1)  # unbiased
-    state = layer.state_dict()
-    np.testing.assert_allclose(state["running_mean.default"].numpy(), mean, rtol=1e-12)
-    np.testing.assert_allclose(state["running_var.default"].numpy(), variance, rtol=1e-12)
-    layer.eval()
-    before, x = contents(layer), batch(1, seed=9)[:1, :1]  # a single row: no variance of its own
-    expected = normalize(x, mean, variance, layer)
-    np.testing.assert_allclose(layer(mg.tensor(x)).numpy(), expected, rtol=1e-11, atol=1e-12)
-    assert contents(layer) == before
-
-
-def test_each_group_has_its_own_statistics() -> None:
-    layer = some_batch_norm(("real", "generated"))
-    real, generated = batch(4, seed=1), 10 * batch(4, seed=2)
-    result = layer(mg.tensor(np.concatenate([real, generated])), groups=("real", "generated"))
-    halves = []
-    for group, x in (("real", real), ("generated", generated)):
-        alone = some_batch_norm((group,))
-        halves.append(alone(mg.tensor(x)).numpy())
-        for name in (f"running_mean.{group}", f"running_var.{group}"):
-            np.testing.assert_allclose(
-                layer.state_dict()[name].numpy(), alone.state_dict()[name].numpy(), rtol=1e-12
-            )
-    np.testing.assert_allclose(result.numpy(), np.concatenate(halves), rtol=1e-11, atol=1e-12)
-
-
-def test_a_call_moves_only_the_groups_that_it_names() -> None:
-    layer = some_batch_norm(("real", "generated"))
-    before = contents(layer)
-    layer(mg.tensor(batch(4, seed=1)), groups=("generated",))
-    changed = {name for name, content in contents(layer).items() if content != before[name]}
-    assert changed == {"running_mean.generated", "running_var.generated"}
-
-
-def test_inference_names_one_group() -> None:
-    layer = some_batch_norm(("real", "generated"))
-    x = mg.tensor(batch(4, seed=1))
-    layer(x, groups=("generated",))
-    layer.eval()
-    results = [layer(x, groups=(group,)).numpy() for group in ("real", "generated")]
-    assert not np.allclose(*results)
-    with pytest.raises(ValueError, match="say which of its groups, real, generated"):
-        layer(x)
-    with pytest.raises(ValueError, match="no group 'fake'; there is real, generated"):
-        layer(x, groups=("fake",))
-    with pytest.raises(ValueError, match="names one group"):
-        layer(x, groups=("real", "generated"))
-
-
-def test_groups_reach_the_batch_norms_of_a_sequential() -> None:
-    def made() -> list[nn.BatchNorm]:
-        return [some_batch_norm(("real", "generated")) for _ in range(2)]
-
-    x = mg.tensor(batch(4, seed=1))
-    first, second = made()
-    expected = second(first(x, groups=("generated",)).tanh(), groups=("generated",))
-    outer, inner = made()
-    model = nn.Sequential(outer, nn.Tanh(), nn.Sequential(inner))
-    result = model(x, groups=("generated",))
-    np.testing.assert_array_equal(result.numpy(), expected.numpy())
-    with pytest.raises(ValueError, match="say which of its groups"):
-        model(x)
-
-
-def test_a_computed_tensor_kept_on_a_module_is_no_parameter() -> None:
-    layer = mg.nn.Linear(2, 3)
-    names = list(layer.state_dict())
-    layer.features = layer(mg.ones((4, 2)))  # type: ignore[attr-defined]
-    assert list(layer.state_dict()) == names and len(layer.parameters()) == 2

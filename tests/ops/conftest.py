@@ -10,9 +10,12 @@ import minigan as mg
 
 KERNEL_TESTS = (
     "test_convolution",
+    "test_convolution_mistakes",
     "test_linear",
     "test_normalization",
+    "test_fused_statistics",
     "test_likelihood",
+    "test_likelihood_extremes",
     "test_losses",
     "test_pooling",
     "test_regularization",

@@ -3,22 +3,22 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import bounds
 import hypothesis.extra.numpy as hnp
 import numpy as np
 import oracles
 import pytest
-import scipy.special
+from bounds import assert_within, rounding
+from code_checks import FLOATS, HALF_LOG_2PI, cast, check_codes
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracles import Array, Example, arrays, assert_within, between, rounding
+from oracles import Array, Example, arrays, between
 
 import minigan as mg
 from minigan.ops import likelihood, losses
 
-FLOATS = (np.float32, np.float64)
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=3, max_side=3)
 REDUCE: dict[str, Callable[[Array], Any]] = {"mean": np.mean, "sum": np.sum, "none": np.asarray}
-HALF_LOG_2PI = np.log(2 * np.pi) / 2
 LAYOUTS = st.lists(
     st.builds(mg.Categorical, st.integers(1, 4))
     | st.builds(mg.Gaussian, st.sampled_from([0.25, 1.0, 3.0]))
@@ -165,15 +165,6 @@ def test_gradient(name: str, data: st.DataObject) -> None:
     oracles.check_every_gradient(data.draw(GRADIENTS[name]))
 
 
-# -- values -----------------------------------------------------------------------------------------
-
-
-def cast(dtype: Any, *operands: Array) -> tuple[list[mg.Tensor], list[Array]]:
-    """Tensors of that dtype, and their very values in float64."""
-    narrow = [np.asarray(a).astype(dtype) for a in operands]
-    return [oracles.wrap(a) for a in narrow], [a.astype(np.float64) for a in narrow]
-
-
 @pytest.mark.parametrize("dtype", FLOATS)
 @settings(max_examples=40)
 @given(x=SHAPES.flatmap(arrays), data=st.data())
@@ -198,7 +189,7 @@ def test_categorical_log_likelihood(dtype: Any, example: tuple[Array, Any]) -> N
     found = mg.categorical_log_likelihood(logits, example[1])
     assert found.dtype == dtype
     expected = oracles.categorical_log_likelihood(x, np.asarray(example[1]))
-    assert_within(found, expected, rounding(oracles.softmax_roundings(x, -1), dtype))
+    assert_within(found, expected, rounding(bounds.softmax_roundings(x, -1), dtype))
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
@@ -216,40 +207,7 @@ def test_gaussian_log_likelihood(dtype: Any, data: st.DataObject) -> None:
         log_std = np.log(wide[2]) if example.function is mg.gaussian_log_likelihood else wide[2]
     # ½z² is at most |value| + |log σ| + ½ log 2π.
     size = np.abs(expected) + 2 * (np.abs(log_std) + HALF_LOG_2PI)
-    assert_within(found, expected, rounding(oracles.gaussian_roundings(log_std), dtype) * size)
-
-
-def check_codes(parameters: Array, values: Array, layout: Sequence[Any], dtype: Any) -> None:
-    """The matrix of log-likelihoods, and its gradient by the parameters, with a λ for each code."""
-    (tensor,), (wide,) = cast(dtype, parameters)
-    found = mg.code_log_likelihood(tensor, values, layout)
-    assert found.dtype == dtype
-    expected = oracles.code_log_likelihood(wide, values, layout)
-    weights = np.arange(1.0, len(layout) + 1) * np.ones_like(expected)
-    (gradient,) = oracles.gradients(
-        lambda p: mg.code_log_likelihood(p, values, layout), [parameters.astype(dtype)], weights
-    )
-    assert gradient.dtype == dtype
-    at = 0
-    for i, density in enumerate(layout):
-        own = slice(at, at + density.columns)
-        at += density.columns
-        columns, code, value = wide[:, own], values[:, i], expected[:, i]
-        if isinstance(density, mg.Categorical):
-            n = oracles.softmax_roundings(columns, 1) if len(columns) else 1
-            size: Any = 1
-            slopes = np.eye(density.size)[code.astype(int)] - scipy.special.softmax(columns, axis=1)
-            slope_sizes: Any = 1
-        else:
-            log_std = columns[:, 1] if density.std is None else np.log(density.std)
-            n = oracles.gaussian_roundings(log_std)
-            size = np.abs(value) + 2 * (np.abs(log_std) + HALF_LOG_2PI)
-            z = (code - columns[:, 0]) * np.exp(-log_std)
-            slopes = np.stack([z * np.exp(-log_std), z**2 - 1][: density.columns], axis=1)
-            slope_sizes = np.stack([np.abs(slopes[:, 0]), z**2 + 1][: density.columns], axis=1)
-        assert_within(found.numpy()[:, i], value, rounding(n, dtype) * size)
-        bound = rounding(n + 2, dtype) * slope_sizes
-        assert_within(gradient[:, own], (i + 1) * slopes, (i + 1) * bound)
+    assert_within(found, expected, rounding(bounds.gaussian_roundings(log_std), dtype) * size)
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
@@ -343,106 +301,3 @@ def test_the_density_of_integers_has_the_std_that_was_asked_for(dtypes: Any) -> 
     found = mg.gaussian_log_likelihood(x, mean, std=0.5)
     expected = oracles.gaussian_log_likelihood(np.array([1, 2]), 0, np.log(0.5))
     assert_within(found, expected, rounding(20, np.float32) * np.abs(expected))
-
-
-# -- extremes ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("offset", [0, -1e4, 1e4])
-def test_an_offset_of_all_logits_changes_nothing(dtype: Any, offset: float) -> None:
-    """It is subtracted before anything is rounded: these sums are exact in float32 too."""
-    x = np.array([[0, 1, 2.5], [0.5, -4, 4], [-1, 0, -2]])
-    labels = np.arange(3)
-    moved = mg.tensor(x + offset, dtype=dtype, requires_grad=True)
-    values = mg.categorical_log_likelihood(moved, labels)
-    np.testing.assert_array_equal(
-        values.numpy(), mg.categorical_log_likelihood(mg.tensor(x, dtype=dtype), labels)
-    )
-    values.sum().backward()
-    bound = rounding(oracles.softmax_roundings(x, 1) + 1, dtype)
-    assert_within(moved.grad, np.eye(3) - scipy.special.softmax(x, axis=1), bound)
-
-
-@pytest.mark.parametrize("dtype", FLOATS)
-def test_logits_of_ten_thousand(dtype: Any) -> None:
-    logits = np.array([[1e4, -1e4], [-1e4, 1e4], [1e4, 1e4]], dtype)
-    x = mg.tensor(logits, requires_grad=True)
-    values = mg.categorical_log_likelihood(x, [1, 1, 1])
-    np.testing.assert_array_equal(values.numpy(), np.array([-2e4, 0, -np.log(2)], dtype))
-    values.sum().backward()
-    np.testing.assert_array_equal(x.grad, [[-1, 1], [0, 0], [-0.5, 0.5]])
-
-
-@pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("size", [100, 1e4])
-def test_binary_cross_entropy_of_extreme_logits(dtype: Any, size: float) -> None:
-    x = mg.tensor(np.array([size, -size, size, -size], dtype), requires_grad=True)
-    targets = np.array([1, 0, 0, 1], dtype)
-    values = mg.binary_cross_entropy_with_logits(x, targets, "none")
-    # e⁻¹⁰⁰ is a subnormal number in float32, which keeps few of its digits.
-    bound = np.exp(-size) * (1 + rounding(12, dtype)) + np.finfo(dtype).smallest_subnormal
-    assert_within(values.numpy(), np.array([0, 0, size, size]), bound)
-    values.sum().backward()
-    assert_within(x.grad, np.array([0, 0, 1, -1]), bound)
-
-
-@pytest.mark.parametrize("dtype", FLOATS)
-def test_gaussians_far_away_narrow_and_wide(dtype: Any) -> None:
-    parameters = np.array([[1e4, 0.0], [0.5, -15.0], [0.5, 15.0], [0.0, 80.0]])
-    values = np.zeros((4, 1))
-    check_codes(parameters, values, [mg.Gaussian(None)], dtype)
-    check_codes(parameters[:, :1], values, [mg.Gaussian(std=1e-3)], dtype)
-
-
-# -- mistakes ---------------------------------------------------------------------------------------
-
-LAYOUT = [mg.Categorical(3), mg.Gaussian()]
-PARAMETERS, CODES = np.zeros((2, 4)), np.zeros((2, 2))
-
-
-@pytest.mark.parametrize("label", [-1, 3, 100, 0.5, np.nan])
-def test_a_label_that_is_no_category_is_named(label: float) -> None:
-    values = CODES.copy()
-    values[1, 0] = label
-    with pytest.raises(ValueError, match=r"code_log_likelihood: code 0 holds .*categories 0 … 2"):
-        mg.code_log_likelihood(mg.tensor(PARAMETERS), values, LAYOUT)
-    with pytest.raises(ValueError, match=r"categories 0 … 2"):
-        mg.cross_entropy(mg.tensor(PARAMETERS[:, :3]), values[:, 0])
-
-
-@pytest.mark.parametrize(
-    ("mistake", "message"),
-    [
-        (lambda: mg.code_consistency_information(mg.tensor(PARAMETERS), PARAMETERS[:1], LAYOUT),
-         r"code_consistency_information: .*\(batch, 4\).*\(2, 4\) and \(1, 4\)"),
-        (lambda: mg.code_consistency_information(mg.tensor(PARAMETERS[:, :3]), PARAMETERS[:, :3], LAYOUT),
-         r"code_consistency_information: .*\(batch, 4\).*\(2, 3\) and \(2, 3\)"),
-        (lambda: mg.code_consistency_information(mg.tensor(PARAMETERS[:0]), PARAMETERS[:0], LAYOUT),
-         "code_consistency_information: there must be a row"),
-        (lambda: mg.code_log_likelihood(mg.tensor(PARAMETERS[:, :3]), CODES, LAYOUT),
-         r"code_log_likelihood: the layout has 2 codes in 4 columns.*\(2, 2\).*\(2, 3\)"),
-        (lambda: mg.code_log_likelihood(mg.tensor(PARAMETERS), CODES[:, :1], LAYOUT),
-         r"code_log_likelihood: the layout has 2 codes in 4 columns.*\(2, 1\).*\(2, 4\)"),
-        (lambda: mg.code_log_likelihood(mg.tensor(PARAMETERS), CODES[:1], LAYOUT),
-         r"code_log_likelihood: .*\(2, 4\) and \(1, 2\)"),
-        (lambda: mg.code_log_likelihood(mg.tensor(PARAMETERS), mg.tensor(CODES, requires_grad=True), LAYOUT),
-         "code_log_likelihood: the codes are data"),
-        (lambda: mg.code_log_likelihood(mg.tensor(PARAMETERS.astype(int)), CODES, LAYOUT), "int64"),
-        (lambda: mg.categorical_log_likelihood(mg.tensor(PARAMETERS), [0, 1, 2]),
-         r"categorical_log_likelihood: logits \(2, 4\) need labels \(2,\); got \(3,\)"),
-        (lambda: mg.cross_entropy(mg.tensor(PARAMETERS), [0, 1], "average"), "reduction is .*'average'"),
-        (lambda: mg.binary_cross_entropy_with_logits(mg.tensor(PARAMETERS), CODES),
-         r"binary_cross_entropy.*\(2, 4\) and \(2, 2\)"),
-        (lambda: mg.binary_cross_entropy_with_logits(mg.tensor(PARAMETERS.astype(int)), 1), "int64"),
-        (lambda: mg.gaussian_log_likelihood(mg.tensor(PARAMETERS), mg.tensor(CODES)),
-         r"gaussian_log_likelihood: .*\(2, 4\) and \(2, 2\)"),
-        (lambda: mg.gaussian_log_likelihood(mg.tensor(CODES), 0.0, std=0), "std must be positive; got 0"),
-        (lambda: mg.gaussian_log_likelihood(mg.tensor(CODES), 0.0, std=1, log_std=0.0), "not both"),
-        (lambda: mg.Gaussian(std=-1), "Gaussian: std must be positive, or None; got -1"),
-        (lambda: mg.Categorical(0), "Categorical: a code needs a category; got size 0"),
-    ],
-)  # fmt: skip
-def test_mistakes_are_named(mistake: Callable[[], Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        mistake()

@@ -7,9 +7,10 @@ import hypothesis.extra.numpy as hnp
 import numpy as np
 import oracles
 import pytest
+from bounds import assert_rounded_once_a_term
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracles import Example, arrays, assert_rounded_once_a_term
+from oracles import Example, arrays
 
 import minigan as mg
 from minigan.devices.cpu import threads as cpu_threads

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import bounds
 import hypothesis.extra.numpy as hnp
 import numpy as np
 import oracles
@@ -105,16 +106,12 @@ def bound(name: str, example: Example, x: Array, expected: Array, dtype: Any) ->
         "norm",
     ):  # with the root and the square of the norm
         assert example.reference is not None
-        return oracles.rounding(n + 3, dtype) * example.reference(np.abs(x))
+        return bounds.rounding(n + 3, dtype) * example.reference(np.abs(x))
     if name in ("logsumexp", "softmax", "log_softmax"):
-        roundings = (
-            oracles.softmax_roundings(x) + np.abs(x).max()
-        )  # to which logsumexp adds its sum
-        return oracles.rounding(roundings, dtype)
-    error = oracles.mean_bound(x.reshape(-1, 1), dtype)
-    return {"std": oracles.std_bound, "var": oracles.variance_bound}[name](
-        expected, error, n, dtype
-    )
+        roundings = bounds.softmax_roundings(x) + np.abs(x).max()  # to which logsumexp adds its sum
+        return bounds.rounding(roundings, dtype)
+    error = bounds.mean_bound(x.reshape(-1, 1), dtype)
+    return {"std": bounds.std_bound, "var": bounds.variance_bound}[name](expected, error, n, dtype)
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
@@ -129,7 +126,7 @@ def test_value(name: str, dtype: Any, data: st.DataObject) -> None:
     wide = x.astype(np.float64)
     expected = np.asarray(example.reference(wide))
     assert found.dtype == dtype
-    oracles.assert_within(found, expected, bound(name, example, wide, expected, dtype))
+    bounds.assert_within(found, expected, bound(name, example, wide, expected, dtype))
 
 
 @pytest.mark.parametrize("name", GRADIENTS)
@@ -146,8 +143,8 @@ def test_gradient_in_float32(name: str, data: st.DataObject) -> None:
         np.testing.assert_array_equal(found, expected)
     elif name in ("mean", "logsumexp", "softmax", "log_softmax"):
         # Differences of dy and sums of dy, weighted by probabilities.
-        roundings = oracles.softmax_roundings(x) + np.abs(x).max() + 3
-        oracles.assert_within(found, expected, 2 * oracles.rounding(roundings, np.float32) * x.size)
+        roundings = bounds.softmax_roundings(x) + np.abs(x).max() + 3
+        bounds.assert_within(found, expected, 2 * bounds.rounding(roundings, np.float32) * x.size)
 
 
 @pytest.mark.parametrize("name", sorted(WITHOUT_GRADIENT))
@@ -174,16 +171,16 @@ def test_a_long_sum_in_float32_rounds_once_an_addition(axis: int | None, offset:
     wide = x.astype(np.float64)
     n = x.size if axis is None else x.shape[axis]
     sums, total = np.asarray(wide.sum(axis)), np.abs(wide).sum(axis)
-    rounding = oracles.rounding(
+    rounding = bounds.rounding(
         n, np.float32
     )  # one more than the additions: the division of the mean
-    oracles.assert_within(mg.sum(mg.tensor(x), axis), sums, rounding * total)
-    oracles.assert_within(mg.mean(mg.tensor(x), axis), sums / n, rounding * total / n)
+    bounds.assert_within(mg.sum(mg.tensor(x), axis), sums, rounding * total)
+    bounds.assert_within(mg.mean(mg.tensor(x), axis), sums / n, rounding * total / n)
     variance = np.asarray(wide.var(axis))
     rows = wide.reshape(-1, 1) if axis is None else np.moveaxis(wide, axis, 0)
-    error = oracles.mean_bound(rows, np.float32).reshape(variance.shape)
-    limit = oracles.variance_bound(variance, error, n, np.float32)
-    oracles.assert_within(mg.var(mg.tensor(x), axis), variance, limit)
+    error = bounds.mean_bound(rows, np.float32).reshape(variance.shape)
+    limit = bounds.variance_bound(variance, error, n, np.float32)
+    bounds.assert_within(mg.var(mg.tensor(x), axis), variance, limit)
 
 
 # -- weighted sums ----------------------------------------------------------------------------------
@@ -196,14 +193,14 @@ def test_a_weighted_sum(shape: tuple[int, ...], dtype: Any) -> None:
     x, weights = (rng.standard_normal(s).astype(dtype) for s in (shape, shape[-1:]))
     found = weighted_sum(oracles.wrap(x), oracles.wrap(weights), divisor=7)
     products = x.astype(np.float64) * weights
-    limit = oracles.rounding(x.size + 3, dtype) * np.abs(products).sum() / 7
+    limit = bounds.rounding(x.size + 3, dtype) * np.abs(products).sum() / 7
     assert found.shape == () and found.dtype == dtype
-    oracles.assert_within(found, np.asarray(products.sum() / 7), limit)
+    bounds.assert_within(found, np.asarray(products.sum() / 7), limit)
     (gradient,) = oracles.gradients(
         lambda x: weighted_sum(x, oracles.wrap(weights), divisor=7), [x], np.asarray(2, dtype)
     )
     expected = np.broadcast_to(2 * weights.astype(np.float64) / 7, shape)
-    oracles.assert_within(gradient, expected, oracles.rounding(3, dtype) * np.abs(expected))
+    bounds.assert_within(gradient, expected, bounds.rounding(3, dtype) * np.abs(expected))
 
 
 def test_weights_that_do_not_fit_are_refused() -> None:
@@ -246,10 +243,10 @@ def test_the_softmax_family_does_not_overflow(dtype: Any, offset: float) -> None
         found, small = function(mg.tensor(x)), function(mg.tensor(steps.astype(dtype)))
         np.testing.assert_array_equal(found, small)
     total = scipy.special.logsumexp(steps, axis=1) + offset
-    limit = oracles.rounding(2, dtype) * np.abs(total) + oracles.rounding(
-        oracles.softmax_roundings(steps, 1), dtype
+    limit = bounds.rounding(2, dtype) * np.abs(total) + bounds.rounding(
+        bounds.softmax_roundings(steps, 1), dtype
     )
-    oracles.assert_within(mg.logsumexp(mg.tensor(x), 1), total, limit)
+    bounds.assert_within(mg.logsumexp(mg.tensor(x), 1), total, limit)
     for function in (mg.softmax, mg.log_softmax, mg.logsumexp):
         (gradient,) = oracles.gradients(function, [x], np.ones_like(function(mg.tensor(x)).numpy()))
         assert np.isfinite(gradient).all()

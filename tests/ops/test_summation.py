@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import bounds
 import numpy as np
-import oracles
 import pytest
 
 import minigan as mg
@@ -38,7 +38,7 @@ def test_every_choice_of_axes(shape: tuple[int, ...], keepdims: bool) -> None:
         total = np.sum(np.abs(x), axis=tuple(axes), keepdims=keepdims, dtype=np.float64)
         assert found.dtype == np.float32
         assert found.shape == expected.shape
-        oracles.assert_within(found, expected, additions(x.size) * UNIT * total + 1e-30)
+        bounds.assert_within(found, expected, additions(x.size) * UNIT * total + 1e-30)
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
@@ -46,7 +46,7 @@ def test_views_and_orders(order: Any) -> None:
     x = np.asarray(RNG.normal(size=(200, 6, 10)).astype(np.float32), order=order)[::-1, ::2]
     for axes in ((0,), (1,), (2,), (0, 2)):
         found = sum_over(get_device("cpu"), x, axes)
-        oracles.assert_within(
+        bounds.assert_within(
             found, x.sum(axis=axes, dtype=np.float64), 200 * UNIT * np.abs(x).sum()
         )
 
@@ -68,16 +68,16 @@ def test_sum_and_mean_of_many(
     exact = values.sum(axis=axis, dtype=np.float64)
     x = mg.tensor(values)
     bound = additions(values.size) * UNIT
-    oracles.assert_within(x.sum(axis=axis), exact, bound * exact)
+    bounds.assert_within(x.sum(axis=axis), exact, bound * exact)
     average = exact / (values.size / exact.size)
-    oracles.assert_within(x.mean(axis=axis), average, (bound + UNIT) * average)
+    bounds.assert_within(x.mean(axis=axis), average, (bound + UNIT) * average)
 
 
 def test_the_gradient_of_a_broadcast_operand_of_many(columns: np.ndarray[Any, Any]) -> None:
     x, b = mg.tensor(columns), mg.tensor(np.zeros(2, np.float32), requires_grad=True)
     (x + b).backward(x)
     exact = columns.sum(axis=0, dtype=np.float64)
-    oracles.assert_within(b.grad, exact, additions(MANY) * UNIT * exact)
+    bounds.assert_within(b.grad, exact, additions(MANY) * UNIT * exact)
 
 
 @pytest.mark.parametrize("function", [mg.var, mg.std, mg.norm, mg.logsumexp])
@@ -88,9 +88,7 @@ def test_moments_norm_and_logsumexp_of_many(
     exact = function(mg.tensor(columns.astype(np.float64)), axis=0)
     # A square of a deviation has a few roundings, and the mean those of its sum, relative to the mean itself: 1, not 1/√12.
     bound = (5 * additions(MANY) + 16) * UNIT
-    oracles.assert_within(
-        function(mg.tensor(columns), axis=0), exact.numpy(), bound * exact.numpy()
-    )
+    bounds.assert_within(function(mg.tensor(columns), axis=0), exact.numpy(), bound * exact.numpy())
 
 
 def test_the_deviation_of_equal_values_of_many_is_0() -> None:
