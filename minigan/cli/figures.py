@@ -34,8 +34,15 @@ def figures(
         int, typer.Option(help="Random samples, one a row.", metavar="N", min=1, max=100)
     ] = 5,
     columns: Annotated[
-        int, typer.Option(help="Values of a continuous code.", metavar="N", min=1, max=100)
-    ] = 10,
+        int | None,
+        typer.Option(
+            help="Values of a continuous code.",
+            metavar="N",
+            show_default="10, or 20 where there is room",
+            min=1,
+            max=100,
+        ),
+    ] = None,
     limit: Annotated[
         float | None,
         typer.Option(

@@ -45,6 +45,8 @@ from minigan.tensor import Tensor
 
 # Random digits, and values of a continuous code, for its effect on strokes with all else held.
 _HELD_DIGITS, _HELD_VALUES = 100, 9
+_SAMPLES, _FACTORED = 10_000, 50_000
+_USUAL_PIXELS = 32 * 32
 _COMPARED_VIEWS = 10_000  # training images that are read again, augmented
 
 
@@ -80,7 +82,7 @@ def evaluate(
     settings: Settings,
     train: LabeledImages | None,
     test: LabeledImages | None,
-    samples: int = 10_000,
+    samples: int | None = None,
     progress: Callable[[int, int], None] | None = None,
     *,
     factored: FactoredImages | None = None,
@@ -96,15 +98,16 @@ def evaluate(
         settings: The experiment.
         train: Training images and labels, if there are any.
         test: Test images and labels, if they are to be read.
-        samples: The number of fresh images.
+        samples: The number of fresh images; 10,000 if None, and fewer of more than 32×32 pixels.
         progress: Called after each batch with the number of images that are done, and of all.
-        factored: Images with known factors.
+        factored: Images with known factors; 50,000 at most, and fewer of more than 32×32 pixels.
         batch_size: Images that are read at once.
 
     Raises:
         SettingsError: The images do not fit the experiment.
         TrainingError: The networks have diverged.
     """
+    samples = _affordable(_SAMPLES, settings) if samples is None else samples
     if samples < 1:
         raise ValueError(f"evaluate: there must be at least one sample, not {samples}")
     layout = settings.layout
@@ -116,6 +119,8 @@ def evaluate(
         _check(images, settings)
     if factored is not None:
         _check_factored(factored, settings)
+        most = _affordable(_FACTORED, settings)
+        factored = FactoredImages(factored.images[:most], factored.factors[:most], factored.names)
     n_classes = max((int(images.labels.max()) + 1 for images in labeled), default=0)
     views = 0 if train is None else len(train.images[:_COMPARED_VIEWS])
     total = samples + views + sum(len(images.labels) for images in labeled)
@@ -204,6 +209,12 @@ class _Reader:
         codes, widths = representation(layout, parameters)
         seed = self.settings.seed
         return measure(codes, data.factors, layout.names, data.names, widths, seed)
+
+
+def _affordable(count: int, settings: Settings) -> int:
+    """Return how many images to read of `count`: as many fewer as they are larger than 32×32 pixels."""
+    height, width, _ = settings.image_shape
+    return max(1, min(count, count * _USUAL_PIXELS // (height * width)))
 
 
 def augmented_batches(images: np.ndarray, settings: Settings, batch_size: int) -> Iterator[Tensor]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from minigan.errors import RunError
 from minigan.files import replacing
-from minigan.infogan.codes import CategoricalCode
+from minigan.infogan.codes import CategoricalCode, Code
 from minigan.infogan.latents import draw_noise_and_codes, encode
 from minigan.infogan.networks import Networks, inference
 from minigan.infogan.settings import Settings
@@ -19,10 +21,15 @@ from minigan.infogan.streams import Stream
 from minigan.recording import no_grad
 from minigan.tensor import Tensor, tensor
 
+if TYPE_CHECKING:
+    from PIL import Image
+
 _FORMATS = ("PNG", "JPEG", "GIF", "WEBP")
+LIMIT = 2.0  # how far a continuous code goes, as in the paper's Fig. 2
 _GAP = 1  # pixels between the cells of a grid
 _FRAME, _LAST_FRAME = 300, 2500  # milliseconds
 _CAPTION = 28  # pixels below a frame
+_LABEL = 18  # pixels below a grid, for the values of its columns
 
 
 def traversal(
@@ -31,7 +38,7 @@ def traversal(
     code: int,
     rows: int,
     columns: int = 10,
-    limit: float = 2.0,
+    limit: float = LIMIT,
     step: int = 0,
 ) -> np.ndarray:
     """Images (rows, columns, height, width, channels): code number `code` takes each column's value.
@@ -40,12 +47,7 @@ def traversal(
     limit (the paper's Fig. 2 has 2, though training draws from (−1, 1)). `step` chooses the random samples.
     The networks are left in the mode they were in.
     """
-    chosen = settings.layout.codes[code]
-    values = (
-        np.arange(chosen.size)
-        if isinstance(chosen, CategoricalCode)
-        else np.linspace(-limit, limit, columns)
-    )
+    values = code_values(settings.layout.codes[code], columns, limit)
     noise, codes = draw_noise_and_codes(
         settings, rows, Stream.SAMPLE_NOISE, Stream.SAMPLE_CODES, step
     )
@@ -56,6 +58,18 @@ def traversal(
         settings, tensor(repeated, device=noise.device), tensor(grid, device=noise.device)
     )
     return _generate(networks, latents, rows)
+
+
+def code_values(code: Code, columns: int, limit: float) -> np.ndarray:
+    """Return the value of each column of a traversal: all categories, or from −limit to limit."""
+    if isinstance(code, CategoricalCode):
+        return np.arange(code.size)
+    return np.linspace(-limit, limit, columns)
+
+
+def column_labels(code: Code, columns: int, limit: float) -> list[str]:
+    """Return the values of a traversal's columns, with a hyphen for minus: Pillow's font has no other."""
+    return [f"{value:.2g}" for value in code_values(code, columns, limit)]
 
 
 def interpolation(
@@ -97,10 +111,17 @@ def assemble(images: np.ndarray, low: float, gap: int = 0) -> np.ndarray:
     return grid[:-_GAP, :-_GAP]
 
 
-def save_grid(images: np.ndarray, path: Path, low: float, scale: int = 2) -> None:
-    """Write images (rows, columns, height, width, channels), values from `low` to 1, as one picture.
+def save_grid(
+    images: np.ndarray, path: Path, low: float, scale: int = 2, labels: Sequence[str] = ()
+) -> None:
+    """Write images as one picture. The name's ending says the format. Missing folders are made.
 
-    The name's ending says the format. Missing folders are made. Each pixel becomes a square of `scale`.
+    Args:
+        images: (rows, columns, height, width, channels), values from `low` to 1.
+        path: The picture.
+        low: The value of black.
+        scale: Each pixel becomes a square of this many.
+        labels: A text under each column; as many are drawn as have room.
 
     Raises:
         RunError: No picture format has that ending.
@@ -115,8 +136,27 @@ def save_grid(images: np.ndarray, path: Path, low: float, scale: int = 2) -> Non
     if not path.parent.exists():
         path.parent.mkdir(parents=True)
     grid = assemble(images, low).repeat(scale, axis=0).repeat(scale, axis=1)
+    picture = Image.fromarray(grid[:, :, 0] if grid.shape[2] == 1 else grid)
+    if labels:
+        picture = _label_columns(picture, labels, scale * (images.shape[3] + _GAP))
     with replacing(path) as temporary:
-        Image.fromarray(grid[:, :, 0] if grid.shape[2] == 1 else grid).save(temporary, format=kind)
+        picture.save(temporary, format=kind)
+
+
+def _label_columns(picture: Image.Image, labels: Sequence[str], pitch: int) -> Image.Image:
+    """Return the picture above the labels of its columns, which stand `pitch` pixels apart."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    labelled = Image.new(picture.mode, (picture.width, picture.height + _LABEL))
+    labelled.paste(picture)
+    draw, font = ImageDraw.Draw(labelled), ImageFont.load_default(size=12)
+    white = 255 if picture.mode == "L" else (255,) * len(picture.getbands())
+    widest = max(font.getlength(label) for label in labels) + 4
+    every = max(1, math.ceil(widest / pitch))
+    for i in range(0, len(labels), every):
+        left = i * pitch + (pitch - font.getlength(labels[i])) / 2
+        draw.text((left, picture.height + 2), labels[i], white, font)
+    return labelled
 
 
 def save_animation(pictures: Sequence[Path], captions: Sequence[str], path: Path) -> None:

@@ -21,13 +21,16 @@ from minigan.experiments.plots import (
     information_figure,
     loss_figure,
     matrix_figure,
+    panels_across,
     save,
     subscript,
 )
 from minigan.experiments.runs import Run
-from minigan.infogan.codes import CodeLayout, UniformCode
+from minigan.infogan.codes import CategoricalCode, Code, CodeLayout, UniformCode
 from minigan.infogan.networks import Networks
 from minigan.infogan.settings import Settings
+
+_COLUMNS = 10  # values of a continuous code in a panel
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class FigureOptions:
 
     codes: Sequence[str] | None = None
     rows: int = 5
-    columns: int = 10
+    columns: int | None = None  # 10 if None, or as many as fill a panel
     limit: float | None = None
     step: int = 0
 
@@ -199,24 +202,47 @@ def _codes(
 ) -> Iterator[Path]:
     settings, panels = subject.settings, []
     chosen = _chosen(settings.layout, options)
-    for i in chosen:
-        panels.append(_panel(subject, i, options, ""))
-        if i == chosen[0] and baseline is not None:
-            panels[-1] = _panel(subject, i, options, f", {subject.kind}")
-            panels.append(_panel(baseline, i, options, f", {baseline.kind}"))
+    sources = [(i, subject, "") for i in chosen]
+    if baseline is not None:
+        sources[:1] = [
+            (chosen[0], subject, f", {subject.kind}"),
+            (chosen[0], baseline, f", {baseline.kind}"),
+        ]
+    kinds = [settings.layout.codes[i] for i, _, _ in sources]
+    columns = [panel_columns(kinds, place, options.columns) for place in range(len(kinds))]
+    for (i, source, whose), count in zip(sources, columns, strict=True):
+        panels.append(_panel(source, i, count, options, whose))
     number = settings.figure
     head, stem = (f"Fig. {number}   ", f"fig{number}-codes") if number else ("", "codes")
     title = f"{head}Each row one random sample, one code varied ({subject.title})"
     yield from save(grid_figure(panels, title), out / stem)
 
 
-def _panel(subject: LoadedRun, code: int, options: FigureOptions, whose: str) -> Panel:
+def panel_columns(codes: Sequence[Code], place: int, columns: int | None) -> int:
+    """Return how many values a panel's code takes, so that no part of the page stays empty.
+
+    A continuous code has 10, but as many as the widest where panels have a row each, and twice as many where it is alone in
+    the last row. `columns` says another number.
+    """
+    categories = [code.size if isinstance(code, CategoricalCode) else 0 for code in codes]
+    if categories[place]:
+        return categories[place]
+    if columns is not None:
+        return columns
+    usual = [count or _COLUMNS for count in categories]
+    if panels_across(usual) == 1:
+        return max(usual)
+    alone = 0 < place == len(codes) - 1 and place % 2 == 0
+    return 2 * _COLUMNS if alone else _COLUMNS
+
+
+def _panel(
+    subject: LoadedRun, code: int, columns: int, options: FigureOptions, whose: str
+) -> Panel:
     settings = subject.settings
     name, kind = subscript(settings.layout.names[code]), settings.layout.codes[code]
     limit = settings.figure_limit if options.limit is None else options.limit
-    images = traversal(
-        subject.networks, settings, code, options.rows, options.columns, limit, options.step
-    )
+    images = traversal(subject.networks, settings, code, options.rows, columns, limit, options.step)
     values = f"from {-limit:g} to {limit:g}".replace("-", "−")
     if not isinstance(kind, UniformCode):
         values = "over all categories"
@@ -226,8 +252,9 @@ def _panel(subject: LoadedRun, code: int, options: FigureOptions, whose: str) ->
 
 def _interpolation(subject: LoadedRun, options: FigureOptions, out: Path) -> Iterator[Path]:
     settings = subject.settings
-    images = interpolation(subject.networks, settings, options.rows, options.columns, options.step)
-    last = float(options.columns - 1)
+    columns = options.columns or _COLUMNS
+    images = interpolation(subject.networks, settings, options.rows, columns, options.step)
+    last = float(columns - 1)
     ticks = [(0.0, "one")] + ([(last, "other")] if last else [])
     panel = Panel(
         "each row from one random latent (z, c) to another", images, settings.image_low, ticks

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _WIDTH = 7.2  # inches: a page's text
 _DOTS = 200  # an inch of a PNG
 _POINTS = 200  # of a curve
-_WIDE = 12  # columns of a panel that has the page's width to itself
+WIDE = 12  # columns of a panel that has the page's width to itself
 _COLOURS = {"infogan": ("#0b3d7a", "#2f7fd0", "#7fb8ee"), "gan": ("#c2571a", "#e8934a", "#f3bf8f")}
 _LOSS_COLOURS = ("#0b3d7a", "#c2571a")  # of D, of G
 _STYLE = {
@@ -184,43 +184,59 @@ def code_ticks(code: Code, columns: int, limit: float) -> list[tuple[float, str]
     return [((value + limit) * scale, f"{value:g}".replace("-", "−")) for value in values]
 
 
-def grid_figure(panels: Sequence[Panel], title: str) -> Figure:
-    """Draw panels two a row, lettered as in the paper; wide ones one a row. A last one alone is centred.
+def panels_across(columns: Sequence[int]) -> int:
+    """Return how many panels stand in a row, given the image columns of each: 1, or 2 narrow ones."""
+    first = columns[: len(columns) - len(columns) % 2]
+    return 1 if len(columns) == 1 or max(first) > WIDE else 2
 
-    All images have one size.
+
+def grid_figure(panels: Sequence[Panel], title: str) -> Figure:
+    """Draw panels two a row, lettered as in the paper; wide ones one a row.
+
+    A last one alone has the page's width if it is wide, and is centred else. All images have one size.
     """
-    wide = max(panel.images.shape[1] for panel in panels) > _WIDE
-    across = 1 if wide or len(panels) == 1 else 2
-    down = -(-len(panels) // across)
-    page = _WIDTH if wide or across == 2 else 0.65 * _WIDTH
+    columns = [panel.images.shape[1] for panel in panels]
+    across = panels_across(columns)
+    page = _WIDTH if len(panels) > 1 or columns[0] > WIDE else 0.65 * _WIDTH
     pictures = [assemble(panel.images, panel.low, gap=255) for panel in panels]
-    widest = max(picture.shape[1] for picture in pictures)
+    spans = [_span(i, columns, across) for i in range(len(panels))]
+    # a row's picture takes its share of the page's width, and no more than its images need beside wider ones
+    widths = [p.shape[1] * 2 * across / len(span) for p, span in zip(pictures, spans, strict=True)]
+    starts = range(0, len(panels), across)
     heights = [
-        0.42 + 0.96 * page / across * max(p.shape[0] for p in row) / widest
-        for row in (pictures[i : i + across] for i in range(0, len(pictures), across))
+        0.42 + 0.96 * page * max(p.shape[0] for p in pictures[i : i + across]) / max(widths)
+        for i in starts
     ]
     with _style():
         figure = _figure(0.5 + sum(heights), title, page)
-        grid = figure.add_gridspec(down, 2 * across, height_ratios=heights)
-        for i, (panel, picture) in enumerate(zip(panels, pictures, strict=True)):
-            row, column = divmod(i, across)
-            alone = across == 2 and i == len(panels) - 1 and column == 0
-            start = 1 if alone else 2 * column
-            axes = figure.add_subplot(grid[row, start : start + 2])
-            axes.imshow(
-                picture[..., 0] if picture.shape[2] == 1 else picture, cmap="gray", vmin=0, vmax=255
-            )
+        grid = figure.add_gridspec(len(heights), 2 * across, height_ratios=heights)
+        for i, (panel, picture, span) in enumerate(zip(panels, pictures, spans, strict=True)):
+            axes = figure.add_subplot(grid[i // across, span.start : span.stop])
             letter = f"({chr(ord('a') + i)})  " if 1 < len(panels) <= 26 else ""
-            axes.set_title(f"{letter}{panel.caption}", pad=4)
-            cell = (picture.shape[1] + 1) / panel.images.shape[1]
-            axes.set_xticks(
-                [(place + 0.5) * cell - 1 for place, _ in panel.ticks],
-                [text for _, text in panel.ticks],
-            )
-            axes.set_yticks([])
-            axes.tick_params(length=0, pad=2)
-            axes.spines[:].set_visible(False)
+            _draw_panel(axes, panel, picture, letter)
     return figure
+
+
+def _span(i: int, columns: Sequence[int], across: int) -> range:
+    """Return the columns of the page's grid, two for a panel of a row, that panel i takes."""
+    alone = across == 2 and i == len(columns) - 1 and i % 2 == 0
+    if alone:
+        return range(4) if columns[i] > WIDE else range(1, 3)
+    return range(2 * (i % across), 2 * (i % across) + 2)
+
+
+def _draw_panel(axes: Axes, panel: Panel, picture: np.ndarray, letter: str) -> None:
+    axes.imshow(
+        picture[..., 0] if picture.shape[2] == 1 else picture, cmap="gray", vmin=0, vmax=255
+    )
+    axes.set_title(f"{letter}{panel.caption}", pad=4)
+    cell = (picture.shape[1] + 1) / panel.images.shape[1]
+    axes.set_xticks(
+        [(place + 0.5) * cell - 1 for place, _ in panel.ticks], [text for _, text in panel.ticks]
+    )
+    axes.set_yticks([])
+    axes.tick_params(length=0, pad=2)
+    axes.spines[:].set_visible(False)
 
 
 # -- matrices -----------------------------------------------------------------------------------

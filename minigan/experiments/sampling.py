@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from minigan.errors import SettingsError
-from minigan.experiments.figures import save_grid, traversal
+from minigan.experiments.figures import column_labels, save_grid, traversal
 from minigan.experiments.runs import Run
 
 
@@ -32,5 +32,7 @@ def draw_samples(
     if code not in names:
         raise SettingsError(f"there is no code '{code}'; the run has {', '.join(names)}")
     networks, _ = run.networks()
-    images = traversal(networks, run.settings, names.index(code), rows, columns, limit, step)
-    save_grid(images, out, run.settings.image_low)
+    number = names.index(code)
+    images = traversal(networks, run.settings, number, rows, columns, limit, step)
+    labels = column_labels(run.settings.layout.codes[number], columns, limit)
+    save_grid(images, out, run.settings.image_low, labels=labels)

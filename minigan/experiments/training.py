@@ -17,7 +17,7 @@ from minigan.datasets.cache import Preparation
 from minigan.datasets.catalogue import open_images
 from minigan.devices import get_device
 from minigan.experiments.boundaries import steps_ahead
-from minigan.experiments.figures import save_grid, traversal
+from minigan.experiments.figures import LIMIT, column_labels, save_grid, traversal
 from minigan.experiments.networks_files import networks_step, save_networks
 from minigan.experiments.runs import Run
 from minigan.files import leftovers, replacing
@@ -102,8 +102,11 @@ def _clean(run: Run, step: int) -> None:
 
 def _sample(run: Run, networks: Networks, step: int) -> None:
     """Draw the grid of step `step`: the same latents each time."""
-    images = traversal(networks, run.settings, code=0, rows=SAMPLE_ROWS)
-    save_grid(images, run.directory / "samples" / f"step-{step:08d}.png", run.settings.image_low)
+    settings = run.settings
+    images = traversal(networks, settings, code=0, rows=SAMPLE_ROWS)
+    labels = column_labels(settings.layout.codes[0], images.shape[1], LIMIT)
+    path = run.directory / "samples" / f"step-{step:08d}.png"
+    save_grid(images, path, settings.image_low, labels=labels)
 
 
 class _Clock:

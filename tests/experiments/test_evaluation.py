@@ -10,9 +10,7 @@ from small_networks import STUB_SETTINGS, TEST, TINY, TRAIN, labeled_pixels, liv
 import minigan as mg
 from minigan.datasets import LabeledImages
 from minigan.errors import SettingsError, TrainingError
-from minigan.experiments.evaluation import (
-    evaluate,
-)
+from minigan.experiments.evaluation import _affordable, evaluate, on_fast_device
 from minigan.infogan.extensions import ConsistencySettings
 from minigan.infogan.extensions.augmentation import SLIGHT, random_affine
 from minigan.infogan.latents import draw_latents
@@ -275,3 +273,29 @@ def test_networks_that_diverged_are_refused(networks: Networks, group: str) -> N
             statistic.copy_(np.full(statistic.shape, np.nan))
     with pytest.raises(TrainingError, match=f"Q reads in {group} images is not finite"):
         evaluate(networks, TINY, TRAIN, TEST, samples=20)
+
+
+@pytest.mark.parametrize(
+    ("shape", "samples", "factored"),
+    [((28, 28, 1), 10_000, 50_000), ((32, 32, 3), 10_000, 50_000), ((64, 64, 1), 2_500, 12_500)],
+)
+def test_of_large_images_fewer_are_read(
+    shape: tuple[int, int, int], samples: int, factored: int
+) -> None:
+    settings = dataclasses.replace(TINY, image_shape=shape)
+    assert _affordable(10_000, settings) == samples
+    assert _affordable(50_000, settings) == factored
+
+
+def test_networks_of_a_slow_device_are_read_on_the_cpu() -> None:
+    """On the emulated device an evaluation would take hours."""
+    small = dataclasses.replace(
+        TINY, image_shape=(4, 4, 1), trunk="fc 3 bn", generator="fc 4x4x1 sigmoid", dtype="float32"
+    )
+    slow = dataclasses.replace(small, device="emulated")
+    networks = Networks(slow)
+    moved, settings = on_fast_device(networks, slow)
+    assert settings == small
+    assert {tensor.device.name for _, tensor in moved.named_tensors()} == {"cpu"}
+    assert snapshot(moved) == snapshot(networks)
+    assert on_fast_device(moved, settings) == (moved, settings)

@@ -14,11 +14,13 @@ from minigan.errors import RunError
 from minigan.experiments.declarations import MNIST
 from minigan.experiments.figures import (
     assemble,
+    column_labels,
     interpolation,
     save_animation,
     save_grid,
     traversal,
 )
+from minigan.infogan.codes import CategoricalCode, UniformCode
 from minigan.infogan.networks import Networks
 from minigan.infogan.settings import Settings
 from minigan.nn import Module
@@ -212,6 +214,27 @@ def test_a_grid_pixel_by_pixel(tmp_path: Path) -> None:
                 [153, 153, 0, 204, 204, 0, 255, 255],
             ],
         )
+
+
+def test_labels_stand_below_their_columns(tmp_path: Path) -> None:
+    """Each in the middle of its own; and where there is no room for all, every second or third one."""
+    for columns, side, expected in ((4, 20, {0, 1, 2, 3}), (6, 4, {0, 3})):
+        images = np.ones((1, columns, side, side, 1))
+        path = tmp_path / f"{columns}.png"
+        save_grid(images, path, low=0.0, labels=[str(i) * 3 for i in range(columns)])
+        with Image.open(path) as picture:
+            assert picture.size == (2 * (columns * (side + 1) - 1), 2 * side + 18)
+            below = np.asarray(picture)[2 * side :]
+        pitch = 2 * (side + 1)
+        inked = np.flatnonzero(below.any(axis=0))
+        runs = np.split(inked, np.flatnonzero(np.diff(inked) > 5) + 1)
+        middles = [(run[0] + run[-1]) / 2 for run in runs]
+        assert middles == pytest.approx([(i + 0.5) * pitch for i in sorted(expected)], abs=6)
+
+
+def test_labels_are_the_values_of_a_traversals_columns() -> None:
+    assert column_labels(CategoricalCode(3), 10, 2.0) == ["0", "1", "2"]
+    assert column_labels(UniformCode(), 5, 1.5) == ["-1.5", "-0.75", "0", "0.75", "1.5"]
 
 
 @pytest.mark.parametrize(("name", "kind"), [("x.jpg", "JPEG"), ("new/folder/x.PNG", "PNG")])

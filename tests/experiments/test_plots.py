@@ -8,6 +8,7 @@ import pytest
 from matplotlib.axes import Axes
 from PIL import Image
 
+from minigan.experiments.paper import panel_columns
 from minigan.experiments.plots import (
     Curve,
     Panel,
@@ -19,7 +20,7 @@ from minigan.experiments.plots import (
     save,
     subscript,
 )
-from minigan.infogan.codes import CategoricalCode, CodeLayout, UniformCode
+from minigan.infogan.codes import CategoricalCode, Code, CodeLayout, UniformCode
 
 LAYOUT = CodeLayout.parse("Cat(10) + Uniform + Cat(4)")
 
@@ -94,6 +95,39 @@ def test_a_last_panel_alone_is_centred() -> None:
     left, right, last = (axes.get_window_extent() for axes in axes_of(figure))
     assert (last.x0 + last.x1) / 2 == pytest.approx((left.x0 + right.x1) / 2, abs=3)
     assert last.width == pytest.approx(left.width, rel=0.05)
+
+
+def test_a_wide_last_panel_alone_fills_the_page() -> None:
+    panels = [panel(f"c{i}", 3, 10) for i in range(2)]
+    figure = grid_figure([*panels, panel("c3", 3, 20)], "Fig. 2")
+    figure.draw_without_rendering()
+    left, right, last = (axes.get_window_extent() for axes in axes_of(figure))
+    assert left.y0 == pytest.approx(right.y0)
+    assert last.x0 == pytest.approx(left.x0, abs=3)
+    assert last.x1 == pytest.approx(right.x1, abs=3)
+    assert last.y1 < left.y0
+
+
+CAT10, CAT20, UNIFORM = CategoricalCode(10), CategoricalCode(20), UniformCode()
+
+
+@pytest.mark.parametrize(
+    ("codes", "columns"),
+    [
+        ([CAT10, UNIFORM, UNIFORM], [10, 10, 20]),  # of MNIST
+        ([UNIFORM] * 5, [10, 10, 10, 10, 20]),  # of faces
+        ([*[CAT20] * 4, UNIFORM], [20] * 5),  # of chairs
+        ([*[CAT10] * 4, UNIFORM, UNIFORM], [10] * 6),  # of SVHN
+        ([UNIFORM], [10]),
+        ([CAT10] * 3, [10] * 3),
+    ],
+)
+def test_continuous_codes_take_the_values_that_fill_the_page(
+    codes: list[Code], columns: list[int]
+) -> None:
+    assert [panel_columns(codes, i, None) for i in range(len(codes))] == columns
+    chosen = [panel_columns(codes, i, 7) for i in range(len(codes))]
+    assert chosen == [7 if code == UNIFORM else code.size for code in codes]  # type: ignore[union-attr]
 
 
 def test_information_of_one_kind_has_one_panel() -> None:

@@ -123,8 +123,8 @@ def test_metrics_can_be_followed_as_it_is_written(tmp_path: Path) -> None:
 def test_samples_show_a_category_a_column(stopped: Run) -> None:
     with Image.open(stopped.directory / "samples/step-00000003.png") as picture:
         picture.load()
-        # cells of 8 pixels and a gap of 1, no gap behind the last; each pixel twice as large
-        assert picture.size == (2 * (3 * 9 - 1), 2 * (training.SAMPLE_ROWS * 9 - 1))
+        # cells of 8 pixels and a gap of 1, no gap behind the last; each pixel twice as large; a line of labels
+        assert picture.size == (2 * (3 * 9 - 1), 2 * (training.SAMPLE_ROWS * 9 - 1) + 18)
 
 
 def test_one_checkpoint_is_kept(tmp_path: Path) -> None:
