@@ -104,9 +104,9 @@ def _sample(run: Run, networks: Networks, step: int) -> None:
     """Draw the grid of step `step`: the same latents each time."""
     settings = run.settings
     images = traversal(networks, settings, code=0, rows=SAMPLE_ROWS)
-    labels = column_labels(settings.layout.codes[0], images.shape[1], LIMIT)
+    values = column_labels(settings.layout.codes[0], images.shape[1], LIMIT)
     path = run.directory / "samples" / f"step-{step:08d}.png"
-    save_grid(images, path, settings.image_low, labels=labels)
+    save_grid(images, path, settings.image_low, labels=values)
 
 
 class _Clock:
