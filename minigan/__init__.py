@@ -52,9 +52,16 @@ from minigan.tensor import tensor as tensor
 
 __version__ = "0.1.0"
 
-if not TYPE_CHECKING:  # a type checker knows that there is no such name
+if TYPE_CHECKING:
+    from minigan.inspect.trace import tracing as tracing
+else:  # a type checker knows the names that there are
 
     def __getattr__(name: str) -> object:
+        from importlib import import_module
+
         from minigan.from_pytorch import advice
+
+        if name == "tracing":  # it stands on all the rest, so it loads when it is first used
+            return import_module("minigan.inspect.trace").tracing
 
         raise AttributeError(f"minigan has no '{name}'{advice(name)}")

@@ -14,6 +14,7 @@ import numpy as np
 
 from minigan.devices import Device
 from minigan.devices.memory import share_memory
+from minigan.recording import mode
 from minigan.saving import VJP, Array, Saved
 
 _numbers = itertools.count()
@@ -131,9 +132,8 @@ def run_backward(root: Variable, gradient: Array | None, inputs: list[Variable] 
             return source._node in on_path or source._node in wanted_nodes
         return wanted_leaves is None or id(source) in wanted_leaves
 
-    on_path: dict[
-        Node, tuple[bool, ...]
-    ] = {}  # nodes with a wanted tensor beneath, and which inputs
+    # nodes with a wanted tensor beneath, and which inputs
+    on_path: dict[Node, tuple[bool, ...]] = {}
     for node in _reachable(root._node):
         needs = tuple(wanted(source, on_path) for source in node.inputs)
         if any(needs):
@@ -145,6 +145,7 @@ def run_backward(root: Variable, gradient: Array | None, inputs: list[Variable] 
         if wanted(root, on_path):
             root.add_gradient(device.copy(start))
         return
+    apply = _apply_vjp if mode.observer is None else mode.observer.walk(_apply_vjp)
     gradients = _Gradients(device)
     gradients.add(root._node, start, False, root.shape)
     for node in sorted({*on_path, *wanted_nodes}, key=lambda n: n.number, reverse=True):
@@ -154,7 +155,7 @@ def run_backward(root: Variable, gradient: Array | None, inputs: list[Variable] 
         if node in wanted_nodes:
             wanted_nodes[node].add_gradient(device.copy(dy))
         if node in on_path:
-            _apply_vjp(node, dy, owned, on_path[node], gradients)
+            apply(node, dy, owned, on_path[node], gradients)
 
 
 def _starting_gradient(root: Variable, gradient: Array | None) -> Array:

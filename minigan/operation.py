@@ -18,7 +18,7 @@ from minigan.devices import Device
 from minigan.devices.memory import is_on_gpu, share_memory
 from minigan.from_pytorch import argument_advice
 from minigan.graph import Node
-from minigan.recording import is_recording
+from minigan.recording import is_recording, mode
 from minigan.saving import VJP, Array, Result, is_array, watch
 from minigan.tensor import Tensor, check_real, common_device
 
@@ -59,6 +59,8 @@ def differentiable(
 
     @functools.wraps(function)
     def operation(*arguments: Parameters.args, **settings: Parameters.kwargs) -> Tensor:
+        if mode.observer is not None:
+            return mode.observer.operation(operation, arguments, settings)  # type: ignore[no-any-return]
         operands: Sequence[Any] = arguments
         if settings:
             operands, settings = _bound(name, signature, operand_names, arguments, settings)  # type: ignore[assignment]

@@ -1,31 +1,33 @@
-"""Whether operations are recorded for a backward pass."""
+"""Whether operations are recorded for a backward pass, and what observes them."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 
-class _Mode(threading.local):
-    """Whether operations of this thread are recorded; see `no_grad`."""
+class Mode(threading.local):
+    """How operations of this thread run: whether they are recorded (`no_grad`), and what observes them (`tracing`)."""
 
     recording = True
+    observer: Any = None
 
 
-_mode = _Mode()
+mode = Mode()
 
 
 def is_recording() -> bool:
     """Return whether operations of this thread are recorded."""
-    return _mode.recording
+    return mode.recording
 
 
 @contextlib.contextmanager
 def no_grad() -> Iterator[None]:
     """Within this block operations are not recorded, so nothing is saved for a backward pass."""
-    before, _mode.recording = _mode.recording, False
+    before, mode.recording = mode.recording, False
     try:
         yield
     finally:
-        _mode.recording = before
+        mode.recording = before

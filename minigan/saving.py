@@ -78,12 +78,8 @@ def exchange(version: Version, array: Array) -> None:
         return
     version.reach = first, last
     for other in list(_exchanged):
-        if (
-            other is not version
-            and other.reach
-            and first < other.reach[1]
-            and other.reach[0] < last
-        ):
+        reach = other.reach or (0, 0)
+        if other is not version and first < reach[1] and reach[0] < last:
             for one, another in ((version, other), (other, version)):
                 one.partners = one.partners or weakref.WeakSet()
                 one.partners.add(another)

@@ -22,6 +22,7 @@ from minigan.cli import (
     sample,
     settings,
     sweep,
+    trace,
     train,
 )
 from minigan.cli.vanished import about_vanished_option
@@ -46,6 +47,7 @@ app.command("info", rich_help_panel=_TOOLS)(info.info)
 app.command("doctor", rich_help_panel=_TOOLS)(doctor.doctor)
 app.add_typer(cache.app, name="cache", rich_help_panel=_TOOLS)
 app.command("profile", rich_help_panel=_TOOLS)(profile.profile)
+app.command("trace", rich_help_panel=_TOOLS)(trace.trace)
 app.add_typer(kernels.app, name="kernel", rich_help_panel=_TOOLS)
 
 

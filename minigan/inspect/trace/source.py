@@ -1,0 +1,78 @@
+"""What the code of an operation says of it: its formula, the formulas of its gradient, its source."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import textwrap
+from collections.abc import Callable
+from typing import Any
+
+from minigan.devices.device import KERNELS
+from minigan.inspect.trace.records import OperationRecord
+
+Function = Callable[..., Any]
+
+
+def formula(operation: OperationRecord) -> str:
+    """Return the first line of the docstring, or that of the first kernel where there is none."""
+    own = first_line(operation.function) if operation.function is not None else ""
+    kernels = [KERNELS[call.kernel] for call in operation.forward.kernels]
+    return own or next(iter(kernels), "")
+
+
+def backward_formulas(operation: OperationRecord) -> list[str]:
+    """Return how the rule computes each gradient, as its code says it: "∇x = dy * y"."""
+    return list(_gradients(operation.function)) if operation.function is not None else []
+
+
+def first_line(function: Function) -> str:
+    """Return the first sentence of a docstring, or its first line."""
+    text = inspect.getdoc(function) or ""
+    return text.split("\n\n")[0].replace("\n", " ").split(". ")[0].rstrip(".")
+
+
+@functools.cache
+def input_names(function: Function, count: int) -> list[str]:
+    """Return the names of the first `count` operands of an operation's function."""
+    names: list[str] = []
+    for parameter in list(inspect.signature(function).parameters.values())[1:]:
+        if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+            names += [f"{parameter.name}[{i}]" for i in range(count - len(names))]
+        names.append(parameter.name)
+    return names[:count]
+
+
+@functools.cache
+def source(function: Function) -> str:
+    """Return the code of a function, or nothing where there is none."""
+    try:
+        return textwrap.dedent(inspect.getsource(function))
+    except (OSError, TypeError):
+        return ""
+
+
+@functools.cache
+def _gradients(function: Function) -> tuple[str, ...]:
+    code = source(function)
+    rules = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.FunctionDef)]
+    rule = next((node for node in rules if node.name == "vjp"), None)
+    if rule is None or not isinstance(last := rule.body[-1], ast.Return):
+        return ()
+    if not isinstance(last.value, ast.Tuple):
+        return (ast.unparse(last.value),) if last.value is not None else ()
+    elements = [_Wanted().visit(element) for element in last.value.elts]
+    if any(isinstance(element, ast.Name) for element in elements):  # made before the return
+        return tuple(ast.unparse(line) for line in rule.body[:-1] if isinstance(line, ast.Assign))
+    names = input_names(function, len(elements))
+    pairs = zip(names, elements, strict=False)
+    return tuple(f"∇{name} = {ast.unparse(element)}" for name, element in pairs)
+
+
+class _Wanted(ast.NodeTransformer):
+    """Replace ``gradient if needs[i] else None`` by the gradient."""
+
+    def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
+        branches = [part for part in (node.body, node.orelse) if ast.unparse(part) != "None"]
+        return self.generic_visit(branches[0] if len(branches) == 1 else node)
