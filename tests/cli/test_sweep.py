@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from tiny_sweep import declare, tiny, tree
 
-from minigan import cli
+from minigan import cli, get_device
 from minigan.datasets.cache import Preparation
+from minigan.experiments.executors.processes import ProcessExecutor
 from minigan.experiments.sweeps.directory import Sweep
 from minigan.experiments.sweeps.plan import Plan, parse_grid
 from minigan.experiments.sweeps.work import run_to_completion
@@ -85,6 +86,21 @@ def test_a_sweep_ends_with_its_table(
     assert run(*command) == 0
     assert capsys.readouterr().out == heading + table
     assert tree(tmp_path) == before
+
+
+def test_kernels_are_compiled_once_before_the_runs_start(
+    tmp_path: Path, experiment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every process would compile them else, side by side with the others."""
+    events: list[str] = []
+    cpu = type(get_device("cpu"))
+    start = ProcessExecutor.start
+    monkeypatch.setattr(cpu, "compile_kernels", lambda *arguments: events.append("compile"))
+    monkeypatch.setattr(
+        ProcessExecutor, "start", lambda *arguments: (events.append("start"), start(*arguments))
+    )
+    assert run(experiment, "--seeds", 2, "--iterations", 2, "--out", tmp_path / "sweep") == 0
+    assert events == ["compile", "start", "start"]
 
 
 def test_show_prints_every_run_and_the_best_median_and_worst(
