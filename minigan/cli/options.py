@@ -124,7 +124,7 @@ def read_settings(
 
 
 def say_on_stderr(line: str) -> None:
-    """Print a line where it is no part of a command's output."""
+    """Print a line on stderr, apart from the JSON or CSV on stdout."""
     typer.echo(line, err=True)
 
 

@@ -24,13 +24,12 @@ def resume(
     from minigan.cli.progress import compiling, preparing
     from minigan.cli.run_report import run_and_report
     from minigan.experiments.runs import Run
-    from minigan.experiments.training import images_of
-    from minigan.infogan.step import Trainer
+    from minigan.experiments.training import make_trainer
 
     run = Run.open(directory)
     use_threads(threads)
     with preparing(cache) as preparation, compiling(run.settings.device):
-        trainer = Trainer(run.settings, images_of(run.settings, preparation), capture=capture)
+        trainer = make_trainer(run.settings, preparation, capture)
     if note := run.about_threads():
         typer.echo(note)
     with run.lock():

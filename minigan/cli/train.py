@@ -42,8 +42,7 @@ def train(
     from minigan.cli.progress import compiling, preparing
     from minigan.cli.run_report import run_and_report
     from minigan.experiments.runs import Run, free_directory
-    from minigan.experiments.training import images_of
-    from minigan.infogan.step import Trainer
+    from minigan.experiments.training import make_trainer
 
     settings = read_settings(
         experiment, preset, assignments,
@@ -53,7 +52,7 @@ def train(
     directory = out or free_directory(Path("runs"), settings)
     Run.check_free(directory)
     with preparing(cache) as preparation, compiling(settings.device):
-        trainer = Trainer(settings, images_of(settings, preparation), capture=capture)
+        trainer = make_trainer(settings, preparation, capture)
     run = Run.create(directory, settings)
     with run.lock():
         run_and_report(run, trainer, evaluate, cache)

@@ -202,7 +202,7 @@ def absolute_data(data: str, start: Path) -> str:
 def with_choices(
     settings: Settings, options: Mapping[str, Any], assignments: Sequence[str] = ()
 ) -> Settings:
-    """Return settings with what a user chose: by options of the command line, and by `--set`.
+    """Return settings with a user's values: those of options of the command line, and of `--set`.
 
     A relative path in `data` starts at the current folder. The device is "auto" where none is chosen.
 

@@ -48,6 +48,23 @@ def images_of(settings: Settings, preparation: Preparation | None = None) -> np.
     return found.images
 
 
+def make_trainer(
+    settings: Settings, preparation: Preparation | None = None, capture: bool = True
+) -> Trainer:
+    """Return a trainer at step 0, with the images of an experiment.
+
+    Args:
+        settings: The experiment.
+        preparation: How the images are prepared.
+        capture: Whether a step's kernels are launched together, on a device that can.
+
+    Raises:
+        SettingsError: The networks or the batch do not fit the images.
+        DatasetError: The images are not there, or are damaged.
+    """
+    return Trainer(settings, images_of(settings, preparation), capture=capture)
+
+
 def train(
     run: Run, trainer: Trainer, on_step: Callable[[StepMetrics], None] = lambda metrics: None
 ) -> None:

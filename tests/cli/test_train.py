@@ -150,7 +150,7 @@ def test_capture_reaches_the_trainer(
             super().__init__(*arguments, **settings)
             seen.append(self.capture)
 
-    monkeypatch.setattr("minigan.infogan.step.Trainer", Spy)
+    monkeypatch.setattr("minigan.experiments.training.Trainer", Spy)
     new = ["train", "mnist", "--out", str(tmp_path / "new"), *TINY, "--iterations", "1"]
     for command in (new, ["resume", str(run), "--no-evaluate"]):
         assert cli._run([*command, *options]) == 0

@@ -178,7 +178,7 @@ def test_a_run_that_an_orphan_still_has_is_waited_for(
             begun.set()
             super().__init__(*arguments, **options)
 
-    monkeypatch.setattr("minigan.experiments.sweeps.work.Trainer", Seen)
+    monkeypatch.setattr("minigan.experiments.training.Trainer", Seen)
     short = Sweep.create(tmp_path / "short", tiny_plan(folder, 0, iterations=5))
     short.create_runs()
     work = (short.directory, "seed0", Preparation())

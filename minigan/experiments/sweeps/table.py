@@ -24,7 +24,7 @@ class Measures:
 
 @dataclass(frozen=True)
 class Row:
-    """What is known of one run.
+    """The state and the measures of one run.
 
     `state` is "waiting", "running", "stopped" (it goes on from `step`), "done" or "failed", with the `reason`.
     `codes` is L_I of each code; it and `measures` are known of runs that are done.
@@ -43,7 +43,7 @@ class Row:
 
 
 def rows(sweep: Sweep) -> list[Row]:
-    """A row a run, in the order of the plan."""
+    """Return a row a run, in the order of the plan."""
     plan = sweep.plan
     return [_row(sweep, point, seed) for point in plan.points() for seed in plan.seeds]
 
@@ -98,7 +98,7 @@ class Summary:
 
 
 def summaries(table: list[Row]) -> list[Summary]:
-    """One a setting, in the order of the rows."""
+    """Summarize each setting, in the order of the rows."""
     groups: dict[str, list[Row]] = {}
     for row in table:
         groups.setdefault(repr(row.point), []).append(row)
@@ -150,7 +150,7 @@ def _line(seed: str, measures: Measures) -> dict[str, Any]:
 
 
 def to_csv(table: list[Row]) -> str:
-    """A line a run, under a line of names; what is not known is empty."""
+    """Return CSV: a line a run, under a line of names. An unknown value is empty."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     names = list(table[0].point)

@@ -14,7 +14,7 @@ from minigan.experiments.evaluation import evaluate, evaluation_images, on_fast_
 from minigan.experiments.runs import Run
 from minigan.experiments.sweeps.directory import Sweep, has_ended, reached, read_evaluation
 from minigan.experiments.sweeps.plan import Plan
-from minigan.experiments.training import images_of, train
+from minigan.experiments.training import make_trainer, train
 from minigan.files import write_json
 from minigan.infogan.networks import Networks
 from minigan.infogan.step import Trainer
@@ -40,7 +40,7 @@ def run_to_completion(directory: Path, name: str, preparation: Preparation) -> N
             return
         try:
             if not run.is_trained():
-                trainer = Trainer(run.settings, images_of(run.settings, preparation))
+                trainer = make_trainer(run.settings, preparation)
                 run.restore(trainer)
                 train(run, trainer)
             evaluate_run(run, *run.networks(), preparation)
