@@ -113,7 +113,7 @@ def run(
     from minigan.experiments.sweeps.work import check_runs
     from minigan.experiments.training import images_of
 
-    chosen_seeds = parse_seeds(seeds)
+    chosen_seeds = parse_seeds(seeds)  # the first one is an option's value: --set seed=3 is refused
     settings = read_settings(
         experiment, preset, assignments,
         data=data, seed=chosen_seeds[0], iterations=iterations, batch_size=batch_size, device=device,
