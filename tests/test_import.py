@@ -28,7 +28,7 @@ LAYERS = [
     {"minigan"},
     {"infogan", "metrics"},
     {"experiments"},
-    {"inspect"},
+    {"inspect", "explore"},
     {"cli"},
     {"__main__"},
 ]

@@ -14,6 +14,7 @@ from minigan.cli import (
     data,
     doctor,
     evaluate,
+    explore,
     figures,
     info,
     kernels,
@@ -43,6 +44,7 @@ app.add_typer(data.app, name="data", rich_help_panel=_TRAINING)
 app.command("evaluate", rich_help_panel=_RESULTS)(evaluate.evaluate)
 app.command("figures", rich_help_panel=_RESULTS)(figures.figures)
 app.command("sample", rich_help_panel=_RESULTS)(sample.sample)
+app.command("explore", rich_help_panel=_RESULTS)(explore.explore)
 app.command("info", rich_help_panel=_TOOLS)(info.info)
 app.command("doctor", rich_help_panel=_TOOLS)(doctor.doctor)
 app.add_typer(cache.app, name="cache", rich_help_panel=_TOOLS)

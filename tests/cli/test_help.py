@@ -24,7 +24,7 @@ COMMANDS = dict(commands(typer.main.get_command(cli.app)))
 
 def test_there_are_all_commands() -> None:
     assert {path[0] for path in COMMANDS if path} >= {
-        "train", "resume", "sweep", "settings", "data", "evaluate", "figures", "sample",
+        "train", "resume", "sweep", "settings", "data", "evaluate", "figures", "sample", "explore",
         "info", "doctor", "cache", "profile", "trace", "kernel",
     }  # fmt: skip
     assert ("sweep", "run") in COMMANDS and ("sweep", "work") not in COMMANDS

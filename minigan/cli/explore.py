@@ -1,0 +1,47 @@
+"""`minigan explore`."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from minigan.errors import MiniganError
+
+_DEFAULT_PORT = 8710
+
+
+def explore(
+    directory: Annotated[
+        Path | None,
+        typer.Argument(
+            help="The run's directory.", metavar="DIR", show_default="the run inside minigan"
+        ),
+    ] = None,
+    port: Annotated[
+        int,
+        typer.Option(help="Port of the page; 0 takes a free one.", metavar="N", min=0, max=65535),
+    ] = _DEFAULT_PORT,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")
+    ] = True,
+) -> None:
+    """Explore a run by hand, on a page that this machine serves.
+
+    Move the codes and see the picture change, and what D and Q say of it.
+    Draw a digit, or choose a real one, and see it drawn again with other codes.
+    """
+    from minigan.explore.explorer import TRAINED, Explorer
+    from minigan.explore.serving import open_port, serve
+
+    if not all(map(importlib.util.find_spec, ("starlette", "uvicorn"))):
+        raise MiniganError("the page needs two more packages: pip install 'minigan[explore]'")
+    with open_port(port) as listener:
+        explorer = Explorer.open(directory or TRAINED)
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        typer.echo(f"{explorer.settings.title}, step {explorer.step}: {address} (Ctrl-C ends it)")
+        if browser:
+            typer.launch(address)
+        serve(explorer, listener)

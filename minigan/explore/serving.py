@@ -1,0 +1,57 @@
+"""Opening the port, and serving the page until Ctrl-C."""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+from minigan.errors import MiniganError
+from minigan.explore.explorer import Explorer
+
+HOST = "127.0.0.1"
+_MOST_CONNECTIONS = 64
+
+
+class PortError(MiniganError):
+    """A port that cannot be opened."""
+
+
+def open_port(port: int) -> socket.socket:
+    """Return a socket that listens on this machine alone; 0 is any free port.
+
+    Raises:
+        PortError: The port is in use, or this user may not open it.
+    """
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((HOST, port))
+        listener.listen()
+    except OSError as error:
+        listener.close()
+        why = (
+            "is in use"
+            if error.errno == errno.EADDRINUSE
+            else f"cannot be opened ({error.strerror})"
+        )
+        raise PortError(f"port {port} {why}; choose another with --port") from error
+    return listener
+
+
+def serve(explorer: Explorer, listener: socket.socket) -> None:
+    """Serve the page of an explorer on an open socket until Ctrl-C."""
+    import uvicorn
+
+    from minigan.explore.server import make_app
+
+    config = uvicorn.Config(
+        make_app(explorer),
+        log_level="error",
+        access_log=False,
+        server_header=False,
+        limit_concurrency=_MOST_CONNECTIONS,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=2,
+        ws="none",
+    )
+    uvicorn.Server(config).run(sockets=[listener])

@@ -1,0 +1,70 @@
+"""What the explorer draws and reads, against the networks called in other ways."""
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+
+from minigan import no_grad, tensor
+from minigan.datasets import mnist
+from minigan.experiments.figures import traversal
+from minigan.explore.explorer import LIMIT, TRAVERSAL_STEPS, Explorer
+from minigan.infogan.codes import CategoricalCode
+from minigan.infogan.latents import draw_noise_and_codes
+from minigan.infogan.networks import REAL
+from minigan.infogan.settings import Settings
+from minigan.infogan.streams import Stream
+
+
+def to_bytes(images: np.ndarray) -> np.ndarray:
+    return np.round(images * 255).astype(np.uint8)
+
+
+def test_a_traversal_has_the_pictures_of_its_values(explorer: Explorer) -> None:
+    for code, chosen in enumerate(explorer.layout):
+        pictures, values = explorer.traversal(5, [1.0, 0.3, -0.8], code)
+        count = chosen.size if isinstance(chosen, CategoricalCode) else TRAVERSAL_STEPS
+        assert len(pictures) == len(values) == count
+        for picture, value in zip(pictures, values, strict=True):
+            codes = [1.0, 0.3, -0.8]
+            codes[code] = value
+            single, _ = explorer.picture(5, codes)
+            # a batch may add in another order, and a value at .5 then rounds to the other side
+            assert np.abs(picture.astype(int) - single).max() <= 1
+        assert np.ptp(pictures, axis=0).max() > 0
+
+
+def test_the_first_sample_is_that_of_the_figures(explorer: Explorer, settings: Settings) -> None:
+    figure = traversal(explorer.networks, settings, 0, rows=1, limit=LIMIT, step=3)[0]
+    _, codes = draw_noise_and_codes(settings, 1, Stream.SAMPLE_NOISE, Stream.SAMPLE_CODES, 3)
+    pictures, _ = explorer.traversal(3, codes.numpy()[0].astype(float).tolist(), 0)
+    assert np.abs(pictures.astype(int) - to_bytes(figure)).max() <= 1
+
+
+def test_other_noise_gives_another_picture(explorer: Explorer) -> None:
+    first, again, other = (explorer.picture(noise, [0, 0.0, 0.0])[0] for noise in (1, 1, 2))
+    assert_array_equal(first, again)
+    assert (first != other).any()
+
+
+def test_a_reading_is_what_d_and_q_say_of_real_pictures(explorer: Explorer) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 28, 28, 1), np.uint8)
+    networks = explorer.networks
+    with no_grad():
+        images = tensor(pixels.astype(np.float32) / 255)
+        parameters = torch.tensor(networks.read(images, REAL).numpy())
+        logits = networks.discriminator(networks.discriminator.trunk(images, (REAL,))).numpy()
+    for i, reading in enumerate(explorer.read(pixels)):
+        odds = torch.softmax(parameters[i, :3].double(), 0)
+        assert_allclose(reading.codes[0], odds.numpy(), rtol=1e-6)
+        assert_allclose(
+            np.array(reading.codes[1:]), parameters[i, 3:].numpy(), rtol=1e-5, atol=1e-7
+        )
+        real = torch.sigmoid(torch.tensor(float(logits[i, 0]), dtype=torch.float64))
+        assert reading.real == pytest.approx(float(real), rel=1e-5)
+
+
+def test_real_pictures_are_test_digits(explorer: Explorer) -> None:
+    pictures = explorer.real_pictures()
+    assert_array_equal(pictures, mnist.load("test").images[: len(pictures)])
+    assert len(explorer.real_readings()) == len(pictures) > 100
