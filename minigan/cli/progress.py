@@ -31,6 +31,10 @@ class Rate:
         self.latest = clock()
         self.samples = [(self.latest, done)]
 
+    def begin(self, done: int) -> None:
+        """Take what is done so far for done before."""
+        self.samples = [(self.samples[0][0], done)]
+
     def advance(self, done: int) -> None:
         """Note how much is done now."""
         self.latest = self.clock()
@@ -48,9 +52,13 @@ class Rate:
 
     @property
     def per_second(self) -> float:
-        """Progress a second, 0 as long as it is unknown."""
-        (first, before), (last, done) = self.samples[0], self.samples[-1]
-        return (done - before) / (last - first) if last > first else 0.0
+        """Progress a second; 0 as long as it is unknown, and the first one of a burst tells nothing."""
+        then, before = self.samples[0]
+        ends = [(now - then, done - before) for now, done in self.samples[-2:]]
+        # after a pause the sample before it tells more: the burst that ends the pause has only begun
+        return max(
+            (count / seconds for seconds, count in ends if seconds and count > 1), default=0.0
+        )
 
     def left(self, total: int) -> str:
         """Return the time that is left, as 6:20 or 1:06:20; "" as long as it is unknown."""
@@ -113,7 +121,8 @@ class Display:
         self._print(compilation(done, total), compilation(done, total))
 
     def _print(self, plain: str, note: str, last: bool = False) -> None:
-        speed = f"{self.rate.per_second:,.3g} {self.unit}/s" if self.unit else ""
+        per_second = self.rate.per_second
+        speed = f"{per_second:,.3g} {self.unit}/s" if self.unit and per_second else ""
         left = self.rate.left(self.total)
         if self.is_live:
             told = "  ".join(filter(None, (speed, left)))
@@ -157,9 +166,13 @@ def preparing(
 ) -> Iterator[Preparation]:
     """Show how far the preparation of images is; `say` prints findings."""
     with progress("prepare images", 0, say=say) as display:
-        yield Preparation(
-            cache, leave_out, verify, lambda done, total: display.show(done, total=total), say
-        )
+
+        def show(done: int, total: int) -> None:
+            if not display.total:  # an earlier process may have prepared some
+                display.rate.begin(done - 1)
+            display.show(done, total=total)
+
+        yield Preparation(cache, leave_out, verify, show, say)
 
 
 @contextmanager

@@ -106,7 +106,7 @@ class _State:
         write_json(path, self.__dict__)
 
 
-def prepare(source: Source, how: Preparation) -> Prepared:
+def prepare(source: Source, preparation: Preparation) -> Prepared:
     """The images of a source: from the cache, or read now and kept there.
 
     DatasetError says in one sentence what is wrong: images that cannot be used (unless they may be left out), a
@@ -114,7 +114,7 @@ def prepare(source: Source, how: Preparation) -> Prepared:
     """
     if not source.count:
         raise DatasetError(f"{source.title}: there are no images to prepare")
-    folder = how.folder if how.folder is not None else cache_folder("data")
+    folder = preparation.folder if preparation.folder is not None else cache_folder("data")
     if folder is None:
         raise DatasetError("there is no folder to keep prepared images in; name one with --cache")
     folder.mkdir(parents=True, exist_ok=True)
@@ -122,8 +122,8 @@ def prepare(source: Source, how: Preparation) -> Prepared:
     path = folder / f"{source.title}-{digest[:16]}.npy"
     facts = [_FORMAT, digest, source.count, *source.shape]
     if not path.exists():
-        _Building(source, how, path, facts).run()
-    return _open(path, _State.read(path.with_suffix(".json"), facts), source, how.verify)
+        _Building(source, preparation, path, facts).run()
+    return _open(path, _State.read(path.with_suffix(".json"), facts), source, preparation.verify)
 
 
 def _open(path: Path, state: _State, source: Source, verify: bool) -> Prepared:
@@ -150,8 +150,10 @@ def _open(path: Path, state: _State, source: Source, verify: bool) -> Prepared:
 class _Building:
     """Reads a source to its end, or goes on where another process was stopped."""
 
-    def __init__(self, source: Source, how: Preparation, path: Path, facts: list[Any]) -> None:
-        self.source, self.how, self.path, self.facts = source, how, path, facts
+    def __init__(
+        self, source: Source, preparation: Preparation, path: Path, facts: list[Any]
+    ) -> None:
+        self.source, self.preparation, self.path, self.facts = source, preparation, path, facts
         self.notes = path.with_suffix(".json")
         self.partial = path.with_suffix(".partial")
 
@@ -193,7 +195,7 @@ class _Building:
                     state.left_out.append((place, image))
                 else:
                     file.write(np.ascontiguousarray(image).data)
-                self.how.progress(place + 1, count)
+                self.preparation.progress(place + 1, count)
             state.done = stop
             file.flush()
             os.fsync(file.fileno())
@@ -201,7 +203,7 @@ class _Building:
 
     def _check_left_out(self, state: _State) -> None:
         """Name and count the images that cannot be used."""
-        if not state.left_out or (self.how.leave_out and state.kept):
+        if not state.left_out or (self.preparation.leave_out and state.kept):
             return
         names = "; ".join(why for _, why in state.left_out[:_NAMED])
         more = ", …" if len(state.left_out) > _NAMED else ""

@@ -101,7 +101,7 @@ def open_images(
     data: str,
     split: Literal["train", "test"],
     shape: tuple[int, int, int],
-    how: Preparation,
+    preparation: Preparation,
 ) -> Images | None:
     """The images of the data set `name` at the path `data`, of `shape`; None if it has no such split.
 
@@ -111,10 +111,10 @@ def open_images(
         raise DatasetError(f"there is no data set '{name}'; there is {', '.join(CATALOGUE)}")
     entry = CATALOGUE[name]
     if data == SCENES:
-        return _open_scenes(entry, split, how)
+        return _open_scenes(entry, split, preparation)
     if data:
         module = importlib.import_module(f"minigan.datasets.{entry.module}")
-        found: Images | None = module.load(Path(data), split, shape, how)
+        found: Images | None = module.load(Path(data), split, shape, preparation)
         return found
     if name == "mnist":
         from minigan.datasets import mnist
@@ -123,7 +123,7 @@ def open_images(
     raise DatasetError(f"{name} is not inside minigan; give --data PATH: {entry.place}")
 
 
-def _open_scenes(entry: Entry, split: str, how: Preparation) -> Images | None:
+def _open_scenes(entry: Entry, split: str, preparation: Preparation) -> Images | None:
     if not entry.drawn:
         drawn = ", ".join(e.name for e in CATALOGUE.values() if e.drawn)
         raise DatasetError(
@@ -131,4 +131,4 @@ def _open_scenes(entry: Entry, split: str, how: Preparation) -> Images | None:
         )
     from minigan.datasets import scenes
 
-    return scenes.load(entry.name, how) if split == "train" else None
+    return scenes.load(entry.name, preparation) if split == "train" else None

@@ -20,7 +20,10 @@ _SPLITS = {"train": "0", "test": "2"}  # 1 is for validation
 
 
 def load(
-    path: Path, split: Literal["train", "test"], shape: tuple[int, int, int], how: Preparation
+    path: Path,
+    split: Literal["train", "test"],
+    shape: tuple[int, int, int],
+    preparation: Preparation,
 ) -> Images | None:
     """Load the faces in img_align_celeba/, in the folder that it is in, or in img_align_celeba.zip (read in place).
 
@@ -45,7 +48,7 @@ def load(
             )
         pictures.keep(mine)
     treatment = Treatment(shape, CUT, SIZE)
-    return Images(pictures.prepared(f"celeba-{split}", treatment, how).images)
+    return Images(pictures.prepared(f"celeba-{split}", treatment, preparation).images)
 
 
 def _find_partition(place: Path) -> Path | None:

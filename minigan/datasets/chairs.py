@@ -24,7 +24,10 @@ _NAME = re.compile(r"(?:.*/)?([^/]+)/renders/image_\d+_p(\d+)_t(\d+)_r\d+\.png")
 
 
 def load(
-    path: Path, split: Literal["train", "test"], shape: tuple[int, int, int], how: Preparation
+    path: Path,
+    split: Literal["train", "test"],
+    shape: tuple[int, int, int],
+    preparation: Preparation,
 ) -> FactoredImages | None:
     """The chairs in rendered_chairs/ (or a zip archive of it), and the shape, elevation and azimuth of each.
 
@@ -40,7 +43,7 @@ def load(
             f"{pictures.names[0]}; give the folder rendered_chairs"
         )
     pictures.keep(matches)  # and not the sheets of thumbnails that lie beside them
-    prepared = pictures.prepared("chairs-train", Treatment(shape, CUT, SIZE), how)
+    prepared = pictures.prepared("chairs-train", Treatment(shape, CUT, SIZE), preparation)
     chairs = {name: i for i, name in enumerate(sorted({m[1] for m in matches.values()}))}
     factors = [(chairs[m[1]], int(m[2]), int(m[3])) for m in matches.values()]
     kept = np.delete(np.array(factors, np.float64), list(prepared.left_out), axis=0)

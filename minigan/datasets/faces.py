@@ -25,7 +25,10 @@ TABLE = "factors.csv"
 
 
 def load(
-    path: Path, split: Literal["train", "test"], shape: tuple[int, int, int], how: Preparation
+    path: Path,
+    split: Literal["train", "test"],
+    shape: tuple[int, int, int],
+    preparation: Preparation,
 ) -> Images | None:
     """All pictures of a folder or a zip archive, which must be of one size; with factors, if they are told.
 
@@ -36,7 +39,7 @@ def load(
     pictures = PictureFiles(path)
     names, factors = _read_table(path / TABLE, pictures.names)
     treatment = Treatment(shape, size=_first_size(pictures))
-    prepared = pictures.prepared("faces-train", treatment, how)
+    prepared = pictures.prepared("faces-train", treatment, preparation)
     if factors is None:
         return Images(prepared.images)
     return FactoredImages(prepared.images, np.delete(factors, list(prepared.left_out), 0), names)

@@ -29,7 +29,10 @@ _PREFIX = {"train": "train", "test": "t10k"}
 
 
 def load(
-    path: Path, split: Literal["train", "test"], shape: tuple[int, int, int], how: Preparation
+    path: Path,
+    split: Literal["train", "test"],
+    shape: tuple[int, int, int],
+    preparation: Preparation,
 ) -> Images | None:
     """The images at `path`, of `shape` (height, width, channels); with labels where there are some.
 
@@ -38,18 +41,18 @@ def load(
     if path.is_dir() and (images := _idx_file(path, split, "images-idx3")):
         labels = _idx_file(path, split, "labels-idx1")
         if labels is None:
-            return _fitted(path, read_idx(images), None, shape, how)
-        return _fitted(path, *read_images_and_labels(images, labels), shape, how)
+            return _fitted(path, read_idx(images), None, shape, preparation)
+        return _fitted(path, *read_images_and_labels(images, labels), shape, preparation)
     if split == "test":
         return None
     if path.is_file() and path.suffix == ".npy":
-        return _fitted(path, _read_npy(path), None, shape, how)
+        return _fitted(path, _read_npy(path), None, shape, preparation)
     if path.is_file() and path.suffix == ".npz":
-        return _fitted(path, *_read_npz(path), shape, how)
+        return _fitted(path, *_read_npz(path), shape, preparation)
     if path.is_file() and path.suffix != ".zip":
-        return _fitted(path, read_idx(path), None, shape, how)
+        return _fitted(path, read_idx(path), None, shape, preparation)
     pictures = PictureFiles(path)
-    return Images(pictures.prepared("images-train", Treatment(shape), how).images)
+    return Images(pictures.prepared("images-train", Treatment(shape), preparation).images)
 
 
 def _idx_file(folder: Path, split: str, content: str) -> Path | None:
@@ -96,7 +99,7 @@ def _fitted(
     images: NDArray[Any],
     labels: NDArray[Any] | None,
     shape: tuple[int, int, int],
-    how: Preparation,
+    preparation: Preparation,
 ) -> Images:
     """Images of the wanted shape: as they are, or resized and kept."""
     if images.ndim == 3:
@@ -118,14 +121,14 @@ def _fitted(
     # a batch of a Fortran-ordered array lies scattered over the whole file
     images = np.ascontiguousarray(images)
     if images.shape[3] == 3 and shape[2] == 1:
-        how.say(f"{path}: its images are in colour, and are read in grey")
+        preparation.say(f"{path}: its images are in colour, and are read in grey")
     if images.shape[1:] != shape:
-        images = _resized(path, images, shape, how)
+        images = _resized(path, images, shape, preparation)
     return Images(images) if labels is None else LabeledImages(images, labels.astype(np.uint8))
 
 
 def _resized(
-    path: Path, images: NDArray[np.uint8], shape: tuple[int, int, int], how: Preparation
+    path: Path, images: NDArray[np.uint8], shape: tuple[int, int, int], preparation: Preparation
 ) -> NDArray[np.uint8]:
     treatment = Treatment(shape)
 
@@ -135,4 +138,4 @@ def _resized(
     status = path.stat()
     facts = f"{path.name} {status.st_size} {status.st_mtime_ns} {images.shape}"
     identity = ["array", treatment.identity, facts]
-    return prepare(Source("array", shape, len(images), identity, read), how).images
+    return prepare(Source("array", shape, len(images), identity, read), preparation).images

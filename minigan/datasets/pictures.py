@@ -161,13 +161,13 @@ class PictureFiles:
         data = self.archive.read(name) if self.archive else (self.place / name).read_bytes()
         return Image.open(io.BytesIO(data))
 
-    def prepared(self, title: str, treatment: Treatment, how: Preparation) -> Prepared:
+    def prepared(self, title: str, treatment: Treatment, preparation: Preparation) -> Prepared:
         """Prepare these pictures, and say in a line if that takes their colour."""
         if treatment.shape[2] == 1:
-            self._say_if_in_colour(how)
-        return prepare(self.source(title, treatment), how)
+            self._say_if_in_colour(preparation)
+        return prepare(self.source(title, treatment), preparation)
 
-    def _say_if_in_colour(self, how: Preparation) -> None:
+    def _say_if_in_colour(self, preparation: Preparation) -> None:
         """Tell who prepares them in grey that they are in colour; the first few pictures answer for all."""
         for name in self.names[:_LOOKED_AT]:
             try:
@@ -176,7 +176,9 @@ class PictureFiles:
             except _DAMAGE:  # an error names it when it is read
                 continue
             if colourful:
-                how.say(f"{self.place}: pictures in colour, such as {name}, are read in grey")
+                preparation.say(
+                    f"{self.place}: pictures in colour, such as {name}, are read in grey"
+                )
                 return
 
     def source(self, title: str, treatment: Treatment) -> Source:

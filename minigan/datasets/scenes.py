@@ -262,7 +262,9 @@ def chairs(n: int, seed: int = 0) -> FactoredImages:
     return _rendered(SCENES["chairs"], n, seed)
 
 
-def load(name: str, how: Preparation, n: int = SET_SIZE, seed: int = SET_SEED) -> FactoredImages:
+def load(
+    name: str, preparation: Preparation, n: int = SET_SIZE, seed: int = SET_SEED
+) -> FactoredImages:
     """The set "faces" or "chairs", drawn once and kept by `cache.prepare`."""
     if name not in SCENES:
         raise DatasetError(f"there are scenes of {' and of '.join(SCENES)}, and none of {name}")
@@ -275,5 +277,5 @@ def load(name: str, how: Preparation, n: int = SET_SIZE, seed: int = SET_SEED) -
         [f"scenes {name}, version {_VERSION}, seed {seed}, {n} images"],
         lambda start, stop: _draw(scene, factors, identity, start, stop),
     )
-    prepared = prepare(source, how)
+    prepared = prepare(source, preparation)
     return FactoredImages(prepared.images, factors, tuple(f.name for f in scene.factors))

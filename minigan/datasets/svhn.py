@@ -28,7 +28,7 @@ def load(
     path: Path,
     split: Literal["train", "test"],
     shape: tuple[int, int, int],
-    how: Preparation,
+    preparation: Preparation,
 ) -> LabeledImages | None:
     """The digits in a folder of the official files, or in one of them; a zero's label is 0.
 
@@ -50,7 +50,7 @@ def load(
 
     facts = [f"{f.name} {f.stat().st_size} {f.stat().st_mtime_ns}" for f in files]
     identity = ["svhn", treatment.identity, *facts]
-    prepared = prepare(Source(f"svhn-{split}", shape, int(starts[-1]), identity, read), how)
+    prepared = prepare(Source(f"svhn-{split}", shape, int(starts[-1]), identity, read), preparation)
     return LabeledImages(prepared.images, np.concatenate([_labels(file) for file in files]))
 
 
