@@ -256,7 +256,7 @@ def test_a_run_on_ones_own_images_goes_on_and_is_evaluated(
     assert cli._run(["train", "mnist", "--data", "fashion", "--out", "run", *TINY, *generator]) == 0
     output = capsys.readouterr().out
     assert "mnist on fashion" in output
-    assert "paper" not in output  # whose 5 % is of digits
+    assert "(paper)" not in output  # its 5 % are of digits
     assert json.loads((tmp_path / "run/evaluation.json").read_text())["test"]["images"] == 10
     monkeypatch.chdir(home)  # the path is absolute
     assert cli._run(["resume", str(tmp_path / "run"), "--iterations", "3"]) == 0
