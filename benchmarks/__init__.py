@@ -1,1 +1,1 @@
-"""What is measured, against what, and the tables that come out: ``python -m benchmarks --help``."""
+"""Measurements, their references and their tables: ``python -m benchmarks --help``."""

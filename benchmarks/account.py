@@ -1,4 +1,4 @@
-"""What a training step asks of a GPU at least, counted from its own launches: a model, with no GPU in it.
+"""The least work of a training step on a GPU, counted from its own launches: a model, with no GPU in it.
 
 The emulated device records the launches of a step without running them. Of each launch are counted the bytes that it must
 move, every operand read once and every result written once, and its floating-point operations. The time that a
@@ -38,11 +38,11 @@ from minigan.inspect.roofline import H200, Machine
 
 
 def seconds(cost: Cost, machine: Machine, tensor_cores: bool) -> float:
-    """The longer of moving the bytes and doing the arithmetic."""
+    """Return the longer of moving the bytes and doing the arithmetic."""
     return machine.seconds(cost.bytes, cost.flops, cost.product_flops, tensor_cores)
 
 
-# -- what a launch costs ----------------------------------------------------------------------------
+# -- the cost of a launch ----------------------------------------------------------------------------
 
 Array = np.ndarray[Any, Any]
 
@@ -79,7 +79,7 @@ def _product(kernel: str) -> Callable[..., float] | None:
 
 
 def cost(launch: Launch) -> Cost:
-    """The least that a launch moves, and its operations. KeyError for a kernel that nobody has counted."""
+    """Return the least that a launch moves, and its operations. KeyError for a kernel without a count."""
     arrays = [a for a in launch.arguments if isinstance(a, np.ndarray)]
     tables = [a for a in launch.arguments if isinstance(a, PointerTable)]
     moved = sum(a.nbytes for a in arrays)
@@ -104,7 +104,7 @@ def cost(launch: Launch) -> Cost:
 
 
 def launches_of_a_step(settings: Settings) -> list[Launch]:
-    """Every launch of one training step, recorded and not run."""
+    """Return every launch of one training step, recorded and not run."""
     from minigan.infogan.step import Trainer
 
     device = get_device("emulated")
@@ -122,7 +122,7 @@ def launches_of_a_step(settings: Settings) -> list[Launch]:
 
 
 def account(launches: Sequence[Launch]) -> dict[str, list[Cost]]:
-    """The cost of each launch, by kernel: "`gemm.cu` gemm_nn"."""
+    """Return the cost of each launch, by kernel: "`gemm.cu` gemm_nn"."""
     costs: dict[str, list[Cost]] = {}
     for launch in launches:
         costs.setdefault(f"`{launch.source}.cu` {launch.kernel}", []).append(cost(launch))
@@ -130,7 +130,7 @@ def account(launches: Sequence[Launch]) -> dict[str, list[Cost]]:
 
 
 def table(batch_size: int = MNIST.batch_size, machine: Machine = H200) -> Table:
-    """A row a kernel, those that the model gives most time first."""
+    """Return a row for each kernel, those that the model gives most time first."""
     costs = account(launches_of_a_step(dataclasses.replace(MNIST, batch_size=batch_size)))
     rows = [_Row.of(kernel, own, machine) for kernel, own in costs.items()]
     rows.sort(key=lambda row: -row.float32)

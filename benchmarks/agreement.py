@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.declaration import DisagreementError
 
-# How far the two libraries may be apart, relative to the size of what is compared. In float64 only sums in another
+# How far the two libraries may be apart, relative to the size of the compared values. In float64 only sums in another
 # order differ. In float32 a gradient also jumps where rounding puts a value on the other side of a leaky ReLU's
 # kink: one of the features' 256 × 1024 values moves it by some 2e-3 of its size, and by more where it is a sum
 # of terms that nearly cancel. Losses have no kinks. In TF32 each product's operands are rounded to 11 bits, 5e-4 of
@@ -56,7 +56,7 @@ def differences(trainer: Any, peer: Any) -> dict[str, float]:
     """Take one step in both, from minigan's weights and on its first batch, and compare.
 
     Returns ‖minigan's − PyTorch's‖ / ‖PyTorch's‖ of both losses, L_I, and the gradient of every parameter,
-    by name. Neither library's weights are changed, except that the peer is given minigan's.
+    by name. Neither library's weights are changed, except that PyTorch is given minigan's.
     """
     networks = {
         "generator": trainer.generator,
@@ -100,7 +100,7 @@ def record(
     read: Callable[[Any], Array],
     step: Callable[[], Sequence[Any]],
 ) -> tuple[Sequence[Any], list[Array]]:
-    """What `step` returns, and the gradients that it hands to the trainer's two optimizers."""
+    """Record the result of `step`, and the gradients that it hands to the trainer's two optimizers."""
     optimizers = trainer.generator_optimizer, trainer.discriminator_optimizer
     recorders = GradientRecorder(generator, read), GradientRecorder(discriminator, read)
     trainer.generator_optimizer, trainer.discriminator_optimizer = recorders

@@ -1,4 +1,4 @@
-"""What a training step costs against its batch size: a fixed cost and a cost an image, minigan and PyTorch.
+"""The cost of a training step against its batch size: a fixed cost and a cost an image, minigan and PyTorch.
 
 t(n) = a + b·n is fitted by least squares of the relative residuals, so that a step of 32 images counts as much as one of 1,024.
 """
@@ -36,7 +36,7 @@ class Plan:
 
 
 def affine_fit(sizes: Sequence[int], times: Sequence[float]) -> dict[str, Any]:
-    """a and b of t = a + b·n that minimize Σ ((a + b·n − t)/t)², and the relative residuals (t − fit)/fit."""
+    """Return a and b of t = a + b·n that minimize Σ ((a + b·n − t)/t)², and the relative residuals (t − fit)/fit."""
     n, t = np.asarray(sizes, float), np.asarray(times, float)
     design = np.stack([1 / t, n / t], axis=1)
     (fixed, slope), *_ = np.linalg.lstsq(design, np.ones(len(t)), rcond=None)
@@ -67,7 +67,7 @@ def measure(plan: Plan, say: Say = lambda line: None) -> dict[str, Any]:
 def summarize(
     times: Mapping[tuple[str, int], Rounds], plan: Plan, absent: Mapping[str, str]
 ) -> dict[str, Any]:
-    """The result as it is written."""
+    """Return the result as it is written."""
     names = [peer.name for peer in BENCHMARK.peers if peer.name not in absent]
     contenders: dict[str, Any] = {name: {"absent": reason} for name, reason in absent.items()}
     fits = {}
@@ -100,7 +100,7 @@ def summarize(
 
 
 def table(result: Result) -> Table:
-    """A row a batch size: milliseconds, the fit's residual and microseconds an image of each library."""
+    """Return a row for each batch size: milliseconds, the fit's residual and microseconds an image of each library."""
     plan, fits = result["plan"], result["fits"]
     columns = ["batch size"]
     for name in fits:
@@ -129,7 +129,7 @@ def table(result: Result) -> Table:
 
 
 def present(result: Result) -> Presentation:
-    """The table and the plot, for the page on performance."""
+    """Return the table and the plot, for the page on performance."""
     found = table(result)
     section = Section(PERFORMANCE, "batch", found.markdown() + image(PERFORMANCE, PLOT))
     return Presentation([found], [section], {PLOT: plots.batch_figure(result)})

@@ -1,4 +1,4 @@
-"""What a benchmark declares, once; one runner measures, prints and writes them all."""
+"""The declaration of a benchmark; one runner measures, prints and writes them all."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class DisagreementError(MiniganError):
 
 @dataclass(frozen=True)
 class Goal:
-    """A ratio that is to be at most `most`. `says` is what it is the ratio of."""
+    """A ratio that is to be at most `most`. `says` names the quantity of the ratio."""
 
     name: str
     says: str
     most: float
 
     def sentence(self, values: Sequence[float]) -> str:
-        """The median of the rounds' ratios against the goal."""
+        """Return the median of the rounds' ratios against the goal."""
         median = statistics.median(values)
         verdict = "reached" if median <= self.most else "not reached"
         return (
@@ -82,7 +82,7 @@ class Benchmark:
 
 
 def run(benchmark: Benchmark, plan: Any, write: bool) -> dict[str, Any]:
-    """Measure, print, and write: not on a busy machine, whose times say little."""
+    """Measure, print, and write: not on a busy machine: its times say little."""
     import rich
     from rich.markup import escape
 
@@ -105,7 +105,7 @@ def run(benchmark: Benchmark, plan: Any, write: bool) -> dict[str, Any]:
 
 
 def write_all(benchmark: Benchmark, result: Result, presentation: Presentation) -> None:
-    """The JSON, the plots, and the sections of the pages."""
+    """Return the JSON, the plots, and the sections of the pages."""
     from benchmarks.plots import save
 
     report.write_json(benchmark.result_path, dict(result))

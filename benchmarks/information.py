@@ -1,4 +1,4 @@
-"""What the information term costs: a step of InfoGAN over a step of the same GAN, which has no Q at all.
+"""The cost of the information term: a step of InfoGAN over a step of the same GAN, which has no Q at all.
 
 The paper says that InfoGAN comes for free (section 5): Q is one more small network on D's trunk. The same GAN has the same G,
 inputs, D, batches and optimizers; nothing is read out of its images, and nothing in its losses asks for it.
@@ -28,7 +28,7 @@ FOR_FREE = Goal("for_free", "InfoGAN / the same GAN", 1.05)
 
 
 class PlainTrainer(Trainer):
-    """A trainer whose losses are D's and G's alone (Goodfellow et al. 2014): Q is never asked, and never changes."""
+    """A trainer with D's and G's losses alone (Goodfellow et al. 2014): Q is never asked, and never changes."""
 
     def update_discriminator(
         self, real: Tensor, generated: Tensor, codes: Tensor, step: int
@@ -71,7 +71,7 @@ def measure(plan: Plan, say: Say = lambda line: None) -> dict[str, Any]:
 
 
 def summarize(times: Mapping[str, Rounds], plan: Plan) -> dict[str, Any]:
-    """The result as it is written."""
+    """Return the result as it is written."""
     ratio = ratio_summary(times[INFOGAN.name], times[PLAIN_GAN.name])
     return {
         "plan": asdict(plan),
@@ -82,7 +82,7 @@ def summarize(times: Mapping[str, Rounds], plan: Plan) -> dict[str, Any]:
 
 
 def table(result: Result) -> Table:
-    """A row each, and the ratio."""
+    """Return a row each, and the ratio."""
     rows = [
         (name, *(f"{values[key]:.1f}" for key in ("median_ms", "min_ms", "max_ms")))
         for name, values in result["contenders"].items()

@@ -1,4 +1,4 @@
-"""The tables and the plot of the kernels' benchmark: kernels against a library, under the roofline."""
+"""The tables and the plot of the kernels' benchmark: kernels against a library, under the rooflineline."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def roof_of(result: Result, threads: int) -> Roofline:
 
 
 def base_cases(result: Result) -> list[Mapping[str, Any]]:
-    """Those of most threads and the first batch size: what plot and tables show; the others show the scaling."""
+    """Return those of most threads and the first batch size: what plot and tables show; the others show the scaling."""
     plan = result["plan"]
     threads, batch_size = max(plan["threads"]), plan["batch_sizes"][0]
     return [c for c in result["cases"] if (c["threads"], c["batch_size"]) == (threads, batch_size)]
 
 
 def shown_cases(result: Result) -> list[Mapping[str, Any]]:
-    """Of the base cases those of any size; all of a kernel that was asked for by name."""
+    """Return the base cases of any size; all cases of a kernel that was asked for by name."""
     cases = base_cases(result)
     if result["plan"]["kernel"]:
         return cases
@@ -38,12 +38,12 @@ def shown_cases(result: Result) -> list[Mapping[str, Any]]:
 
 
 def least_ms(case: Mapping[str, Any], roof: Roofline) -> float:
-    """The time of the call under the roof."""
+    """Return the time of the call under the roofline."""
     return roof.seconds(Cost(1, case["mbytes"] * 1e6, case["gflop"] * 1e9)) * 1e3
 
 
 def summary_table(result: Result, experiment: str) -> Table:
-    """A row a kernel: its calls in a step added up."""
+    """Return a row for each kernel: its calls in a step added up."""
     roof = roof_of(result, max(result["plan"]["threads"]))
     by_kernel: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for case in base_cases(result):
@@ -78,7 +78,7 @@ def _total(counts: Sequence[int], times: Sequence[float]) -> float:
 
 
 def call_table(result: Result) -> Table:
-    """A row a call, those that take longest under the roof first."""
+    """Return a row for each call, those that take longest under the roofline first."""
     roof = roof_of(result, max(result["plan"]["threads"]))
     rows = []
     for case in sorted(shown_cases(result), key=lambda case: -least_ms(case, roof)):
@@ -110,7 +110,7 @@ def call_table(result: Result) -> Table:
 
 
 def notes(result: Result) -> list[str]:
-    """What holds for all the tables."""
+    """Return the notes on all tables."""
     plan = result["plan"]
     sentences = [f"{name}: {reason}." for name, reason in result["absent"].items()]
     if any(case["peer"] for case in result["cases"]):

@@ -1,9 +1,9 @@
-"""Every kernel of the contract at the shapes of InfoGAN's training steps, against the call of a library, under the roof.
+"""Every kernel of the contract at the shapes of InfoGAN's training steps, against the call of a library, under the roofline.
 
 The calls are those that a step of each experiment makes, recorded from one, with their values. Both sides get copies of the
 same arrays; what comes out has to agree before anything is timed. Then they take turns: in each, one side makes the call as often as
 fills `turn` seconds, and waits for the device. The operands of small calls stay in a cache from one call to the next, for both
-sides alike, so such calls can pass the roof of the memory's bandwidth.
+sides alike, so such calls can pass the roofline of the memory's bandwidth.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _MOST_REPEATS = 2000
 
 @dataclass(frozen=True)
 class Plan:
-    """What is measured, and how. `kernel` is one of the contract's, or None for all.
+    """The measured cases and the method. `kernel` is one of the contract's, or None for all.
 
     Of several `threads` and `batch_sizes` all pairs are measured.
     """
@@ -66,7 +66,7 @@ class Plan:
 def own_side(
     call: Call, device: Device, wait: bool = True
 ) -> tuple[Callable[[], Any], Cost, list[np.ndarray]]:
-    """Return what makes the call, what it costs, and what came out of a first one: its results, or what it changed.
+    """Return a function that makes the call, its cost, and the outcome of a first one: its results, or its changed arguments.
 
     With `wait` each call waits for the device.
     """
@@ -88,7 +88,7 @@ def own_side(
 def library_side(
     call: Call, device: str, wait: bool = True
 ) -> tuple[Callable[[], Any], str, list[np.ndarray]] | None:
-    """Return what makes the library's call, its name, and what came out of a first one; None where it has no such call."""
+    """Return a function that makes the library's call, its name, and the outcome of a first one; None where it has no such call."""
     import torch
 
     from benchmarks.peers.torch_kernels import PEERS
@@ -118,7 +118,7 @@ def require_agreement(
     dtype: str,
     precision: str | None = None,
 ) -> float:
-    """The largest relative difference of what came out; DisagreementError if rounding does not explain it."""
+    """Return the largest relative difference of what came out; DisagreementError if rounding does not explain it."""
     if [a.shape for a in own] != [b.shape for b in other]:
         raise DisagreementError(
             f"{call}: minigan gives arrays of {[a.shape for a in own]}, the library of {[b.shape for b in other]}"
@@ -175,7 +175,7 @@ def measure(plan: Plan, say: Say = lambda line: None) -> dict[str, Any]:
 
 
 def calls_of(experiment: str, batch_size: int, kernel: str | None) -> list[Call]:
-    """The calls of an experiment's training step; those of one kernel, if it is named."""
+    """Return the calls of an experiment's training step; those of one kernel, if it is named."""
     settings = dataclasses.replace(get_experiment(experiment), batch_size=batch_size)
     return [call for call in training_calls(settings) if kernel in (None, call.kernel)]
 
@@ -197,7 +197,7 @@ def _rates(plan: Plan, threads: int, say: Say) -> dict[str, Rounds]:
 
 
 def measure_call(call: Call, plan: Plan, with_library: bool) -> dict[str, Any]:
-    """The costs, times and ratio of one call; `peer` is None where the library has no such call, or is absent."""
+    """Return the costs, times and ratio of one call; `peer` is None where the library has no such call, or is absent."""
     run, cost, out = own_side(call, get_device(plan.device))
     library = library_side(call, plan.device) if with_library else None
     contenders = {MINIGAN.name: run}
@@ -232,7 +232,7 @@ def _brief(rounds: Rounds) -> dict[str, float]:
 
 
 def _repeats(call: Callable[[], Any], turn: float) -> int:
-    """How often the call fits into a turn, by the faster of two calls: a first one may still warm up."""
+    """Return how often the call fits into a turn, by the faster of two calls: a first one may still warm up."""
     once = min(milliseconds(call) for _ in range(2)) / 1e3
     return max(1, min(_MOST_REPEATS, math.floor(turn / once)))
 

@@ -1,8 +1,8 @@
-"""What this machine can do, measured in the same run as what is held against it: GEMM and memory bandwidth.
+"""The rates of this machine, measured in the same run as the kernels that are held against them: GEMM and memory bandwidth.
 
 The peak is the rate of a library's GEMM of large square matrices (NumPy's BLAS on a CPU, cuBLAS through CuPy on a GPU), with as many
 threads as the contenders have. The bandwidth is that of STREAM's triad, c = a + s·b (McCalpin 1995), on arrays that no cache
-holds; as there, what is counted is two arrays read and one written.
+holds; as there, two arrays read and one written are counted.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _TRIADS: dict[str, Callable[..., None]] = {"cpu": _numba_triad, "cuda": _cupy_tr
 
 
 def rate_contenders(device_name: str, threads: int) -> dict[str, Callable[[], object]]:
-    """The GEMM and the triad as contenders of `timing.interleave`, in float32."""
+    """Return the GEMM and the triad as contenders of `timing.interleave`, in float32."""
     device = get_device(device_name)
     matmul = device.array_module.matmul
     a, b, c = (device.ones((SIDE, SIDE), np.float32) for _ in range(3))
@@ -78,7 +78,7 @@ def rate_contenders(device_name: str, threads: int) -> dict[str, Callable[[], ob
 
 
 def roofline(times: dict[str, Rounds]) -> Roofline:
-    """From the times of `rate_contenders`: the medians."""
+    """Return the roofline from the medians of the times of `rate_contenders`."""
     gemm, triad = (
         statistics.median(time for one in times[name] for time in one) / 1e3
         for name in (GEMM, TRIAD)
@@ -87,7 +87,7 @@ def roofline(times: dict[str, Rounds]) -> Roofline:
 
 
 def to_json(times: dict[str, Rounds]) -> dict[str, Any]:
-    """The rates, and how far single calls were from them."""
+    """Return the rates, and how far single calls were from them."""
     roof = roofline(times)
     return {
         "gemm_gflop_per_s": round(roof.peak / 1e9, 2),
@@ -98,12 +98,12 @@ def to_json(times: dict[str, Rounds]) -> dict[str, Any]:
 
 
 def from_json(rates: dict[str, Any]) -> Roofline:
-    """The roofline of a result."""
+    """Return the roofline of a result."""
     return Roofline(rates["gemm_gflop_per_s"] * 1e9, rates["triad_gb_per_s"] * 1e9)
 
 
 def sentence(rates: dict[str, Any]) -> str:
-    """The rates in words."""
+    """Return the rates in words."""
     gemm, triad = rates["gemm_gflop_per_s_range"], rates["triad_gb_per_s_range"]
     return (
         f"Measured in the same run: GEMM of {SIDE:,}×{SIDE:,} float32 matrices {rates['gemm_gflop_per_s']:.0f} GFLOP/s "

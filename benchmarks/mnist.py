@@ -1,6 +1,6 @@
-"""What sweeps on MNIST have come to: L_I(c1), the agreement of two views, the unsupervised error, and what the continuous codes mean, run by run.
+"""What sweeps on MNIST have come to: L_I(c1), the augmentation agreement, the unsupervised error, and the meaning of the continuous codes, run by run.
 
-A run is chosen as one without labels would: by the agreement of what Q reads in an image and in its warped copy. How
+A run is chosen as one without labels would: by the agreement of Q on an image and on its augmented copy. How
 well agreement and L_I foretell the error is Spearman's ρ over the runs.
 """
 
@@ -29,7 +29,7 @@ RECIPES = {
 
 @dataclass(frozen=True)
 class Result:
-    """One run that has ended. None is what was not measured; the test error is read once, for the table.
+    """One run that has ended. None was not measured; the test error is read once, for the table.
 
     `strokes` has for slant and stroke width the code that follows it most, and Spearman's ρ of the two.
     """
@@ -46,7 +46,7 @@ class Result:
 
 
 def read(sweep: Sweep) -> list[Result]:
-    """The runs of a sweep that have ended, in the order of their seeds."""
+    """Return the runs of a sweep that have ended, in the order of their seeds."""
     results = []
     for row, evaluation in sweeps.ended(sweep):
         code, test = evaluation["codes"][0], evaluation["test"]
@@ -61,7 +61,7 @@ def read(sweep: Sweep) -> list[Result]:
 
 
 def _followed(relations: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, float]]:
-    """Of each measure the code of the largest |ρ|."""
+    """Return the code of the largest |ρ| for each measure."""
     followed = {}
     for measure in MEASURES:
         of_it = [r for r in relations if r["measure"] == measure]
@@ -72,12 +72,12 @@ def _followed(relations: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, fl
 
 
 def chosen(results: Sequence[Result]) -> Result:
-    """The run that one without labels would take: of the most agreement, or where it is unknown of the most L_I."""
+    """Return the run that one without labels would take: of the most agreement, or where it is unknown of the most L_I."""
     return max(results, key=lambda result: (result.agreement or 0.0, result.information))
 
 
 def foretold(results: Sequence[Result]) -> dict[str, float]:
-    """Spearman's ρ of the training error with what is known without labels, over three runs or more."""
+    """Spearman's ρ of the training error with the measures without labels, over three runs or more."""
     known = [result for result in results if result.agreement is not None]
     if len(known) < 3:
         return {}
@@ -108,14 +108,14 @@ def write(directory: Path, note: str = "") -> None:
 
 
 def write_pages() -> None:
-    """The tables of what benchmarks/results has, into the pages."""
+    """Write the tables of the sweeps in benchmarks/results into the pages."""
     for name, values in kept().items():
         report.rewrite_section(EXPERIMENTS, name, run_table(values).markdown())
     report.rewrite_section(README, "mnist", recipe_table(kept()).markdown())
 
 
 def kept() -> dict[str, Mapping[str, Any]]:
-    """The result of each recipe that benchmarks/results has."""
+    """Return the result of each recipe that benchmarks/results has."""
     results = sweeps.read(RESULTS / f"{name}.json" for name in RECIPES)
     return {values["benchmark"]: values for values in results}
 
@@ -141,7 +141,7 @@ def _spread(errors: Sequence[float | None]) -> tuple[str, str, str]:
 
 
 def run_table(values: Mapping[str, Any]) -> Table:
-    """A row a run of one recipe."""
+    """Return a row for each run of one recipe."""
     results = _results(values)
     lines = [
         (
@@ -185,7 +185,7 @@ def run_table(values: Mapping[str, Any]) -> Table:
 
 
 def recipe_table(kept: Mapping[str, Mapping[str, Any]]) -> Table:
-    """A row a recipe: its error over the seeds, and that of the run that is chosen without labels."""
+    """Return a row for each recipe: its error over the seeds, and that of the run that is chosen without labels."""
     lines = []
     for name, values in kept.items():
         results = _results(values)

@@ -17,7 +17,7 @@ ELSEWHERE = "elsewhere"  # Python between the kernels: the graph, the allocation
 
 
 def measure(step: Callable[[], object], device: Device, steps: int) -> dict[str, dict[str, Any]]:
-    """By kernel, the longest first: calls, milliseconds (the median over `steps` steps), and cost, of one step.
+    """Return by kernel, the longest first: calls, milliseconds (the median over `steps` steps), and cost, of one step.
 
     Each call is waited for, so on a GPU the times are those of kernels launched one by one.
     """
@@ -36,7 +36,7 @@ def measure(step: Callable[[], object], device: Device, steps: int) -> dict[str,
 
 
 def step_costs(step: Callable[[], object], device: Device) -> dict[str, Cost]:
-    """The cost of one step, by kernel."""
+    """Return the cost of one step, by kernel."""
     costs: defaultdict[str, Cost] = defaultdict(Cost)
 
     def count(kernel: str, arguments: Sequence[Any], settings: Any, run: Callable[[], Any]) -> Any:
@@ -69,7 +69,7 @@ def _step_times(step: Callable[[], object], device: Device) -> dict[str, float]:
 
 
 def table(operations: Mapping[str, Mapping[str, Any]], roof: Roofline, title: str) -> Table:
-    """A row a kernel. Shares are of the measured GEMM rate and of the measured memory bandwidth."""
+    """Return a row for each kernel. Shares are of the measured GEMM rate and of the measured memory bandwidth."""
     total = sum(values["median_ms"] for values in operations.values())
     rows = []
     for kernel, values in operations.items():

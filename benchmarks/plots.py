@@ -31,7 +31,7 @@ _STYLE = {
 }
 OWN, OTHER = "#0b3d7a", "#c2571a"
 
-# Kernels of the contract by what they are, with a colour each; the first prefix that fits.
+# Kernels of the contract by their family, with a colour each; the first prefix that fits.
 FAMILIES = (
     ("gemm", "matrix product", "#0b3d7a"),
     ("conv", "convolution", "#2f9e8f"),
@@ -42,7 +42,7 @@ FAMILIES = (
 
 
 def family(kernel: str) -> tuple[str, str]:
-    """What a kernel is, and its colour."""
+    """Return the family of a kernel, and its colour."""
     return next((name, colour) for prefix, name, colour in FAMILIES if kernel.startswith(prefix))
 
 
@@ -141,7 +141,7 @@ def _legend(axes: Axes, cases: Sequence[Mapping[str, Any]]) -> None:
 
 
 def operations_figure(result: Mapping[str, Any]) -> Figure:
-    """A bar a kernel: its milliseconds in a step, and in a darker shade what the machine's roof would take for its work."""
+    """Draw a bar for each kernel: its milliseconds in a step, and in a darker shade the time of its work under the machine's roofline."""
     from minigan.inspect.cost import Cost
 
     roof = machine.from_json(result["machine_rates"])

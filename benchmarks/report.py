@@ -31,7 +31,7 @@ PACKAGES = ("numpy", "numba", "scipy", "torch")
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text under a title, the first column of which names the row, and may link to `links` on a page."""
+    """Rows of text under a title. The first column names the row, and may link to `links` on a page."""
 
     title: str
     columns: Sequence[str]
@@ -40,7 +40,7 @@ class Table:
     links: Sequence[str] = ()
 
     def rich(self) -> rich.table.Table:
-        """For the terminal. (Unescaped, the [bench] of an extra would be taken for a style.)"""
+        """Return the table for the terminal. (Unescaped, the [bench] of an extra would be taken for a style.)"""
         import rich.table
         from rich.markup import escape
 
@@ -54,7 +54,7 @@ class Table:
         return table
 
     def plain(self) -> str:
-        """For a terminal, by no library: columns of equal width, and each note on a line."""
+        """Return the table for a terminal, by no library: columns of equal width, and each note on a line."""
         lines = [self.columns, *self.rows]
         widths = [max(len(line[i]) for line in lines) for i in range(len(self.columns))]
         cells = [
@@ -64,7 +64,7 @@ class Table:
         return "\n".join([self.title, *(line.rstrip() for line in cells), *self.notes])
 
     def markdown(self) -> str:
-        """For a page: the title, the table, and each note as a paragraph."""
+        """Return the table for a page: the title, the table, and each note as a paragraph."""
         rule = [":--", *["--:"] * (len(self.columns) - 1)]
         names = [row[0] for row in self.rows]
         if self.links:
@@ -75,7 +75,7 @@ class Table:
 
 
 def circumstances() -> dict[str, Any]:
-    """When and where a result was measured, and of which code."""
+    """When and where a result was measured, and the code."""
     from minigan.inspect.machine import processor
 
     return {
@@ -99,7 +99,7 @@ def circumstances() -> dict[str, Any]:
 
 
 def setting(result: Mapping[str, Any]) -> str:
-    """One line: the threads, rounds and machine of a result."""
+    """Return one line: the threads, rounds and machine of a result."""
     plan, machine = result["plan"], result["machine"]
     return (
         f"Device {plan['device']}; threads of each: {plan['threads']}; {plan['rounds']} rounds in turns"
@@ -115,13 +115,13 @@ def image(page: Path, picture: Path) -> str:
 
 
 def is_busy(circumstances: dict[str, Any]) -> bool:
-    """Whether other work took so much of the machine that times measured on it say little."""
+    """Return whether other work took so much of the machine that times measured on it say little."""
     machine = circumstances["machine"]
     return bool(machine["load_average"] > machine["cores"] / 2)
 
 
 def available_cores() -> int:
-    """The cores that this process may use."""
+    """Return the cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -139,7 +139,7 @@ def versions_of(packages: Sequence[str]) -> dict[str, str]:
 
 
 def _git(*arguments: str) -> str | None:
-    """What git answers in the checkout; None without git, or outside a checkout."""
+    """Return git's answer in the checkout; None without git, or outside a checkout."""
     try:
         answer = subprocess.run(
             ["git", "--no-optional-locks", *arguments],

@@ -8,7 +8,7 @@ from minigan.devices.sources import kernel_sources
 
 
 def table(architecture: str) -> Table:
-    """A row a kernel, float and double side by side."""
+    """Return a row for each kernel, float and double side by side."""
     rows = []
     for source in sorted(kernel_sources().glob("*.cu")):
         single, double = (

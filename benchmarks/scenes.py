@@ -28,7 +28,7 @@ SCORES = {
 
 
 def read(sweep: Sweep) -> list[dict[str, Any]]:
-    """The runs of a sweep that have ended, in the order of their seeds: seed, steps, seconds and `Disentanglement`."""
+    """Return the runs of a sweep that have ended, in the order of their seeds: seed, steps, seconds and `Disentanglement`."""
     return [
         {
             "seed": row.seed,
@@ -52,18 +52,18 @@ def write(directory: Path, note: str = "") -> None:
 
 
 def write_pages() -> None:
-    """The tables of what benchmarks/results has, into docs/experiments.md."""
+    """Write the tables of the sweeps in benchmarks/results into docs/experiments.md."""
     text = "\n\n".join(run_table(values).markdown() for values in kept())
     report.rewrite_section(EXPERIMENTS, "scenes", text)
 
 
 def kept() -> list[dict[str, Any]]:
-    """The results that benchmarks/results has."""
+    """Return the results that benchmarks/results has."""
     return sweeps.read(sorted(RESULTS.glob("scenes-*.json")))
 
 
 def run_table(values: Mapping[str, Any]) -> Table:
-    """A row a run, then their median, least and most; and for each factor the share that its best code tells."""
+    """Return a row for each run, then their median, least and most; and for each factor the share that its best code tells."""
     runs, settings = values["runs"], values["settings"]
     factors = runs[0]["factors"] if runs else []
     measured = [[*(run[score] for score in SCORES), *_told(run)] for run in runs]
@@ -84,7 +84,7 @@ def run_table(values: Mapping[str, Any]) -> Table:
 
 
 def _told(run: Mapping[str, Any]) -> list[float]:
-    """Of each factor, what the code that tells most of it tells."""
+    """Return for each factor the information of its best code."""
     return [max(column) for column in zip(*run["shares"], strict=True)]
 
 

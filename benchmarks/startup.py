@@ -46,7 +46,7 @@ class Startup:
     seconds: float
 
 
-# What is done, and whether another process did it before with the same cache.
+# The work, and whether another process did it before with the same cache.
 CASES = {
     "first_step": (FIRST_STEP, False),
     "first_step_again": (FIRST_STEP, True),
@@ -60,7 +60,7 @@ TITLES = {
 
 
 def measure(name: str) -> Startup:
-    """One case, in a cache of its own."""
+    """Measure one case, in a separate cache."""
     script, again = CASES[name]
     with tempfile.TemporaryDirectory() as cache:
         if again:
@@ -76,7 +76,7 @@ def _run(script: str, cache: str) -> Startup:
 
 
 def _processor_seconds() -> float:
-    """Of all processes that this one started and that have ended, and of those that they started."""
+    """Return the processor seconds of all processes that this one started and that have ended, and of those that they started."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 
@@ -114,6 +114,6 @@ def table(result: dict[str, Any]) -> report.Table:
 
 
 def kept() -> dict[str, Startup]:
-    """The cases that the last written run measured."""
+    """Return the cases that the last written run measured."""
     cases = json.loads(RESULT.read_text(encoding="utf-8"))["cases"]
     return {name: Startup(**case) for name, case in cases.items()}

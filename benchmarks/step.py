@@ -186,7 +186,7 @@ def summarize(
     plan: Plan,
     absent: Mapping[str, str],
 ) -> dict[str, Any]:
-    """The result as it is written: statistics first, then every measurement."""
+    """Return the result as it is written: statistics first, then every measurement."""
     gflop = GFLOP_AN_IMAGE * plan.batch_size
     contenders: dict[str, Any] = {}
     for peer in PEERS:
@@ -224,7 +224,7 @@ def summarize(
 
 
 def table(result: Result) -> Table:
-    """A row a contender, and in words the ratios, the goals and the agreement."""
+    """Return a row for each contender, and in words the ratios, the goals and the agreement."""
     versions = result["versions"]
     rows = []
     for peer in PEERS:
@@ -269,7 +269,7 @@ def _goals_in_words(result: Result) -> list[str]:
 
 
 def operations_table(result: Result) -> Table:
-    """Where the step's time goes."""
+    """Return where the step's time goes."""
     roof = machine.from_json(result["machine_rates"])
     plan = result["plan"]
     found = operations.table(
@@ -285,7 +285,7 @@ def operations_table(result: Result) -> Table:
 
 
 def present(result: Result) -> Presentation:
-    """The comparison, and where the time goes, for the page on performance."""
+    """Return the comparison, and where the time goes, for the page on performance."""
     comparison, by_kernel = table(result), operations_table(result)
     sections = [Section(PERFORMANCE, "operations", by_kernel.markdown() + image(PERFORMANCE, PLOT))]
     # Half a comparison is no reason to take a whole one off the page.

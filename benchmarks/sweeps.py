@@ -1,4 +1,4 @@
-"""Results that are read from a sweep instead of measured here: its runs that have ended, and what is to be known of them."""
+"""Results that are read from a sweep instead of measured here: its runs that have ended, and their evaluations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Result = Mapping[str, Any]
 
 
 def ended(sweep: Sweep) -> Iterator[tuple[Row, dict[str, Any]]]:
-    """The runs that have ended, in the order of their seeds, each with its evaluation."""
+    """Return the runs that have ended, in the order of their seeds, each with its evaluation."""
     for row in rows(sweep):
         if row.state == "done":
             path = sweep.directory / row.name / "evaluation.json"
@@ -23,7 +23,7 @@ def ended(sweep: Sweep) -> Iterator[tuple[Row, dict[str, Any]]]:
 
 
 def result(name: str, sweep: Sweep, runs: Sequence[Result], note: str) -> dict[str, Any]:
-    """What benchmarks/results keep of a sweep."""
+    """Return the results that benchmarks/results keeps of a sweep."""
     return {
         "benchmark": name, **report.circumstances(), "note": note, "settings": sweep.plan.settings.to_json(),
         "planned_runs": len(sweep.settings), "runs": runs,
@@ -31,18 +31,18 @@ def result(name: str, sweep: Sweep, runs: Sequence[Result], note: str) -> dict[s
 
 
 def read(paths: Iterable[Path]) -> list[dict[str, Any]]:
-    """The results in those of the files that there are."""
+    """Return the results in the files that exist."""
     return [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.exists()]
 
 
 def title(name: str, result: Result) -> str:
-    """A table's title: what was run, and for how many steps."""
+    """Return a table's title: the experiment, and the number of steps."""
     runs = result["runs"]
     return f"{name}, {runs[0]['steps']:,} steps" if runs else name
 
 
 def closing_notes(result: Result) -> list[str]:
-    """The last lines under a table: how many runs there are to come, and the note."""
+    """Return the last lines under a table: how many runs there are to come, and the note."""
     count, planned = len(result["runs"]), result["planned_runs"]
     progress = [f"{count} of {planned} runs have ended."] if count < planned else []
     return [*progress, *([result["note"]] if result["note"] else [])]

@@ -1,4 +1,4 @@
-"""Time taken in turns, what is said of it, and peak memory."""
+"""Times taken in turns, their summary, and peak memory."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def interleave(
 
 
 def milliseconds(call: Callable[[], object]) -> float:
-    """How long one call takes."""
+    """Return how long one call takes."""
     start = time.perf_counter()
     call()
     return (time.perf_counter() - start) * 1e3
 
 
 def finished(call: Callable[[], object], synchronize: Callable[[], object]) -> Callable[[], object]:
-    """The call, and the wait until the device has done what it asked for."""
+    """Return the call, followed by the wait until the device has done its work."""
 
     def run() -> None:
         call()
@@ -60,7 +60,7 @@ def finished(call: Callable[[], object], synchronize: Callable[[], object]) -> C
     return run
 
 
-# -- what is said of times ------------------------------------------------------------------------
+# -- summaries of times ------------------------------------------------------------------------
 
 
 def summary(rounds: Rounds) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def summary(rounds: Rounds) -> dict[str, Any]:
 
 
 def ratio_summary(own: Rounds, other: Rounds) -> dict[str, Any]:
-    """What is said of own / other: the median of the rounds' ratios, their spread, and the ratio of the fastest calls."""
+    """Summarize own / other: the median of the rounds' ratios, their spread, and the ratio of the fastest calls."""
     ratios = round_ratios(own, other)
     return {
         "median": round(statistics.median(ratios), 4),
@@ -87,17 +87,17 @@ def ratio_summary(own: Rounds, other: Rounds) -> dict[str, Any]:
 
 
 def round_ratios(own: Rounds, other: Rounds) -> list[float]:
-    """The time of each round over that of the other's round beside it."""
+    """Return the time of each round over that of the other's round beside it."""
     return [sum(a) / sum(b) for a, b in zip(own, other, strict=True)]
 
 
 def scaled(rounds: Rounds, factor: float) -> Rounds:
-    """Every time multiplied."""
+    """Return every time multiplied."""
     return [[time * factor for time in one] for one in rounds]
 
 
 def significant(value: float, digits: int = 6) -> float:
-    """The value to so many digits: a clock knows no more."""
+    """Return the value to so many digits: a clock knows no more."""
     return float(f"{value:.{digits}g}")
 
 
@@ -105,7 +105,7 @@ def significant(value: float, digits: int = 6) -> float:
 
 
 def peak_resident_mib() -> float:
-    """The most memory that this process ever had resident."""
+    """Return the most memory that this process ever had resident."""
     status = Path("/proc/self/status")
     if status.exists():
         # On Linux ru_maxrss begins with the peak of the process that started this one.

@@ -24,7 +24,7 @@ struct Geometry {
         int c, int o
 #define GEOMETRY Geometry{n, height, width, out_height, out_width, kh, kw, sh, sw, top, left, c, o}
 
-// What a place or a term adds to an address in an image: pixels down and across, and the offset that these and the channel make.
+// The offset that a place or a term adds to an address in an image: pixels down and across, and the offset that these and the channel make.
 struct Shift {
     int y, x;
     unsigned offset;
@@ -93,7 +93,7 @@ struct StoreFilter {
     }
 };
 
-// The pixels of one phase: those whose row is `first_y` modulo sh and whose column is `first_x` modulo sw. All pixels
+// The pixels of one phase: those with a row that is `first_y` modulo sh and a column that is `first_x` modulo sw. All pixels
 // of a phase are reached by the same taps, every sh-th and sw-th, so no product with a zero between them is formed.
 struct Phase {
     Geometry g;

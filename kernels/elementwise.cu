@@ -122,7 +122,7 @@ KERNEL random_occlusion(const real* __restrict__ images, const real* __restrict_
     }
 }
 
-// Each image under an affine map of its own, sampled bilinearly; outside the image its edge goes on. The map turns by
+// Each image under a separate affine map, sampled bilinearly; outside the image its edge goes on. The map turns by
 // rotation·u₀, scales by 1 + scale·u₁, shears by shear·u₂ and shifts by shift·(u₃, u₄), u the image's five uniforms.
 //
 // Layout: images and result (n, height, width, channels), uniforms (n, 5). Launch: a thread an element. Neighbours read

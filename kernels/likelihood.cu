@@ -1,12 +1,12 @@
 // Likelihoods: values and derivatives in one pass over a batch.
 //
-// They are small (a batch of codes), so a launch is what they cost.
+// They are small (a batch of codes), so their cost is a launch.
 
 #include "minigan.cuh"
 
 constexpr double kHalfLog2Pi = 0.91893853320467274178;
 constexpr int kThreads = 256;
-constexpr real kLeast = real(1e-37);  // of what a logarithm is taken
+constexpr real kLeast = real(1e-37);  // of the argument of a logarithm
 
 // −t·log σ(x) − (1 − t)·log(1 − σ(x)) and its derivative σ(x) − t, elementwise. Launch: blocks of 256, grid-stride.
 KERNEL binary_cross_entropy_with_logits(const real* __restrict__ logits, const real* __restrict__ targets,

@@ -1,4 +1,4 @@
-// What the kernels share: the element type, sums over a warp and a block, activations, asynchronous copies.
+// The parts that the kernels share: the element type, sums over a warp and a block, activations, asynchronous copies.
 //
 // A kernel file is compiled once for each element type, with REAL defined as float or double.
 #pragma once
@@ -23,7 +23,7 @@ __device__ __forceinline__ real leaky_gradient(real dy, real x, real slope) {
     return x > real(0) || (slope == real(0) && !(x <= real(0))) ? dy : damp(dy, slope);
 }
 
-// What is done to a product's sums before they are stored.
+// The operations on a product's sums before they are stored.
 struct Epilogue {
     const real* bias = nullptr;  // of each column, or null for none
     real slope = 1;              // of the activation
@@ -116,7 +116,7 @@ __device__ __forceinline__ void wait_copies() {}
 #endif
 
 // n / d and n % d for 0 ≤ n < 2³¹, without a division, which takes a GPU some twenty instructions: ⌊n·⌊(2³² − 1)/d⌋ / 2³²⌋
-// is the quotient or 1 less. What has no elements may be divided by 0, since nobody asks.
+// is the quotient or 1 less. A length without elements may be divided by 0: its result is never read.
 struct Divisor {
     int d;
     unsigned reciprocal;

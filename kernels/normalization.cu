@@ -52,7 +52,7 @@ KERNEL batch_norm_parts(const real* __restrict__ x, real* __restrict__ moments, 
     moments_of_part([&](long long i, int) { return x[i]; }, moments, rows, channels);
 }
 
-// The same, of a product whose sums were divided among splits (splits, size), and the product, which `sum_parts` would store.
+// The same, of a product with sums divided among splits (splits, size), and the product, which `sum_parts` would store.
 KERNEL sum_parts_moments(const real* __restrict__ partial, const real* __restrict__ bias, real slope,
                          real* __restrict__ moments, real* __restrict__ result, int splits, int rows, int channels,
                          long long size) {
@@ -73,7 +73,7 @@ struct Running {  // by group; null where there are none
 // the variance unbiased. The moments are (phases, groups, parts, 2, channels), of `rows` rows of a group in each phase: a
 // product's tiles, or with one phase what `batch_norm_parts` leaves.
 //
-// Launch: grid ⌈channels/32⌉, block (32, 8): 32 channels side by side, whose parts 8 threads share. Groups are taken in
+// Launch: grid ⌈channels/32⌉, block (32, 8): 32 channels side by side; 8 threads share the parts of each. Groups are taken in
 // order, since one may be named twice.
 KERNEL batch_norm_merge(const real* __restrict__ moments, real* __restrict__ mean, real* __restrict__ variance,
                         const Running running, real momentum, int rows, int channels, int phases, int parts, int groups,

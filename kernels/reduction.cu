@@ -7,7 +7,7 @@
 constexpr int kBlock = 256;
 
 // result[block] = Σ x·weights / divisor over the block's share of x, in a fixed order. Launch: blocks of 256 threads, a
-// grid-stride loop. A grid of one block gives the sum; a second launch adds up what the blocks of a larger one leave.
+// grid-stride loop. A grid of one block gives the sum; a second launch adds up the sums of a larger grid's blocks.
 KERNEL weighted_sum(const real* __restrict__ x, const real* __restrict__ weights, real* __restrict__ result,
                     real divisor, int columns, long long n) {
     __shared__ real warps[kBlock / kWarp];

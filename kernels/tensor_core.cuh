@@ -1,6 +1,6 @@
-// Tensor cores in TF32: a warp multiplies small matrices, whose elements its 32 lanes hold in registers.
+// Tensor cores in TF32: a warp multiplies small matrices; its 32 lanes hold the elements in registers.
 //
-// TF32 is a float32 whose significand has 11 bits, the leading 1 included, in place of 24: a product of two is exact in
+// TF32 is a float32 with a significand of 11 bits, the leading 1 included, in place of 24: a product of two is exact in
 // float32. `mma` reads the upper 19 bits of its operands and ignores the others, so who does not want them cut off
 // rounds first. Every lane of the warp takes part in `mma` and `load_matrices`. With group = lane / 4 and t = lane % 4, a lane holds
 //
@@ -9,7 +9,7 @@
 //     C (16×8)  c[0] = C[group][2t]    c[1] = C[group][2t + 1]    c[2] = C[group + 8][2t]      c[3] = C[group + 8][2t + 1]
 //
 // (PTX ISA, "Matrix Fragments for mma.m16n8k8".) NVRTC compiles each to one instruction; sm_75 has no TF32. The
-// emulation computes the same from what the lanes hand to each other.
+// emulation computes the same from values that the lanes exchange.
 #pragma once
 
 #include "minigan.cuh"
@@ -18,7 +18,7 @@
 
 constexpr bool kTensorCores = sizeof(real) == sizeof(float);
 
-// The nearest TF32 value, halves away from zero: the last 13 bits become 0. Infinities and NaN stay what they are.
+// The nearest TF32 value, halves away from zero: the last 13 bits become 0. Infinities and NaN do not change.
 __device__ __forceinline__ unsigned round_to_tf32(float x) {
     unsigned bits;
     std::memcpy(&bits, &x, sizeof bits);

@@ -1,4 +1,4 @@
-// A tiled matrix product, C = A·B, whose operands are given by functions: the core of GEMM and of every convolution.
+// A tiled matrix product, C = A·B, with operands given by functions: the core of GEMM and of every convolution.
 //
 // A block of 128 threads computes a tile of C, in slices of 16 along k. While it multiplies one slice of A and B in
 // shared memory, asynchronous copies bring the next. Tiles and their division among threads are of three kinds:
@@ -16,7 +16,7 @@
 // (`k_is_contiguous`) or along places. If all runs of kVector of them are whole and aligned, `width` may be kVector, and
 // a copy moves 16 bytes; else it is 1. Both give the same bits.
 //
-// The epilogue is what is done to the sums while they are in registers: a bias for each column, the activation, and the
+// The epilogue is the operations on the sums while they are in registers: a bias for each column, the activation, and the
 // mean and Σ(value − mean)² of each column of the tile, parts of batch norm's statistics. `store(row, column, value)` keeps
 // what comes of it.
 //
@@ -110,7 +110,7 @@ public:
         }
     }
 
-    // Start to copy the slice from k0; what is outside becomes 0.
+    // Start to copy the slice from k0; elements outside become 0.
     __device__ __forceinline__ void start(Tile<k_is_contiguous, tile_places>& tile, int k0, int k_end) const {
         if (kTotal < kThreads && int(threadIdx.x) >= kTotal) return;
 #pragma unroll
@@ -163,7 +163,7 @@ public:
     __device__ __forceinline__ real& at(int i, int j) { return sum[i][j]; }
 };
 
-// On the tensor cores, of which a warp has 32×32 elements.
+// On the tensor cores; a warp has 32×32 elements.
 template <class TileA, class TileB>
 class TensorCore {
     static constexpr int kPart = 32, kDown = kPart / 16, kAcross = kPart / 8;
@@ -278,7 +278,7 @@ __device__ __forceinline__ void tiled_product(const A& a, const B& b, const Stor
     start_copies(begin);
     for (int slice = begin; slice < end; ++slice) {
         wait_copies<0>();
-        __syncthreads();  // everybody's copies are there, and nobody reads the other tiles any more
+        __syncthreads();  // everybody's copies are there, and no thread reads the other tiles any more
         start_copies(slice + 1);
         part.add(tile_a[slice % kStages], tile_b[slice % kStages]);
     }
@@ -299,7 +299,7 @@ __device__ __forceinline__ void tiled_product(const A& a, const B& b, const Stor
     for_each(store);
 }
 
-// An operand that is a matrix, or any array of which places and terms each add an offset to the address. Arrays have
+// An operand that is a matrix, or any array in which places and terms each add an offset to the address. Arrays have
 // fewer than 2³¹ elements (launch.py); an offset is unsigned since it may be of a place that is not there.
 struct Offsets {
     using Place = unsigned;
@@ -308,7 +308,7 @@ struct Offsets {
     __device__ __forceinline__ bool has(unsigned, unsigned) const { return true; }
 };
 
-// A matrix whose rows are the places, or whose columns are. `pitch` is the distance of its rows.
+// A matrix with the places as its rows, or as its columns. `pitch` is the distance of its rows.
 struct Rows : Offsets {
     static constexpr bool k_is_contiguous = true;
     unsigned pitch;

@@ -6,7 +6,7 @@
     (x * x).sum().backward()
     x.grad  # tensor([[2., 4.]])
 
-Importing it loads NumPy and nothing heavier; a device loads what it needs when it is first used.
+Importing it loads NumPy and nothing heavier; a device loads its own modules at its first use.
 """
 
 from typing import TYPE_CHECKING

@@ -16,11 +16,11 @@ import stat
 import tempfile
 from pathlib import Path
 
-_VERSIONS_KEPT = 4  # of a folder named by what is in it
+_VERSIONS_KEPT = 4  # of a folder named after its contents
 
 
 def cache_root() -> Path | None:
-    """The folder that holds all of minigan's caches, made if need be; None where no folder can be written."""
+    """Return the folder that holds all of minigan's caches, made if need be; None where no folder can be written."""
     return _root(os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache"))
 
 
@@ -59,13 +59,13 @@ def _remove_own(folder: Path, process: int) -> None:
 
 
 def cache_folder(name: str) -> Path | None:
-    """The cache of that name, made if need be; None where no folder can be written."""
+    """Return the cache of that name, made if need be; None where no folder can be written."""
     root = cache_root()
     return _private_folder(root / name) if root else None
 
 
 def versioned_folder(name: str, version: str) -> Path | None:
-    """The folder of one version in the cache `name`; of the others those used last stay."""
+    """Return the folder of one version in the cache `name`; of the others those used last stay."""
     parent = cache_folder(name)
     folder = _private_folder(parent / version) if parent else None
     if parent is None or folder is None:
@@ -97,12 +97,12 @@ def _last_use(folder: Path) -> float:
 
 
 def cache_sizes() -> dict[str, int]:
-    """The bytes that each cache takes on the disk."""
+    """Return the bytes that each cache takes on the disk."""
     return {folder.name: _size(folder) for folder in sorted(_folders(cache_root()))}
 
 
 def cache_size() -> int:
-    """The bytes that all caches take on the disk."""
+    """Return the bytes that all caches take on the disk."""
     return sum(cache_sizes().values())
 
 

@@ -10,7 +10,7 @@ from minigan.recording import no_grad
 from minigan.tensor import Tensor, tensor
 
 
-class GradientMismatch(AssertionError):  # noqa: N818  (its name says what was found)
+class GradientMismatch(AssertionError):  # noqa: N818  (its name says the finding)
     """A gradient that differs from its numerical estimate: which input, which element, both values."""
 
 

@@ -44,7 +44,7 @@ def full(
     device: str | Device | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """A tensor of one value."""
+    """Return a tensor of one value."""
     place = get_device(device)
     values = place.empty(_shape(shape), np.dtype(dtype))
     values[...] = value
@@ -52,17 +52,17 @@ def full(
 
 
 def zeros(shape: Shape, **settings: Any) -> Tensor:
-    """A tensor of zeros; `settings` as for `full`."""
+    """Return a tensor of zeros; `settings` as for `full`."""
     return full(shape, 0, **settings)
 
 
 def ones(shape: Shape, **settings: Any) -> Tensor:
-    """A tensor of ones; `settings` as for `full`."""
+    """Return a tensor of ones; `settings` as for `full`."""
     return full(shape, 1, **settings)
 
 
 def full_like(x: Tensor, value: float, requires_grad: bool = False) -> Tensor:
-    """One value, in the shape and dtype and on the device of x."""
+    """Return a tensor of one value, in the shape and dtype and on the device of x."""
     return full(x.shape, value, x.dtype, x.device, requires_grad)
 
 
@@ -101,7 +101,7 @@ def eye(
     dtype: DTypeLike | None = None,
     device: str | Device | None = None,
 ) -> Tensor:
-    """The n×`columns` matrix (n×n by default) with ones on its k-th diagonal."""
+    """Return the n×`columns` matrix (n×n by default) with ones on its k-th diagonal."""
     return _from_host(np.eye(n, columns, k), dtype, device)
 
 
@@ -132,7 +132,7 @@ def randint(
 def randperm(
     n: int, device: str | Device | None = None, generator: Generator | None = None
 ) -> Tensor:
-    """The integers 0 … n−1 in random order, int64."""
+    """Return the integers 0 … n−1 in random order, int64."""
     key = (generator or default_generator()).next_key()
     draws = get_device("cpu").random_uniform((n,), 0.0, 1.0, np.dtype(np.float64), key)
     return tensor(np.argsort(draws, kind="stable"), device=device)
@@ -154,7 +154,7 @@ def meshgrid(*vectors: Tensor, indexing: str = "xy") -> list[Tensor]:
 
 
 def empty(shape: Shape, **settings: Any) -> Tensor:
-    """A tensor of unset values, which are zeros here; `settings` as for `full`."""
+    """Return a tensor of unset values, which are zeros here; `settings` as for `full`."""
     return zeros(shape, **settings)
 
 

@@ -9,7 +9,7 @@ class MiniganError(Exception):
 
 
 class DatasetError(MiniganError):
-    """A dataset that is missing, damaged or not what it should be."""
+    """A dataset that is missing, damaged or of another kind."""
 
 
 class DeviceError(MiniganError):
@@ -25,7 +25,7 @@ class TrainingError(MiniganError):
 
 
 class RunError(MiniganError):
-    """A run directory, or a file in it, that is not what it should be."""
+    """A run directory, or a file in it, that is damaged or of another kind."""
 
 
 class KernelError(MiniganError):

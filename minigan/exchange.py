@@ -15,7 +15,7 @@ _DLPACK_CUDA = (2, 13)  # of DLDeviceType: memory of a GPU, and memory that it s
 
 
 def from_dlpack(source: Any) -> Tensor:
-    """A tensor that shares the memory of another library's array, on the host ("cpu") or a GPU ("cuda").
+    """Return a tensor that shares the memory of another library's array, on the host ("cpu") or a GPU ("cuda").
 
     Through DLPack, where `source` has it (NumPy, PyTorch, CuPy, JAX), else its array interface (Numba). Strides stay as they
     are, and so does memory that may only be read: what would write to such a tensor refuses to. The array of a GPU that may

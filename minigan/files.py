@@ -13,9 +13,9 @@ from typing import Any, BinaryIO
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path`, which takes its place when the block ends without an error.
+    """Yield a temporary name beside `path`, which takes its place when the block ends without an error.
 
-    What was at `path` stays until then; after an error nothing is left behind. An OSError names `path`.
+    An old file at `path` stays until then; after an error nothing is left behind. An OSError names `path`.
     """
     temporary = path.parent / f".{path.name}.{os.getpid()}.tmp"
     try:
@@ -26,7 +26,7 @@ def replacing(path: Path) -> Iterator[Path]:
     except OSError as error:
         if (
             error.strerror
-        ):  # a full disk's names no file, and the temporary name tells nobody anything
+        ):  # a full disk's error names no file, and the temporary name means nothing to a user
             error.filename, error.filename2 = str(path), None
         raise
     finally:
@@ -35,7 +35,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def leftovers(directory: Path) -> Iterator[Path]:
-    """What `replacing` left in that folder when its process was killed."""
+    """Return the files that `replacing` left in that folder when its process was killed."""
     return directory.glob(".*.[0-9]*.tmp")
 
 
@@ -48,7 +48,7 @@ def write_json(path: Path, value: Any) -> None:
 
 @contextlib.contextmanager
 def locked(path: Path, wait: bool = True) -> Iterator[BinaryIO]:
-    """The file at `path`, made if need be, to this process alone, where the system knows how.
+    """Lock the file at `path`, made if need be, to this process alone, where the system knows how.
 
     Others wait, or without `wait` get BlockingIOError. A lock dies with its process.
     """
@@ -66,7 +66,7 @@ def locked(path: Path, wait: bool = True) -> Iterator[BinaryIO]:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a process holds that file by `locked`; False too where one may not ask. Nothing is made."""
+    """Return whether a process holds that file by `locked`; False too where one may not ask. Nothing is made."""
     if not os.access(path, os.W_OK):
         return False
     try:

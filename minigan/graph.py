@@ -1,7 +1,7 @@
 """The graph of operations, and the walk back over it.
 
 Nodes are numbered when they are made, so falling numbers are a topological order, and they are held only by the
-tensors that they made: a graph that nobody walks is freed like any other Python object. This module knows a tensor as a
+tensors that they made: a graph that is never walked is freed like any other Python object. This module knows a tensor as a
 `Variable`; ``tensor.py`` is where they are made.
 """
 
@@ -21,7 +21,7 @@ _numbers = itertools.count()
 
 
 class Variable(Protocol):
-    """What the walk needs of a tensor."""
+    """The parts of a tensor that the walk needs."""
 
     device: Device
     _node: Node | None
@@ -42,7 +42,7 @@ class Variable(Protocol):
 
 
 class Part(NamedTuple):
-    """What a vjp may return for an input x of which it read x[position] alone: the gradient is 0 elsewhere.
+    """A gradient that a vjp may return for an input x of which it read x[position] alone: the gradient is 0 elsewhere.
 
     Parts are added where they belong, so the gradient of n slices costs one array and no n.
     """
@@ -169,7 +169,7 @@ def _starting_gradient(root: Variable, gradient: Array | None) -> Array:
 
 
 def _reachable(root: Node | None) -> list[Node]:
-    """Every node beneath `root`, by rising number. A used node ends its path: its inputs are gone."""
+    """Return every node beneath `root`, by rising number. A used node ends its path: its inputs are gone."""
     seen: set[Node] = set()
     stack = [root] if root is not None else []
     while stack:
@@ -258,5 +258,5 @@ def _add_part(source: Any, part: Part, gradients: _Gradients) -> None:
 
 
 def _is_plain(array: Array) -> bool:
-    """Whether sums can be made in place: a broadcast view repeats its elements, and cannot be written."""
+    """Return whether sums can be made in place: a broadcast view repeats its elements, and cannot be written."""
     return bool(array.flags.c_contiguous and getattr(array.flags, "writeable", True))

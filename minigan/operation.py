@@ -85,7 +85,7 @@ def differentiable(
             result._node = Node(name, inputs, vjp, watched)
         return result
 
-    # The public function takes no device: help() shows what the user passes.
+    # The public function takes no device: help() shows the user's arguments.
     parameters = list(signature.parameters.values())[1:]
     operation.__signature__ = signature.replace(  # type: ignore[attr-defined]
         parameters=parameters, return_annotation=Tensor
@@ -192,7 +192,7 @@ def _three(name: str, result: Any) -> tuple[Array, VJP | None, Sequence[Any]]:
 
 
 def as_operand(name: str, argument: Any, device: Device, copy: bool = False) -> Any:
-    """What an operation's function gets: a tensor's array, another library's moved to the device, or what was given."""
+    """Return the argument of an operation's function: a tensor's array, another library's moved to the device, or the argument itself."""
     if isinstance(argument, Tensor):
         return argument.data
     if not is_array(argument):
@@ -207,7 +207,7 @@ def as_operand(name: str, argument: Any, device: Device, copy: bool = False) -> 
 
 
 def _share_version(tensors: Sequence[Tensor | None], result: Tensor) -> None:
-    """A view is written together with its source, and so has its version."""
+    """Share the source's version with a view, which is written together with it."""
     for source in tensors:
         if source is not None and share_memory(source.data, result.data):
             result._version = source._version
@@ -218,7 +218,7 @@ ARRAY = object()  # where an array goes in an index
 
 
 def split_index(index: Any) -> tuple[tuple[Any, ...], list[Any]]:
-    """An index as a tuple of its slices, integers, None and ..., and the arrays that stand at `ARRAY` in it."""
+    """Return an index as a tuple of its slices, integers, None and ..., and the arrays that stand at `ARRAY` in it."""
     parts, arrays = [], []
     for part in index if isinstance(index, tuple) else (index,):
         if isinstance(part, (list, tuple)):
@@ -233,6 +233,6 @@ def split_index(index: Any) -> tuple[tuple[Any, ...], list[Any]]:
 
 
 def fill_index(parts: tuple[Any, ...], arrays: Iterable[Array]) -> tuple[Any, ...]:
-    """The index that `split_index` took apart."""
+    """Return the index that `split_index` took apart."""
     rest = iter(arrays)
     return tuple(next(rest) if part is ARRAY else part for part in parts)

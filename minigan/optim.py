@@ -253,7 +253,7 @@ class Adam(Optimizer):
 
     @property
     def lr(self) -> float:
-        """The learning rate α, which may be set at any time."""
+        """Return the learning rate α, which may be set at any time."""
         return self.settings.learning_rate
 
     @lr.setter

@@ -28,14 +28,14 @@ class Protocols:
         def requires_grad(self) -> bool: ...
 
     def numpy(self) -> np.ndarray[Any, Any]:
-        """The values as a NumPy array: the tensor's own memory on ``cpu``, a copy elsewhere."""
+        """Return the values as a NumPy array: the tensor's own memory on ``cpu``, a copy elsewhere."""
         values = self.device.to_numpy(self.data)
         if self.data.size and share_memory(values, self.data):
             exchange(self._version, self.data)
         return values
 
     def tolist(self) -> Any:
-        """The values as nested lists of Python's numbers."""
+        """Return the values as nested lists of Python's numbers."""
         return self.numpy().tolist()
 
     def __array__(
@@ -50,12 +50,12 @@ class Protocols:
 
     @property
     def __array_interface__(self) -> dict[str, Any]:
-        """The memory itself, for NumPy and what reads its protocol; of tensors on the host that no graph holds."""
+        """Return the memory itself, for NumPy and what reads its protocol; of tensors on the host that no graph holds."""
         return self._interface("__array_interface__")
 
     @property
     def __cuda_array_interface__(self) -> dict[str, Any]:
-        """The memory itself, for CuPy, Numba and PyTorch; of tensors on a GPU that no graph holds."""
+        """Return the memory itself, for CuPy, Numba and PyTorch; of tensors on a GPU that no graph holds."""
         return self._interface("__cuda_array_interface__")
 
     def _interface(self, name: str) -> dict[str, Any]:

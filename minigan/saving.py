@@ -19,13 +19,13 @@ import numpy as np
 from minigan.devices import Device
 from minigan.devices.memory import byte_range, is_on_gpu, layout, share_memory
 
-Array = Any  # a NumPy or CuPy array: whatever the device's array module makes
+Array = Any  # a NumPy or CuPy array: any array of the device's array module
 VJP = Callable[[Array, tuple[bool, ...]], tuple[Array | None, ...]]
 Result = tuple[Array, VJP | None] | tuple[Array, VJP | None, Sequence[Array | None]]
 
 
 class ShapeAndDtype:
-    """Shape and dtype of an operand whose values the rule does not need."""
+    """Shape and dtype of an operand; the rule does not need its values."""
 
     __slots__ = ("dtype", "shape")
 
@@ -34,13 +34,13 @@ class ShapeAndDtype:
         self.dtype = getattr(operand, "dtype", None)
 
 
-# what a rule may keep without a word, since it holds no array
+# values that a rule may keep unnamed, since they hold no array
 _NO_PARTS = (
     *(str, bytes, int, float, complex, type(None), np.generic, np.dtype),
     *(type, ModuleType, Device, ShapeAndDtype),
 )
-_NO_ARRAYS = (np.generic, type)  # what has the methods of an array, and is none
-_ARRAYS = (memoryview, python_arrays.array)  # and what has none of them
+_NO_ARRAYS = (np.generic, type)  # has the methods of an array, and is none
+_ARRAYS = (memoryview, python_arrays.array)  # and has none of them
 
 
 class Version:
@@ -125,7 +125,7 @@ def watch(
 
 def _shares_memory(array: Array, others: list[Array]) -> bool:
     """Return whether a write to one of the others may change this array."""
-    for other in others:  # first what is fast to see
+    for other in others:  # the fast checks first
         if other is array:
             return True
     return any(share_memory(array, other) for other in others)
@@ -155,7 +155,7 @@ def _holds_nothing(kind: type) -> bool:
 
 
 def _parts(name: str, value: Any) -> Iterable[tuple[str, Any]]:
-    """What a value holds: a function its closure, defaults and globals, an object its attributes."""
+    """Return the parts of a value: a function its closure, defaults and globals, an object its attributes."""
     if isinstance(value, FunctionType):
         return _parts_of_function(value)
     if isinstance(value, (list, tuple, set, frozenset)):
@@ -204,7 +204,7 @@ def _is_tensor(value: Any) -> bool:
 
 
 def is_array(value: Any) -> bool:
-    """Whether this is a tensor, or an array of any library; a NumPy scalar is a number, and none."""
+    """Return whether this is a tensor, or an array of any library; a NumPy scalar is a number, and none."""
     kind = type(value)
     return _is_array_type(kind) or (not _holds_nothing(kind) and is_on_gpu(value))  # type: ignore[arg-type]
 

@@ -90,16 +90,16 @@ class Tensor(Protocols, Methods):
 
     @property
     def T(self) -> Tensor:  # noqa: N802 (NumPy's name)
-        """The axes in reverse order."""
+        """Return the axes in reverse order."""
         return self.transpose()
 
     @property
     def requires_grad(self) -> bool:
-        """Whether a backward pass can reach this tensor: made so, or computed from one that is."""
+        """Return whether a backward pass can reach this tensor: made so, or computed from one that is."""
         return self._is_variable or self._node is not None
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
-        """Make this tensor one whose gradient `backward` computes, or with False a constant (a frozen parameter)."""
+        """Let `backward` compute the gradient of this tensor, or make it with False a constant (a frozen parameter)."""
         if not requires_grad:
             if self._node is not None:
                 raise RuntimeError(
@@ -118,21 +118,21 @@ class Tensor(Protocols, Methods):
 
     @property
     def is_parameter(self) -> bool:
-        """Whether this is a leaf made to be trained, frozen or not."""
+        """Return whether this is a leaf made to be trained, frozen or not."""
         return self.is_leaf and (self._is_variable or self._is_frozen)
 
     @property
     def is_leaf(self) -> bool:
-        """Whether the user made this tensor, rather than a recorded operation."""
+        """Return whether the user made this tensor, rather than a recorded operation."""
         return self._node is None
 
-    if not TYPE_CHECKING:  # a type checker knows that there is no such attribute
+    if not TYPE_CHECKING:  # a type checker knows no such attribute
 
         def __getattr__(self, name: str) -> Any:
             raise AttributeError(f"a tensor has no attribute '{name}'{advice(name)}")
 
     def item(self) -> Any:
-        """The value of a one-element tensor as a Python number."""
+        """Return the value of a one-element tensor as a Python number."""
         if self.size != 1:
             raise ValueError(
                 f"item: a tensor of shape {self.shape} has {self.size} elements, not 1"
@@ -140,7 +140,7 @@ class Tensor(Protocols, Methods):
         return self.numpy().reshape(()).item()
 
     def detach(self) -> Tensor:
-        """The same memory, cut off from the graph."""
+        """Return the same memory, cut off from the graph."""
         view = Tensor(self.data, self.device)
         view._version = self._version
         return view
@@ -169,7 +169,7 @@ class Tensor(Protocols, Methods):
         """Raise RuntimeError where a write would lose a gradient, ValueError for memory that may only be read.
 
         A computed tensor goes on to pass gradients to the tensors that its old values came from. `leaf` allows the write to
-        a leaf whose gradient is wanted.
+        a leaf with a wanted gradient.
         """
         graph = self._node is not None or (self.requires_grad and not leaf)
         if is_recording() and (graph or (isinstance(source, Tensor) and source.requires_grad)):
@@ -187,7 +187,7 @@ class Tensor(Protocols, Methods):
             )
 
     def add_gradient(self, gradient: Array) -> None:
-        """Add `gradient`, an array that nobody else holds, to ``grad``."""
+        """Add `gradient`, an array with no other holder, to ``grad``."""
         if self.grad is None:
             self.grad = Tensor(gradient, self.device)
         else:
@@ -204,8 +204,8 @@ class Tensor(Protocols, Methods):
         """Add the gradient of this tensor to ``grad`` of the tensors that it was computed from.
 
         `gradient` is the gradient of the final objective with respect to this tensor, of the same
-        shape; only a one-element tensor may leave it out (it is 1). `inputs` names the tensors whose
-        gradient is wanted, by default every leaf with ``requires_grad``; nothing else is computed.
+        shape; only a one-element tensor may leave it out (it is 1). `inputs` names the tensors that get a
+        gradient, by default every leaf with ``requires_grad``; nothing else is computed.
         The graph that was walked is used up: its saved arrays are freed as the walk passes.
         """
         if gradient is not None:
@@ -286,7 +286,7 @@ def tensor(
     dtype: DTypeLike | None = None,
     device: str | Device | None = None,
 ) -> Tensor:
-    """A tensor holding a copy of `data` (numbers, nested lists, an array of any library or another tensor).
+    """Return a tensor holding a copy of `data` (numbers, nested lists, an array of any library or another tensor).
 
     Arrays keep their dtype; Python floats become float32. `dtype` overrides both. Without a `device` an array in a GPU's
     memory stays there, and all else goes to the default device. `from_dlpack` makes no copy.
@@ -314,7 +314,7 @@ def _restored(
 
 
 def _values(source: Tensor | ArrayLike, device: Device) -> Array:
-    """The numbers of `source` as an array of that device."""
+    """Return the numbers of `source` as an array of that device."""
     if isinstance(source, Tensor):
         return source.data if source.device is device else device.asarray(source.numpy())
     return device.asarray(source)
@@ -335,7 +335,7 @@ def load_all(targets: Mapping[str, Tensor], sources: Mapping[str, Tensor | Array
 
 
 def common_device(name: str, arguments: Sequence[Any]) -> Device:
-    """The one device that the tensors among the arguments are on; ValueError, with the names of all, if there are more."""
+    """Return the one device that the tensors among the arguments are on; ValueError, with the names of all, if there are more."""
     devices = {a.device for a in arguments if isinstance(a, Tensor)}
     if len(devices) > 1:
         names = " and ".join(sorted(device.name for device in devices))

@@ -1,4 +1,4 @@
-"""``python -m benchmarks conformance``: the table of what passes, what differs on purpose, and what is missing."""
+"""``python -m benchmarks conformance``: the table of tests that pass, that differ on purpose, and that are missing."""
 
 from __future__ import annotations
 

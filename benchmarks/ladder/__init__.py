@@ -1,6 +1,6 @@
-"""Ladders: each important kernel as steps from the naive one to the one in use, every step with one idea more.
+"""Optimization steps: each important kernel as steps from the naive one to the one in use, every step with one idea more.
 
-``steps.py`` says what a ladder is, and a module beside it declares each: ``conv2d.py`` the problem that its steps solve, the steps of
+``steps.py`` defines the steps, and a module beside it declares each: ``conv2d.py`` the problem that its steps solve, the steps of
 the CUDA kernel (kernels/study/, and the kernel in use) with their launches, and those of the CPU's (``cpu/``). ``run.py``
 checks the steps, counts or times them, and makes the table.
 """

@@ -1,4 +1,4 @@
-"""The ladder of Adam: a step on the first tensors of MNIST's discriminator, in place."""
+"""The optimization steps of Adam: a step on the first tensors of MNIST's discriminator, in place."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _changed(p: AdamStep) -> tuple[Array, ...]:
 
 
 def _launcher(device: CudaPlanDevice, source: str, tensor: Array) -> Callable[..., None]:
-    """What launches a kernel with a thread for each element of a tensor, whose number is the last argument."""
+    """Return a launcher with a thread for each element of a tensor; the number of elements is the last argument."""
 
     def launch(kernel: str, *arguments: Any) -> None:
         grid = (ceil_divide(tensor.size, 256),)

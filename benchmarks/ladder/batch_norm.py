@@ -1,4 +1,4 @@
-"""The ladder of batch normalization, forward with the leaky ReLU behind it: after the second convolution of MNIST's discriminator."""
+"""The optimization steps of batch normalization, forward with the leaky ReLU behind it: after the second convolution of MNIST's discriminator."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def problem(batch: int) -> BatchNorm:
 def _study(
     name: str, grid: Callable[[int], tuple[int, ...]], block: tuple[int, ...]
 ) -> Step[BatchNorm]:
-    """A file of kernels/study/batch_norm with one kernel, its grid for so many channels; the activation is a launch of its own."""
+    """Return a file of kernels/study/batch_norm with one kernel, its grid for so many channels; the activation is a separate launch."""
 
     def run(device: CudaPlanDevice, p: BatchNorm) -> tuple[Array, ...]:
         rows, channels = p.x.shape

@@ -1,4 +1,4 @@
-"""The ladder of log Q(c|x), a softmax and Gaussians: the codes of the MNIST experiment, Cat(10) + 2*Uniform."""
+"""The optimization steps of log Q(c|x), a softmax and Gaussians: the codes of the MNIST experiment, Cat(10) + 2*Uniform."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class CodeLikelihood(Problem):
 
     @property
     def roundings(self) -> int:
-        """Those of a softmax's sum, and some 30 of exponentials (a few each) and what is done with them."""
+        """Return the roundings of a softmax's sum, and some 30 of exponentials (a few each) and of the operations on them."""
         return max(self.table.width) + 30
 
 
@@ -96,7 +96,7 @@ def _launch_a_code(device: CudaPlanDevice, p: CodeLikelihood) -> tuple[Array, ..
 
 
 def _one_launch(name: str, threads: int) -> Step[CodeLikelihood]:
-    """A file whose kernel reads the table; so many threads an image."""
+    """Return a file with a kernel that reads the table; so many threads an image."""
 
     def run(device: CudaPlanDevice, p: CodeLikelihood) -> tuple[Array, ...]:
         values, derivative = _results(device, p)

@@ -1,4 +1,4 @@
-"""The ladder of the convolution, forward: the second of MNIST's discriminator, 4×4 with stride 2, 14×14×64 to 7×7×128."""
+"""The optimization steps of the convolution, forward: the second of MNIST's discriminator, 4×4 with stride 2, 14×14×64 to 7×7×128."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Convolution(Problem):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of y."""
+        """Return the shape of y."""
         return (self.x.shape[0], *self.geometry.output_size, self.w.shape[3])
 
     @property
@@ -90,7 +90,7 @@ def _tiles(side: int) -> Grid:
 def _study(
     name: str, grid: Grid, block: tuple[int, ...], vectors: bool = False, bits: int | None = None
 ) -> Step[Convolution]:
-    """A file of kernels/study/conv2d, and its launch."""
+    """Return a file of kernels/study/conv2d, and its launch."""
 
     def run(device: CudaPlanDevice, p: Convolution) -> tuple[Array, ...]:
         y = device.empty(p.shape, p.x.dtype)
@@ -145,7 +145,7 @@ def _unfolded(device: Device, p: Convolution) -> tuple[Array, ...]:
 
 
 def _tiles_in_cache(device: Device, p: Convolution) -> tuple[Array, ...]:
-    """The device's convolution with Winograd's put out of reach."""
+    """Return the device's convolution with Winograd's put out of reach."""
     least, winograd.LEAST_CHANNELS = winograd.LEAST_CHANNELS, 2**31
     try:
         return (device.conv2d(p.x, p.w, None, p.geometry),)

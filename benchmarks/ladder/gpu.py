@@ -10,11 +10,11 @@ from benchmarks.ladder.steps import Ladder, check
 from minigan.devices import Device, get_device
 from minigan.errors import DeviceError
 
-CALLS, ROUNDS = 20, 7  # in a graph, and launches of it, of which the fastest counts
+CALLS, ROUNDS = 20, 7  # in a graph, and launches of it, the fastest counts
 
 
 def measure(ladder: Ladder[Any], dtype: str) -> dict[str, Any] | None:
-    """The GPU's name, the microseconds of each step, and PyTorch's time as a share of them; None where there is no GPU."""
+    """Return the GPU's name, the microseconds of each step, and PyTorch's time as a share of them; None where there is no GPU."""
     try:
         device: Any = get_device("cuda")
     except DeviceError:
@@ -30,7 +30,7 @@ def measure(ladder: Ladder[Any], dtype: str) -> dict[str, Any] | None:
 
 
 def times(device: Device, ladder: Ladder[Any], dtype: str) -> dict[str, float]:
-    """Seconds of each step, whose result is checked first."""
+    """Seconds of each step; its result is checked first."""
     problem = ladder.problem(ladder.timed_size)
     found = {}
     for step in ladder.cuda:
@@ -42,7 +42,7 @@ def times(device: Device, ladder: Ladder[Any], dtype: str) -> dict[str, float]:
 
 
 def seconds_a_call(device: Device, call: Callable[[], Any]) -> float:
-    """The time of one of many calls that are recorded in one graph, so that the host's part in launching is not in it."""
+    """Return the time of one of many calls that are recorded in one graph, so that the host's part in launching is not in it."""
     call()  # compiles, and brings constants to the device
     graph = device.capture(lambda: [call() for _ in range(CALLS)])
     return _fastest(graph, device.synchronize)
@@ -68,7 +68,7 @@ def peer_times(ladder: Ladder[Any], dtype: str) -> dict[str, float]:
 
 
 def _peer_seconds(torch: Any, call: Callable[[], Any]) -> float:
-    """As `seconds_a_call`, by PyTorch's own graphs."""
+    """Time the calls as `seconds_a_call` does, by PyTorch's own graphs."""
     for _ in range(3):  # cuDNN chooses among its algorithms meanwhile
         call()
     torch.cuda.synchronize()

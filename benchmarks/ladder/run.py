@@ -1,4 +1,4 @@
-"""Run a ladder: check every step, count what it does or time it, and make the table."""
+"""Run optimization steps: check every step, count its operations or time it, and make the table."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DTYPE = "float32"
 
 @dataclass(frozen=True)
 class Count:
-    """What the launches of a step did, all together; `counts` as `minigan profile` has them."""
+    """The counts of all launches of a step together; `counts` as `minigan profile` has them."""
 
     launches: int
     threads: int  # of the launch that moves the most
@@ -78,7 +78,7 @@ def cpu_times(ladder: Ladder[Any], rounds: int, pause: float) -> dict[str, list[
 
 
 def measure_cuda(ladder: Ladder[Any]) -> dict[str, Any]:
-    """The counts of every step, and times where there is a GPU, as they are written."""
+    """Return the counts of every step, and times where there is a GPU, as they are written."""
     problem = ladder.problem(ladder.counted_size)
     found = {}
     for step in ladder.cuda:
@@ -96,7 +96,7 @@ def measure_cuda(ladder: Ladder[Any]) -> dict[str, Any]:
 
 
 def measure_cpu(ladder: Ladder[Any], rounds: int = 9, pause: float = 0.1) -> dict[str, Any]:
-    """The times of every step, as they are written."""
+    """Return the times of every step, as they are written."""
     import numba
 
     times = cpu_times(ladder, rounds, pause)
@@ -120,7 +120,7 @@ _CUDA_COLUMNS = (
 
 
 def cuda_table(ladder: Ladder[Any], result: dict[str, Any]) -> Table:
-    """The counts, and times if there are any."""
+    """Return the counts, and times if there are any."""
     timed = result["gpu"] or {"microseconds": {}, "of_peer": {}}
     own, shares = timed["microseconds"], timed["of_peer"]
     columns = [*_CUDA_COLUMNS, *(["µs"] if own else []), *(["% of PyTorch"] if shares else [])]
@@ -161,7 +161,7 @@ def _cells(values: dict[str, Any]) -> list[str]:
 
 
 def cpu_table(ladder: Ladder[Any], result: dict[str, Any]) -> Table:
-    """The times: each step's own, and how many times as long as the one in use it takes."""
+    """Return the times: each step's own, and how many times as long as the one in use it takes."""
     problem = ladder.problem(result["size"])
     least_bytes = problem.least_elements * np.dtype(DTYPE).itemsize
     giga, unit = (problem.flops or least_bytes) / 1e9, "GFLOP/s" if problem.flops else "GB/s"

@@ -1,4 +1,4 @@
-"""What a ladder is: a problem, and steps that solve it, each with one idea more than the one before."""
+"""Optimization steps: a problem, and steps that solve it, each with one idea more than the one before."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Problem(ABC):
     """The arguments of a kernel. A subclass has fields for them; arrays are float64 on the host until `on` moves them."""
 
     def on(self, device: Device, dtype: Any) -> Any:
-        """The same problem, with copies of its arrays on a device: real numbers in `dtype`."""
+        """Return the same problem, with copies of its arrays on a device: real numbers in `dtype`."""
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         return dataclasses.replace(
             self, **{name: _moved(value, device, dtype) for name, value in values.items()}
@@ -30,17 +30,17 @@ class Problem(ABC):
 
     @abstractmethod
     def expected(self) -> tuple[np.ndarray[Any, Any], ...]:
-        """What every step has to compute, by NumPy in float64."""
+        """Compute the right result of every step, by NumPy in float64."""
 
     @property
     @abstractmethod
     def least_elements(self) -> int:
-        """The elements that any solution moves: each operand read once, each result written once."""
+        """Return the elements that any solution moves: each operand read once, each result written once."""
 
     @property
     @abstractmethod
     def roundings(self) -> int:
-        """Of how many operations, at most, an operand passes through on its way to a result."""
+        """Return how many operations, at most, an operand passes through on its way to a result."""
 
     @property
     def flops(self) -> float | None:
@@ -80,7 +80,7 @@ class Step(Generic[P]):
         return ("float32",) if self.operand_bits else ("float32", "float64")
 
     def allowed_error(self, problem: Problem, dtype: Any) -> float:
-        """How far its result may be from float64's, relative to the result's size (both in the 2-norm).
+        """Return how far its result may be from float64's, relative to the result's size (both in the 2-norm).
 
         A rounding for each operation that an operand passes through, all of them one way; of operands that are rounded to few
         bits, two a product.
@@ -118,11 +118,11 @@ def relative_error(found: Sequence[Array], expected: Sequence[Array]) -> float:
 
 
 class WrongResultError(MiniganError):
-    """A step that does not compute what its ladder is about."""
+    """A step with a wrong result for its problem."""
 
 
 def check(step: Step[Any], problem: Problem, dtype: str, found: Sequence[Array]) -> float:
-    """The relative error of a result; WrongResultError, naming the step, if rounding does not explain it."""
+    """Return the relative error of a result; WrongResultError, naming the step, if rounding does not explain it."""
     error, allowed = relative_error(found, problem.expected()), step.allowed_error(problem, dtype)
     if not error <= allowed:  # NaN is wrong too
         raise WrongResultError(

@@ -12,7 +12,7 @@ Array = Any
 
 
 def windows_of(x: Array, geometry: ConvolutionGeometry) -> Array:
-    """A view of all windows of padded images: (n, *output_size, *kernel_size, c)."""
+    """Return a view of all windows of padded images: (n, *output_size, *kernel_size, c)."""
     padded = np.pad(x, ((0, 0), *geometry.padding, (0, 0)))
     (kh, kw), (sh, sw) = geometry.kernel_size, geometry.stride
     windows = np.lib.stride_tricks.sliding_window_view(padded, (kh, kw), (1, 2))

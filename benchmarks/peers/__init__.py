@@ -1,6 +1,6 @@
 """Who is compared: minigan, and the same work in other libraries, each as its own users would write it for speed.
 
-A peer that cannot run says why, and stands in every table with that reason.
+A library that cannot run says why, and every table lists it with that reason.
 """
 
 from __future__ import annotations
@@ -59,6 +59,6 @@ TORCH_COMPILED_GRAPHS = Peer("PyTorch compiled with CUDA graphs", "torch", _grap
 
 
 def absences(peers: Sequence[Peer], device: str) -> dict[str, str]:
-    """Those that cannot run on the device, and why."""
+    """Return those that cannot run on the device, and why."""
     reasons = {peer.name: peer.absent(device) for peer in peers}
     return {name: reason for name, reason in reasons.items() if reason}

@@ -1,4 +1,4 @@
-"""What a PyTorch user calls in place of a kernel."""
+"""The call of a PyTorch user in place of a kernel."""
 
 from __future__ import annotations
 

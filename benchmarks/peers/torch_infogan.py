@@ -1,10 +1,10 @@
-"""InfoGAN's MNIST training step in PyTorch: the peer that minigan's own step is measured against.
+"""InfoGAN's MNIST training step in PyTorch: the baseline of minigan's own step.
 
 It is eager PyTorch at its best on a CPU, so that being faster means something. Where there was a choice it
 was measured, on two cores: networks run channels-last (6% faster than NCHW); real and generated images share
 one call of the trunk, and only batch norm treats them apart (15% faster than two calls); Adam is the fused
 one. No gradient is computed that the step does not use: D and Q are frozen in G's half, and the images are
-detached in D's. What is compiled are the three pieces between two updates of weights, each with its backward pass
+detached in D's. The compiled parts are the three pieces between two updates of weights, each with its backward pass
 (`Trainer(compiled=True)`); on a GPU the whole step can be one CUDA graph (`GraphedTrainer`).
 
 Layers, codes and losses are those of `minigan.infogan`, in the same order, so that parameters correspond one
@@ -42,7 +42,7 @@ _AXES = {nn.Linear: (1, 0), nn.Conv2d: (2, 3, 1, 0), nn.ConvTranspose2d: (2, 3, 
 
 
 class StepMetrics(NamedTuple):
-    """What a step measured, in nats; `information` is L_I of each code."""
+    """The metrics of a step, in nats; `information` is L_I of each code."""
 
     discriminator_loss: float
     generator_loss: float
@@ -160,7 +160,7 @@ class Trainer:
             if type(module) in _AXES
         }
         if compiled:
-            # Without `fullgraph` a piece that cannot be compiled would run eagerly, and nobody would know.
+            # Without `fullgraph` a piece that cannot be compiled would run eagerly without notice.
             for name in ("_generate", "_discriminator_losses", "_generator_losses"):
                 piece = torch.compile(getattr(self, name), fullgraph=True, dynamic=False)
                 setattr(self, name, piece)
@@ -172,7 +172,7 @@ class Trainer:
         )
 
     def step(self) -> StepMetrics:
-        """One update of D and Q, then one of G, on a random batch."""
+        """Make one update of D and Q, then one of G, on a random batch."""
         return read(self.ask())
 
     def ask(self) -> Metrics:
@@ -197,7 +197,7 @@ class Trainer:
         category: torch.Tensor,
         continuous: torch.Tensor,
     ) -> Metrics:
-        """The step on a given batch; nothing is read back. Both halves share G's forward pass."""
+        """Take the step on a given batch; nothing is read back. Both halves share G's forward pass."""
         fake = self._generate(latents)
         images = torch.cat([real, fake.detach()])
         d_loss, likelihoods, total = self._discriminator_losses(images, category, continuous)
@@ -244,7 +244,7 @@ class Trainer:
     # -- for the comparison with minigan --------------------------------------------------------------
 
     def step_on_arrays(self, real: Array, latents: Array, codes: Array) -> StepMetrics:
-        """The step on minigan's batch: NHWC images; a category's index is the first column of `codes`."""
+        """Take the step on minigan's batch: NHWC images; a category's index is the first column of `codes`."""
         images, z, c = (torch.from_numpy(a).to(self.device) for a in (real, latents, codes))
         return read(self.launch(images.permute(0, 3, 1, 2), z, c[:, 0].long(), c[:, 1:]))
 
@@ -255,7 +255,7 @@ class Trainer:
             self.as_minigan(parameter, parameter.detach()).copy_(torch.from_numpy(values))
 
     def as_minigan(self, parameter: nn.Parameter, values: torch.Tensor) -> torch.Tensor:
-        """A view of a parameter's values, or of its gradient, in the layout of minigan's."""
+        """Return a view of a parameter's values, or of its gradient, in the layout of minigan's."""
         return values.permute(self._axes.get(parameter, (0,)))
 
 
@@ -292,7 +292,7 @@ class GraphedTrainer(Trainer):
 
 
 def set_precision(precision: str) -> None:
-    """Set how float32 products are computed, "ieee" or "tf32": those of cuBLAS, cuDNN and what is compiled alike.
+    """Set how float32 products are computed, "ieee" or "tf32": those of cuBLAS, cuDNN and compiled code alike.
 
     cuDNN's convolutions would round to TF32 if nothing were set.
     """
@@ -302,7 +302,7 @@ def set_precision(precision: str) -> None:
 
 
 def read(metrics: Metrics) -> StepMetrics:
-    """The metrics on the host."""
+    """Return the metrics on the host."""
     d_loss, g_loss, likelihoods = metrics
     bounds = [h + mean for h, mean in zip(ENTROPIES, likelihoods.tolist(), strict=True)]
     return StepMetrics(d_loss.item(), g_loss.item(), tuple(bounds))

@@ -5,7 +5,7 @@ would have at hand already is prepared outside the timed call: images channels-l
 calls stand oneDNN and MKL on a CPU, cuDNN and cuBLAS on a GPU. A kernel that is not here has no such call: what remains are the
 random numbers, which another generator draws otherwise, and a step of a gradient that PyTorch has only inside its autograd.
 
-This module imports nothing of minigan; a geometry and a table of codes are what the contract calls by those names.
+This module imports nothing of minigan; a geometry and a table of codes have the contract's names.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def adam(
     step: Any,
     settings: Any,
 ) -> TorchCall:
-    """Changes the parameters; what is read of it are they."""
+    """Change the parameters; they are its result."""
     optimizer = torch.optim.Adam(
         list(parameters), settings.learning_rate, (settings.beta1, settings.beta2), settings.epsilon, fused=True,
         capturable=parameters[0].is_cuda,

@@ -15,7 +15,7 @@ from benchmarks.peers.torch_normalization import batch_norm_statistics
 
 
 def with_epilogue(product: Callable[..., TorchCall]) -> Callable[..., TorchCall]:
-    """The product, with calls of their own for what the contract fuses: the activation, and statistics of the result."""
+    """Return the product, with separate calls for the parts that the contract fuses: the activation, and statistics of the result."""
 
     own = len(inspect.signature(product).parameters)
 
@@ -90,7 +90,7 @@ def conv2d_backward_weight(x: Tensor, dy: Tensor, geometry: Any) -> TorchCall:
 def _convolution_gradient(
     dy: Tensor, image: Tensor, weight: Tensor, geometry: Any, which: int
 ) -> TorchCall:
-    """What autograd calls: the gradient by the (padded) image (`which` 0) or by the filter (1)."""
+    """Return autograd's call: the gradient by the (padded) image (`which` 0) or by the filter (1)."""
     gradient, (symmetric, pads) = _image(dy), _padding(geometry)
     mask = [which == 0, which == 1, False]
     padding = symmetric if pads is None else (0, 0)
@@ -166,7 +166,7 @@ def _filter(w: Tensor) -> Tensor:
 
 
 def _transposed_filter(w: Tensor) -> Tensor:
-    """A transposed convolution's is (in, out, height, width)."""
+    """Return a transposed convolution's filter as (in, out, height, width)."""
     return _channels_last(w.permute(2, 3, 0, 1))
 
 
@@ -180,7 +180,7 @@ def _padding(geometry: Any) -> tuple[tuple[int, int], list[int] | None]:
 
 
 def _empty_padded_image(dy: Tensor, channels: int, geometry: Any) -> Tensor:
-    """What a convolution's input has the shape of; its gradient reads nothing else of it."""
+    """Return an array of the shape of a convolution's input; its gradient reads nothing else of it."""
     _, pads = _padding(geometry)
     (top, bottom), (left, right) = geometry.padding if pads is not None else ((0, 0), (0, 0))
     height, width = geometry.input_size
@@ -189,7 +189,7 @@ def _empty_padded_image(dy: Tensor, channels: int, geometry: Any) -> Tensor:
 
 
 def _least_padding(geometry: Any) -> tuple[int, int]:
-    """What a transposed convolution can cut off both sides alike."""
+    """Return the padding that a transposed convolution can cut off both sides alike."""
     (top, bottom), (left, right) = geometry.padding
     return min(top, bottom), min(left, right)
 
@@ -211,7 +211,7 @@ def _extra_rows(geometry: Any) -> tuple[int, int]:
 
 
 def _crop(geometry: Any, padding: tuple[int, int]) -> tuple[slice, ...]:
-    """The image within what has only `padding` cut off."""
+    """Return the slices of the image in a result with only `padding` cut off."""
     slices = [slice(None), slice(None)]
     for (before, _), cut, size in zip(geometry.padding, padding, geometry.input_size, strict=True):
         slices.append(slice(before - cut, before - cut + size))
@@ -219,7 +219,7 @@ def _crop(geometry: Any, padding: tuple[int, int]) -> tuple[slice, ...]:
 
 
 def _border(geometry: Any, padding: tuple[int, int]) -> list[int]:
-    """The zeros that undo `_crop`: left, right, top, bottom."""
+    """Return the zeros that undo `_crop`: left, right, top, bottom."""
     extra, sides = _extra_rows(geometry), []
     for axis in (1, 0):
         before = geometry.padding[axis][0] - padding[axis]

@@ -12,7 +12,7 @@ constexpr int kThreads = 128, kWarps = kThreads / kWarp;
 __device__ real block_sum(real value) {
     __shared__ real sums[kWarps];
     value = warp_sum(value);
-    __syncthreads();  // nobody still reads the sums of the call before
+    __syncthreads();  // no thread still reads the sums of the call before
     if (threadIdx.x % kWarp == 0) sums[threadIdx.x / kWarp] = value;
     __syncthreads();
     real total = 0;

@@ -38,7 +38,7 @@ def oracle(x, epsilon=1e-5):
 def examples(rng):
     for shape in [(1, 2), (3, 33), (2, 128), (2, 300)]:
         yield (rng.normal(2.0, 3.0, shape),)
-    yield rng.normal(size=(4, 7)), 0.5  # a setting of its own
+    yield rng.normal(size=(4, 7)), 0.5  # a separate setting
 
 
 def large_example(rng):

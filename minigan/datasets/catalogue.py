@@ -103,9 +103,9 @@ def open_images(
     shape: tuple[int, int, int],
     preparation: Preparation,
 ) -> Images | None:
-    """The images of the data set `name` at the path `data`, of `shape`; None if it has no such split.
+    """Return the images of the data set `name` at the path `data`, of `shape`; None if it has no such split.
 
-    `data` is "" for what is inside minigan, and "scenes" for what it draws.
+    `data` is "" for data inside minigan, and "scenes" for data that it draws.
     """
     if name not in CATALOGUE:
         raise DatasetError(f"there is no data set '{name}'; there is {', '.join(CATALOGUE)}")

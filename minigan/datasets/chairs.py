@@ -29,7 +29,7 @@ def load(
     shape: tuple[int, int, int],
     preparation: Preparation,
 ) -> FactoredImages | None:
-    """The chairs in rendered_chairs/ (or a zip archive of it), and the shape, elevation and azimuth of each.
+    """Return the chairs in rendered_chairs/ (or a zip archive of it), and the shape, elevation and azimuth of each.
 
     A shape is the chair's number in the order of names; angles are degrees. There is no test set.
     """

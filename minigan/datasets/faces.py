@@ -1,6 +1,6 @@
 """Faces as a folder of renders, like those that the paper made of the Basel Face Model (Paysan et al. 2009).
 
-The model's licence lets nobody pass renders on, so each user makes their own. What each shows may be told in a
+The model's licence forbids passing renders on, so each user makes their own. What each shows may be told in a
 table, factors.csv: the picture's name, then a number a factor.
 
     name,azimuth,elevation
@@ -30,7 +30,7 @@ def load(
     shape: tuple[int, int, int],
     preparation: Preparation,
 ) -> Images | None:
-    """All pictures of a folder or a zip archive, which must be of one size; with factors, if they are told.
+    """Return all pictures of a folder or a zip archive, which must be of one size; with factors, if they are told.
 
     There is no test set.
     """
@@ -46,7 +46,7 @@ def load(
 
 
 def _first_size(pictures: PictureFiles) -> tuple[int, int] | None:
-    """The size of the first picture that can be opened; that of all, if they are renders of one camera."""
+    """Return the size of the first picture that can be opened; that of all, if they are renders of one camera."""
     for name in pictures.names:
         try:
             with pictures.open(name) as picture:
@@ -57,7 +57,7 @@ def _first_size(pictures: PictureFiles) -> tuple[int, int] | None:
 
 
 def _read_table(path: Path, pictures: list[str]) -> tuple[tuple[str, ...], np.ndarray | None]:
-    """The names of the factors, and their values in the order of `pictures`; nothing without a table."""
+    """Return the names of the factors, and their values in the order of `pictures`; nothing without a table."""
     if not path.is_file():
         return (), None
     rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig", errors="replace"))))

@@ -34,7 +34,7 @@ def load(
     shape: tuple[int, int, int],
     preparation: Preparation,
 ) -> Images | None:
-    """The images at `path`, of `shape` (height, width, channels); with labels where there are some.
+    """Return the images at `path`, of `shape` (height, width, channels); with labels where there are some.
 
     Only MNIST's four files have a test set.
     """

@@ -114,7 +114,7 @@ def read_images_and_labels(
 
 
 def _read_uncompressed(path: Path | str) -> bytes:
-    """The bytes of a file, decompressed if they begin as gzip does (RFC 1952, section 2.3.1)."""
+    """Return the bytes of a file, decompressed if they begin as gzip does (RFC 1952, section 2.3.1)."""
     try:
         content = Path(path).read_bytes()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What a loader gives: images, and what is known about them."""
+"""The result of a loader: images, and their labels or factors."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ class LabeledImages(Images):
 
 @dataclass(frozen=True, eq=False)
 class FactoredImages(Images):
-    """Images and what each was made from: `factors` is float64 (N, factors), and `names` says what they are."""
+    """Images and the factors of each: `factors` is float64 (N, factors), and `names` names them."""
 
     factors: NDArray[np.float64]
     names: tuple[str, ...]

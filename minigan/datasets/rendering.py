@@ -1,7 +1,7 @@
 """A small ray caster in NumPy: batches of ellipsoids and boxes, seen by a camera without perspective.
 
-Axes: x to the right, y up, z to the viewer; the picture shows x and y in (−1, 1). All rays run along −z, so what a
-ray meets first is what has the largest z there. A whole batch is drawn at once, one primitive after the other:
+Axes: x to the right, y up, z to the viewer; the picture shows x and y in (−1, 1). All rays run along −z, so a
+ray meets first the surface with the largest z. A whole batch is drawn at once, one primitive after the other:
 each is a few array operations on (batch, height, width), in single precision and in the processor's cache.
 
     canvas = Canvas(light, size, ambient)     how far each ray went, and the brightness that it met
@@ -125,7 +125,7 @@ class Canvas:
         np.copyto(self.brightness[window], seen, where=nearer)
 
     def _window(self, middle: Floats, reach: Floats) -> tuple[slice, slice, slice]:
-        """The part of the pictures that holds what is within `reach` of `middle` (batch, 3) in any of them."""
+        """Return the part of the pictures that holds everything within `reach` of `middle` (batch, 3) in any of them."""
         low, high = (middle - reach).min(axis=0), (middle + reach).max(axis=0)
         side = self.size * RAYS
         left, right = ((1 + low[0]) * side / 2, (1 + high[0]) * side / 2)
@@ -140,7 +140,7 @@ class Canvas:
         return self.ambient + (1 - self.ambient) * np.maximum(cosine, 0)
 
     def pictures(self, background: float) -> NDArray[np.uint8]:
-        """What has been drawn, uint8 (batch, size, size, 1); rays that met nothing are the background."""
+        """Return the pictures drawn so far, uint8 (batch, size, size, 1); rays that met nothing are the background."""
         grey = np.where(self.depth == _FAR, np.float32(background), self.brightness)
         rays = grey.reshape(len(grey), self.size, RAYS, self.size, RAYS)
         means = rays.mean(axis=(2, 4))
@@ -149,6 +149,6 @@ class Canvas:
 
 
 def smooth_step(values: Floats, softness: float) -> Floats:
-    """From 0 below −softness to 1 above it, linear between: the edge of a painted shape, without steps."""
+    """Rise from 0 below −softness to 1 above it, linear between: the edge of a painted shape, without steps."""
     step: Floats = np.clip(values * np.float32(0.5 / softness) + np.float32(0.5), 0, 1)
     return step

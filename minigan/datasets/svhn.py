@@ -30,7 +30,7 @@ def load(
     shape: tuple[int, int, int],
     preparation: Preparation,
 ) -> LabeledImages | None:
-    """The digits in a folder of the official files, or in one of them; a zero's label is 0.
+    """Return the digits in a folder of the official files, or in one of them; a zero's label is 0.
 
     The split "train" of a folder is train_32x32.mat and, if it is there, extra_32x32.mat after it. The test set
     lies beside the file or in the folder; None if there is none.
@@ -70,7 +70,7 @@ def _files(path: Path, split: str) -> list[Path]:
 
 
 def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """The shapes of X and y, from the file's headers alone."""
+    """Return the shapes of X and y, from the file's headers alone."""
     from scipy.io import whosmat
     from scipy.io.matlab import MatReadError
 

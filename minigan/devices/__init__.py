@@ -29,7 +29,7 @@ def device_names() -> list[str]:
 
 
 def device_note(name: str) -> str:
-    """Return what to know before a device is used; empty if there is nothing."""
+    """Return what to know before a device is used; empty if all is well."""
     return _NOTES.get(name, "")
 
 

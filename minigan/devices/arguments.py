@@ -1,4 +1,4 @@
-"""The arguments of a launch: those that Python has no type for, and whether they are what a kernel's parameters declare."""
+"""The arguments of a launch: those that Python has no type for, and whether they fit a kernel's parameters."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REALS = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}  # as C+
 
 @dataclass(frozen=True)
 class Double:
-    """A kernel argument that is a double, whatever the kernel's dtype."""
+    """A kernel argument that is a double in a kernel of any dtype."""
 
     value: float
 
@@ -27,8 +27,8 @@ class Double:
 class PointerTable:
     """A kernel argument passed by value: a C struct with a member `T name[rows]` for each column.
 
-    A column holds arrays, whose addresses are passed (None is a null pointer), or ints (long long). What a column
-    has less than `rows` is filled up with zeros.
+    A column holds arrays, passed by address (None is a null pointer), or ints (long long). A column
+    shorter than `rows` is filled with zeros.
     """
 
     columns: tuple[Sequence[Array | int | None], ...]
@@ -60,7 +60,7 @@ _ITEMS = {**_INTEGERS, **_LONG_INTEGERS, **_REAL_TYPES, "unsigned char": "u1", "
 def check_parameters(
     source: KernelSource, kernel: str, dtype: np.dtype[Any], arguments: Sequence[Any]
 ) -> None:
-    """Refuse arguments whose bytes are not what the kernel will read: neither compiler nor GPU would notice."""
+    """Refuse arguments that the kernel would misread: neither compiler nor GPU would notice."""
     parameters = source.kernels[kernel]
     if any(len(re.findall(r"\w+", parameter)) < 2 for parameter in parameters):
         return  # a macro of a header stands for some of them
@@ -78,7 +78,7 @@ def check_parameters(
 
 
 def _what_it_needs(parameter: str, dtype: np.dtype[Any], argument: Any) -> str:
-    """Return what the parameter takes, if the argument is not that; types that are not known here take anything."""
+    """Return the type that the parameter takes, if the argument has another; types that are not known here take anything."""
     name = re.findall(r"\w+", parameter)[-1]
     words = re.sub(rf"\bconst\b|\b__restrict__\b|\b{name}\b", " ", parameter)
     kind = " ".join(words.replace("*", " * ").split())

@@ -34,7 +34,7 @@ class Wanted(NamedTuple):
 
 
 def compile_options(source: KernelSource, real: str) -> tuple[str, ...]:
-    """Return what the compiler is told of a .cu file, for REAL = `real`; CuPy adds options, see ``nvrtc.py``."""
+    """Return the compiler's input for a .cu file, for REAL = `real`; CuPy adds options, see ``nvrtc.py``."""
     return (
         "-std=c++17",
         f"-DREAL={real}",

@@ -1,7 +1,7 @@
 """The CUDA device: CuPy arrays, and kernels/*.cu compiled by NVRTC for the GPU that is there.
 
-CuPy supplies memory, copies, streams, graphs and the compiler; what is computed in a training step is minigan's own
-kernels. Everything runs on CuPy's *current* stream of the calling Python thread, kernels and the array module's
+CuPy supplies memory, copies, streams, graphs and the compiler; minigan's own kernels compute a
+training step. Everything runs on CuPy's *current* stream of the calling Python thread, kernels and the array module's
 operations alike, so they run in the order in which they were asked for. A number is on the host only after `to_numpy`,
 which waits for it; until then a call returns before the GPU has computed anything.
 """
@@ -232,7 +232,7 @@ class CUDA(CudaPlanDevice):
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
-        """What CUDA reports here happened earlier: kernels run after the call that launched them has returned."""
+        """Report an error that happened earlier: kernels run after the call that launched them has returned."""
         try:
             yield
         except self._cuda_errors as error:
@@ -244,7 +244,7 @@ class CUDA(CudaPlanDevice):
 
 
 class _CapturedFunction(Generic[Result]):
-    """A CUDA graph, to be launched on the current stream; and what has to live as long, since it holds addresses only."""
+    """A CUDA graph, to be launched on the current stream; and the arrays that must live as long, since it holds addresses only."""
 
     def __init__(self, device: CUDA, graph: Any, result: Result, kept: tuple[Any, ...]) -> None:
         self.device, self.graph, self.result, self.kept = device, graph, result, kept

@@ -46,7 +46,7 @@ class Device(
 
     @property
     def threads(self) -> int:
-        """The number of threads that share a kernel. Sums are taken in an order that depends on it."""
+        """Return the number of threads that share a kernel. Sums are taken in an order that depends on it."""
         return 1
 
     # -- memory ---------------------------------------------------------------------------------

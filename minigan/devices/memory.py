@@ -24,7 +24,7 @@ class Layout(NamedTuple):
 
 
 def is_on_gpu(values: Any) -> bool:
-    """Return whether these are an array in a GPU's memory, of whatever library."""
+    """Return whether these are an array in a GPU's memory, of any library."""
     return type(values) is not np.ndarray and hasattr(values, "__cuda_array_interface__")
 
 

@@ -1,4 +1,4 @@
-"""What the CUDA device needs: CuPy, a driver, a GPU that is new enough, a compiler. DeviceError says what to do for each."""
+"""The needs of the CUDA device: CuPy, a driver, a GPU that is new enough, a compiler. DeviceError says what to do for each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from minigan.errors import DeviceError
 _OLDEST = 75  # compute capability 7.5, Turing: the oldest that the compiler and the kernels know
 _INSUFFICIENT_DRIVER, _NO_DEVICE = 35, 100  # of cudaError_t
 _VENDOR = "0x10de"  # NVIDIA's, of a PCI device
-_DISPLAY = "0x03"  # what a GPU's PCI class begins with
+_DISPLAY = "0x03"  # the start of a GPU's PCI class
 
 _INSTALL = "pip install 'minigan[cuda13]' (or 'minigan[cuda12]', for a driver of CUDA 12)"
 _ABSENT = "this machine has no NVIDIA GPU"
@@ -39,7 +39,7 @@ def _read(path: Path) -> str:
 
 
 def import_cupy() -> Any:
-    """CuPy. DeviceError says what is missing; where there is no GPU, that, and nothing to install."""
+    """CuPy. DeviceError names the missing part; where there is no GPU, that, and nothing to install."""
     _make_cupys_cache()
     try:
         import cupy

@@ -1,6 +1,6 @@
 """Compile .cu files for real GPUs with NVIDIA's runtime compiler: no GPU, no driver, no CUDA toolkit.
 
-The compiler is one shared library, of the package nvidia-cuda-nvrtc (the ``nvrtc`` extra). What it reports of each kernel,
+The compiler is one shared library, of the package nvidia-cuda-nvrtc (the ``nvrtc`` extra). Its report of each kernel,
 registers, shared memory and spills, is known without running it.
 """
 
@@ -31,7 +31,7 @@ _ENTRY = re.compile(
 
 @dataclass(frozen=True)
 class KernelResources:
-    """What a thread (registers, spilled bytes) and a block (static shared bytes) of a kernel take."""
+    """The needs of a kernel's thread (registers, spilled bytes) and block (static shared bytes)."""
 
     kernel: str
     registers: int
@@ -62,7 +62,7 @@ def options(source: KernelSource, real: str, architecture: str) -> tuple[str, ..
 def compile_kernels(source: Path, real: str, architecture: str) -> list[KernelResources]:
     """Return the kernels of a .cu file for REAL = `real`, as the machine code of an architecture ("sm_90").
 
-    Each is compiled alone, as on the GPU. KernelError holds what the compiler says of a file that it refuses.
+    Each is compiled alone, as on the GPU. KernelError holds the compiler's message on a file that it refuses.
     """
     resources = []
     for program in _programs(read_source(source), real, architecture):
@@ -71,7 +71,7 @@ def compile_kernels(source: Path, real: str, architecture: str) -> list[KernelRe
 
 
 def ptx(source: Path, real: str, architecture: str) -> dict[str, str]:
-    """Return what the compiler makes of each kernel of a .cu file: its PTX, by name. KernelError as above."""
+    """Return the PTX of each kernel of a .cu file, by name. KernelError as above."""
     nvrtc, size, found = library(), ctypes.c_size_t(), dict[str, str]()
     for program in _programs(read_source(source), real, architecture):
         nvrtc.nvrtcGetPTXSize(program, ctypes.byref(size))

@@ -1,4 +1,4 @@
-"""A .cu file, minigan's own or anybody's: its text, what it includes, and the kernels that it defines."""
+"""A .cu file, minigan's own or a user's: its text, what it includes, and the kernels that it defines."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from minigan.errors import DeviceError, KernelError
 
-# The head of a kernel. Its name is C's, not C++'s, so that it can be found by it in what a compiler makes.
+# The head of a kernel. Its name is C's, not C++'s, so that it can be found by it in a compiler's output.
 _BOUNDS = r"(?:__launch_bounds__\([^)]*\)\s*)?"
 _HEAD = rf"^[ \t]*(?:KERNEL|extern \"C\" __global__)\s+{_BOUNDS}(?:void\s+{_BOUNDS})?"
 _DEFINITION = re.compile(rf"{_HEAD}(\w+)\s*\(([^)]*)\)", re.MULTILINE)
@@ -74,7 +74,7 @@ class KernelSource:
 
     @property
     def include_folders(self) -> tuple[Path, ...]:
-        """Return where a compiler that is given the text, and not the file, finds what it includes."""
+        """Return where a compiler that is given the text, and not the file, finds the included files."""
         return tuple(dict.fromkeys((kernel_sources(), self.path.parent)))
 
     @functools.cached_property

@@ -1,4 +1,4 @@
-"""Latent codes c: what they are, how they are drawn, and how Q's output describes them.
+"""Latent codes c: their kinds, how they are drawn, and how Q's output describes them.
 
 A layout is written as it is in the paper's appendix: ``"Cat(10) + 2*Uniform"`` is one categorical code
 of ten categories and two continuous codes, uniform on (−1, 1).
@@ -38,7 +38,7 @@ class CategoricalCode:
 
     @property
     def attainable(self) -> float:
-        """The most that L_I can be: H(c), when Q reads the category without doubt."""
+        """Return the most that L_I can be: H(c), when Q reads the category without doubt."""
         return self.entropy
 
     @property
@@ -65,7 +65,7 @@ class UniformCode:
 
     @property
     def attainable(self) -> float:
-        """The most that L_I can be with σ = 1: ln 2 − ½ log 2π ≈ −0.226, at a mean that is c itself."""
+        """Return the most that L_I can be with σ = 1: ln 2 − ½ log 2π ≈ −0.226, at a mean that is c itself."""
         return self.entropy - 0.5 * math.log(2 * math.pi)
 
     @property
@@ -85,7 +85,7 @@ Code = CategoricalCode | UniformCode
 
 
 def share_read(code: Code, information: float) -> float:
-    """Return the share of what is attainable that L_I of a code has reached: 0 if unread, 1 at best.
+    """Return the share of the attainable L_I that a code has reached: 0 if unread, 1 at best.
 
     Of a continuous code that is the share of its variance that Q explains. It is negative where Q is confidently wrong.
     """

@@ -39,7 +39,7 @@ _LAYER = re.compile(
     r"(?P<kind>conv|up|fc) (?P<shape>[1-9]\d*(?:x[1-9]\d*x[1-9]\d*)?)(?P<s1> s1)?(?P<bn> bn)?"
     r"(?: (?P<activation>sigmoid|tanh|linear))?"
 )
-_SAME: Padding = ((1, 2), (1, 2))  # what a 4×4 kernel of stride 1 needs to keep the size
+_SAME: Padding = ((1, 2), (1, 2))  # the padding of a 4×4 kernel of stride 1 that keeps the size
 
 
 def _fits(match: re.Match[str], shape: tuple[int, ...]) -> bool:
@@ -51,7 +51,7 @@ def _fits(match: re.Match[str], shape: tuple[int, ...]) -> bool:
 
 @dataclass(frozen=True)
 class Builder:
-    """Builds the layers of a network; its fields are what they have in common."""
+    """Builds the layers of a network; its fields are common to all layers."""
 
     dtype: Any
     device: Device

@@ -1,6 +1,6 @@
 """The three networks: G, D and Q.
 
-Q shares D's trunk, all layers but the last. In the plain GAN's baseline (Fig. 1) Q has a trunk of its own.
+Q shares D's trunk, all layers but the last. In the plain GAN's baseline (Fig. 1) Q has a separate trunk.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Discriminator(Module):
 class Recognition(Module):
     """Q: features to the parameters of Q(c|x), (batch, columns): FC-128, batch norm, leaky ReLU, FC.
 
-    In InfoGAN the features are D's. With a `trunk` of its own (the plain GAN's baseline, Fig. 1), it reads images.
+    In InfoGAN the features are D's. With a separate `trunk` (the plain GAN's baseline, Fig. 1), it reads images.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class Networks:
         ]
 
     def named_tensors(self) -> Iterator[tuple[str, Tensor]]:
-        """Every parameter and running statistic, as "generator.layers.0.weight"."""
+        """Return every parameter and running statistic, as "generator.layers.0.weight"."""
         for network, module in self.named():
             for name, value in module.named_tensors():
                 yield f"{network}.{name}", value
@@ -138,7 +138,7 @@ class Networks:
 
 @contextmanager
 def inference(networks: Networks) -> Iterator[None]:
-    """All norms use their running statistics within; afterwards each is in the mode that it was in."""
+    """Let all norms use their running statistics within the block; afterwards each is in the mode that it was in."""
     modules = [module for _, network in networks.named() for _, module in network.named_modules()]
     modes = [module.training for module in modules]
     networks.train(False)

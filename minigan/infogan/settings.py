@@ -110,17 +110,17 @@ class Settings:
 
     @property
     def layout(self) -> CodeLayout:
-        """The codes, in order."""
+        """Return the codes, in order."""
         return CodeLayout.parse(self.codes)
 
     @property
     def schedule_length(self) -> int:
-        """The number of steps that fractions of a schedule are of."""
+        """Return the number of steps that fractions of a schedule are of."""
         return self.schedule_steps or self.iterations
 
     @property
     def title(self) -> str:
-        """The experiment, and what it is trained on if that is not its own data."""
+        """Return the experiment, and its data, if they are another experiment's."""
         return f"{self.experiment} on {Path(self.data).name}" if self.data else self.experiment
 
     def extension(self, name: str) -> Any:
@@ -180,7 +180,7 @@ class Settings:
     def from_json(cls, values: Any) -> Settings:
         """Read what `to_json` gave, or the settings in an older minigan's ``experiment.json``.
 
-        A newer setting may be absent from an older file; its default is what was done before.
+        A newer setting may be absent from an older file; its default is the earlier behaviour.
 
         Raises:
             SettingsError: The values are something else, in one sentence.

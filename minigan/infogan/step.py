@@ -2,7 +2,7 @@
 
 A step has two halves, which share one forward pass of G. D's half updates D and Q, on real and generated images
 together. G's half updates G alone, through the new D and Q. Both carry −λ·L_I, unless the objective is the plain GAN's: then
-Q has a trunk of its own, and only reads the codes that happen to be in the images (Fig. 1).
+Q has a separate trunk, and only reads the codes that happen to be in the images (Fig. 1).
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Trainer:
         self._ones = context.constant(np.ones((half, 1)))
         self.extensions: list[Extension] = [e.create(context) for e in settings.extensions]
         self.capture = capture
-        self._phase: list[Any] = []  # what the plain steps, and the captured one, are of
+        self._phase: list[Any] = []  # the kind of the plain steps, and of the captured one
         self._plain_steps = 0
         self._captured: Callable[[], Array] | None = None
         self._written: list[Any] = []  # the versions of all that a captured step writes
@@ -103,7 +103,7 @@ class Trainer:
 
     @property
     def result(self) -> Networks:
-        """The networks to evaluate and draw: the averages, where an extension keeps any."""
+        """Return the networks to evaluate and draw: the averages, where an extension keeps any."""
         kept = (extension.averages for extension in self.extensions)
         return next((averages for averages in kept if averages), self.networks)
 
@@ -258,7 +258,7 @@ class Trainer:
             self._captured = self.device.capture(self.launch_step)
             self._written = [value._version for _, value in self._named_tensors()]
         metrics = self._captured()
-        for version in self._written:  # a replay writes, and says so to nobody
+        for version in self._written:  # a replay writes without a notice
             version.count += 1
         return metrics
 

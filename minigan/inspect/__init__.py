@@ -1,1 +1,1 @@
-"""Looking into a run of the kernels: what a training step calls, and what a kernel does with memory."""
+"""Inspection of kernels: the calls of a training step, and a kernel's use of memory."""

@@ -17,7 +17,7 @@ _CONTEXT = 1  # lines of source shown above and below a line with counts
 
 
 class Column(NamedTuple):
-    """A column of counts: its head, what it means, its text for a line, and the share (0 … 1) that is lost there."""
+    """A column of counts: its head, its meaning, its text for a line, and the share (0 … 1) that is lost there."""
 
     head: str
     meaning: str
@@ -27,7 +27,7 @@ class Column(NamedTuple):
 
 
 def columns(counts: Counts) -> list[Column]:
-    """The counts of a line, as they are shown."""
+    """Return the counts of a line, as they are shown."""
     return [
         Column("global", "accesses of global memory by a warp", 7, short(counts.global_requests)),
         Column(
@@ -70,7 +70,7 @@ def short(value: float) -> str:
 
 
 def summary(profile: KernelProfile) -> list[tuple[str, str]]:
-    """What a launch comes to, as (what, value)."""
+    """Return the totals of a launch, as (name, value)."""
     total, launch = profile.total, profile.launch
     moved, least = profile.moved_bytes, profile.least_bytes
     facts = [
@@ -103,7 +103,7 @@ class Line(NamedTuple):
 
 
 def excerpts(file: Path, counted: dict[int, Counts]) -> Iterator[list[Line]]:
-    """The runs of lines with counts, and a little around them."""
+    """Return the runs of lines with counts, and a little around them."""
     source = file.read_text(encoding="utf-8").splitlines()
     shown = sorted({n + d for n in counted for d in range(-_CONTEXT, _CONTEXT + 1)})
     run: list[Line] = []
@@ -117,7 +117,7 @@ def excerpts(file: Path, counted: dict[int, Counts]) -> Iterator[list[Line]]:
 
 
 def terminal(title: str, profile: KernelProfile) -> RenderableType:
-    """The profile for a terminal: the summary, then each file's lines."""
+    """Return the profile for a terminal: the summary, then each file's lines."""
     parts: list[RenderableType] = [Text(title, style="bold")]
     facts = Table.grid(padding=(0, 2))
     for what, value in summary(profile):
@@ -161,7 +161,7 @@ td.number {{ color: #999; }} tr.plain td.code {{ color: #888; }}
 
 
 def page(title: str, profiles: Sequence[tuple[str, KernelProfile]]) -> str:
-    """The profiles as one HTML page, with whole files."""
+    """Return the profiles as one HTML page, with whole files."""
     return _PAGE.format(
         title=html.escape(title), body="\n".join(_section(name, p) for name, p in profiles)
     )

@@ -36,23 +36,23 @@ class Call:
 
     @property
     def key(self) -> str:
-        """The kernel, and the shapes and values of its arguments: what tells calls apart but for the arrays' contents."""
+        """Return the kernel, and the shapes and values of its arguments: what tells calls apart but for the arrays' contents."""
         return f"{self} {_scalars((self.arguments, self.settings))}"
 
     def moved(
         self, move: Callable[[np.ndarray[Any, Any]], Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """The arguments and settings with every array as `move` gives it."""
+        """Return the arguments and settings with every array as `move` gives it."""
         return _mapped(self.arguments, move), _mapped(self.settings, move)
 
     def on(self, device: Device) -> Callable[[], Any]:
-        """What makes the call on a device, once: its arguments are there, as copies, since a kernel may change them."""
+        """Return a function that makes the call on a device, once: its arguments are there, as copies, since a kernel may change them."""
         arguments, settings = self.moved(lambda array: device.copy(device.asarray(array)))
         return lambda: getattr(device, self.kernel)(*arguments, **settings)
 
 
 def training_calls(settings: Settings) -> list[Call]:
-    """The calls of one step of an experiment, on random images, in order of first appearance; those of the same shapes once."""
+    """Return the calls of one step of an experiment, on random images, in order of first appearance; those of the same shapes once."""
     settings = dataclasses.replace(settings, device="cpu")
     rng = np.random.default_rng(0)
     count = 2 * settings.batch_size
@@ -157,5 +157,5 @@ def _shape(value: Any) -> str:
 
 
 def _scalars(value: Any) -> str:
-    """What of the arguments is no array, as text: calls that differ in it are different calls."""
+    """Return the arguments that are no arrays, as text: calls that differ in it are different calls."""
     return repr(_mapped(value, lambda array: (array.shape, str(array.dtype))))

@@ -1,4 +1,4 @@
-"""The contract of somebody's own kernel: a Python file beside the .cu file, which says what is right.
+"""The contract of a user's kernel: a Python file beside the .cu file, which defines the right results.
 
 It defines `operation`, `oracle` and `examples`, and may define what `OPTIONAL` lists; docs/your_own_kernel.md shows one.
 """
@@ -46,21 +46,21 @@ class Contract:
 
     @property
     def source(self) -> KernelSource:
-        """The .cu file as it now is."""
+        """Return the .cu file as it now is."""
         return read_source(self.kernels)
 
     def missing(self) -> list[str]:
-        """What is wanting, each by its name and what it should be."""
+        """Return the missing parts, each by its name and meaning."""
         return [
             f"'{name}', {what}" for name, what in REQUIRED.items() if not callable(self.get(name))
         ]
 
     def get(self, name: str) -> Any:
-        """What the contract defines by that name, or None."""
+        """Return the contract's definition of that name, or None."""
         return self.names.get(name)
 
     def tolerance(self, dtype: str) -> float:
-        """How far a result of that dtype may be from the oracle's."""
+        """Return how far a result of that dtype may be from the oracle's."""
         own = self.get("tolerance")
         own = TOLERANCE if own is None else own
         value = own.get(dtype, TOLERANCE[dtype]) if isinstance(own, dict) else own
@@ -71,11 +71,11 @@ class Contract:
         return float(value)
 
     def has_gradient(self, place: int, value: Any) -> bool:
-        """Whether vjp gives the argument at that place a gradient: arrays of floats, but those of `no_gradient`."""
+        """Return whether vjp gives the argument at that place a gradient: arrays of floats, but those of `no_gradient`."""
         return _is_float(value) and place not in (self.get("no_gradient") or ())
 
     def examples(self) -> list[Arguments]:
-        """The arguments to check with. SettingsError if there are none, or they hold no array."""
+        """Return the arguments to check with. SettingsError if there are none, or they hold no array."""
         given = self.call("examples", np.random.default_rng(0))
         if not isinstance(given, Iterable) or isinstance(given, (np.ndarray, str)):
             raise SettingsError(
@@ -87,7 +87,7 @@ class Contract:
         return examples
 
     def large_example(self) -> Arguments | None:
-        """The arguments to time, if the contract has any."""
+        """Return the arguments to time, if the contract has any."""
         if not callable(self.get("large_example")):
             return None
         given = self.call("large_example", np.random.default_rng(0))
@@ -101,7 +101,7 @@ class Contract:
             raise SettingsError(f"{name} failed: {self.describe(error)}") from error
 
     def describe(self, error: BaseException) -> str:
-        """An error, and the line of the contract that it came from."""
+        """Return an error, and the line of the contract that it came from."""
         place = place_of(error, self.file)
         return f"{f'{place}: ' if place else ''}{type(error).__name__}: {error}"
 
@@ -122,7 +122,7 @@ class Contract:
 
 
 def find_kernels(path: Path) -> list[Path]:
-    """The .cu file at `path`, or those in the folder at `path`."""
+    """Return the .cu file at `path`, or those in the folder at `path`."""
     if path.is_dir():
         files = sorted(path.glob("*.cu"))
         if not files:
@@ -136,7 +136,7 @@ def find_kernels(path: Path) -> list[Path]:
 def load_contract(kernels: Path) -> Contract:
     """Run the contract of a .cu file. SettingsError if there is none or it cannot be run, KernelError for the .cu file."""
     kernels = kernels.absolute()
-    read_source(kernels)  # what is wrong with it comes first
+    read_source(kernels)  # the error message comes first
     file = kernels.with_suffix(".py")
     try:
         text = file.read_text(encoding="utf-8")
@@ -159,7 +159,7 @@ def load_contract(kernels: Path) -> Contract:
 
 
 def place_of(error: BaseException, file: Path) -> str:
-    """The line of `file` that an error came from, "swish.py:12"; empty if from none."""
+    """Return the line of `file` that an error came from, "swish.py:12"; empty if from none."""
     if isinstance(error, SyntaxError) and error.filename == str(file):
         return f"{file.name}:{error.lineno}"
     lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(file)]
@@ -167,22 +167,22 @@ def place_of(error: BaseException, file: Path) -> str:
 
 
 def of_dtype(arguments: Arguments, dtype: str) -> Arguments:
-    """The arguments with their floating-point arrays in that dtype."""
+    """Return the arguments with their floating-point arrays in that dtype."""
     return mapped_floats(arguments, lambda array: array.astype(dtype))
 
 
 def mapped_floats(arguments: Arguments, function: Callable[[Array], Any]) -> Arguments:
-    """The arguments with `function` of each floating-point array."""
+    """Return the arguments with `function` of each floating-point array."""
     return tuple(function(value) if _is_float(value) else value for value in arguments)
 
 
 def mapped_arrays(arguments: Arguments, function: Callable[[Array], Any]) -> Arguments:
-    """The arguments with `function` of each array."""
+    """Return the arguments with `function` of each array."""
     return tuple(function(value) if isinstance(value, np.ndarray) else value for value in arguments)
 
 
 def shapes(arguments: Arguments) -> str:
-    """The arguments for a person: shapes of arrays, and numbers."""
+    """Return the arguments for a person: shapes of arrays, and numbers."""
     return ", ".join(
         "×".join(map(str, value.shape)) or "()" if isinstance(value, np.ndarray) else repr(value)
         for value in arguments
@@ -190,7 +190,7 @@ def shapes(arguments: Arguments) -> str:
 
 
 def elements(arguments: Arguments) -> int:
-    """How many numbers the floating-point arrays hold."""
+    """Return how many numbers the floating-point arrays hold."""
     return sum(value.size for value in arguments if _is_float(value))
 
 

@@ -1,7 +1,7 @@
 """The least that work moves and computes, and the roofline that this puts a bound on.
 
 Bytes: every operand read once and every result written once. FLOPs: those of the definition, so a kernel that gets by with
-fewer (Winograd's convolution) may pass the roof.
+fewer (Winograd's convolution) may pass the roofline.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Roofline:
 
     @property
     def ridge(self) -> float:
-        """The intensity (FLOP/byte) from which arithmetic is the bound."""
+        """Return the intensity (FLOP/byte) from which arithmetic is the bound."""
         return self.peak / self.bandwidth
 
     def attainable(self, intensity: float) -> float:
@@ -55,7 +55,7 @@ class Roofline:
         return min(self.peak, self.bandwidth * intensity)
 
     def seconds(self, cost: Cost) -> float:
-        """The least time under the roof: the longer of moving the bytes and doing the arithmetic."""
+        """Return the least time under the roofline: the longer of moving the bytes and doing the arithmetic."""
         return max(cost.bytes / self.bandwidth, cost.all_flops / self.peak)
 
 
@@ -139,7 +139,7 @@ CHANGED_ARGUMENTS: dict[str, tuple[int, ...]] = {
 
 
 def arrays_in(value: Any) -> Iterator[Array]:
-    """The arrays among arguments, however they are nested."""
+    """Return the arrays among arguments, however they are nested."""
     if hasattr(value, "nbytes") and not isinstance(value, type):  # np.float32 has one too
         yield value
     elif isinstance(value, (tuple, list)):
@@ -152,9 +152,9 @@ def arrays_in(value: Any) -> Iterator[Array]:
 def call_cost(
     kernel: str, arguments: Sequence[Any], settings: Mapping[str, Any], result: Any
 ) -> Cost:
-    """The least that a call of a kernel of the contract moves and computes; `result` is what it returned.
+    """Return the least that a call of a kernel of the contract moves and computes; `result` is its result.
 
-    KeyError for a kernel that nobody has counted.
+    KeyError for a kernel without a count.
     """
     results = list(arrays_in(result))
     returned = {id(array) for array in results}  # and kept where the statistics of it are

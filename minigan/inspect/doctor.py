@@ -19,7 +19,7 @@ _DRIVER = Path("/proc/driver/nvidia/version")  # on Linux; its first line has th
 
 
 def examine(device: str, observe: Callable[[SelfTestCheck], None] | None = None) -> dict[str, Any]:
-    """Run the self-test of a device in full, and return what a report says, ready for JSON.
+    """Run the self-test of a device in full, and return the contents of a report, ready for JSON.
 
     Args:
         device: its name. One that cannot be opened is reported with the reason.

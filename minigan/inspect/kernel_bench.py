@@ -1,4 +1,4 @@
-"""How fast is somebody's own kernel? Counted without a GPU, and timed where there is one."""
+"""How fast is a user's kernel? Counted without a GPU, and timed where there is one."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _CALLS = 50  # of a round
 
 @dataclass(frozen=True)
 class Work:
-    """What a contract says that its forward pass must move and compute, for some arguments."""
+    """The bytes and operations of a forward pass by its contract, for some arguments."""
 
     arguments: str
     bytes: float
@@ -54,7 +54,7 @@ class Timing:
     machine: Machine | None
 
     def described(self, amount: Work | None) -> str:
-        """The time, and the bandwidth that it comes to."""
+        """Return the time, and the bandwidth that it comes to."""
         text = f"{self.what}: {1e6 * self.seconds:.4g} µs"
         if amount is None:
             return text
@@ -70,7 +70,7 @@ def require_complete(contract: Contract) -> None:
 
 
 def count(contract: Contract, number: int = 0) -> tuple[Arguments, list[KernelProfile]]:
-    """The profiles of all launches, forward and backward, for the n-th example, or for the largest if n is 0."""
+    """Return the profiles of all launches, forward and backward, for the n-th example, or for the largest if n is 0."""
     require_complete(contract)
     examples = contract.examples()
     if number > len(examples):
@@ -86,7 +86,7 @@ def count(contract: Contract, number: int = 0) -> tuple[Arguments, list[KernelPr
 
 
 def work(contract: Contract) -> Work | None:
-    """What the large example must move and compute, if the contract says so."""
+    """Return the bytes and operations of the large example, if the contract states them."""
     arguments = contract.large_example()
     if arguments is None or not callable(contract.get("least_bytes")):
         return None
@@ -96,7 +96,7 @@ def work(contract: Contract) -> Work | None:
 
 
 def timings(contract: Contract) -> list[Timing]:
-    """The forward pass of the large example on the GPU, and the peer's there; DeviceError if there is no GPU.
+    """Return the forward pass of the large example on the GPU, and PyTorch's there; DeviceError if there is no GPU.
 
     Calls are launched many at a time, since a launch by itself takes as long as a small kernel; recorded as a graph, so
     that what Python does for each does not count.
@@ -143,7 +143,7 @@ def _peer_timings(
 
 
 def _median(call: Callable[[], Any], wait: Callable[[], None]) -> float:
-    """The median over rounds of the time of a call, in seconds."""
+    """Return the median over rounds of the time of a call, in seconds."""
     times = []
     for _ in range(_ROUNDS):
         wait()
@@ -156,7 +156,7 @@ def _median(call: Callable[[], Any], wait: Callable[[], None]) -> float:
 
 
 def _call(contract: Contract, device: Device, example: Arguments) -> Callable[[], None]:
-    """What evaluates the operation and its gradients, once."""
+    """Return a function that evaluates the operation and its gradients, once."""
     tensors = [
         Tensor(device.copy(device.asarray(value)), device, contract.has_gradient(place, value))
         if isinstance(value, np.ndarray) else value

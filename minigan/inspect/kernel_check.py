@@ -1,4 +1,4 @@
-"""Is somebody's own kernel right? Its contract (`contract.py`) checked, one thing after another; no GPU is needed."""
+"""Is a user's kernel right? Its contract (`contract.py`) checked, one thing after another; no GPU is needed."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ PASSED, FAILED, NOT_CHECKED = "passed", "failed", "not checked"
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was checked: PASSED, FAILED or NOT_CHECKED, and what there is to say of it."""
+    """One thing that was checked: PASSED, FAILED or NOT_CHECKED, and a sentence about it."""
 
     name: str
     verdict: str
@@ -71,7 +71,7 @@ class _Noting(Emulated):
 
 @dataclass
 class _Subject:
-    """A contract under examination: its examples, and what was seen of it so far."""
+    """A contract under examination: its examples, and the findings so far."""
 
     contract: Contract
     examples: list[Arguments]
@@ -80,7 +80,7 @@ class _Subject:
 
 
 def check_kernel(contract: Contract) -> Iterator[Check]:
-    """What there is to check of a kernel, one after another; what failed before for the same reason says so.
+    """Check a kernel, one thing after another; a repeated reason of failure refers to the first.
 
     SettingsError where nothing can be checked: the examples or the oracle fail, or there are none.
     """
@@ -125,7 +125,7 @@ def _checked(name: str, check: Callable[[], str]) -> Check:
 
 
 def _compiles(subject: _Subject) -> str:
-    """By the system's compiler, as strict mode needs it."""
+    """Compile by the system's compiler, as strict mode needs it."""
     source = subject.contract.source
     if not source.kernels:
         raise CheckFailure(
@@ -188,7 +188,7 @@ def _check_gradients(subject: _Subject, device: Device, example: Arguments) -> b
 
 
 def _views(subject: _Subject) -> str:
-    """Inputs and output gradients whose elements do not lie side by side give the same bits."""
+    """Check that inputs and output gradients with gaps between their elements give the same bits."""
     device, contract = subject.strict, subject.contract
     for number, example in enumerate(subject.examples):
         where = f"example {number + 1} ({shapes(example)}), as views with gaps"
@@ -252,7 +252,7 @@ def _peer(subject: _Subject) -> str:
 
 
 def _nvrtc(subject: _Subject, architecture: str) -> str:
-    """What NVIDIA's compiler makes of each kernel, and whether a block of it fits."""
+    """Return the resources of each kernel by NVIDIA's compiler; fail if a block does not fit."""
     path = subject.contract.kernels
     try:
         single, double = (

@@ -21,7 +21,7 @@ from minigan.inspect.contract import (
 from minigan.tensor import Tensor
 
 
-class CheckFailure(Exception):  # noqa: N818  (its name says what was found)
+class CheckFailure(Exception):  # noqa: N818  (its name says the finding)
     """A check that failed, and why."""
 
 
@@ -32,7 +32,7 @@ class NotChecked(Exception):  # noqa: N818  (as above)
 def compared(
     contract: Contract, device: Device, example: Arguments, dtype: str, number: int
 ) -> tuple[list[Array], float]:
-    """The result and the gradients on a device, and the result's largest error. `CheckFailure` if it is too large."""
+    """Return the result and the gradients on a device, and the result's largest error. `CheckFailure` if it is too large."""
     where = f"example {number + 1} ({shapes(example)})"
     arguments = of_dtype(example, dtype)
     results = evaluated(contract, device, arguments, where)
@@ -54,7 +54,7 @@ def compared(
 
 
 def errors(found: Array, expected: Array) -> Array:
-    """Of each element, relative where the oracle's is over 1; where one is no number and the other is, infinite."""
+    """Return the error of each element, relative where the oracle's is over 1; infinite where only one is a number."""
     found, expected = found.astype(np.float64), expected.astype(np.float64)
     with np.errstate(invalid="ignore"):
         error = np.abs(found - expected) / np.maximum(1, np.abs(expected))
@@ -65,7 +65,7 @@ def errors(found: Array, expected: Array) -> Array:
 def as_tensors(
     contract: Contract, device: Device, arguments: Arguments, gaps: bool = False
 ) -> list[Any]:
-    """Arrays as tensors on the device, those of floats with a gradient if the contract has one."""
+    """Return the arrays as tensors on the device, those of floats with a gradient if the contract has one."""
     return [
         as_tensor(device, value, contract.has_gradient(place, value), gaps)
         if isinstance(value, np.ndarray) else value
@@ -83,7 +83,7 @@ def as_tensor(device: Device, value: Array, has_gradient: bool, gaps: bool) -> T
 def evaluated(
     contract: Contract, device: Device, arguments: Arguments, where: str, gaps: bool = False
 ) -> list[Array]:
-    """The result, and the gradient of each floating-point array for a fixed random gradient of the result."""
+    """Return the result, and the gradient of each floating-point array for a fixed random gradient of the result."""
     tensors = as_tensors(contract, device, arguments, gaps)
 
     def evaluate() -> list[Array]:
@@ -114,7 +114,7 @@ def evaluated(
 
 
 def guarded(contract: Contract, where: str, call: Callable[[], Any]) -> Any:
-    """What `call` gives; whatever it raises, the contract's own mistakes among it, is a failure of the check."""
+    """Return the result of `call`; every error, the contract's own mistakes included, is a failure of the check."""
     try:
         return call()
     except (CheckFailure, NotChecked, SettingsError):

@@ -1,4 +1,4 @@
-"""A profile of a kernel by line of its source, and what it says of the whole kernel. No GPU is needed.
+"""A profile of a kernel by line of its source, and in total. No GPU is needed.
 
 The counts are those of the emulated device, which sees every access of every lane. They are exact for the source as it
 stands; a GPU's own compiler may merge or drop an access.
@@ -22,10 +22,10 @@ SECTOR_BYTES = 32
 
 @dataclass
 class Counts:
-    """What was counted on a line, or in a kernel.
+    """The counts of a line, or of a kernel.
 
-    A request is one warp's access of memory. `sectors` of 32 bytes are what requests to global memory move, and `wavefronts` what
-    those to shared memory cost; the `least_` ones are what the same bytes could have cost. `steps` are a warp's executions
+    A request is one warp's access of memory. `sectors` of 32 bytes are the traffic of requests to global memory, and `wavefronts`
+    the cost of those to shared memory; the `least_` ones are the least cost of the same bytes. `steps` are a warp's executions
     of a basic block, `lanes` the lanes that took part in them; `barriers` a warp's block barriers; `flops` additions,
     multiplications, divisions and roots.
     """
@@ -43,7 +43,7 @@ class Counts:
 
     @property
     def active_lanes(self) -> float:
-        """The share of a warp's 32 lanes that took part, over all basic blocks."""
+        """Return the share of a warp's 32 lanes that took part, over all basic blocks."""
         return self.lanes / (32 * self.steps) if self.steps else 1.0
 
 
@@ -57,12 +57,12 @@ class KernelProfile:
 
     @property
     def moved_bytes(self) -> int:
-        """Bytes of the sectors that its requests touch: what it moves if no cache keeps anything."""
+        """Bytes of the sectors that its requests touch: its traffic without any cache."""
         return self.total.sectors * SECTOR_BYTES
 
     @property
     def least_bytes(self) -> int:
-        """Each byte read once and written once: what it moves if a cache keeps everything."""
+        """Return the traffic with a perfect cache: each byte read once and written once."""
         return sum(argument.read + argument.written for argument in self.launch.arguments)
 
     @property
@@ -72,7 +72,7 @@ class KernelProfile:
 
 
 def summarize(launch: LaunchProfile) -> KernelProfile:
-    """The counts of a launch by line. An instruction belongs to the innermost line that it was compiled from."""
+    """Return the counts of a launch by line. An instruction belongs to the innermost line that it was compiled from."""
     lines: dict[Path, dict[int, Counts]] = defaultdict(lambda: defaultdict(Counts))
     total = Counts()
     for site in launch.sites:
@@ -99,7 +99,7 @@ def summarize(launch: LaunchProfile) -> KernelProfile:
 
 
 def profile_call(call: Call) -> list[KernelProfile]:
-    """The profiles of all launches that a call of the contract makes."""
+    """Return the profiles of all launches that a call of the contract makes."""
     device = get_device("emulated")
     assert isinstance(device, Emulated)
     make = call.on(device)
@@ -109,7 +109,7 @@ def profile_call(call: Call) -> list[KernelProfile]:
 
 
 def calls_of(kernel: str, settings: Settings) -> list[Call]:
-    """The calls of a kernel in a training step; SettingsError names those that a step has."""
+    """Return the calls of a kernel in a training step; SettingsError names those that a step has."""
     calls = training_calls(settings)
     chosen = [call for call in calls if call.kernel == kernel]
     if not chosen:

@@ -17,12 +17,12 @@ class Machine:
     def seconds(
         self, bytes: float, flops: float, product_flops: float = 0, tensor_cores: bool = False
     ) -> float:
-        """The longer of moving the bytes and doing the arithmetic; products are done by tensor cores if asked."""
+        """Return the longer of moving the bytes and doing the arithmetic; products are done by tensor cores if asked."""
         rate = self.tf32 if tensor_cores else self.float32
         return max(bytes / self.bandwidth, flops / self.float32 + product_flops / rate)
 
     def bound(self, bytes: float, flops: float) -> str:
-        """Which of the two is longer, "memory" or "arithmetic"."""
+        """Return which of the two is longer, "memory" or "arithmetic"."""
         return "memory" if bytes / self.bandwidth >= flops / self.float32 else "arithmetic"
 
 

@@ -65,9 +65,9 @@ TIME_LIMIT = 180.0  # seconds that a check may take: the first one compiles kern
 
 
 def choose_device(name: str, say: Callable[[str], None]) -> str:
-    """The device that a name stands for: "auto" is "cuda" where that passes its self-test, else "cpu".
+    """Return the device that a name stands for: "auto" is "cuda" where that passes its self-test, else "cpu".
 
-    Other names stand for themselves. What is kept (a run's settings) holds the result: on another machine "auto" might be
+    Other names stand for themselves. Saved settings hold the result: on another machine "auto" might be
     another device. `say` is called with a line on the self-test, and with why the CPU is taken where a GPU is there.
     """
     if name != "auto":
@@ -100,7 +100,7 @@ def run_self_test(
         observe: called with each check when it is done.
 
     Returns:
-        What was found. A failure is no error.
+        The finding of a check. A failure is no error.
 
     Raises:
         DeviceError: the device cannot be opened.
@@ -135,7 +135,7 @@ def _checks(device: str, full: bool) -> Iterator[SelfTestCheck]:
 
 
 def _kernel_checks(device: str, settings: Settings) -> Iterator[SelfTestCheck]:
-    """A check for each call of a training step, and for those that this one does not make."""
+    """Return a check for each call of a training step, and for those that this one does not make."""
     label = "TF32" if settings.float32_precision == "tf32" else settings.dtype
     calls = [*training_calls(settings), *_other_calls(settings.dtype)]
     place = get_device(device)
@@ -164,11 +164,11 @@ def _other_calls(dtype: str) -> list[Call]:
 
 
 def _checked(name: str, compare: Callable[[], str]) -> SelfTestCheck:
-    """The check that `compare` makes: it returns what it found, or raises what is wrong."""
+    """Return the check that `compare` makes: it returns a finding, or raises an error."""
     start = time.perf_counter()
     try:
         passed, detail = True, _in_time(compare)
-    except Exception as error:  # whatever a broken device raises
+    except Exception as error:  # any error of a broken device
         passed, detail = False, str(error).strip().partition("\n")[0] or type(error).__name__
     return SelfTestCheck(name, passed, detail, time.perf_counter() - start)
 
@@ -194,11 +194,11 @@ def _in_time(work: Callable[[], T]) -> T:
     return value
 
 
-class _TooSlow(Exception):  # noqa: N818  (its name says what was found)
+class _TooSlow(Exception):  # noqa: N818  (its name says the finding)
     """A kernel that hangs."""
 
 
-class _Difference(Exception):  # noqa: N818  (its name says what was found)
+class _Difference(Exception):  # noqa: N818  (its name says the finding)
     """Results that are not the CPU's."""
 
 
@@ -216,7 +216,7 @@ def _compare_call(device: str, call: Call, settings: Settings) -> str:
 
 
 def _results(device: Device, call: Call) -> tuple[list[np.ndarray[Any, Any]], str]:
-    """What a call returns and what it leaves in its arguments, on the host; and the CUDA kernels that it launched."""
+    """Return a call's results and changed arguments, on the host; and the CUDA kernels that it launched."""
     arguments, settings = call.moved(lambda array: device.copy(device.asarray(array)))
     with _launched(device) as kernels:
         result = getattr(device, call.kernel)(*arguments, **settings)
@@ -227,7 +227,7 @@ def _results(device: Device, call: Call) -> tuple[list[np.ndarray[Any, Any]], st
 
 
 def _error(found: np.ndarray[Any, Any], expected: np.ndarray[Any, Any]) -> float:
-    """The largest difference, relative to the largest expected value; of integers any is infinite."""
+    """Return the largest difference, relative to the largest expected value; of integers any is infinite."""
     if found.shape != expected.shape or found.dtype != expected.dtype:
         raise _Difference(
             f"{found.dtype} {found.shape} was computed, and {expected.dtype} {expected.shape} expected"
@@ -256,7 +256,7 @@ def _launched(device: Device) -> Iterator[list[str]]:
 
 
 def _compare_step(device: str) -> str:
-    """One step from the same start, here and on the CPU: what it measured, and all that it changed."""
+    """Compare one step from the same start, here and on the CPU: its metrics, and all that it changed."""
     one, other = (_trainer(name) for name in ("cpu", device))
     expected, found = one.step(), other.step()
     losses = [np.array([*m[1:3], *m.information]) for m in (found, expected)]

@@ -1,4 +1,4 @@
-"""What a self-test found, and the file that keeps the result of one that passed."""
+"""The results of a self-test, and the file that keeps the result of one that passed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class SelfTestCheck:
 
 @dataclass(frozen=True)
 class SelfTestReport:
-    """What a self-test of `device` found. `kept`: it was read from an earlier one of the same `identity`."""
+    """The results of a self-test of `device`. `kept`: it was read from an earlier one of the same `identity`."""
 
     device: str
     identity: dict[str, str]
@@ -53,7 +53,7 @@ class SelfTestReport:
 
 
 def identity(device: str) -> dict[str, str]:
-    """Return what the result of a test depends on."""
+    """Return the facts that a test's result depends on."""
     return {**get_device(device).identity(), "minigan": minigan.__version__, "code": _code()}
 
 

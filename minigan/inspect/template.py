@@ -12,7 +12,7 @@ _EXAMPLE = "swish"
 
 
 def example_folder() -> Path:
-    """The examples: in docs/ of a checkout, inside the package in an installed one."""
+    """Return the examples: in docs/ of a checkout, inside the package in an installed one."""
     package = Path(__file__).parents[1]
     for folder in (package.parent / "docs" / "examples", package / "examples"):
         if (folder / f"{_EXAMPLE}.cu").exists():

@@ -1,1 +1,1 @@
-"""Measures of what a model has learned: plain arrays in, numbers out."""
+"""Measures of a model's representation: plain arrays in, numbers out."""

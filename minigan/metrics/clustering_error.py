@@ -19,7 +19,7 @@ def contingency(
 
 
 def matching_error(matrix: np.ndarray, assignment: np.ndarray) -> float:
-    """Return the share of images whose category is not assigned to their class."""
+    """Return the share of images in a category that is not assigned to their class."""
     total = int(matrix.sum())
     if total == 0:
         raise ValueError("there is no error rate of no images")

@@ -79,7 +79,7 @@ def disentanglement(importance: np.ndarray) -> float:
 def completeness(importance: np.ndarray) -> float:
     """Return the mean over factors of C_k = 1 − H(P_k)/ln codes: 1 if one code alone is important to each factor.
 
-    P_jk = R_jk/Σ_j R_jk is the share of code j in what is important to factor k. `importance` R is
+    P_jk = R_jk/Σ_j R_jk is the share of code j in the importance to factor k. `importance` R is
     (codes, factors), not negative.
     """
     return float(_concentration(importance.T).mean())

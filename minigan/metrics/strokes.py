@@ -37,7 +37,7 @@ def _slant(ink: np.ndarray) -> np.ndarray:
 
 
 def _stroke_width(ink: np.ndarray) -> np.ndarray:
-    """The gradient is taken between four pixels, so that an edge counts once in any direction."""
+    """Return the stroke width. The gradient is taken between four pixels, so that an edge counts once in any direction."""
     padded = np.pad(ink, ((0, 0), (1, 1), (1, 1)))  # ink at the border has an edge there
     rows, columns = np.diff(padded, axis=1), np.diff(padded, axis=2)
     gradient = np.hypot(rows[:, :, 1:] + rows[:, :, :-1], columns[:, 1:] + columns[:, :-1]) / 2
@@ -51,7 +51,7 @@ def _stroke_width(ink: np.ndarray) -> np.ndarray:
 class StrokeRelation:
     """How one continuous code moves one measure of the digits that G draws.
 
-    `correlation` is Spearman's ρ over digits whose every code and noise is random; `held_correlation` is that of
+    `correlation` is Spearman's ρ over digits with all codes and noise random; `held_correlation` is that of
     one digit as the code alone moves through (−1, 1), the mean over random digits.
     """
 

@@ -111,4 +111,4 @@ _PRODUCTS = (
     Linear,
     Conv2d,
     ConvTranspose2d,
-)  # not what derives from them, whose forward may take less
+)  # not what derives from them, their forward may take less

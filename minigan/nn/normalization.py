@@ -99,7 +99,7 @@ class BatchNorm(Module):
     def allocate_batch_statistics(
         self, groups: Sequence[str] | None = None
     ) -> BatchStatistics | None:
-        """What the layer before is to fill, where its result's statistics are wanted: in training."""
+        """Allocate the statistics that the layer before fills in training."""
         if not self.training:
             return None
         return allocate_batch_statistics(

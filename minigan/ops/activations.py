@@ -66,7 +66,9 @@ def leaky_relu(device: Device, x: Array, negative_slope: float = 0.1) -> Result:
 def behind_activation(
     device: Device, y: Array, negative_slope: float
 ) -> tuple[Callable[[Array], Array], tuple[Array, ...]]:
-    """From the gradient of y = activation(x) to that of x, contiguous: y > 0 where x > 0; and what that saves.
+    """Return the map from the gradient of y = activation(x) to that of x, contiguous, and the arrays that it saves.
+
+    It reads the sign of x from y: y > 0 where x > 0.
 
     Slope 1 needs no y, and saves none.
     """

@@ -31,12 +31,12 @@ __all__ = [
 
 
 def _alike(x: Any, y: Any) -> bool:
-    """Whether kernels take both, of one shape: what is not goes through the array module."""
+    """Return whether kernels take both, of one shape: other operands go through the array module."""
     return in_kernel_dtype(x) and in_kernel_dtype(y) and x.dtype == y.dtype and x.shape == y.shape
 
 
 def _is_number(y: Any) -> bool:
-    """A number of Python's own takes the dtype of the array beside it; a NumPy scalar has one."""
+    """Return whether y is a number of Python's own. It takes the dtype of the array beside it; a NumPy scalar has one."""
     return type(y) in (int, float)
 
 
@@ -137,13 +137,13 @@ def power(device: Device, x: Array, y: Array) -> Result:
 
 @differentiable
 def maximum(device: Device, x: Array, y: Array) -> Result:
-    """The larger of x and y; where they are equal the gradient is shared half and half."""
+    """Return the larger of x and y; where they are equal the gradient is shared half and half."""
     return _choose(device, device.array_module.maximum(x, y), x, y, x, y)
 
 
 @differentiable
 def minimum(device: Device, x: Array, y: Array) -> Result:
-    """The smaller of x and y; where they are equal the gradient is shared half and half."""
+    """Return the smaller of x and y; where they are equal the gradient is shared half and half."""
     return _choose(device, device.array_module.minimum(x, y), x, y, y, x)
 
 
@@ -164,7 +164,7 @@ def _choose(device: Device, result: Array, x: Array, y: Array, high: Array, low:
 @differentiable
 @of_real_numbers
 def arctan2(device: Device, y: Array, x: Array) -> Result:
-    """The angle of the point (x, y), in (−π, π]; its gradient is 0 at the origin and at infinity."""
+    """Return the angle of the point (x, y), in (−π, π]; its gradient is 0 at the origin and at infinity."""
     xp = device.array_module
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:

@@ -91,25 +91,25 @@ def isclose(
     atol: float = 1e-8,
     equal_nan: bool = False,
 ) -> Result:
-    """Whether |x − y| ≤ atol + rtol·|y|: a tensor of bool."""
+    """Return whether |x − y| ≤ atol + rtol·|y|: a tensor of bool."""
     close = device.array_module.isclose(x, y, rtol=rtol, atol=atol, equal_nan=equal_nan)
     return close, None
 
 
 @differentiable
 def all(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
-    """Whether every element along the axes is true, that is not 0."""
+    """Return whether every element along the axes is true, that is not 0."""
     return device.array_module.all(x, axis=axes_of(x.ndim, axis), keepdims=keepdims), None
 
 
 @differentiable
 def any(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
-    """Whether some element along the axes is true, that is not 0."""
+    """Return whether some element along the axes is true, that is not 0."""
     return device.array_module.any(x, axis=axes_of(x.ndim, axis), keepdims=keepdims), None
 
 
 @differentiable
 def count_nonzero(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
-    """How many elements along the axes are not 0."""
+    """Return how many elements along the axes are not 0."""
     xp = device.array_module
     return xp.sum(x != 0, axis=axes_of(x.ndim, axis), keepdims=keepdims), None

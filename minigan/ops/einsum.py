@@ -22,7 +22,7 @@ def _einsum(device: Device, *operands: Array, names: tuple[str, ...], result: st
     xp = device.array_module
 
     def gradient(dy: Array, i: int) -> Array:
-        """Of operand i: the einsum of dy and the other operands, repeated along the axes only i has."""
+        """Return the gradient of operand i: the einsum of dy and the other operands, repeated along the axes only i has."""
         others = [(names[k], operands[k]) for k in range(len(operands)) if k != i]
         known = set(result).union(*(n for n, _ in others)) if others else set(result)
         kept = "".join(axis for axis in names[i] if axis in known)

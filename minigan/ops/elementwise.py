@@ -74,7 +74,7 @@ def expm1(device: Device, x: Array) -> Result:
 @differentiable
 @of_real_numbers
 def log(device: Device, x: Array) -> Result:
-    """The natural logarithm."""
+    """Return the natural logarithm."""
     return device.array_module.log(x), lambda dy, needs: (dy / x,), (x,)
 
 
@@ -133,7 +133,7 @@ def tan(device: Device, x: Array) -> Result:
 @differentiable
 @of_real_numbers
 def arcsin(device: Device, x: Array) -> Result:
-    """The angle in [−π/2, π/2] whose sine is x."""
+    """Return the angle in [−π/2, π/2] with the sine x."""
     xp = device.array_module
     return xp.arcsin(x), lambda dy, needs: (dy / xp.sqrt((1 - x) * (1 + x)),), (x,)
 
@@ -141,7 +141,7 @@ def arcsin(device: Device, x: Array) -> Result:
 @differentiable
 @of_real_numbers
 def arccos(device: Device, x: Array) -> Result:
-    """The angle in [0, π] whose cosine is x."""
+    """Return the angle in [0, π] with the cosine x."""
     xp = device.array_module
     return xp.arccos(x), lambda dy, needs: (-dy / xp.sqrt((1 - x) * (1 + x)),), (x,)
 
@@ -149,7 +149,7 @@ def arccos(device: Device, x: Array) -> Result:
 @differentiable
 @of_real_numbers
 def arctan(device: Device, x: Array) -> Result:
-    """The angle in (−π/2, π/2) whose tangent is x."""
+    """Return the angle in (−π/2, π/2) with the tangent x."""
     return device.array_module.arctan(x), lambda dy, needs: (dy / (1 + x * x),), (x,)
 
 

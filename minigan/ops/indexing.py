@@ -66,7 +66,7 @@ def take_along_axis(x: Tensor, indices: Tensor | Any, axis: int) -> Tensor:
 
 @differentiable
 def argsort(device: Device, x: Array, axis: int = -1) -> tuple[Array, None]:
-    """The indices that sort x along an axis, equal elements in their order: integers, no gradient."""
+    """Return the indices that sort x along an axis, equal elements in their order: integers, no gradient."""
     return device.array_module.argsort(x, axis=axis, kind="stable"), None
 
 
@@ -104,7 +104,7 @@ def setitem(x: Tensor, index: Any, value: Any) -> None:
 
 @explained
 def take(x: Tensor, indices: Any, axis: int | None = None) -> Tensor:
-    """The slices of x at integer indices along an axis (of x flattened for None)."""
+    """Return the slices of x at integer indices along an axis (of x flattened for None)."""
     if axis is None:
         return getitem(x.flatten(), as_tensor_index(indices))
     before = (slice(None),) * axis_of(x.ndim, axis)
@@ -118,7 +118,7 @@ def as_tensor_index(indices: Any) -> Any:
 
 @explained
 def diagonal(x: Tensor, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
-    """The elements whose indices along the two axes differ by `offset`, as a new last axis."""
+    """Return the elements with indices along the two axes that differ by `offset`, as a new last axis."""
     first, second = axis_of(x.ndim, axis1), axis_of(x.ndim, axis2)
     if first == second:
         raise ValueError(f"diagonal: axes {axis1} and {axis2} are the same")
@@ -137,7 +137,7 @@ def trace(x: Tensor, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
 
 
 def nonzero(x: Tensor) -> tuple[Tensor, ...]:
-    """The indices of the elements that are not 0, a tensor of integers for each axis."""
+    """Return the indices of the elements that are not 0, a tensor of integers for each axis."""
     found = x.device.array_module.nonzero(x.data)
     return tuple(Tensor(x.device.asarray(indices), x.device) for indices in found)
 
@@ -158,6 +158,6 @@ def _scatter_add(
 
 
 def scatter_add(x: Tensor, index: Any, values: Tensor | Any) -> Tensor:
-    """A copy of x with `values` added at x[index]; an element that the index names twice gets both."""
+    """Return a copy of x with `values` added at x[index]; an element that the index names twice gets both."""
     parts, arrays = split_index(index)
     return _scatter_add(x, values, *arrays, index=parts)

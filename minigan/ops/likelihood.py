@@ -63,7 +63,7 @@ Density = Categorical | Gaussian
 
 
 def code_table(layout: Sequence[Density]) -> CodeTable:
-    """The layout as kernels read it: the codes' columns lie side by side, in order."""
+    """Return the layout as kernels read it: the codes' columns lie side by side, in order."""
     widths = [density.columns for density in layout]
     kinds = [
         CodeTable.CATEGORICAL if isinstance(density, Categorical)
@@ -100,7 +100,7 @@ def code_log_likelihood(
     `parameters` (batch, columns) is Q's output, each code's columns side by side: the logits of a
     `Categorical`, the mean of a `Gaussian` of fixed σ, or (mean, log σ). `codes` (batch, codes) holds the
     values: an index for a categorical. The codes are data: no gradient reaches them. `check_codes` reads them back to
-    the host, to refuse what is no category; codes that minigan drew itself need no check.
+    the host, to refuse values that are no category; codes that minigan drew itself need no check.
     """
     table = code_table(layout)
     device = common_device("code_log_likelihood", [parameters, codes])
@@ -169,7 +169,7 @@ def code_consistency_information(
 
 
 def _check_categories(codes: Array, layout: Sequence[Density]) -> None:
-    """An index outside its categories would read another code's columns, and a fraction is none."""
+    """Refuse values that are no category. An index outside would read another code's columns, and a fraction is none."""
     for i, density in enumerate(layout):
         if isinstance(density, Categorical):
             column = codes[:, i]
@@ -237,5 +237,5 @@ def _log_std(std: Tensor | float, like: Tensor | Any) -> Tensor | Any:
         return std.log()
     if std <= 0:
         raise ValueError(f"gaussian_log_likelihood: std must be positive; got {std}")
-    # float32 at least: a logarithm is no integer, whatever the values are
+    # float32 at least: a logarithm is no integer, even of integers
     return np.asarray(math.log(std), np.result_type(np.float32, like.dtype))

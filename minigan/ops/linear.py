@@ -19,7 +19,7 @@ __all__ = [
 
 @differentiable
 def matmul(device: Device, a: Array, b: Array) -> Result:
-    """a @ b: matrices by the device's GEMM; vectors and stacks of matrices by NumPy's rules."""
+    """Return a @ b: matrices by the device's GEMM; vectors and stacks of matrices by NumPy's rules."""
     if a.ndim == 2 and b.ndim == 2 and a.dtype == b.dtype and a.dtype.kind == "f":
         return _matrix_product(device, a, b)
     xp = device.array_module

@@ -28,7 +28,7 @@ def _swapped(operation: Binary) -> Binary:
 
 
 def _in_place(operation: Binary) -> Binary:
-    """The operator that writes its result to its first operand: an error where a gradient would be lost."""
+    """Return the operator that writes its result to its first operand: an error where a gradient would be lost."""
 
     def method(self: Tensor, other: Any) -> Tensor:
         name = f"{operation.__name__} in place"

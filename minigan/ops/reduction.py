@@ -1,4 +1,4 @@
-"""Reductions, over all axes, one axis or a tuple of them; and what is built on them."""
+"""Reductions, over all axes, one axis or a tuple of them; and functions built on them."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _kept_shape(shape: tuple[int, ...], axis: Axis) -> tuple[int, ...]:
 
 
 def _reduced_count(shape: tuple[int, ...], kept: tuple[int, ...]) -> int:
-    """How many elements each result is made of."""
+    """Return how many elements each result is made of."""
     return math.prod(n for n, k in zip(shape, kept, strict=True) if k == 1)
 
 
@@ -88,7 +88,7 @@ def mean(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) ->
 
 
 def _is_whole_sum(x: Array, axis: Axis) -> bool:
-    """Whether a kernel takes it: a sum of all elements, which a loss is."""
+    """Return whether a kernel takes it: a sum of all elements, which a loss is."""
     return in_kernel_dtype(x) and x.size > 0 and sorted(_axes(x.ndim, axis)) == list(range(x.ndim))
 
 
@@ -115,7 +115,7 @@ def weighted_sum(device: Device, x: Array, weights: Array, divisor: float = 1) -
 
 
 class _Moments(NamedTuple):
-    """x of which the largest element is about 1, so that no square overflows or underflows: x·scale, a power of two."""
+    """x with its largest element about 1, so that no square overflows or underflows: x·scale, a power of two."""
 
     deviation: Array  # (x − mean)·scale
     variance: Array  # the mean square of these, with axes of length 1
@@ -134,7 +134,7 @@ def _moments(device: Device, x: Array, axis: Axis, correction: int) -> _Moments:
 
 
 def _scaled(device: Device, x: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
-    """x·2ᵏ, of which the largest element along the axes is about 1, and 2ᵏ: exact, and 1 for infinities and NaN."""
+    """x·2ᵏ, with its largest element along the axes about 1, and 2ᵏ: exact, and 1 for infinities and NaN."""
     xp = device.array_module
     x = x if x.dtype.kind == "f" else x.astype(xp.float64)
     if x.size == 0:
@@ -186,7 +186,7 @@ def std(
 
 
 def _extreme(device: Device, result: Array, x: Array, axis: Axis) -> VJP:
-    """The gradient of a maximum or minimum, shared equally by all the elements that attain it: by the NaNs where it is NaN."""
+    """Return the gradient of a maximum or minimum, shared equally by all the elements that attain it: by the NaNs where it is NaN."""
     xp = device.array_module
     kept = _kept_shape(x.shape, axis)
 
@@ -200,14 +200,14 @@ def _extreme(device: Device, result: Array, x: Array, axis: Axis) -> VJP:
 
 @differentiable
 def max(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
-    """The largest element; elements that tie share its gradient equally."""
+    """Return the largest element; elements that tie share its gradient equally."""
     result = device.array_module.max(x, axis=axis, keepdims=keepdims)
     return result, _extreme(device, result, x, axis), (result, x)
 
 
 @differentiable
 def min(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
-    """The smallest element; elements that tie share its gradient equally."""
+    """Return the smallest element; elements that tie share its gradient equally."""
     result = device.array_module.min(x, axis=axis, keepdims=keepdims)
     return result, _extreme(device, result, x, axis), (result, x)
 
@@ -261,7 +261,7 @@ def logsumexp(device: Device, x: Array, axis: Axis = None, keepdims: bool = Fals
 
 
 def _largest(device: Device, x: Array, axis: int) -> Array:
-    """The largest element along an axis, or of none 0: a softmax of nothing is nothing."""
+    """Return the largest element along an axis, or of none 0: a softmax of nothing is nothing."""
     xp = device.array_module
     if x.size == 0:
         return xp.zeros(_kept_shape(x.shape, axis), x.dtype)
@@ -315,11 +315,11 @@ def norm(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) ->
 
 @differentiable
 def argmax(device: Device, x: Array, axis: int | None = None) -> tuple[Array, None]:
-    """The index of the (first) largest element: integers, no gradient."""
+    """Return the index of the (first) largest element: integers, no gradient."""
     return device.array_module.asarray(device.array_module.argmax(x, axis=axis)), None
 
 
 @differentiable
 def argmin(device: Device, x: Array, axis: int | None = None) -> tuple[Array, None]:
-    """The index of the (first) smallest element: integers, no gradient."""
+    """Return the index of the (first) smallest element: integers, no gradient."""
     return device.array_module.asarray(device.array_module.argmin(x, axis=axis)), None

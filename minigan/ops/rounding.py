@@ -1,4 +1,4 @@
-"""Integers near a number, and what is left."""
+"""Integers near a number, and remainders."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ trunc = _of_one("trunc", "The integer part of x. No gradient.")
 
 @differentiable
 def round(device: Device, x: Array, decimals: int = 0) -> Result:
-    """The nearest number of so many decimals, halves to even. No gradient."""
+    """Return the nearest number of so many decimals, halves to even. No gradient."""
     return device.array_module.round(x, decimals), None
 
 

@@ -65,7 +65,7 @@ def _with_first(y: Tensor, value: float, axis: int) -> Tensor:
 
 @explained
 def diff(x: Tensor, axis: int = -1) -> Tensor:
-    """Each element's difference from the one before it along an axis."""
+    """Return each element's difference from the one before it along an axis."""
     before = (slice(None),) * axis_of(x.ndim, axis)
     return x[(*before, slice(1, None))] - x[(*before, slice(None, -1))]
 

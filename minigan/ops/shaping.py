@@ -44,13 +44,13 @@ def _reshape(device: Device, x: Array, shape: tuple[int, ...]) -> Result:
 
 
 def reshape(x: Tensor, *shape: Any) -> Tensor:
-    """The same elements, in the same order, in another shape; one length may be −1."""
+    """Return the same elements, in the same order, in another shape; one length may be −1."""
     return _reshape(x, shape=_sequence(shape))
 
 
 @explained
 def flatten(x: Tensor, start_axis: int = 0) -> Tensor:
-    """All axes from `start_axis` on joined into one."""
+    """Return all axes from `start_axis` on joined into one."""
     start = _axis(x, start_axis, "flatten") if x.ndim else 0
     return reshape(x, *x.shape[:start], math.prod(x.shape[start:]))
 
@@ -62,7 +62,7 @@ def _transpose(device: Device, x: Array, axes: tuple[int, ...]) -> Result:
 
 
 def transpose(x: Tensor, *axes: Any) -> Tensor:
-    """The axes in the order given, or reversed."""
+    """Return the axes in the order given, or reversed."""
     order = _sequence(axes) or tuple(reversed(range(x.ndim)))
     positions = tuple(_axis(x, a, "transpose") for a in order)
     if sorted(positions) != list(range(x.ndim)):
@@ -73,7 +73,7 @@ def transpose(x: Tensor, *axes: Any) -> Tensor:
 
 
 def swapaxes(x: Tensor, first: int, second: int) -> Tensor:
-    """The two axes exchanged."""
+    """Return the two axes exchanged."""
     order = list(range(x.ndim))
     first, second = _axis(x, first, "swapaxes"), _axis(x, second, "swapaxes")
     order[first], order[second] = second, first
@@ -97,7 +97,7 @@ def squeeze(device: Device, x: Array, axis: int | tuple[int, ...] | None = None)
 
 @differentiable
 def expand_dims(device: Device, x: Array, axis: int | tuple[int, ...]) -> Result:
-    """With a new axis of length 1 at each given position."""
+    """Return the tensor with a new axis of length 1 at each given position."""
     before = x.shape
     return device.array_module.expand_dims(x, axis), lambda dy, needs: (dy.reshape(before),)
 
@@ -135,7 +135,7 @@ def _concatenate(device: Device, *arrays: Array, axis: int) -> Result:
 
 @explained
 def concatenate(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
-    """The tensors one after another along an axis; their other lengths are equal."""
+    """Return the tensors one after another along an axis; their other lengths are equal."""
     if not tensors:
         raise ValueError("concatenate: there is no tensor to begin with")
     axis = _axis(tensors[0], axis, "concatenate")
@@ -145,7 +145,7 @@ def concatenate(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
 
 @explained
 def stack(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
-    """The tensors, all of one shape, along a new axis."""
+    """Return the tensors, all of one shape, along a new axis."""
     if len({t.shape for t in tensors}) != 1:
         raise ValueError(f"stack: the shapes differ: {', '.join(str(t.shape) for t in tensors)}")
     return concatenate([expand_dims(t, axis=axis) for t in tensors], axis)
@@ -169,7 +169,7 @@ def split(x: Tensor, sections: int | Sequence[int], axis: int = 0) -> list[Tenso
 
 @explained
 def unstack(x: Tensor, axis: int = 0) -> list[Tensor]:
-    """The slices of x along an axis, without that axis; x is first's, second's, … `stack`."""
+    """Return the slices of x along an axis, without that axis; x is first's, second's, … `stack`."""
     before = (slice(None),) * _axis(x, axis, "unstack")
     return [x[(*before, i)] for i in range(x.shape[axis])]
 
@@ -186,21 +186,21 @@ def pad(device: Device, x: Array, widths: Sequence[tuple[int, int]], value: floa
 
 @differentiable
 def flip(device: Device, x: Array, axis: int | tuple[int, ...] | None = None) -> Result:
-    """The elements in reverse order along the axes (all of them for None)."""
+    """Return the elements in reverse order along the axes (all of them for None)."""
     xp = device.array_module
     return xp.flip(x, axis), lambda dy, needs: (xp.flip(dy, axis),)
 
 
 @differentiable
 def roll(device: Device, x: Array, shift: int, axis: int | None = None) -> Result:
-    """The elements moved on by `shift` along an axis, the last ones first again."""
+    """Return the elements moved on by `shift` along an axis, the last ones first again."""
     xp = device.array_module
     return xp.roll(x, shift, axis), lambda dy, needs: (xp.roll(dy, -shift, axis),)
 
 
 @explained
 def repeat(x: Tensor, repeats: int, axis: int) -> Tensor:
-    """Each element `repeats` times along an axis: a, a, b, b, …"""
+    """Return each element `repeats` times along an axis: a, a, b, b, …"""
     axis = _axis(x, axis, "repeat")
     wide = broadcast_to(
         expand_dims(x, axis=axis + 1), *x.shape[: axis + 1], repeats, *x.shape[axis + 1 :]
@@ -210,7 +210,7 @@ def repeat(x: Tensor, repeats: int, axis: int) -> Tensor:
 
 @explained
 def tile(x: Tensor, repeats: int, axis: int) -> Tensor:
-    """The whole tensor `repeats` times along an axis: a, b, a, b, …"""
+    """Return the whole tensor `repeats` times along an axis: a, b, a, b, …"""
     return concatenate([x] * repeats, _axis(x, axis, "tile"))
 
 

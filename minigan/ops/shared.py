@@ -74,12 +74,12 @@ _KERNEL_DTYPES = {np.dtype(np.float32), np.dtype(np.float64)}
 
 
 def in_kernel_dtype(x: Any) -> bool:
-    """Whether x is an array that kernels take: of float32 or float64."""
+    """Return whether x is an array that kernels take: of float32 or float64."""
     return getattr(x, "dtype", None) in _KERNEL_DTYPES
 
 
 def check_one_float_dtype(*operands: Array | None) -> None:
-    """A kernel reads all its operands in one dtype; None stands for an operand that is left out."""
+    """Refuse operands of several dtypes: a kernel reads all in one; None stands for an operand that is left out."""
     dtypes = {a.dtype for a in operands if a is not None}
     if len(dtypes) != 1 or not all(in_kernel_dtype(a) for a in operands if a is not None):
         names = ", ".join(sorted(map(str, dtypes)))
@@ -87,6 +87,6 @@ def check_one_float_dtype(*operands: Array | None) -> None:
 
 
 def check_fused_slope(negative_slope: float) -> None:
-    """An activation whose input is not kept must have an output of the input's sign: ValueError for a negative slope."""
+    """Raise ValueError for a negative slope: it would lose the sign of an input that is not kept."""
     if not negative_slope >= 0:
         raise ValueError(f"negative_slope is at least 0; not {negative_slope}")

@@ -28,14 +28,14 @@ __all__ = [
 @differentiable
 @of_real_numbers
 def log2(device: Device, x: Array) -> Result:
-    """The logarithm to base 2."""
+    """Return the logarithm to base 2."""
     return device.array_module.log2(x), lambda dy, needs: (dy / (x * math.log(2)),), (x,)
 
 
 @differentiable
 @of_real_numbers
 def log10(device: Device, x: Array) -> Result:
-    """The logarithm to base 10."""
+    """Return the logarithm to base 10."""
     return device.array_module.log10(x), lambda dy, needs: (dy / (x * math.log(10)),), (x,)
 
 
@@ -50,7 +50,7 @@ def exp2(device: Device, x: Array) -> Result:
 @differentiable
 @of_real_numbers
 def arcsinh(device: Device, x: Array) -> Result:
-    """The number with the hyperbolic sine x."""
+    """Return the number with the hyperbolic sine x."""
     xp = device.array_module
     return xp.arcsinh(x), lambda dy, needs: (dy / xp.hypot(x, xp.ones_like(x)),), (x,)
 
@@ -58,7 +58,7 @@ def arcsinh(device: Device, x: Array) -> Result:
 @differentiable
 @of_real_numbers
 def arccosh(device: Device, x: Array) -> Result:
-    """The number ≥ 0 with the hyperbolic cosine x."""
+    """Return the number ≥ 0 with the hyperbolic cosine x."""
     xp = device.array_module
     return xp.arccosh(x), lambda dy, needs: (dy / (xp.sqrt(x - 1) * xp.sqrt(x + 1)),), (x,)
 
@@ -66,7 +66,7 @@ def arccosh(device: Device, x: Array) -> Result:
 @differentiable
 @of_real_numbers
 def arctanh(device: Device, x: Array) -> Result:
-    """The number with the hyperbolic tangent x."""
+    """Return the number with the hyperbolic tangent x."""
     return device.array_module.arctanh(x), lambda dy, needs: (dy / ((1 - x) * (1 + x)),), (x,)
 
 

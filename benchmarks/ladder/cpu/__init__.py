@@ -1,5 +1,5 @@
 """The steps of the CPU's kernels, one file a kernel, in order; those in use are in minigan/devices/cpu.
 
-They stand here and not in kernels/, which is CUDA C++, nor in minigan/devices/cpu, whose files are what runs: nothing but the ladder
-calls them. Where a step is what a device does without its last idea, ``conv2d.py`` and the others beside this folder say how.
+They stand here and not in kernels/, which is CUDA C++, nor in minigan/devices/cpu, the code in use: nothing but these benchmarks
+calls them. Where a step is a device's kernel without its last idea, ``conv2d.py`` and the others beside this folder say how.
 """

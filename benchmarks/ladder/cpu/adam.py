@@ -8,7 +8,7 @@ from minigan.devices.cpu.compile import compiled
 
 
 def expressions(p, g, m, v, rate, beta1, beta2, correction, epsilon):
-    """Step 1: the algorithm in NumPy. Each operator makes a new array, whose fresh pages the system has to clear as well."""
+    """Step 1: the algorithm in NumPy. Each operator makes a new array, and the system has to clear its fresh pages as well."""
     m[:] = beta1 * m + (1 - beta1) * g
     v[:] = beta2 * v + (1 - beta2) * (g * g)
     p[:] = p - rate * m / (np.sqrt(v * correction) + epsilon)
@@ -38,7 +38,7 @@ def in_place(p, g, m, v, rate, beta1, beta2, correction, epsilon):
 def one_pass(p, g, m, v, rate, beta1, beta2, correction, epsilon):
     """Step 3: a compiled loop takes each element through the whole algorithm: seven streams of memory, p, g, m, v in and p, m, v out.
 
-    What is in use (devices/cpu/optimizer.py) is this loop, divided among the cores: which gains what memory still has to give.
+    The code in use (devices/cpu/optimizer.py) is this loop, divided among the cores: which gains the rest of the memory's bandwidth.
     """
     real = p.dtype.type
     one, a, b1, b2 = real(1), real(rate), real(beta1), real(beta2)

@@ -41,7 +41,7 @@ def row_by_row(x, weight, bias, epsilon, slope, y):
     """Step 3: the same three passes in the order of memory: all channels of a row, then the next row.
 
     The sums are arrays of a number a channel, which stay in the nearest cache, and the additions of neighbouring channels go side by side in
-    vectors. What is in use (devices/cpu/normalization.py) divides the rows among the cores, and reads x from memory twice, not
+    vectors. The code in use (devices/cpu/normalization.py) divides the rows among the cores, and reads x from memory twice, not
     three times: mean and squares of a block of rows are taken while it is in cache, and the blocks merged.
     """
     rows, channels = x.shape

@@ -15,7 +15,7 @@ def expressions(parameters, codes, table, values, derivative):
     """Step 1: NumPy, a code after the other.
 
     The arrays are small, so it is not memory that takes the time but the calls: some ten for each code, of a microsecond or more.
-    What is in use (devices/cpu/likelihood.py) is one compiled loop over the batch.
+    The code in use (devices/cpu/likelihood.py) is one compiled loop over the batch.
     """
     for i, (kind, at, width) in enumerate(zip(table.kind, table.offset, table.width, strict=True)):
         own, c, d = parameters[:, at : at + width], codes[:, i], derivative[:, at : at + width]

@@ -37,7 +37,7 @@ def naive(x, w, g, y):
 
 @compiled
 def _window(x, w, g, image, i, j, total):
-    """One window's outputs: for each value of x a row of w, added to `total` side by side."""
+    """Compute one window's outputs: for each value of x a row of w, added to `total` side by side."""
     kh, kw, c, _ = w.shape
     sh, sw, top, left = g
     total[:] = 0
@@ -65,13 +65,13 @@ def channels_innermost(x, w, g, y):
 
 
 def all_cores(x, w, g, y):
-    """Step 3: each core takes images of its own. No two write the same memory, so nothing has to be locked."""
+    """Step 3: each core takes separate images. No two write the same memory, so nothing has to be locked."""
     _share_of_images(len(y), x, w, g, y)
 
 
 @kernel()
 def _share_of_images(begin: int, end: int, x: Images, w: Images, g: Sizes4, y: Images) -> None:
-    """Some images: what one core does."""
+    """Compute some images on one core."""
     _, out_height, out_width, _ = y.shape
     for image in range(begin, end):
         for i in range(out_height):

@@ -1,4 +1,4 @@
-// Batch normalization, step 2: a block a channel, whose threads add up in a tree.
+// Batch normalization, step 2: a block a channel; its threads add up in a tree.
 //
 // The idea: 256 threads share the rows of a channel. Each adds its own, then the partial sums meet in shared memory: half of the threads
 // add the other half's, half of these theirs, …: 8 rounds for 256 numbers, a barrier after each. The order is fixed, and so are
@@ -7,7 +7,7 @@
 // But look at the sectors: neighbouring threads now take neighbouring rows, which are `channels` elements apart. And while the tree
 // narrows, ever fewer lanes work.
 //
-// Launch: a block of 256 threads a channel. Bound: memory, sectors of which one element is used.
+// Launch: a block of 256 threads a channel. Bound: memory, sectors with one element in use.
 
 #include "minigan.cuh"
 

@@ -24,7 +24,7 @@ KERNEL batch_norm(const real* __restrict__ x, const real* __restrict__ weight, c
                   real epsilon, int rows, int channels) {
     __shared__ real shared[kRows][kWarp];
     const int channel = blockIdx.x * kWarp + threadIdx.x, first = threadIdx.y;
-    const int end = channel < channels ? rows : 0;  // of a channel that there is not, no row
+    const int end = channel < channels ? rows : 0;  // of an absent channel, no row
 
     real sum = 0, squares = 0;
     for (int row = first; row < end; row += kRows) sum += x[row * channels + channel];

@@ -6,7 +6,7 @@
 // and variance go through memory.
 //
 // Launch: parts: grid (⌈channels/32⌉, parts), block (32, 8); merge: a thread a channel; normalize: a thread an element.
-// Bound: memory: x is read three times. What is in use (normalization.cu) reads it twice: Welford's recurrence gives mean and
+// Bound: memory: x is read three times. The kernel in use (normalization.cu) reads it twice: Welford's recurrence gives mean and
 // variance in one pass, and Chan's formula merges those of two sets of rows. Last, the activation that follows goes into the normalization.
 
 #include "minigan.cuh"

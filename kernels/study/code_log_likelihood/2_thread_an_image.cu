@@ -4,7 +4,7 @@
 // through them. However many codes there are, there is one launch.
 //
 // Launch: a thread an image, blocks of 256. Bound: a launch, and then latency: few threads, each with all codes one after another.
-// What is in use (likelihood.cu) has a thread for each code of each image: more threads, that do less each; but neighbouring lanes then
+// The kernel in use (likelihood.cu) has a thread for each code of each image: more threads, that do less each; but neighbouring lanes then
 // take different kinds of code, so a warp goes through both branches.
 
 #include "study/code_log_likelihood/table.cuh"

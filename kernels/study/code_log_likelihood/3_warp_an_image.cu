@@ -4,7 +4,7 @@
 // a register: it is read once and its exponential taken once, where a thread by itself goes over them three times. Maximum and sum go
 // through shuffles, and all lanes take the same branch.
 //
-// It is not in use: what it saves are accesses, of which a batch of codes has few. The launch is what both cost, and
+// It is not in use: it saves accesses, and a batch of codes has few. The launch is what both cost, and
 // likelihood.cu is the shorter. With a thousand categories it would be the other way round.
 //
 // Launch: 32 threads an image, blocks of 256. Bound: a launch.

@@ -1,4 +1,4 @@
-// What every step of this ladder shares: log Q(c|x) of one code of one image, and its derivative by Q's parameters.
+// The parts that all these steps share: log Q(c|x) of one code of one image, and its derivative by Q's parameters.
 //
 // Layout: parameters and derivative (batch, columns), codes and values (batch, codes); `kind` as in CodeTable: 0 a categorical of `width`
 // logits, 1 a Gaussian of (mean) with a given log σ, 2 a Gaussian of (mean, log σ).

@@ -24,7 +24,7 @@ KERNEL conv2d(const real* __restrict__ x, const real* __restrict__ w, real* __re
         b[down][across] = in_w < 0 ? real(0) : w[in_w];
         __syncthreads();  // the slice is there
         for (int k = 0; k < kTile; ++k) sum += a[down][k] * b[k][across];
-        __syncthreads();  // nobody reads it any more
+        __syncthreads();  // no thread reads it any more
     }
     if (window < g.windows() && channel < o) y[window * o + channel] = sum;
 }

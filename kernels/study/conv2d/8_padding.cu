@@ -5,7 +5,7 @@
 // elements of a fragment fill the 32 banks. Two numbers differ from step 7.
 //
 // Needs what step 5 needs. Launch: as step 7. Bound: the divisions that find each element of A. The kernel in use (convolution.cu, on
-// tile.cuh) takes them apart: a thread's windows stay the same from slice to slice, and what is left is divided by multiplying
+// tile.cuh) takes them apart: a thread's windows stay the same from slice to slice, and the rest is divided by multiplying
 // (Divisor). It also splits the sum where there are too few tiles for a GPU, and takes any channels, alignment and bias.
 
 #include "study/conv2d/geometry.cuh"

@@ -1,4 +1,4 @@
-// What every step of this ladder shares: where a convolution's windows lie.
+// The parts that all these steps share: where a convolution's windows lie.
 //
 // y[n,i,j,o] = Σ x[n, i·sh+u−top, j·sw+v−left, c]·w[u,v,c,o], pixels outside x being 0. Images are NHWC, filters HWIO.
 // It is a product of matrices: Y (windows, o) = A (windows, taps)·W (taps, o), where a window is an (n, i, j) and a tap a

@@ -68,7 +68,7 @@ def _verify(path: Path, remedy: str) -> None:
 
 
 def _recorded_digest(lines: list[str], name: str) -> str | None:
-    """The digest of `name` in the lines that sha256sum wrote, or None if none is about it."""
+    """Return the digest of `name` in the lines that sha256sum wrote, or None if none is about it."""
     for line in lines:
         match line.split():
             # sha256sum puts a star before the name of a file that it read in binary mode.

@@ -13,7 +13,7 @@ class CodeTable:
     """How the columns of Q's output parametrize a row of codes, one entry a code, as kernels read it.
 
     Code i is described by the columns ``offset[i] : offset[i] + width[i]``. ``kind`` 0 is a
-    categorical of ``width`` logits, whose value is the index of its category; 1 a Gaussian of
+    categorical of ``width`` logits; its value is the index of its category; 1 a Gaussian of
     (mean,) with the fixed ``log_std[i]``; 2 a Gaussian of (mean, log_std).
     """
 
@@ -66,7 +66,7 @@ class Likelihood:
     def code_consistency_information(
         self, first: Array, second: Array, table: CodeTable, entropy_weight: float = 1.0
     ) -> tuple[Array, Array, Array]:
-        """Return how well the second view tells each code of the first, (codes,), and its derivatives by both.
+        """Return how well the augmented copy tells each code of the image, (codes,), and its derivatives by both.
 
         first and second are (batch, table.columns), the logits of two views of each row. With p and q their
         softmax and p̄ the mean of p over the batch, a categorical code's is entropy_weight·H(p̄) + E[Σ p·log q]; of another code

@@ -14,7 +14,7 @@ class BatchStatistics:
     """The statistics of a product's result, which the product fills for the batch norm that follows.
 
     The batch (the first axis) is split into equal runs, the groups. ``mean`` and ``variance`` (biased) are (groups, channels), as
-    `Device.batch_norm_statistics` computes them, and ``running`` and ``momentum`` are what it takes: (mean, variance)
+    `Device.batch_norm_statistics` computes them, and ``running`` and ``momentum`` are its arguments: (mean, variance)
     of each group, changed in place, or nothing. ``of`` is the array that they are of, once they are computed.
     """
 

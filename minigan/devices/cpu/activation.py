@@ -7,7 +7,7 @@ from minigan.devices.cpu.compile import compiled
 
 @compiled
 def leaky(x, slope):
-    """The activation of minigan's kernels. Slope 0 makes 0 of −∞; NaN stays NaN."""
+    """Return the activation of minigan's kernels. Slope 0 makes 0 of −∞; NaN stays NaN."""
     below = slope * x if slope != 0 else slope
     return below if x < 0 else x
 

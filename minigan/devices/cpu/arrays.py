@@ -1,4 +1,4 @@
-"""What the hand-overs of all kernels do with NumPy's arrays."""
+"""The treatment of NumPy's arrays that all kernels share."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ def bias_or_empty(bias: Array | None, like: Array) -> Array:
 
 
 def step_number(step: Step) -> int:
-    """A step that is counted on the device, or given as a number."""
+    """Return a step that is counted on the device, or given as a number."""
     return int(step[0]) if isinstance(step, np.ndarray) else step

@@ -76,7 +76,7 @@ _observers: list[Observer] = []
 
 @functools.cache
 def kernel_folder() -> Path | None:
-    """Where compiled kernels are kept, or None where no folder can be written."""
+    """Return where compiled kernels are kept, or None where no folder can be written."""
     digest = hashlib.sha256()
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.read_bytes())
@@ -96,7 +96,7 @@ def _our_cache() -> Iterator[bool]:
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A piece of a kernel. It is compiled with each kernel that calls it, so it is not kept."""
+    """Return a piece of a kernel. It is compiled with each kernel that calls it, so it is not kept."""
     dispatcher: Callable[..., Any] = numba.njit(**_OPTIONS)(function)
     return dispatcher
 
@@ -142,7 +142,7 @@ class Kernel:
         self._ready[dtype] = result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
 
     def address(self, dtype: Any) -> int:
-        """Where the compiled code lies, for another kernel to call it through `pointer_call`."""
+        """Return where the compiled code lies, for another kernel to call it through `pointer_call`."""
         self.compile(dtype)
         return self._ready[np.dtype(dtype)]
 
@@ -158,12 +158,12 @@ def _numba_type(annotation: str, real: Any) -> Any:
 
 
 def kernel(grain: int = 1) -> Callable[[Callable[..., Any]], Kernel]:
-    """A kernel of which a thread takes `grain` units of work or more."""
+    """Return a kernel in which a thread takes `grain` units of work or more."""
     return lambda function: Kernel(function, grain)
 
 
 def pointer_call(callee: Kernel) -> Callable[..., Any]:
-    """A function for kernels to call: ``call(address, (begin, end, …))`` runs `callee` where its code lies.
+    """Return a function for kernels to call: ``call(address, (begin, end, …))`` runs `callee` where its code lies.
 
     So it is compiled once, where a direct call puts a copy into each kernel that makes it. The address is
     `callee.address(dtype)`, and the arrays in the tuple must have the types of the callee's annotations.
@@ -202,7 +202,7 @@ Observer = Callable[[int, int], None]
 def observing(observer: Observer) -> Iterator[None]:
     """Call observer(done, total) while `prepare` compiles kernels, and print no line about it.
 
-    What the observer raises ends the compilation.
+    An error of the observer ends the compilation.
     """
     _observers.append(observer)
     try:
@@ -212,7 +212,7 @@ def observing(observer: Observer) -> Iterator[None]:
 
 
 def tell_observers(done: int, total: int) -> None:
-    """How many kernels of `total` are compiled."""
+    """Say how many kernels of `total` are compiled."""
     for observer in list(_observers):
         observer(done, total)
 

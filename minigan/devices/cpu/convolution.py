@@ -103,7 +103,7 @@ def _fold_product(
     geometry: ConvolutionGeometry,
     slope: float,
 ) -> Array:
-    """The adjoint of a convolution, and an activation; w is the convolution's filter (kernel, c, o)."""
+    """Compute the adjoint of a convolution, and an activation; w is the convolution's filter (kernel, c, o)."""
     dy, w = contiguous(dy, w)
     n, c, o = dy.shape[0], w.shape[2], w.shape[3]
     dx: Array = device.empty((n, *geometry.input_size, c), dy.dtype)
@@ -125,7 +125,7 @@ def _fold_product(
 def _row_tiles(
     device: Device, n: int, c: int, geometry: ConvolutionGeometry, dtype: Any
 ) -> tuple[int, Array]:
-    """How many rows of windows a tile holds, and each thread's room for one unfolded."""
+    """Return how many rows of windows a tile holds, and each thread's workspace for one unfolded."""
     row = geometry.output_size[1] * math.prod(geometry.kernel_size) * c
     parts = threads.thread_count()
     rows = _tile(row * np.dtype(dtype).itemsize, -(-n * geometry.output_size[0] // parts))
@@ -140,5 +140,5 @@ def _flat(geometry: ConvolutionGeometry) -> tuple[int, ...]:
 
 
 def _tile(unit_bytes: int, most: int) -> int:
-    """How many units of that size a tile holds: as many as fit `_TILE_BYTES`, from one to `most`."""
+    """Return how many units of that size a tile holds: as many as fit `_TILE_BYTES`, from one to `most`."""
     return max(1, min(_TILE_BYTES // unit_bytes, most))

@@ -11,7 +11,7 @@ from minigan.devices.cpu.arrays import Array, contiguous
 from minigan.devices.cpu.compile import Vector, kernel
 from minigan.devices.device import Device
 
-# Elements of which a thread takes as many or more: to wake one takes as long as some tens of thousands.
+# The fewest elements of a thread: to wake one takes as long as some tens of thousands.
 _GRAIN = 1 << 15
 
 
@@ -118,7 +118,7 @@ def leaky_relu_gradient(
 
 @kernel(_GRAIN)
 def sigmoid_values(begin: int, end: int, x: Vector, y: Vector) -> None:
-    """From y = e⁻|ˣ|, which cannot overflow, and serves both halves of the curve."""
+    """Compute both from y = e⁻|ˣ|, which cannot overflow, and serves both halves of the curve."""
     one = x.dtype.type(1)
     x, y = x[begin:end], y[begin:end]
     for i in range(x.size):

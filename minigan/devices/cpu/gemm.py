@@ -41,17 +41,17 @@ _FEW_ROWS = 4 * TILE_ROWS
 
 @compiled
 def panel_columns(c):
-    """The columns of a panel of B, and so of a tile of C."""
+    """Return the columns of a panel of B, and so of a tile of C."""
     return TILE_VECTORS * VECTOR_BYTES // c.itemsize
 
 
 def gemm_workspaces(device: Device, dtype: Any) -> Any:
-    """What each thread needs to work in for `gemm_tile`."""
+    """Return the workspaces of each thread for `gemm_tile`."""
     return device.empty((threads.thread_count(), workspace_size(dtype)), dtype)
 
 
 def workspace_size(dtype: Any) -> int:
-    """The elements that `gemm_tile` needs to work in: a block of A, a panel of B, a tile of C."""
+    """Return the elements that `gemm_tile` needs to work in: a block of A, a panel of B, a tile of C."""
     itemsize = int(np.dtype(dtype).itemsize)
     depth, width = _DEPTH_BYTES // itemsize, TILE_VECTORS * VECTOR_BYTES // itemsize
     return _BLOCK_ROWS * depth + depth * width + TILE_ROWS * width
@@ -62,7 +62,7 @@ def _make_pack_strip(
 ) -> Callable[..., None]:
     @compiled
     def pack_strip(x, x0, down, across, depth, count, strip, at, width, stride):
-        """Rows 0 … depth of a strip of a panel: element (k, i) is x[x0 + k·down + i·across], or 0 from i = count on."""
+        """Rows 0 … depth of a column block of a panel: element (k, i) is x[x0 + k·down + i·across], or 0 from i = count on."""
         done = 0
         if count == width and across == 1:
             copy_strip(x, x0, down, depth, strip, at, stride)
@@ -84,7 +84,7 @@ _pack_b_strip = _make_pack_strip(copy_vectors, transpose_vectors)
 
 @compiled
 def _pack_a(a, a0, row, column, m, depth, panels):
-    """A block of A as panels of `TILE_ROWS` rows, the last one filled up with zeros."""
+    """Copy a block of A as panels of `TILE_ROWS` rows, the last one filled up with zeros."""
     for i in range(0, m, TILE_ROWS):
         count = min(TILE_ROWS, m - i)
         _pack_a_strip(
@@ -106,7 +106,7 @@ def _pack_b(b, b0, row, column, depth, n, panel):
 
 @compiled
 def _add_part(tile, width, rows, columns, c, c0, row, accumulate):
-    """The part of a tile that lies in C."""
+    """Return the part of a tile that lies in C."""
     for i in range(rows):
         target = c[c0 + i * row : c0 + i * row + columns]
         source = tile[i * width : i * width + columns]
@@ -118,7 +118,7 @@ def _add_part(tile, width, rows, columns, c, c0, row, accumulate):
 def _multiply_block(
     block, rows, depth, b, b0, b_row, columns, c, c0, ldc, accumulate, tile, next_b, next_b0, ldb
 ):
-    """The tiles of C that a block of A makes with one panel of B, whose rows begin b_row elements apart.
+    """Compute the tiles of C that a block of A makes with one panel of B, with rows b_row elements apart.
 
     The first tiles fetch the panel of B that comes next, a column of cache lines each; there is none if `next_b0` is negative.
     """
@@ -146,7 +146,7 @@ def gemm_tile(
     a: Vector, a0: int, lda: int, b: Vector, b0: int, ldb: int, adds: bool,
     c: Vector, c0: int, ldc: int, workspace: Vector,
 ) -> None:  # fmt: skip
-    """Rows begin … end of C = op(A)·op(B), or C += … if it `adds`: element a0 of `a` starts A, whose rows are lda apart.
+    """Rows begin … end of C = op(A)·op(B), or C += … if it `adds`: element a0 of `a` starts A, with rows lda apart.
 
     `workspace` is `workspace_size()` elements for this thread alone.
     """

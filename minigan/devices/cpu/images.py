@@ -83,7 +83,7 @@ def occlude_images(
     begin: int, end: int, images: Images, uniforms: Blocks, thickness: float, length: float,
     low: float, high: float, result: Images,
 ) -> None:  # fmt: skip
-    """An image after another, under the rectangles that its uniforms choose."""
+    """Cover one image after another with the rectangles that its uniforms choose."""
     real = result.dtype.type
     height, width = images.shape[1], images.shape[2]
     half, three, eighth, zero, one = real(0.5), real(3), real(0.125), real(0), real(1)
@@ -113,7 +113,7 @@ def map_images(
     begin: int, end: int, images: Images, uniforms: Matrix, rotation: float, scale: float,
     shear: float, shift: float, result: Images,
 ) -> None:  # fmt: skip
-    """An image after another, under the affine map that its five uniforms choose."""
+    """Map one image after another by the affine map that its five uniforms choose."""
     real = result.dtype.type
     height, width = images.shape[1], images.shape[2]
     half, one = real(0.5), real(1)

@@ -21,7 +21,7 @@ from minigan.devices.cpu.compile import (
 from minigan.devices.device import Device
 
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
-_LEAST = 1e-37  # of what a logarithm is taken
+_LEAST = 1e-37  # of the argument of a logarithm
 
 
 def binary_cross_entropy_with_logits(
@@ -143,7 +143,7 @@ def consistency_information(
     begin: int, end: int, first: Matrix, second: Matrix, kind: Integers, offset: Integers,
     width: Integers, entropy_weight: float, values: Vector, derivatives: Blocks, work: Blocks,
 ) -> None:  # fmt: skip
-    """Of each categorical code, and its derivatives; of another code 0."""
+    """Compute L_I of each categorical code, and its derivatives; 0 of another code."""
     weight = first.dtype.type(entropy_weight)
     for code in range(begin, end):
         start, stop = offset[code], offset[code] + width[code]
@@ -160,7 +160,7 @@ def consistency_information(
 
 @compiled
 def _log_softmax(logits, start, stop, result):
-    """Of columns start … stop."""
+    """Compute log softmax of the columns start … stop."""
     for row in range(logits.shape[0]):
         largest = logits[row, start]
         for i in range(start + 1, stop):

@@ -1,4 +1,4 @@
-"""The pool of buffers: memory whose last reference is gone is used again by the next array of its size.
+"""The pool of buffers: memory without references is used again by the next array of its size.
 
 Fresh memory costs a page fault every 4 KiB when it is first written, more than many kernels; a training
 step asks for the same sizes each time, so after the first step it touches no fresh page.
@@ -59,9 +59,9 @@ def _physical_memory() -> int:
 
 
 class Pool:
-    """Free buffers by size, at most `limit` bytes of them: what is over goes back to the system, longest unused first.
+    """Free buffers by size, at most `limit` bytes of them: the excess goes back to the system, longest unused first.
 
-    ``allocated_bytes`` counts what was ever taken from the system, and ``free_bytes`` what is kept unused.
+    ``allocated_bytes`` counts all bytes ever taken from the system, and ``free_bytes`` those kept unused.
     """
 
     def __init__(self, limit: int | None = None) -> None:
@@ -72,7 +72,7 @@ class Pool:
         self._returned: list[_Buffer] = []
 
     def empty(self, shape: Sequence[int], dtype: Any) -> np.ndarray[Any, Any]:
-        """An uninitialised array; one that the pool lends is aligned to `ALIGNMENT` bytes."""
+        """Return an uninitialised array; one that the pool lends is aligned to `ALIGNMENT` bytes."""
         dtype = np.dtype(dtype)
         size = math.prod(shape) * dtype.itemsize
         if size < _SMALL:
@@ -120,7 +120,7 @@ class Pool:
         return buffer
 
     def _sort_returned(self) -> None:
-        """Put what came back among the free buffers, and give back what is over the limit."""
+        """Put returned buffers among the free ones, and give back those over the limit."""
         while self._returned:
             buffer = self._returned.pop()
             buffers = self._free.pop(buffer.size, [])

@@ -103,7 +103,7 @@ def batch_norm_backward(
 
 @compiled
 def _rows_of(t, parts, rows):
-    """The group of part t, where its rows begin, and where they end; each group has `rows` rows and `parts` parts."""
+    """Return the group of part t, where its rows begin, and where they end; each group has `rows` rows and `parts` parts."""
     group, part = t // parts, t % parts
     start = group * rows
     return group, start + rows * part // parts, start + rows * (part + 1) // parts
@@ -156,7 +156,7 @@ def merge_statistics(
     begin: int, end: int, part_means: Matrix, part_m2: Matrix, rows: int,
     mean: Matrix, variance: Matrix,
 ) -> None:  # fmt: skip
-    """Of each group the statistics of its parts, in order."""
+    """Merge the statistics of each group's parts, in order."""
     groups, channels = mean.shape
     parts = part_means.shape[0] // groups
     for group in range(begin, end):
@@ -236,7 +236,7 @@ def merge_gradient_sums(
     begin: int, end: int, part_sums: Blocks, parts: int, share: float, group_sums: Blocks,
     dweight: Vector, dbias: Vector,
 ) -> None:  # fmt: skip
-    """The sums of each group over its parts, times `share`, and those of all groups, in order; column by column."""
+    """Compute the sums of each group over its parts, times `share`, and those of all groups, in order; column by column."""
     for c in range(begin, end):
         dbias[c] = 0
         dweight[c] = 0
@@ -247,7 +247,7 @@ def merge_gradient_sums(
                 gx += part_sums[t, 1, c]
             dbias[c] += g
             dweight[c] += gx
-            factor = dbias.dtype.type(share)  # 0 of given statistics: 0, whatever the sums are
+            factor = dbias.dtype.type(share)  # 0 of given statistics: 0 for any sums
             group_sums[group, 0, c] = factor * g if share != 0 else factor
             group_sums[group, 1, c] = factor * gx if share != 0 else factor
 

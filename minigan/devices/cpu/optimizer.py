@@ -49,7 +49,7 @@ def adam_step(
     begin: int, end: int, p: Vector, g: Vector, m: Vector, v: Vector,
     rate: float, beta1: float, beta2: float, correction: float, epsilon: float,
 ) -> None:  # fmt: skip
-    """One pass: seven streams of memory, which bound it.
+    """Update in one pass: seven streams of memory, which bound it.
 
     `rate` is α/(1 − β₁ᵗ) and `correction` 1/(1 − β₂ᵗ).
     """

@@ -66,14 +66,14 @@ def _compile_all(dtype: np.dtype[Any], side_by_side: bool) -> None:
             with contextlib.suppress(IndexError):  # the helper has taken the last one
                 kernels[missing.popleft()].compile(dtype)
                 done.add()
-    for (
-        kernel
-    ) in kernels.values():  # what the helper compiled is read, and what it did not is compiled here
+    for kernel in (
+        kernels.values()
+    ):  # kernels that the helper compiled are read, the others are compiled here
         kernel.compile(dtype)
 
 
 def _own_kernels() -> dict[str, Kernel]:
-    """The CPU device's kernels by name, in the order of their definition; others may define more."""
+    """Return the CPU device's kernels by name, in the order of their definition; others may define more."""
     package = "minigan.devices.cpu."
     return {kernel.name: kernel for kernel in KERNELS if kernel.name.startswith(package)}
 
@@ -91,7 +91,7 @@ class _Count:
 
 @contextlib.contextmanager
 def _helper(missing: deque[str], dtype: np.dtype[Any], done: _Count) -> Iterator[None]:
-    """A process that compiles kernels of the list too, until it is empty."""
+    """Return a process that compiles kernels of the list too, until it is empty."""
     command = [sys.executable, "-m", "minigan.devices.cpu.prepare", dtype.name]
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
@@ -120,7 +120,7 @@ def _helper(missing: deque[str], dtype: np.dtype[Any], done: _Count) -> Iterator
 
 
 def _help(dtype: str) -> None:
-    """Compile the kernels whose names come on stdin, and say so after each."""
+    """Compile the kernels named on stdin, and say so after each."""
     kernels = _own_kernels()
     print("ready", flush=True)
     for line in sys.stdin:

@@ -59,7 +59,7 @@ def column_sum(device: Device, x: Array) -> Array:
 
 
 def thread_grid(m: int, n: int, threads: int) -> tuple[int, int]:
-    """How many threads share the rows and the columns of an (m, n) result.
+    """Return how many threads share the rows and the columns of an (m, n) result.
 
     Each thread reads m/rows rows of A and n/columns columns of B; the best grid reads least.
     """
@@ -69,7 +69,7 @@ def thread_grid(m: int, n: int, threads: int) -> tuple[int, int]:
 
 @compiled
 def _share(i, parts, length, unit):
-    """Where part i of `parts` begins in a length that is cut between whole units."""
+    """Return where part i of `parts` begins in a length that is cut between whole units."""
     return min(length, -(-length // unit) * i // parts * unit)
 
 
@@ -104,7 +104,7 @@ def gemm_parts(
 
 
 def sum_levels(rows: int) -> int:
-    """How many rows of `sums` a part of `column_sum_parts` needs for so many rows of x."""
+    """Return how many rows of `sums` a part of `column_sum_parts` needs for so many rows of x."""
     return 2 + (-(-rows // BLOCK)).bit_length()
 
 

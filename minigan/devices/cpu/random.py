@@ -55,7 +55,7 @@ def sample_codes(device: Device, batch: int, table: CodeTable, dtype: Any, key: 
 
 
 def random_words(device: Device, count: int, key: Key) -> Array:
-    """The first `count` words of a stream."""
+    """Return the first `count` words of a stream."""
     blocks: Array = device.empty((-(-count // 4), 4), np.uint32)
     seed, stream, step = key
     word_blocks(len(blocks), _signed(seed), int(stream), step_number(step), blocks)
@@ -63,7 +63,7 @@ def random_words(device: Device, count: int, key: Key) -> Array:
 
 
 def _signed(seed: int) -> int:
-    """The same 64 bits as a signed number, which Numba takes for Python's integers."""
+    """Return the same 64 bits as a signed number, which Numba takes for Python's integers."""
     return int(np.uint64(seed).astype(np.int64))
 
 
@@ -110,7 +110,7 @@ def word_blocks(begin: int, end: int, seed: int, stream: int, step: int, result:
 def codes_of_words(
     begin: int, end: int, words: Words, kind: Integers, width: Integers, result: Matrix
 ) -> None:
-    """One word a code; `kind` as in `CodeTable`."""
+    """Turn one word into each code; `kind` as in `CodeTable`."""
     real = result.dtype.type
     for row in range(begin, end):
         for code in range(words.shape[1]):

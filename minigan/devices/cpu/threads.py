@@ -1,7 +1,7 @@
 """The threads that share a kernel's work: Python threads which hold no lock while compiled code runs.
 
 A kernel is a compiled function of a range of work, so any thread may run any part of it. The caller runs the first
-part and the pool the others. Which part is whose depends on the number of threads alone, never on timing.
+part and the pool the others. The division among threads depends on the number of threads alone, never on timing.
 
 Why not Numba's threads: with ``parallel=True`` the same loops take twice as long to compile, and the layer
 ``workqueue`` aborts when two Python threads enter it at once.
@@ -22,7 +22,7 @@ from numba.np.ufunc import parallel
 
 from minigan.errors import SettingsError
 
-config: Any = numba_config  # whose attributes are made when it is loaded
+config: Any = numba_config  # its attributes are made when it is loaded
 
 
 def use_sleeping_layer() -> None:
@@ -92,7 +92,7 @@ class _Worker:
         self._wake.release()
 
     def wait(self) -> BaseException | None:
-        """The error of the call, when it has ended. KeyboardInterrupt is returned too, since arrays are in use until then."""
+        """Return the error of the call, when it has ended. KeyboardInterrupt is returned too, since arrays are in use until then."""
         interrupted: BaseException | None = None
         while True:
             try:

@@ -20,7 +20,7 @@ from minigan.devices.cpu.gemm import call_gemm_tile
 
 @compiled
 def _taps_inside(first, taps, length):
-    """Which taps v of a window that starts at `first` lie in 0 … length−1: from v0 up to, not including, v1."""
+    """Return which taps v of a window that starts at `first` lie in 0 … length−1: from v0 up to, not including, v1."""
     v0 = min(max(0, -first), taps)
     return v0, max(v0, min(taps, length - first))
 
@@ -170,7 +170,7 @@ def conv2d_weight_parts(
 
 @kernel(grain=1 << 14)
 def add_parts(begin: int, end: int, partial: Matrix, total: Vector) -> None:
-    """The parts' results, added in their order."""
+    """Add the parts' results in their order."""
     share = total[begin:end]
     for t in range(partial.shape[0]):
         part = partial[t, begin:end]

@@ -48,7 +48,7 @@ class _Elements:
         self.builder.store(value, place, align=self.bytes)
 
     def everywhere(self, index: Any, lanes: int) -> Any:
-        """A vector whose lanes are all that element."""
+        """Return a vector with that element in every lane."""
         value = self.builder.load(self.address(index), align=self.bytes)
         empty = ir.Constant(self.vector(lanes), ir.Undefined)
         first = self.builder.insert_element(empty, value, ir.Constant(_SHORT, 0))
@@ -73,7 +73,7 @@ def _lanes(numbers: list[int]) -> ir.Constant:
 
 
 def _multiply_add(builder: ir.IRBuilder, a: Any, b: Any, c: Any) -> Any:
-    """a·b + c by lanes, rounded once where the machine can."""
+    """Return a·b + c by lanes, rounded once where the machine can."""
     kind = "f32" if a.type.element == ir.FloatType() else "f64"
     name = f"llvm.fmuladd.v{a.type.count}{kind}"
     signature = ir.FunctionType(a.type, [a.type] * 3)
@@ -88,7 +88,7 @@ def _indices(count: int) -> list[types.Type]:
 def multiply_panels(
     typing_context, a, a0, b, b0, b_row, depth, c, c0, row, accumulate, ahead, ahead0, stride
 ):
-    """A tile of C (+)= a panel of A · a panel of B, `depth` deep; the tile's sums never leave the registers.
+    """Compute a tile of C (+)= a panel of A · a panel of B, `depth` deep; the tile's sums never leave the registers.
 
     Column k of A's panel is `TILE_ROWS` elements, each after the last one's end; row k of B's is `TILE_VECTORS` vectors, and B's rows
     begin `b_row` elements apart, C's `row`. A line of `ahead` is fetched with each k, `stride` elements after the last.
@@ -213,7 +213,7 @@ def _make_transpose_strip(width: Width) -> Callable[..., None]:
 
 
 def _transposed(builder: ir.IRBuilder, rows: list[Any]) -> list[Any]:
-    """The columns of a square of vectors, by Eklundh's algorithm (1972).
+    """Return the columns of a square of vectors, by Eklundh's algorithm (1972).
 
     At distance 1, 2, 4, … the off-diagonal halves of each 2×2 square of blocks change places, one shuffle a row.
     """

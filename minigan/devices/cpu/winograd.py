@@ -51,7 +51,7 @@ INTERPOLATE_3 = np.array([[1.0, 0, 0, 0], [0, 0.5, -1, -0.5], [-1, 0.5, 0, 0.5],
 # they save with the channels' product, so few channels do not pay. Measured at 64 to 128 only; where it begins
 # to pay is not.
 LEAST_CHANNELS = 64
-# Images whose values make one GEMM. At 64 channels to 128 on 14×14 images, 8 to 32 are within a tenth of each other,
+# Images in one GEMM. At 64 channels to 128 on 14×14 images, 8 to 32 are within a tenth of each other,
 # and 64 are slower.
 TILE_IMAGES = 16
 
@@ -59,7 +59,7 @@ Matrices = tuple[Array, Array]  # of a tile of 3 outputs, and of one of 2
 
 
 class Plan(NamedTuple):
-    """What the kernels need to know of a convolution. ``winograd_kernels.py`` describes layouts and tilings."""
+    """The facts of a convolution that its kernels read. ``winograd_kernels.py`` describes layouts and tilings."""
 
     layout: tuple[int, ...]  # of the input
     output_layout: tuple[int, ...]
@@ -78,7 +78,7 @@ class Plan(NamedTuple):
 
 
 def pays(geometry: ConvolutionGeometry, channels_in: int, channels_out: int) -> bool:
-    """Whether this module serves such a convolution, and is faster than unfolding."""
+    """Return whether this module serves such a convolution, and is faster than unfolding."""
     fits = all(k == 2 * s for k, s in zip(geometry.kernel_size, geometry.stride, strict=True))
     return (
         fits and min(geometry.output_size) >= 2 and min(channels_in, channels_out) >= LEAST_CHANNELS
@@ -89,7 +89,7 @@ def pays(geometry: ConvolutionGeometry, channels_in: int, channels_out: int) -> 
 def make_plan(
     geometry: ConvolutionGeometry, channels_in: int, channels_out: int, dtype: np.dtype[Any]
 ) -> Plan:
-    """The plan of a convolution that `pays`."""
+    """Return the plan of a convolution that `pays`."""
     down, across = geometry.stride
     (top, _), (left, _) = geometry.padding
     high, wide = geometry.output_size
@@ -123,7 +123,7 @@ def _matrices(dtype: np.dtype[Any], *matrices: Array) -> Any:
 
 
 def tiles(outputs: int) -> tuple[int, int]:
-    """How many tiles of 3 and of 2 outputs make `outputs` (at least 2) with the fewest products."""
+    """Return how many tiles of 3 and of 2 outputs make `outputs` (at least 2) with the fewest products."""
     threes = next(t for t in range(outputs // 3, -1, -1) if (outputs - 3 * t) % 2 == 0)
     return threes, (outputs - 3 * threes) // 2
 
@@ -210,7 +210,7 @@ def _filter_offsets(pairs: int) -> Array:
 
 
 def _workspaces(device: Device, plan: Plan, x: Array) -> tuple[int, int, Array, Array, Array]:
-    """How many images there are, how many of them a tile holds, and each thread's workspaces."""
+    """Return how many images there are, how many of them a tile holds, and each thread's workspaces."""
     parts = threads.thread_count()
     images = max(1, min(TILE_IMAGES, -(-len(x) // parts)))
     values = device.empty((parts, images * plan.image_size + plan.row_size), x.dtype)

@@ -48,13 +48,13 @@ def _add_combinations(matrix, source, source_offsets, target, target_offsets, le
 
 @compiled
 def _tile(tile, threes):
-    """Where a tile's outputs begin, and at how many points it has values."""
+    """Return where a tile's outputs begin, and at how many points it has values."""
     return (3 * tile, POINTS) if tile < threes else (threes + 2 * tile, POINTS - 1)
 
 
 @compiled
 def _image_strips(first, count, phase, image, layout, offsets):
-    """Where the rows first, first + 1, … of this parity begin in x; −1 for one outside the image."""
+    """Return where the rows first, first + 1, … of this parity begin in x; −1 for one outside the image."""
     height, width, channels, stride, _, top, _, _ = layout
     for i in range(count):
         y = (first + i) * stride + phase - top
@@ -64,7 +64,7 @@ def _image_strips(first, count, phase, image, layout, offsets):
 
 @compiled
 def _value_strips(p, i, j, starts, tiling, images, image, columns, first, offsets):
-    """Where tile (i, j) of an image has its values at (p, q), for all q, from column `first` on; the matrices hold `images` images."""
+    """Return where tile (i, j) of an image has its values at (p, q), for all q, from column `first` on; the matrices hold `images` images."""
     threes_down, tiles_down, threes_across, tiles_across = tiling
     high = threes_down if p == POINTS - 1 else tiles_down
     points = _tile(j, threes_across)[1]
@@ -76,7 +76,7 @@ def _value_strips(p, i, j, starts, tiling, images, image, columns, first, offset
 
 @compiled
 def _row_strips(first, count, length, offsets):
-    """Where the strips first, first + 1, … of a row begin, each of the channels of all column parities."""
+    """Return where the strips first, first + 1, … of a row begin, each of the channels of all column parities."""
     for i in range(count):
         offsets[i] = (first + i) * length
     return offsets[:count]
@@ -86,7 +86,7 @@ def _row_strips(first, count, length, offsets):
 def _to_values(
     x, image, layout, matrices, starts, tiling, image_index, images, columns, work, offsets, values
 ):
-    """The values of an image's tiles, rows `image_index` of the matrices: columns first, into `work`, then rows.
+    """Compute the values of an image's tiles, rows `image_index` of the matrices: columns first, into `work`, then rows.
 
     `matrices` are those of a tile of 3 and of 2.
     """
@@ -121,7 +121,7 @@ def _to_values(
 def _add_from_values(
     values, image_index, images, columns, layout, matrices, starts, tiling, work, offsets, x, image
 ):
-    """The adjoint of `_to_values`, added to the image; `matrices` are the transposed ones."""
+    """Add the adjoint of `_to_values` to the image; `matrices` are the transposed ones."""
     _, width, channels, stride_down, stride_across, _, left, across = layout
     threes_down, tiles_down, threes_across, tiles_across = tiling
     length = stride_across * channels
@@ -190,7 +190,7 @@ def filter_values(
 def filter_gradient(
     begin: int, end: int, matrix: Matrix, partial: Matrix, stride: Sizes2, offsets: IntegerBlocks, dw: Vector
 ) -> None:  # fmt: skip
-    """The adjoint of `filter_values`, of the parts' gradients, added in their order."""
+    """Compute the adjoint of `filter_values`, of the parts' gradients, added in their order."""
     down, across = stride
     block = dw.size // (4 * down * across)
     for pair in range(begin, end):

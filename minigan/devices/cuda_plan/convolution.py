@@ -71,7 +71,7 @@ def _numbers(n: int, geometry: ConvolutionGeometry, c: int, o: int) -> tuple[int
     )  # fmt: skip
 
 
-# A transposed convolution is the adjoint, of a filter whose last axes are swapped: (…, o, c). If c or o is 1, it lies
+# A transposed convolution is the adjoint, of a filter with its last axes swapped: (…, o, c). If c or o is 1, it lies
 # in memory as (…, c, o) does.
 
 

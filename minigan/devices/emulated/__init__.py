@@ -2,8 +2,8 @@
 
 It is for reading and checking, not for speed: shared memory starts as NaN, warps and lanes run in a seeded random order,
 an asynchronous copy lands only at its wait, and a barrier that not all threads reach is an error which names the kernel
-and the line (``runtime/scheduler.cpp``). In strict mode every access of every thread is watched as well: bounds, bytes that
-nobody has written, and races are errors that name the line and the threads (``runtime/checker.h``).
+and the line (``runtime/scheduler.cpp``). In strict mode every access of every thread is watched as well: bounds, unwritten
+bytes, and races are errors that name the line and the threads (``runtime/checker.h``).
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Emulated(CudaPlanDevice):
         self._fresh: weakref.WeakValueDictionary[int, Array] = weakref.WeakValueDictionary()
 
     def empty(self, shape: Sequence[int], dtype: Any) -> Array:
-        """Every bit set, which is NaN in a float, so that what is read before it is written shows."""
+        """Set every bit, which is NaN in a float, so that what is read before it is written shows."""
         fresh = np.empty(tuple(shape), dtype)
         fresh.reshape(-1).view(np.uint8).fill(0xFF)
         self._fresh[id(fresh)] = fresh
@@ -93,7 +93,7 @@ class Emulated(CudaPlanDevice):
     # -- capture --------------------------------------------------------------------------------
 
     def capture(self, function: Callable[[], Result]) -> Callable[[], Result]:
-        """As CUDA graphs: a list of launches with fixed arguments, whose arrays it keeps."""
+        """Record a list of launches with fixed arguments, as CUDA graphs do; it keeps their arrays."""
         launches, result = self.record(function)
 
         def replay() -> Result:
@@ -104,7 +104,7 @@ class Emulated(CudaPlanDevice):
         return replay
 
     def record(self, function: Callable[[], Result]) -> tuple[list[Launch], Result]:
-        """The launches of `function`, none of which is run, and what it returned."""
+        """Return the launches of `function`, none of them run, and its result."""
         self._refuse_in_capture("capture", "captured")
         launches: list[Launch] = []
         self._graph = launches
@@ -152,7 +152,7 @@ class Emulated(CudaPlanDevice):
         arguments: Sequence[Any],
         shared_bytes: int = 0,
     ) -> None:
-        """Run a kernel of any .cu file; KernelError says what it did that CUDA does not allow."""
+        """Run a kernel of any .cu file; KernelError names the offence against CUDA's rules."""
         real, source = np.dtype(dtype), read_source(path)
         if kernel not in source.kernels:
             raise KernelError(_unknown_kernel(source, kernel))
@@ -203,7 +203,7 @@ class Emulated(CudaPlanDevice):
         return GuardedArrays(arrays, self._may_be_unset)
 
     def _may_be_unset(self, array: Array) -> bool:
-        """All bits set is no result of computing with floats; an integer array may hold -1, unless it is as `empty` made it."""
+        """Return whether items may be unset. All bits set is no result of computing with floats; an integer array may hold -1, unless it is as `empty` made it."""
         if array.dtype.kind == "f":
             return True
         owner = owner_of(array)
@@ -221,7 +221,7 @@ def _unknown_kernel(source: KernelSource, kernel: str) -> str:
 
 
 def call_launcher(library: Path, kernel: str, settings: LaunchSettings, pointers: Any) -> str:
-    """Run a compiled kernel; what it did that CUDA does not allow, or nothing."""
+    """Run a compiled kernel; return its offences against CUDA's rules, or nothing."""
     message = ctypes.create_string_buffer(1024)
     getattr(load(library), f"launch_{kernel}")(ctypes.byref(settings), pointers, message)
     return message.value.decode()
@@ -232,7 +232,7 @@ def dim3(sizes: tuple[int, ...]) -> Any:
 
 
 def _argument(value: Any, real: np.dtype[Any], place: Callable[[Array], int]) -> Any:
-    """A kernel argument as the C value that a pointer to it stands for; see `CudaPlanDevice.launch`."""
+    """Return a kernel argument as the C value that a pointer to it stands for; see `CudaPlanDevice.launch`."""
     if value is None:
         return ctypes.c_void_p(0)
     if isinstance(value, np.ndarray):

@@ -35,9 +35,9 @@ UNSET_LOCALS = "-ftrivial-auto-var-init=pattern"
 # And at the start of each basic block: those of the source, so that how often an instruction ran is known.
 _PROFILE_GCC = ("-fsanitize-coverage=trace-pc", "-fno-reorder-blocks")
 _PROFILE_CLANG = ("-fsanitize-coverage=bb,no-prune,trace-pc",)
-# GCC loads ahead of time what the source loads only under a condition; Clang leaves that when it sanitizes.
+# GCC loads values ahead of time that the source loads only under a condition; Clang leaves that when it sanitizes.
 _WATCHED_GCC = ("-fno-tree-loop-im", "-fno-if-conversion", "-fno-if-conversion2")
-# Neither watches what it turns into calls of the C library.
+# Neither watches the accesses that it turns into calls of the C library.
 _WATCHED_CALLS = ("memcpy", "memmove", "memset")
 
 # A thread's stack is half of what scheduler.cpp gives a fiber at most: a local array beyond it is an error of the compiler's.
@@ -64,7 +64,7 @@ void launch_{kernel}(const emulation::LaunchSettings* settings, void** arguments
 
 @functools.cache
 def compiler() -> str:
-    """The C++ compiler; DeviceError if there is none."""
+    """Return the C++ compiler; DeviceError if there is none."""
     for name in (os.environ.get("CXX", ""), "g++", "clang++", "c++"):
         if name and (path := shutil.which(name)):
             return path
@@ -72,13 +72,13 @@ def compiler() -> str:
 
 
 def compiler_takes(flag: str) -> bool:
-    """Whether the compiler knows a flag."""
+    """Return whether the compiler knows a flag."""
     command = [compiler(), flag, "-E", "-x", "c++", os.devnull]
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 class Watch(enum.Enum):
-    """What a kernel library reports to the runtime as it runs."""
+    """The reports of a running kernel library to the runtime."""
 
     NOTHING = ""
     ACCESSES = "strict"
@@ -101,7 +101,7 @@ def _watch_flags(watch: Watch) -> tuple[str, ...]:
 
 @functools.cache
 def cache_directory() -> Path:
-    """Where compiled kernels are kept."""
+    """Return where compiled kernels are kept."""
     directory = cache_folder("emulated")
     if directory is None:
         raise DeviceError("the emulated device found no folder to keep compiled kernels in")
@@ -110,7 +110,7 @@ def cache_directory() -> Path:
 
 @functools.cache
 def runtime_library(portable_switch: bool = False) -> Path:
-    """The scheduler and the checker of strict launches, compiled once for all kernels."""
+    """Return the scheduler and the checker of strict launches, compiled once for all kernels."""
     flags = ("-DMINIGAN_PORTABLE_SWITCH",) if portable_switch else ()
     parts = ("scheduler.cpp", "checker.cpp", "profiler.cpp", "instrumentation.cpp")
     text = "".join(f'#include "{part}"\n' for part in parts)
@@ -120,9 +120,9 @@ def runtime_library(portable_switch: bool = False) -> Path:
 def kernel_library(
     path: Path, real: str, portable_switch: bool = False, watch: Watch = Watch.NOTHING
 ) -> Path:
-    """The kernels of a .cu file for REAL = `real`, as a shared library with launch_NAME for each.
+    """Return the kernels of a .cu file for REAL = `real`, as a shared library with launch_NAME for each.
 
-    It is compiled anew when the file, or one that it includes, has changed. KernelError holds what the compiler says.
+    It is compiled anew when the file, or one that it includes, has changed. KernelError holds the compiler's message.
     """
     return _kernel_library(read_source(path), real, portable_switch, watch)
 
@@ -145,11 +145,11 @@ def _kernel_library(source: KernelSource, real: str, portable_switch: bool, watc
 
 
 class _CompilerError(Exception):
-    """What the compiler said of what it refused."""
+    """The compiler's message about refused source."""
 
 
 def _of_the_kernels(errors: str) -> str:
-    """A compiler's messages without those of how the file came to be included."""
+    """Return a compiler's messages without those of how the file came to be included."""
     lines = (
         line for line in errors.splitlines()
         if "<stdin>" not in line and not re.match(r" +from ", line)
@@ -193,5 +193,5 @@ def _run(arguments: list[str], text: str = "") -> None:
 
 @functools.cache
 def load(path: Path) -> ctypes.CDLL:
-    """The library, loaded into this process."""
+    """Return the library, loaded into this process."""
     return ctypes.CDLL(str(path))

@@ -1,4 +1,4 @@
-"""What a profiled launch counted (``runtime/profiler.h``), by line of the source."""
+"""The counts of a profiled launch (``runtime/profiler.h``), by line of the source."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Site:
     """An instruction that touches memory, a barrier, or the start of a basic block.
 
     `kind` is one of KINDS and `space` of SPACES. `requests` counts warps' executions, and `lanes` all lanes in them; `sectors` and
-    `wavefronts` are what they cost in global and in shared memory, and the `least_` ones what the same bytes could have cost.
+    `wavefronts` are their costs in global and in shared memory, and the `least_` ones the least cost of the same bytes.
     """
 
     frames: tuple[Frame, ...]
@@ -82,7 +82,7 @@ class Arithmetic:
 
 @dataclass
 class LaunchProfile:
-    """One launch: its kernel and shape, and what was counted."""
+    """One launch: its kernel, shape and counts."""
 
     kernel: str
     source: Path
@@ -94,7 +94,7 @@ class LaunchProfile:
 
 
 class Recorder:
-    """Collects a launch's counts. `sink` is what the runtime is given."""
+    """Collects a launch's counts. `sink` is the runtime's argument."""
 
     def __init__(self) -> None:
         self._sites: list[dict[str, int]] = []
@@ -112,7 +112,7 @@ class Recorder:
         grid: tuple[int, ...],
         block: tuple[int, ...],
     ) -> LaunchProfile:
-        """What was collected, with the lines and names of the source."""
+        """Return the collected counts, with the lines and names of the source."""
         lanes = {s["code"]: s["lanes"] for s in self._sites if KINDS[s["kind"]] == "basic_block"}
         executed = [(at, lanes[block]) for block, at in _arithmetic(library) if lanes.get(block)]
         lines = frames(
@@ -133,7 +133,7 @@ class Recorder:
 
 @functools.cache
 def _arithmetic(library: Path) -> tuple[tuple[int, int], ...]:
-    """Of each floating-point instruction: the basic block it stands in, by the address that the profiler knows, and its own.
+    """Return for each floating-point instruction the basic block it stands in, by the address that the profiler knows, and its own.
 
     Each block of a profiled library begins with a call that counts it. Empty where objdump (of binutils) is missing.
     """

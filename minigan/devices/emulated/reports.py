@@ -1,4 +1,4 @@
-"""What a strict launch reports, in the words of the source: lines of code, names of arguments and of shared variables."""
+"""The reports of a strict launch in the words of the source: lines of code, names of arguments and of shared variables."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def explain(message: str, library: Path, source: Path, kernel: str) -> str:
 
 
 def parameter_names(source: str, kernel: str) -> list[str]:
-    """The names of a kernel's parameters."""
+    """Return the names of a kernel's parameters."""
     return [re.findall(r"\w+", parameter)[-1] for parameter in kernel_parameters(source, kernel)]
 
 
@@ -43,7 +43,7 @@ class Frame(NamedTuple):
 
 
 def frames(library: Path, addresses: Iterable[int]) -> dict[int, tuple[Frame, ...]]:
-    """Of each instruction its line, and the lines of the calls that led there where the compiler has inlined them.
+    """Return the line of each instruction, and the lines of the calls that led there where the compiler has inlined them.
 
     Lines of the emulation itself are left out. Empty where addr2line (of binutils) is missing.
     """
@@ -69,7 +69,7 @@ def _frames(lines: str) -> Iterator[Frame]:
 
 
 def source_line(library: Path, address: str) -> str:
-    """The line of an instruction, as text."""
+    """Return the line of an instruction, as text."""
     first, *callers = frames(library, [int(address, 16)])[int(address, 16)] or (None,)
     if first is None:
         return f"at {address} (addr2line, of binutils, would name the line)"
@@ -86,7 +86,7 @@ class SharedVariable(NamedTuple):
 
 @functools.cache
 def shared_variables(library: Path) -> tuple[SharedVariable, ...]:
-    """The static shared variables of a strict library. None where readelf (of binutils) is missing."""
+    """Return the static shared variables of a strict library. None where readelf (of binutils) is missing."""
     tool = shutil.which("readelf")
     if tool is None:
         return ()

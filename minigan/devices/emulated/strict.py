@@ -1,7 +1,7 @@
-"""The memory of a strict or profiled launch: each array copied to a place of its own, with nothing near it; shared variables.
+"""The memory of a strict or profiled launch: each array copied to a separate place, with nothing near it; shared variables.
 
-An access outside an array then falls into a gap, whatever lies beside the array itself; arrays that overlap keep lying as they
-do. What the kernel wrote is copied back, unless the launch failed.
+An access outside an array then falls into a gap, also if other data lie beside the array itself; arrays that overlap keep lying as they
+do. The kernel's results are copied back, unless the launch failed.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class SharedVariable(ctypes.Structure):
 
 @functools.cache
 def shared_extents(library: Path) -> ctypes.Array[SharedVariable]:
-    """Where each static shared variable of a library lies."""
+    """Return where each static shared variable of a library lies."""
     found = [SharedVariable(v.offset, v.bytes) for v in shared_variables(library)]
     return (SharedVariable * len(found))(*found)
 
@@ -61,7 +61,7 @@ class _Extent:
 class GuardedArrays:
     """Copies of a launch's arrays; `arrays` are (place among the arguments, array).
 
-    `may_be_unset(array)` says whether items of the array whose bits are all set stand for items that were never written.
+    `may_be_unset(array)` says whether items with all bits set were never written.
     """
 
     def __init__(
@@ -83,13 +83,13 @@ class GuardedArrays:
         self._buffers = [_buffer(extent, may_be_unset) for extent in self._extents]
 
     def buffers(self, structs: Iterable[ctypes.Array[ctypes.c_char]]) -> ctypes.Array[Buffer]:
-        """What the runtime has to know: the arrays, and the arguments that are structs passed by value."""
+        """Return the runtime's arguments: the arrays, and the arguments that are structs passed by value."""
         parameters = [Buffer(ctypes.addressof(s), ctypes.sizeof(s), PARAMETER, 1) for s in structs]
         found = [*self._buffers, *parameters]
         return (Buffer * len(found))(*found)
 
     def address(self, array: Array) -> int:
-        """Where the copy of an array is."""
+        """Return where the copy of an array is."""
         at = array.ctypes.data
         for extent in self._extents:
             if (
@@ -100,7 +100,7 @@ class GuardedArrays:
         raise ValueError("this array is not among the launch's arguments")
 
     def copy_back(self) -> None:
-        """What the kernel left in the copies, into the arrays."""
+        """Copy the kernel's results from the copies into the arrays."""
         for extent in self._extents:
             if extent.first.flags.writeable:
                 ctypes.memmove(extent.begin, extent.copy, extent.end - extent.begin)
@@ -119,14 +119,14 @@ def _extents(arrays: Iterable[tuple[int, Array]]) -> list[_Extent]:
 
 
 def owner_of(array: Array) -> Array:
-    """The array whose memory this one is a view of, or it itself."""
+    """Return the array that this one is a view of, or the array itself."""
     while isinstance(array.base, np.ndarray):
         array = array.base
     return array
 
 
 def _offset(array: Array) -> int:
-    """Where the array begins, counted from the start of the memory that it is a view of, as if that were aligned."""
+    """Return where the array begins, counted from the start of the memory that it is a view of, as if that were aligned."""
     owner = owner_of(array)
     return array.ctypes.data - owner.ctypes.data + owner.ctypes.data % 16
 

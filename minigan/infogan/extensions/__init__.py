@@ -1,4 +1,4 @@
-"""What the paper does not have. Each extension is whole in one file, with its settings."""
+"""Parts of a training step beyond the paper. Each extension is whole in one file, with its settings."""
 
 from minigan.infogan.extensions.base import ExtensionSettings
 from minigan.infogan.extensions.code_augmentation import CodeAugmentationSettings

@@ -1,4 +1,4 @@
-"""The protocol of an extension: what it may add to a training step that the paper does not have.
+"""The protocol of an extension: its additions to the paper's training step.
 
 The trainer holds a list of extensions, which is empty for the paper's recipes. Every method has a default that adds nothing.
 """

@@ -1,6 +1,6 @@
 """Code augmentation: D's half reads a continuous code in copies of generated images that are augmented in every other respect.
 
-Q can learn only what survives the augmentation, so the augmentation says what a code does *not* mean. It is written as
+Q can learn only features that survive the augmentation, so it excludes meanings of a code. It is written as
 ``"c2 scale 0.3 shear 0.3 shift 3 shear_offset 0.6 | c3 rotation 90 shear 0.5 shift 3"``: Q reads c3 in copies that are rotated by
 up to 90°, sheared and shifted, so c3 cannot become the slant. It reads c2 in copies that are scaled, sheared and shifted. A copy with the
 full shear of 0.3 counts as an image of c2 + 0.6, so c2 becomes the slant.
@@ -36,7 +36,7 @@ _SHEAR = 2  # its place among the uniforms of `Device.random_affine`
 
 @dataclass(frozen=True)
 class Augmentation:
-    """One code, by its column; how far its copies may be changed; and what a full shear adds to the code."""
+    """One code, by its column; how far its copies may be changed; and the change of the code by a full shear."""
 
     code: int
     ranges: AffineRanges
@@ -50,7 +50,7 @@ class Augmentation:
 
 
 def parse_augmentations(text: str, layout: CodeLayout) -> tuple[Augmentation, ...]:
-    """Read the augmentations of a text, no code twice; SettingsError says what is not understood."""
+    """Read the augmentations of a text, no code twice; SettingsError names the part that is not understood."""
     parts = text.split("|") if text.strip() else ()
     augmentations = tuple(_parse(part.strip(), layout) for part in parts)
     if len({a.code for a in augmentations}) < len(augmentations):

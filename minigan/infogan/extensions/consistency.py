@@ -77,7 +77,7 @@ class ConsistencySettings(ExtensionSettings):
 
     @property
     def ranges(self) -> AffineRanges:
-        """How far a copy may be changed, with the rotation in radians."""
+        """Return how far a copy may be changed, with the rotation in radians."""
         return AffineRanges(math.radians(self.rotation), self.scale, self.shear, self.shift)
 
     def create(self, context: Context) -> Consistency:

@@ -131,7 +131,7 @@ Checker::Checker(const LaunchSettings& settings) : settings_(settings) {
 void Checker::add_library(const Library& library, uintptr_t dynamic_shared, size_t dynamic_bytes) {
     base_ = library.base;
     shared_ = library.shared;
-    const SharedVariable whole{0, library.shared_bytes};  // where nobody has told the variables apart
+    const SharedVariable whole{0, library.shared_bytes};  // where the variables are not told apart
     const SharedVariable* variables = settings_.shared_count ? settings_.shared_variables : &whole;
     for (int i = 0; i < std::max(1, settings_.shared_count); ++i)
         regions_.push_back(make_region(Region::Kind::shared, shared_ + uintptr_t(variables[i].offset), size_t(variables[i].bytes)));

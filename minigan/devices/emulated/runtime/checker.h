@@ -1,4 +1,4 @@
-// What a strict launch watches: each access of each thread, for bounds, for bytes that nobody wrote, and for races.
+// The watch of a strict launch: each access of each thread, for bounds, for unwritten bytes, and for races.
 //
 // A kernel library of the strict build calls `Checker::access` before every load and store (instrumentation.cpp). Memory is
 // known by regions: the buffers of the launch, the block's shared memory, the variables of the file. A region is divided into
@@ -11,8 +11,8 @@
 //
 // A race is two accesses to one cell by different threads, at least one of them a write, not both atomic, that nothing
 // orders. Within a block __syncthreads orders all threads; __syncwarp, shuffles and votes the lanes of their mask. Nothing
-// orders two blocks of a launch. An asynchronous copy is a write from its issue to its wait: until then nobody may
-// touch the target, and afterwards it counts as the thread's own write.
+// orders two blocks of a launch. An asynchronous copy is a write from its issue to its wait: until then no thread
+// may touch the target, and afterwards it counts as the thread's own write.
 //
 // Lines of code, arguments and shared variables stand in a message as {code:…}, {argument:…}, {shared:…} and {variable:…}: Python
 // knows their names (reports.py).
@@ -34,7 +34,7 @@ struct Buffer {
     int32_t argument;       // its place among the arguments; -1: a struct passed by value, which is not watched
     int32_t item_bytes;
     int32_t writeable;
-    int32_t may_be_unset;   // items whose bits are all set have not been written yet
+    int32_t may_be_unset;   // items with all bits set have not been written yet
 };
 
 // A static shared variable, by its place in the kernel library's shared memory, as Python reads it from the library (reports.py).
@@ -50,14 +50,14 @@ struct Library {
 
 // Who touched a cell, when, and in which line.
 struct Access {
-    uint32_t block;   // its number plus 1; 0 is nobody
+    uint32_t block;   // its number plus 1; 0 is no thread
     uint32_t epoch;   // block barriers before it
     uint32_t time;    // of its warp, which ticks at each of the warp's barriers
     uint32_t thread;  // linear, in the block
     uint32_t code;    // an address in the kernel library
 };
 
-// Which accesses come before what a thread of the running block does now.
+// The accesses that come before the present one of a thread of the running block.
 class Order {
 public:
     void start(uint32_t block_number, int threads);
@@ -87,11 +87,11 @@ private:
     const Access* entries() const { return more_.empty() ? few_.data() : more_.data(); }
     uint32_t count_ = 0;
     std::array<Access, 2> few_;
-    std::vector<Access> more_;  // room for 32, for the lanes of one warp
+    std::vector<Access> more_;  // space for 32, for the lanes of one warp
 };
 
 struct Cell {
-    uint32_t block = 0;  // for shared memory: the block whose accesses it remembers, plus 1; otherwise 1 once it is in use
+    uint32_t block = 0;  // for shared memory: the block with the accesses that it remembers, plus 1; otherwise 1 once it is in use
     bool set = false;
     Access copy{};   // the asynchronous copy that is on its way
     Access write{};  // the last one
@@ -121,7 +121,7 @@ public:
     void warp_barrier(int warp, unsigned lanes) { order_.warp_barrier(warp, lanes); }
     void block_barrier() { order_.block_barrier(); }
 
-    // What was noted, as a message; empty if there is nothing. At a block's barriers and its end: races, and reads of unset shared
+    // The noted errors, as a message; empty without any. At a block's barriers and its end: races, and reads of unset shared
     // memory; at the launch's end reads of anything unset.
     const std::string& block_mistake() const { return race_.empty() ? unset_shared_ : race_; }
     const std::string& launch_mistake() const { return unset_; }

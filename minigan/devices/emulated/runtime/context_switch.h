@@ -1,4 +1,4 @@
-// Switching between fibers: save what a C++ function may keep in registers, change the stack, restore.
+// Switching between fibers: save the registers that a C++ function may use, change the stack, restore.
 #pragma once
 
 #include <cstddef>

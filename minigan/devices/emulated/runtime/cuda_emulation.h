@@ -1,7 +1,7 @@
 // The CUDA dialect for a C++ compiler: what kernels/*.cu use of CUDA, in the terms of scheduler.cpp.
 //
 // This header is included before a kernel file, in place of the CUDA compiler's built-in declarations. Each CUDA
-// thread is a fiber, a function with a stack of its own; a barrier switches to another fiber. The blocks of a
+// thread is a fiber, a function with a separate stack; a barrier switches to another fiber. The blocks of a
 // grid run on a few operating-system threads, a whole block on one of them, so a block's shared memory is a
 // thread-local variable.
 #pragma once
@@ -104,7 +104,7 @@ struct LaunchSettings {            // as Python fills it in
 struct LaunchResult { char message[1024]; };
 void run(Body body, void* context, const LaunchSettings& settings, const char* kernel, SharedAnchor anchor, LaunchResult* result);
 
-// What a strict build reports of a kernel; see checker.h. Its loads and stores report themselves (instrumentation.h).
+// The reports of a strict build on a kernel; see checker.h. Its loads and stores report themselves (instrumentation.h).
 uint3 thread_index();
 uint3 block_index();
 dim3 block_size();
@@ -124,7 +124,7 @@ EMULATION_UNWATCHED void call(void (*kernel)(Parameters...), void** arguments, s
     kernel(*static_cast<std::decay_t<Parameters>*>(arguments[I])...);
 }
 
-// Launch a kernel whose arguments lie behind pointers, as cuLaunchKernel takes them.
+// Launch a kernel with arguments behind pointers, as cuLaunchKernel takes them.
 template <class... Parameters>
 EMULATION_UNWATCHED void launch(void (*kernel)(Parameters...), const char* name, const LaunchSettings* settings,
                                 void** arguments, SharedAnchor anchor, LaunchResult* result) {
@@ -134,7 +134,7 @@ EMULATION_UNWATCHED void launch(void (*kernel)(Parameters...), const char* name,
         call(c->kernel, c->arguments, std::index_sequence_for<Parameters...>{});
     };
     run(body, &context, *settings, name, anchor, result);
-    std::fflush(stdout);  // what the kernel printed, before what Python prints next
+    std::fflush(stdout);  // the kernel's output, before Python's next
 }
 
 template <class T>

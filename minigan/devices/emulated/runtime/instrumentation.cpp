@@ -50,7 +50,7 @@ ENTRY __tsan_func_entry(void*) {}
 ENTRY __tsan_func_exit() {}
 ENTRY __tsan_init() {}
 
-// What the compiler makes calls of the C library, and the linker calls of these (--wrap).
+// Accesses that the compiler makes calls of the C library, and the linker calls of these (--wrap).
 #define ENTRY_POINTER extern "C" __attribute__((visibility("default"))) void*
 ENTRY_POINTER __wrap_memcpy(void* to, const void* from, size_t bytes) {
     emulation::watch_copy(to, from, bytes, CALLER);

@@ -1,4 +1,4 @@
-// What a profiled launch counts, at each instruction of the kernel that touches memory: how the lanes of a warp touch it.
+// The counts of a profiled launch, at each instruction of the kernel that touches memory: how the lanes of a warp touch it.
 //
 // A request is one warp's lanes at the nth execution of one instruction since the last block barrier. From its addresses:
 //   global memory  sectors of 32 bytes that it touches; the least would be its bytes/32

@@ -2,8 +2,8 @@
 //
 // A fiber runs until it reaches a barrier or its end. The scheduler then resumes another, in an order that a seed
 // decides, so that a kernel which relies on an order that CUDA does not promise does not work by luck. A block barrier
-// opens when all threads of the block wait at it, a warp barrier when all lanes of its mask do; if nobody can
-// run and nobody has been released, some threads are at a barrier that the others never reach: that is an error
+// opens when all threads of the block wait at it, a warp barrier when all lanes of its mask do; if no thread
+// can run and none has been released, some threads are at a barrier that the others never reach: that is an error
 // which names the lines. In a strict launch a checker is told of every barrier and every asynchronous copy, in a profiled one a profiler.
 #include <link.h>
 
@@ -129,7 +129,7 @@ public:
         }
         if (checker() && message_.empty()) refuse(checker()->block_mistake());
         if (profiler()) profiler()->settle();
-        launch_ = nullptr;  // what runs between launches is nobody's to watch
+        launch_ = nullptr;  // code between launches is not watched
         return message_;
     }
 
@@ -444,7 +444,7 @@ void copy_async(void* target, const void* source, size_t bytes, bool in_bounds) 
         if (in_bounds) profiler->access(uintptr_t(source), bytes, Kind::read, code);
         profiler->access(uintptr_t(target), bytes, Kind::write, code);
     }
-    // Until it lands the target holds NaN: who reads too early shall see it.
+    // Until it lands the target holds NaN: a thread that reads too early sees it.
     std::memset(target, 0xff, bytes);
     Worker::active()->current().async_open.push_back({target, source, bytes, in_bounds});
 }
