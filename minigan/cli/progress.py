@@ -176,22 +176,10 @@ def preparing(
 
 
 @contextmanager
-def showing_compilation(device: str, display: Display) -> Iterator[None]:
-    """Show in the display how many kernels are compiled for a device, while the block runs."""
-    found = get_device(device)
-    before = found.compile_progress
-    found.compile_progress = display.compiling
-    try:
-        yield
-    finally:
-        found.compile_progress = before
-
-
-@contextmanager
 def compiling(device: str, say: Say = typer.echo) -> Iterator[None]:
     """Show how many kernels are compiled, while the block runs."""
     with (
         progress("compiling kernels, once:", 0, say=say) as display,
-        showing_compilation(device, display),
+        get_device(device).showing_compilation(display.compiling),
     ):
         yield

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from minigan.cli.progress import Display, Say, compiling, preparing, progress, showing_compilation
+from minigan.cli.progress import Display, Say, compiling, preparing, progress
 from minigan.devices import get_device
 from minigan.errors import TrainingError
 from minigan.experiments.evaluation import evaluate as evaluate_networks
@@ -38,7 +38,7 @@ def run_and_report(run: Run, trainer: Trainer, evaluate: bool, cache: Path | Non
     try:
         with (
             progress("step", settings.iterations, trainer.step_count, unit="steps") as display,
-            showing_compilation(settings.device, display),
+            trainer.device.showing_compilation(display.compiling),
         ):
             train(run, trainer, lambda metrics: _show_step(display, trainer, metrics))
     except Interrupted as stopped:

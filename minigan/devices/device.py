@@ -5,7 +5,8 @@ A device is a subclass of `Device`; a kernel that it does not override raises `D
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -65,6 +66,15 @@ class Device(
 
     def compile_kernels(self, dtype: Any) -> None:
         """Make the kernels for that real type ready to run, where that takes long and can be done ahead."""
+
+    @contextlib.contextmanager
+    def showing_compilation(self, show: Callable[[int, int, str], None]) -> Iterator[None]:
+        """Call show(done, total, kernel) while kernels are compiled in the block; no other line says so."""
+        before, self.compile_progress = self.compile_progress, show
+        try:
+            yield
+        finally:
+            self.compile_progress = before
 
     def copy(self, array: Array) -> Array:
         """Return a fresh contiguous array with the same values."""

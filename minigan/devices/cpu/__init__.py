@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from minigan.devices.cpu import (
     random,
 )
 from minigan.devices.cpu.arrays import Array
-from minigan.devices.cpu.compile import announcing
+from minigan.devices.cpu.compile import announcing, observing
 from minigan.devices.cpu.memory import LOCK, Pool
 from minigan.devices.cpu.threads import hold_while_forking, thread_count, use_sleeping_layer
 from minigan.devices.device import Device
@@ -52,6 +53,11 @@ class CPU(Device):
 
     def to_numpy(self, array: Array) -> Array:
         return np.asarray(array)
+
+    @contextlib.contextmanager
+    def showing_compilation(self, show: Callable[[int, int, str], None]) -> Iterator[None]:
+        with observing(lambda done, total: show(done, total, "")):
+            yield
 
     def compile_kernels(self, dtype: Any) -> None:
         prepare.prepare(dtype, self.compile_progress)
