@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from minigan.errors import RunError
 from minigan.experiments.checkpoints import (
@@ -22,9 +23,17 @@ from minigan.infogan.settings import Settings
 _NAMES = ("generator", "discriminator", "recognition")
 
 
-def save_networks(folder: Path, networks: Networks, settings: Settings, step: int) -> None:
-    """Write each network after `step` steps to a file in the folder."""
-    tensors = {name: value.numpy() for name, value in networks.named_tensors()}
+def save_networks(
+    folder: Path,
+    networks: Networks,
+    settings: Settings,
+    step: int,
+    dtype: DTypeLike | None = None,
+) -> None:
+    """Write each network after `step` steps to a file in the folder, its numbers as `dtype` if that is given."""
+    tensors = {
+        name: value.numpy().astype(dtype or value.dtype) for name, value in networks.named_tensors()
+    }
     for network in _NAMES:
         own = {name: value for name, value in tensors.items() if name.startswith(f"{network}.")}
         save_checkpoint(_path(folder, network), Checkpoint(step, settings, own))

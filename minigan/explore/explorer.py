@@ -134,16 +134,18 @@ class Explorer:
         _, reading = self.picture(0, [0.0] * len(self.layout))
         return bool(np.isfinite(np.hstack([reading.real, *reading.codes])).all())
 
+    def noise(self, noise: int) -> list[float]:
+        """Return one sample of the noise z."""
+        settings, streams = self.settings, (Stream.SAMPLE_NOISE, Stream.SAMPLE_CODES)
+        z: list[float] = draw_noise_and_codes(settings, 1, *streams, noise)[0].numpy()[0].tolist()
+        return z
+
     def _generate(self, noise: int, codes: np.ndarray) -> Tensor:
-        z, _ = draw_noise_and_codes(
-            self.settings, 1, Stream.SAMPLE_NOISE, Stream.SAMPLE_CODES, noise
-        )
-        rows = np.repeat(z.numpy(), len(codes), axis=0)
-        chosen = codes.astype(self.settings.dtype)
-        latents = encode(
-            self.settings, tensor(rows, device=z.device), tensor(chosen, device=z.device)
-        )
-        return self.networks.generator(latents)
+        settings = self.settings
+        rows = np.tile(np.array(self.noise(noise), settings.dtype), (len(codes), 1))
+        device = settings.device
+        z, c = tensor(rows, device=device), tensor(codes.astype(settings.dtype), device=device)
+        return self.networks.generator(encode(settings, z, c))
 
     def _read(self, images: Tensor, group: str) -> list[Reading]:
         networks = self.networks
