@@ -24,8 +24,8 @@ def gamma(n: float, dtype: Any) -> float:
 def rounding(n: float, dtype: Any) -> float:
     """γₙ of a result in `dtype` and γₙ of its reference in float64: how far apart the two may be.
 
-    A term of a sum of n products goes through one multiplication and, in whatever order they are
-    added, at most n − 1 additions, each a factor 1 + δ (adding to an exact 0 rounds nothing, and a fused
+    A term of a sum of n products goes through one multiplication and, in any order of
+    addition, at most n − 1 additions, each a factor 1 + δ (adding to an exact 0 rounds nothing, and a fused
     multiplication and addition rounds once for both). So |fl(Σ aᵢbᵢ) − Σ aᵢbᵢ| ≤ γₙ·Σ|aᵢbᵢ|; one more for a bias; and
     γₙ₋₁·Σ|aᵢ| for a plain sum.
     """

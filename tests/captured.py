@@ -1,4 +1,4 @@
-"""Small trainers whose steps the tests capture."""
+"""Small trainers for tests of captured steps."""
 
 import dataclasses
 

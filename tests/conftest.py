@@ -19,7 +19,7 @@ settings.register_profile(
 )
 settings.load_profile("minigan")
 
-# Strict: every access of every CUDA thread is watched. What it costs is in the tests' time.
+# Strict: every access of every CUDA thread is watched. The tests' time includes its cost.
 mg.get_device("emulated").strict = True
 
 

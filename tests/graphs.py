@@ -1,4 +1,4 @@
-"""Tensors and operations of which the tests of the engine make their graphs."""
+"""Tensors and operations for the graphs of the engine's tests."""
 
 import numpy as np
 

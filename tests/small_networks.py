@@ -51,7 +51,7 @@ TRAIN, TEST = random_images(33, 1), random_images(21, 2)
 
 
 def lively(settings: Settings) -> Networks:
-    """Networks whose answers vary, with running statistics that differ by group."""
+    """Networks with varied answers, and with running statistics that differ by group."""
     rng, networks = np.random.default_rng(0), Networks(settings)
     for name, value in networks.named_tensors():
         if "running_var" in name:

@@ -1,4 +1,4 @@
-"""What `backward` computes and refuses, and what is not recorded for it."""
+"""What `backward` computes and refuses, and operations that are not recorded for it."""
 
 import threading
 from typing import Any

@@ -134,7 +134,7 @@ def test_small_gradients_of_large_values_pass() -> None:
 
 
 def test_outputs_of_one_sign_do_not_cancel() -> None:
-    """softmax sums to 1: with equal weights its gradient would be 0, whatever the rule says."""
+    """softmax sums to 1: with equal weights its gradient would be 0, for any rule."""
 
     def softmax(x: Any) -> Any:
         e = np.exp(x)

@@ -1,4 +1,4 @@
-"""Files are replaced whole or not at all, whatever happens to the process that writes them."""
+"""Files are replaced whole or not at all, even when the writing process is killed."""
 
 import contextlib
 import json

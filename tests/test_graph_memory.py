@@ -1,4 +1,4 @@
-"""What a graph keeps in memory, and how long."""
+"""The memory that a graph keeps, and how long."""
 
 import contextlib
 import gc
@@ -19,7 +19,7 @@ from minigan.tensor import Tensor
 def no_collector(warm_up: Callable[[], Any] = lambda: None) -> Iterator[None]:
     """Without the cycle collector, what is freed was freed by its last reference: no cycle held it.
 
-    `warm_up` runs before: Numba's compiler makes cycles of its own when a kernel is first called.
+    `warm_up` runs before: Numba's compiler makes cycles when a kernel is first called.
     """
     warm_up()
     gc.collect()

@@ -1,4 +1,4 @@
-"""Python's operators mean what they look like."""
+"""Python's operators have their usual meaning."""
 
 import operator
 from collections.abc import Callable

@@ -153,7 +153,7 @@ def test_an_optimizer_finds_a_minimum() -> None:
         np.testing.assert_allclose(x.numpy(), [1.0, 2.0], atol=1e-3)
 
 
-# -- what it takes ------------------------------------------------------------------------------------
+# -- arguments ------------------------------------------------------------------------------------
 
 
 def test_parameters_that_cannot_be_trained_are_refused() -> None:
@@ -197,7 +197,7 @@ def test_any_iterable_of_parameters() -> None:
     assert Adam(t for _, t in layer.named_parameters()).parameters == layer.parameters()
 
 
-# -- what it remembers --------------------------------------------------------------------------------
+# -- state --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("make", [case[0] for case in CASES.values()], ids=CASES)

@@ -1,4 +1,4 @@
-"""What an operation saves is declared and watched; what it keeps without a word is refused."""
+"""Saved arrays of an operation are declared and watched; undeclared ones are refused."""
 
 import array
 import functools

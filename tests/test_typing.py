@@ -1,4 +1,4 @@
-"""What a type checker says of programs of users: mypy in its strict mode."""
+"""The messages of a type checker on users' programs: mypy in its strict mode."""
 
 import subprocess
 import sys

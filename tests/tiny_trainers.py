@@ -1,4 +1,4 @@
-"""Trainers of small networks of odd shapes, and what the tests read of them."""
+"""Trainers of small networks of odd shapes, and readings of them for tests."""
 
 import dataclasses
 import math
@@ -76,7 +76,7 @@ def make(settings: Settings) -> Trainer:
 
 
 def lively(settings: Settings) -> Trainer:
-    """A trainer whose networks are far from their start, so that every gradient counts."""
+    """A trainer with networks far from their start, so that every gradient counts."""
     rng, trainer = np.random.default_rng(1), make(settings)
     for _, value in trainer.networks.named_tensors():
         if value.requires_grad:

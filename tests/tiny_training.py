@@ -1,4 +1,4 @@
-"""A tiny run whose files can be compared, and ways to end it at a step."""
+"""A tiny run with files that can be compared, and ways to end it at a step."""
 
 import signal
 from collections.abc import Callable

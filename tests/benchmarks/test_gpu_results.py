@@ -1,4 +1,4 @@
-"""Which results count as a GPU's, what the pages say of them, and what a session leaves, resumes and gives up."""
+"""The results that count as a GPU's, their text on the pages, and the results that a session leaves, resumes and gives up."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""The plain GAN that InfoGAN is timed against, and what is said of the times."""
+"""The plain GAN that InfoGAN is timed against, and the summary of the times."""
 
 import dataclasses
 from typing import Any

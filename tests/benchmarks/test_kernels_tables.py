@@ -1,4 +1,4 @@
-"""What the kernel benchmark measures and tabulates, and its command."""
+"""The measurements and tables of the kernel benchmark, and its command."""
 
 import dataclasses
 import json

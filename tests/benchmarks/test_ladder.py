@@ -1,4 +1,4 @@
-"""The ladders: every step computes what it should; their files, and the command."""
+"""The optimization steps: every step has the right result; their files, and the command."""
 
 import dataclasses
 import re
@@ -139,7 +139,7 @@ def steps(device: str, *dtypes: str) -> list[Any]:
 
 
 def _steps(device: str, dtypes: tuple[str, ...]) -> Iterator[Any]:
-    """All but the CUDA convolution that is in use: its file takes long to compile, and tests of its own are in test_products.py."""
+    """All but the CUDA convolution that is in use: its file takes long to compile, and its tests are in test_products.py."""
     for ladder in LADDERS.values():
         for step in getattr(ladder, device):
             for dtype in dtypes:

@@ -1,4 +1,4 @@
-"""What the headers of the ladders' kernels claim, counted."""
+"""The claims of the headers of the study kernels, counted."""
 
 import functools
 from typing import Any
@@ -107,7 +107,7 @@ def test_reductions() -> None:
     assert shuffles.counts.barriers == 2 * 2 * 8 * 64
     assert coalesced.times_least < block.times_least / 3
     assert [c.launches for c in (coalesced, parts, one_pass, fused)] == [2, 6, 4, 3]
-    # Of x: three passes and two; an activation of its own reads y and writes it again.
+    # Of x: three passes and two; a separate activation reads y and writes it again.
     assert one_pass.times_least < parts.times_least - 0.4
     assert fused.times_least == pytest.approx(one_pass.times_least - 1, abs=0.01)
 

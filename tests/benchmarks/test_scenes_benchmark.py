@@ -18,7 +18,7 @@ SETTINGS = dataclasses.replace(EXPERIMENTS["faces"], data="scenes", codes="2*Uni
 
 
 def swept(directory: Path, runs: dict[int, tuple[float, float | None]], planned: int = 0) -> Sweep:
-    """A sweep whose runs have (MIG, DCI disentanglement), and the same other scores."""
+    """A sweep with runs of (MIG, DCI disentanglement), and the same other scores."""
     sweep = Sweep.create(directory, Plan(SETTINGS, (*runs, *range(100, 100 + planned))))
     sweep.create_runs()
     for seed, (mig, dci) in runs.items():

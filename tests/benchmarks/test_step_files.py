@@ -15,7 +15,7 @@ from benchmarks.commands import app
 
 @pytest.fixture
 def written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """The command with a README in a folder of its own, a quiet machine and no measuring."""
+    """The command with a README in a separate folder, a quiet machine and no measuring."""
     readme = tmp_path / "README.md"
     readme.write_text("<!-- benchmarks step -->\nbefore\n<!-- /benchmarks step -->")
     monkeypatch.setattr(report, "README", readme)

@@ -1,4 +1,4 @@
-"""Loaders on small files made in the official formats, and what they say of files that are not."""
+"""Loaders on small files made in the official formats, and their errors on other files."""
 
 import gzip
 import shutil

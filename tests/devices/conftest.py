@@ -1,4 +1,4 @@
-"""A GPU that is pretended, for whatever test asks for it by name."""
+"""A GPU that is pretended, for any test that asks for it by name."""
 
 import sys
 
@@ -20,7 +20,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 @pytest.fixture
 def a_gpu_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As far as the system shows: minigan asks it before it tells anybody to install CuPy."""
+    """As far as the system shows: minigan asks it before it advises to install CuPy."""
     monkeypatch.setattr(nvidia, "has_gpu", lambda: True)
 
 

@@ -75,7 +75,7 @@ def test_work_between_steps_changes_nothing() -> None:
         traversal(captured.networks, SMALL, code=0, rows=2)
         captured.latents(3)
         captured.real_images(5)
-        for parameter in captured.generator.parameters():  # left there by somebody's own backward()
+        for parameter in captured.generator.parameters():  # left there by a user's backward()
             parameter.grad = mg.ones_like(parameter)
     assert found == expected
     assert same_state(captured, plain)

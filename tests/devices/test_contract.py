@@ -323,7 +323,7 @@ def test_one_thread_and_two_agree(cpu: Device, name: str, thread_counts: Any) ->
 
 
 def test_one_pool_owns_the_cores(cpu: Device) -> None:
-    """Numba's sleeping one: no kernel calls a library that has threads of its own, and theirs are left alone."""
+    """Numba's sleeping one: no kernel calls a library with separate threads, and theirs are left alone."""
     import numba
 
     before = threadpoolctl.threadpool_info()

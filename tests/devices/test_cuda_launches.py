@@ -1,4 +1,4 @@
-"""The CUDA device on a stand-in for CuPy: what it compiles, hands over and refuses.
+"""The CUDA device on a stand-in for CuPy: the kernels that it compiles, the arguments that it hands over and refuses.
 
 The kernels themselves, and the device on a real GPU, are tested in test_emulated.py and tests/ops.
 """

@@ -1,6 +1,6 @@
 """The installed CuPy against what the device and the stand-in take it for: it is imported without a driver or a GPU.
 
-What the device uses is read from its source: every name must be there, and every call must fit CuPy's own signature.
+The names that the device uses are read from its source: every name must be there, and every call must fit CuPy's own signature.
 """
 
 import ast

@@ -1,4 +1,4 @@
-"""The emulated device: the CUDA dialect, and what it catches."""
+"""The emulated device: the CUDA dialect, and the mistakes that it catches."""
 
 import itertools
 import re
@@ -37,7 +37,7 @@ DIALECT = Path(__file__).parent / "kernels" / "dialect.cu"
     ids=lambda name: name.replace(" ", "-"),
 )
 def fast_device(request: pytest.FixtureRequest) -> Emulated:
-    """For what a strict one refuses (test_strict.py)."""
+    """For kernels that a strict one refuses (test_strict.py)."""
     return Emulated(**DEVICES[request.param])
 
 

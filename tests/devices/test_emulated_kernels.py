@@ -35,7 +35,7 @@ def test_every_kernel_is_compared() -> None:
 
 
 def test_arrays_with_gaps_are_refused() -> None:
-    """A kernel would read, or change, what lies between; a contiguous copy would take a change that nobody sees."""
+    """A kernel would read, or change, the elements between; a contiguous copy would take an unseen change."""
     device, settings = mg.get_device("emulated"), AdamSettings(1e-2, 0.5, 0.9, 1e-8)
     rows, strided = device.ones((4, 5), np.float32), device.ones((4, 10), np.float32)[:, ::2]
     column = strided[0]

@@ -1,4 +1,4 @@
-"""minigan's own kernels with a mistake put into each: strict mode reports it for what it is."""
+"""minigan's own kernels with a mistake put into each: strict mode reports the very mistake."""
 
 import re
 import shutil

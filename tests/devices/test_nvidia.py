@@ -1,4 +1,4 @@
-"""What the CUDA device needs and may not find: each is one sentence that says what to do."""
+"""The needs of the CUDA device that may be missing: each error is one sentence with advice."""
 
 import os
 import subprocess

@@ -26,7 +26,7 @@ SOURCES = [
     *((source, a) for source in sorted(kernel_sources().glob("*.cu")) for a in nvrtc.ARCHITECTURES),
     *(
         (source, "sm_80") for source in sorted(kernel_sources().glob("study/*/*.cu"))
-    ),  # of the ladders
+    ),  # of the optimization steps
 ]
 
 

@@ -1,4 +1,4 @@
-"""The profiler's counts, against what one counts on paper."""
+"""The profiler's counts, against counts on paper."""
 
 from pathlib import Path
 from typing import Any

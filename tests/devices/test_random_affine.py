@@ -1,4 +1,4 @@
-"""Warped images against SciPy's interpolation, on every device."""
+"""Images under affine maps against SciPy's interpolation, on every device."""
 
 from typing import Any
 

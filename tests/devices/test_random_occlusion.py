@@ -1,4 +1,4 @@
-"""Strips over images, pixel by pixel, on every device."""
+"""Random occlusion, pixel by pixel, on every device."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A .cu file of anybody's: what is read of it, when it is read again, and which arguments its kernels take."""
+"""A user's .cu file: its kernels, when it is read again, and the arguments that its kernels take."""
 
 from pathlib import Path
 from typing import Any

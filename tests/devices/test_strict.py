@@ -1,4 +1,4 @@
-"""Strict mode of the emulated device: each mistake is reported for what it is, and what is right is not."""
+"""Strict mode of the emulated device: each mistake is reported as the very mistake, and right code is not reported."""
 
 import itertools
 from pathlib import Path
@@ -21,7 +21,7 @@ X = np.arange(512, dtype=np.float32)
 
 @pytest.fixture(params=[1, 2, 3], ids="seed{}".format)
 def device(request: pytest.FixtureRequest) -> Emulated:
-    """Whatever order the threads run in: what is ordered by luck is not ordered."""
+    """In any order of threads: accesses ordered by luck are not ordered."""
     return Emulated(order_seed=request.param, strict=True)
 
 

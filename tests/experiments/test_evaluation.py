@@ -1,4 +1,4 @@
-"""The evaluation: what it does to networks and to images."""
+"""The evaluation: its effects on networks and on images."""
 
 import dataclasses
 import math
@@ -252,7 +252,7 @@ def test_networks_that_have_learned_everything() -> None:
     assert categorical.information == pytest.approx(math.log(10))
 
 
-# -- what it refuses ----------------------------------------------------------------------------
+# -- refused settings ----------------------------------------------------------------------------
 
 
 def test_images_that_do_not_fit_are_refused(networks: Networks) -> None:

@@ -1,4 +1,4 @@
-"""Runs whose processes are killed go on from their checkpoints: nothing is run twice, and no result is lost."""
+"""Runs with killed processes go on from their checkpoints: nothing is run twice, and no result is lost."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""The figures say what they show: curves, limits, ticks, captions, images where they belong."""
+"""The figures describe themselves: curves, limits, ticks, captions, images where they belong."""
 
 import math
 from pathlib import Path

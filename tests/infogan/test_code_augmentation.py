@@ -1,4 +1,4 @@
-"""The text of a code augmentation, and what is wrong with one that is not understood."""
+"""The text of a code augmentation, and the mistakes in one that is not understood."""
 
 import math
 

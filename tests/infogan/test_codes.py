@@ -1,4 +1,4 @@
-"""Layouts of codes: how they are written, and what is known of each code."""
+"""Layouts of codes: how they are written, and the facts of each code."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The training step: who is updated by what, and what a step reads."""
+"""The training step: the networks that each half updates, and the data that a step reads."""
 
 import ast
 import dataclasses

@@ -1,4 +1,4 @@
-"""What the extensions add to a step: images, and terms of the objective."""
+"""The additions of the extensions to a step: images, and terms of the objective."""
 
 import dataclasses
 import math

@@ -1,4 +1,4 @@
-"""A kernel of a user's own on a GPU: whether it fits, what it computes, what it costs."""
+"""A kernel of a user's own on a GPU: whether it fits, its results, its cost."""
 
 import sys
 from collections.abc import Callable

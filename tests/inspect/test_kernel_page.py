@@ -1,4 +1,4 @@
-"""docs/your_own_kernel.md shows what is in the example files, and what the command prints for them."""
+"""docs/your_own_kernel.md shows the text of the example files, and the output of the command for them."""
 
 import re
 from pathlib import Path

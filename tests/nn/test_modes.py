@@ -51,7 +51,7 @@ def test_batch_norm_in_training_and_inference(slope: float) -> None:
     np.testing.assert_allclose(state["running_mean.default"].numpy(), mean, rtol=1e-12)
     np.testing.assert_allclose(state["running_var.default"].numpy(), variance, rtol=1e-12)
     layer.eval()
-    before, x = contents(layer), batch(1, seed=9)[:1, :1]  # a single row: no variance of its own
+    before, x = contents(layer), batch(1, seed=9)[:1, :1]  # a single row has no variance
     expected = normalize(x, mean, variance, layer)
     np.testing.assert_allclose(layer(mg.tensor(x)).numpy(), expected, rtol=1e-11, atol=1e-12)
     assert contents(layer) == before

@@ -1,4 +1,4 @@
-"""How modules hold modules and parameters: what is found, how it is named, printed, frozen and loaded."""
+"""How modules hold modules and parameters: how they are found, named, printed, frozen and loaded."""
 
 from typing import Any
 

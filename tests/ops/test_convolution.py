@@ -1,6 +1,6 @@
 """Convolution and its transpose, over random sizes, strides and paddings in all their forms.
 
-Values are compared on whole numbers, whose sums are exact in any order: they must be equal, in float32 too.
+Values are compared on whole numbers, with sums that are exact in any order: they must be equal, in float32 too.
 """
 
 from typing import Any, NamedTuple

@@ -31,7 +31,7 @@ def one(draw: st.DrawFn, function: Callable[..., Any], fill: oracles.Fill = norm
 
 @st.composite
 def several(draw: st.DrawFn, function: Callable[..., Any], *fills: oracles.Fill) -> Example:
-    """A function of operands whose shapes broadcast."""
+    """A function of operands with shapes that broadcast."""
     shapes = draw(
         hnp.mutually_broadcastable_shapes(num_shapes=len(fills), max_dims=3, max_side=4)
     ).input_shapes

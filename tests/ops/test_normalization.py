@@ -22,7 +22,7 @@ SLOPES = st.sampled_from([1.0, 0.1, 0.0])  # none, the paper's leaky ReLU, ReLU
 
 
 class Batch(NamedTuple):
-    """What is normalized, and how."""
+    """The normalized values, and how."""
 
     x: Array
     weight: Array

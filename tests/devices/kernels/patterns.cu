@@ -1,4 +1,4 @@
-// Access patterns whose cost is known by counting on paper; for tests of the profiler. REAL is float, blocks have 64 threads.
+// Access patterns with a cost that is counted on paper; for tests of the profiler. REAL is float, blocks have 64 threads.
 
 #include "minigan.cuh"
 
