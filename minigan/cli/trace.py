@@ -20,9 +20,12 @@ def trace(
             help="An experiment, a run's directory, or FILE.py:function.", metavar="TARGET"
         ),
     ],
+    html: Annotated[
+        Path | None, typer.Option(help="Write a page to this .html file too.", metavar="FILE")
+    ] = None,
     perfetto: Annotated[
         Path | None,
-        typer.Option(help="Write a file for Perfetto or Chrome too.", metavar="FILE"),
+        typer.Option(help="Write a .json file for Perfetto and Chrome too.", metavar="FILE"),
     ] = None,
     batch_size: options.BatchSize = None,
     assignments: options.Assignments = None,
@@ -36,17 +39,22 @@ def trace(
     """
     from rich.console import Console
 
+    from minigan.errors import SettingsError
     from minigan.inspect.trace.table import tables
 
+    for option, path, suffix in (("--html", html, ".html"), ("--perfetto", perfetto, ".json")):
+        if path is not None and path.suffix != suffix:
+            raise SettingsError(f"{option} writes a file in {suffix}, not {path.name}")
     options.use_threads(threads)
-    record = _recorded(target, batch_size, assignments, device, False)
+    record = _recorded(target, batch_size, assignments, device, html is not None)
     console = Console()
     if not console.is_terminal:
         console.width = 160
     console.print(tables(record, console.width))
-    if perfetto is not None:
-        record.save(perfetto)
-        typer.echo(f"wrote {perfetto}")
+    for path in (html, perfetto):
+        if path is not None:
+            record.save(path)
+            typer.echo(f"wrote {path}")
 
 
 def _recorded(

@@ -12,14 +12,17 @@ from typing import Any
 from minigan.devices.device import KERNELS
 from minigan.inspect.trace.records import OperationRecord
 
+_SIGNS = "=·+−/√Σ←"  # a line with one of them is a formula
 Function = Callable[..., Any]
 
 
 def formula(operation: OperationRecord) -> str:
-    """Return the first line of the docstring, or that of the first kernel where there is none."""
+    """Return the formula in the docstring's first line, or else in that of a kernel; words where neither has one."""
     own = first_line(operation.function) if operation.function is not None else ""
-    kernels = [KERNELS[call.kernel] for call in operation.forward.kernels]
-    return own or next(iter(kernels), "")
+    kernels = [KERNELS[call.kernel].rstrip(".") for call in operation.forward.kernels]
+    lines = [line for line in (own, *kernels) if line]
+    formulas = [line for line in lines if any(sign in line for sign in _SIGNS)]
+    return next(iter([*formulas, *lines]), "")
 
 
 def backward_formulas(operation: OperationRecord) -> list[str]:
