@@ -26,6 +26,7 @@ from minigan.errors import MiniganError as MiniganError
 from minigan.exchange import from_dlpack as from_dlpack
 from minigan.operation import differentiable as differentiable
 from minigan.ops.activations import *  # noqa: F403
+from minigan.ops.aliases import *  # noqa: F403
 from minigan.ops.arithmetic import *  # noqa: F403
 from minigan.ops.comparison import *  # noqa: F403
 from minigan.ops.convolution import *  # noqa: F403

@@ -52,7 +52,6 @@ NAMES = {
     "new_zeros": "zeros(shape, dtype=t.dtype, device=t.device)",
     "numel": "size",
     "permute": "transpose(axes)",
-    "pow": "power(x, y), or x ** y",
     "rsqrt": "1 / sqrt(x)",
     "scatter": "assignment by index under mg.no_grad(): x[index] = values",
     "spectral_norm": "mg.nn.SpectralNorm(layer)",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+import operator
 import zlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -31,9 +34,10 @@ def run_operation(
     """Run the samples of one entry of the database."""
     torch.manual_seed(0)
     make = info.sample_inputs if kind == "sample" else info.reference_inputs
-    torch_dtype = getattr(torch, dtype)
+    # the arithmetic of bits is of integers
+    torch_dtype = getattr(torch, dtype) if getattr(torch, dtype) in info.dtypes else torch.int64
     try:
-        samples = list(make("cpu", torch_dtype, requires_grad=info.supports_autograd))
+        samples = list(make("cpu", torch_dtype, requires_grad=info.supports_autograd and torch_dtype.is_floating_point))
     except (ValueError, RuntimeError) as error:
         yield Outcome(name, "untranslatable", f"PyTorch makes no samples: {error}")
         return
@@ -42,36 +46,60 @@ def run_operation(
 
 
 def _run(info: Any, name: str, sample: Any, dtype: str) -> Outcome:
-    pairs: dict[int, tuple[Any, Any]] = {}
-
-    def translated(value: Any) -> Any:
-        if not isinstance(value, torch.Tensor):
-            return value
-        if id(value) not in pairs:
-            ours = mg.tensor(value.detach().numpy().copy(), requires_grad=value.requires_grad)
-            pairs[id(value)] = (value, ours)
-        return pairs[id(value)][1]
-
-    arguments = (sample.input, list(sample.args), dict(sample.kwargs))
+    adapter = ADAPTERS[name]
     try:
-        theirs = info.op(sample.input, *sample.args, **sample.kwargs)
+        inspect.signature(adapter).bind(sample.input, *sample.args, **sample.kwargs)
+    except TypeError as error:
+        return Outcome(name, "untranslatable", str(error))
+    try:
+        theirs = _tensors(info.op(sample.input, *sample.args, **sample.kwargs))
     except Exception as error:
         return Outcome(name, "untranslatable", f"PyTorch refuses: {type(error).__name__}")
-    if not isinstance(theirs, torch.Tensor):
-        return Outcome(name, "untranslatable", f"PyTorch gives {type(theirs).__name__}")
+    pairs: dict[int, tuple[Any, Any]] = {}
+    arguments = tree_map(
+        functools.partial(_translated, pairs), (sample.input, list(sample.args), sample.kwargs)
+    )
     try:
-        first, args, kwargs = tree_map(translated, arguments)
-        ours = ADAPTERS[name](first, *args, **kwargs)
-    except (UntranslatableError, TypeError) as error:
+        ours = _tensors(adapter(arguments[0], *arguments[1], **arguments[2]))
+    except UntranslatableError as error:
         return Outcome(name, "untranslatable", str(error))
     except Exception as error:
         return _different(name, f"{type(error).__name__}: {error}")
-    difference = _compare(ours.numpy(), theirs.detach().numpy(), "value", dtype)
-    try:
-        difference = difference or _compare_gradients(ours, theirs, list(pairs.values()), dtype)
-    except Exception as error:
-        difference = f"backward: {type(error).__name__}: {error}"
+    difference = _difference(ours, theirs, list(pairs.values()), dtype)
     return _different(name, difference) if difference else Outcome(name, "passed")
+
+
+def _translated(pairs: dict[int, tuple[Any, Any]], value: Any) -> Any:
+    """Return minigan's tensor for one of PyTorch's, the same one each time; other values as they are."""
+    if not isinstance(value, torch.Tensor):
+        return value
+    if id(value) not in pairs:
+        # as_strided's memory too: a tensor that is not contiguous stays so
+        copy = value.detach().clone(memory_format=torch.preserve_format).numpy()
+        ours = mg.from_dlpack(copy) if copy.size and not value.is_contiguous() else mg.tensor(copy)
+        ours.requires_grad_(value.requires_grad)
+        pairs[id(value)] = (value, ours)
+    return pairs[id(value)][1]
+
+
+def _tensors(output: Any) -> list[Any]:
+    return list(output) if isinstance(output, (list, tuple)) else [output]
+
+
+def _difference(
+    ours: list[Any], theirs: list[Any], pairs: list[tuple[Any, Any]], dtype: str
+) -> str | None:
+    """Return the first difference of a value or a gradient, or None."""
+    if len(ours) != len(theirs):
+        return f"value: {len(ours)} results, torch {len(theirs)}"
+    for one, other in zip(ours, theirs, strict=True):
+        found = _compare(one.numpy(), other.detach().resolve_conj().numpy(), "value", dtype)
+        if found:
+            return found
+    try:
+        return _compare_gradients(ours, theirs, pairs, dtype)
+    except Exception as error:
+        return f"backward: {type(error).__name__}: {error}"
 
 
 def _different(name: str, difference: str) -> Outcome:
@@ -80,22 +108,27 @@ def _different(name: str, difference: str) -> Outcome:
 
 
 def _compare_gradients(
-    ours: Any, theirs: Any, pairs: list[tuple[Any, Any]], dtype: str
+    ours: list[Any], theirs: list[Any], pairs: list[tuple[Any, Any]], dtype: str
 ) -> str | None:
     leaves = [(t, m) for t, m in pairs if t.requires_grad]
-    if not (leaves and theirs.requires_grad):
+    outputs = [(m, t) for m, t in zip(ours, theirs, strict=True) if t.requires_grad]
+    if not (leaves and outputs):
         return None
-    cotangent = _cotangent(ours.shape, ours.dtype)
+    cotangents = [_cotangent(m.shape, m.dtype) for m, _ in outputs]
     expected = torch.autograd.grad(
-        theirs,
+        [t for _, t in outputs],
         [t for t, _ in leaves],
-        torch.from_numpy(cotangent).to(theirs.dtype),
+        [torch.from_numpy(c).to(t.dtype) for c, (_, t) in zip(cotangents, outputs, strict=True)],
         allow_unused=True,
     )
-    if not ours.requires_grad:
+    recorded = [(m, c) for (m, _), c in zip(outputs, cotangents, strict=True) if m.requires_grad]
+    if not recorded:
         zero = all(g is None or not bool((g != 0).any()) for g in expected)
         return None if zero else "gradient: none"
-    ours.backward(mg.tensor(cotangent))
+    if len(recorded) == 1:
+        recorded[0][0].backward(mg.tensor(recorded[0][1]))
+    else:
+        functools.reduce(operator.add, [(m * c).sum() for m, c in recorded]).backward()
     for (_, leaf), gradient in zip(leaves, expected, strict=True):
         found = np.zeros(leaf.shape) if leaf.grad is None else leaf.grad.numpy()
         right = np.zeros(leaf.shape) if gradient is None else gradient.numpy()
@@ -126,5 +159,8 @@ def _compare(found: Any, right: Any, what: str, dtype: str) -> str | None:
         same = found == right
     if np.all(same):
         return None
-    place = tuple(np.argwhere(~same)[0]) if found.ndim else ()
-    return f"{what}: at {tuple(map(int, place))} minigan {found[place]}, torch {right[place]}"
+    wrong = found[~same], right[~same]
+    place = tuple(map(int, np.argwhere(~same)[0])) if found.ndim else ()
+    if all(np.isnan(wrong[1])) if right.dtype.kind == "f" else False:
+        return f"{what}: minigan {wrong[0][0]}, torch nan"
+    return f"{what}: at {place} minigan {found[place]}, torch {right[place]}"

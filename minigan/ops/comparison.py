@@ -13,6 +13,7 @@ from minigan.tensor import Tensor
 
 __all__ = [
     "all",
+    "allclose",
     "any",
     "bitwise_and",
     "bitwise_invert",
@@ -35,6 +36,7 @@ __all__ = [
     "logical_or",
     "logical_xor",
     "not_equal",
+    "searchsorted",
     "signbit",
 ]
 
@@ -80,6 +82,19 @@ isfinite = _of_one("isfinite", "Whether x is neither NaN nor infinite: a tensor 
 isinf = _of_one("isinf", "Whether x is infinite: a tensor of bool.")
 isnan = _of_one("isnan", "Whether x is NaN: a tensor of bool.")
 signbit = _of_one("signbit", "Whether the sign of x is minus, −0 included: a tensor of bool.")
+
+
+@differentiable
+def searchsorted(device: Device, x: Array, values: Array, side: str = "left") -> Result:
+    """Return the places in the sorted x where `values` belong: before equal ones, or "right" after them."""
+    return device.array_module.searchsorted(x, values, side=side), None
+
+
+def allclose(
+    x: Tensor, y: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> bool:
+    """Return whether |x − y| ≤ atol + rtol·|y| for every element."""
+    return bool(all(isclose(x, y, rtol=rtol, atol=atol, equal_nan=equal_nan)))
 
 
 @differentiable

@@ -1,12 +1,17 @@
-"""Sums of products over named axes, and their special case, the outer product."""
+"""Sums of products over named axes, and their special cases."""
 
 from __future__ import annotations
 
 import string
+from collections.abc import Sequence
+
+import numpy as np
 
 from minigan.devices import Device
-from minigan.operation import differentiable
+from minigan.operation import differentiable, explained
 from minigan.ops.indexing import diagonal
+from minigan.ops.shaping import moveaxis
+from minigan.ops.shared import axis_of
 from minigan.ops.summation import unbroadcast
 from minigan.saving import Array, Result
 from minigan.tensor import Tensor
@@ -14,6 +19,8 @@ from minigan.tensor import Tensor
 __all__ = [
     "einsum",
     "outer",
+    "tensordot",
+    "vecdot",
 ]
 
 
@@ -30,10 +37,9 @@ def _einsum(device: Device, *operands: Array, names: tuple[str, ...], result: st
         d = xp.einsum(f"{subscripts}->{kept}", dy, *(a for _, a in others))
         lone = tuple(k for k, axis in enumerate(names[i]) if axis not in known)
         d = xp.expand_dims(d, lone)
-        shape = [operands[i].shape[k] if k in lone else n for k, n in enumerate(d.shape)]
-        return unbroadcast(
-            device, xp.broadcast_to(d, shape), operands[i]
-        )  # a length of 1 was repeated
+        # a length of 1 stands for any: here and in the operand
+        shape = np.broadcast_shapes(d.shape, operands[i].shape)
+        return unbroadcast(device, xp.broadcast_to(d, shape), operands[i])
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         return tuple(
@@ -44,6 +50,7 @@ def _einsum(device: Device, *operands: Array, names: tuple[str, ...], result: st
     return xp.einsum(f"{','.join(names)}->{result}", *operands), vjp, operands
 
 
+@explained
 def einsum(subscripts: str, *operands: Tensor) -> Tensor:
     """Σ over the axes that the result leaves out: ``einsum("bij,bjk->bik", a, b)`` is a stack of products.
 
@@ -95,6 +102,32 @@ def _without_repeats(x: Tensor, names: str) -> tuple[Tensor, str]:
     return x, names
 
 
+@explained
 def outer(a: Tensor, b: Tensor) -> Tensor:
-    """aᵢ·bⱼ of two vectors: (n,) and (m,) to (n, m)."""
+    """Return the products aᵢ·bⱼ of two vectors: (n,) and (m,) to (n, m)."""
     return einsum("i,j->ij", a, b)
+
+
+@explained
+def vecdot(a: Tensor, b: Tensor, axis: int = -1) -> Tensor:
+    """Return Σ a·b along an axis of both; the other axes broadcast."""
+    return einsum("...i,...i->...", moveaxis(a, axis, -1), moveaxis(b, axis, -1))
+
+
+@explained
+def tensordot(a: Tensor, b: Tensor, axes: int | tuple[Sequence[int], Sequence[int]] = 2) -> Tensor:
+    """Return Σ a·b over pairs of axes, then the other axes of a, then those of b.
+
+    `axes` pairs axes of a with axes of b; a number n pairs the last n of a with the first n of b.
+    """
+    if isinstance(axes, int):
+        axes = range(a.ndim - axes, a.ndim), range(axes)
+    letters = iter(string.ascii_letters)
+    of_a = [next(letters) for _ in range(a.ndim)]
+    of_b = [next(letters) for _ in range(b.ndim)]
+    paired = [(axis_of(a.ndim, i), axis_of(b.ndim, j)) for i, j in zip(*axes, strict=True)]
+    for i, j in paired:
+        of_b[j] = of_a[i]
+    summed = {of_a[i] for i, _ in paired}
+    result = [letter for letter in (*of_a, *of_b) if letter not in summed]
+    return einsum(f"{''.join(of_a)},{''.join(of_b)}->{''.join(result)}", a, b)

@@ -314,12 +314,14 @@ def norm(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) ->
 
 
 @differentiable
-def argmax(device: Device, x: Array, axis: int | None = None) -> tuple[Array, None]:
+def argmax(device: Device, x: Array, axis: int | None = None, keepdims: bool = False) -> Result:
     """Return the index of the (first) largest element: integers, no gradient."""
-    return device.array_module.asarray(device.array_module.argmax(x, axis=axis)), None
+    xp = device.array_module
+    return xp.asarray(xp.argmax(x, axis=axis, keepdims=keepdims)), None
 
 
 @differentiable
-def argmin(device: Device, x: Array, axis: int | None = None) -> tuple[Array, None]:
+def argmin(device: Device, x: Array, axis: int | None = None, keepdims: bool = False) -> Result:
     """Return the index of the (first) smallest element: integers, no gradient."""
-    return device.array_module.asarray(device.array_module.argmin(x, axis=axis)), None
+    xp = device.array_module
+    return xp.asarray(xp.argmin(x, axis=axis, keepdims=keepdims)), None

@@ -9,7 +9,7 @@ from minigan.ops.summation import unbroadcast
 from minigan.saving import Array, Result, ShapeAndDtype
 from minigan.tensor import Tensor
 
-__all__ = ["ceil", "floor", "floor_divide", "remainder", "round", "sign", "trunc"]
+__all__ = ["ceil", "floor", "floor_divide", "nextafter", "remainder", "round", "sign", "trunc"]
 
 sign = _of_one("sign", "−1, 0 or 1. Its derivative is 0 almost everywhere: no gradient.")
 floor = _of_one("floor", "The largest integer ≤ x. No gradient.")
@@ -27,6 +27,20 @@ def round(device: Device, x: Array, decimals: int = 0) -> Result:
 def floor_divide(device: Device, x: Array, y: Array) -> Result:
     """⌊x / y⌋. No gradient."""
     return device.array_module.floor_divide(x, y), None
+
+
+@differentiable
+def nextafter(device: Device, x: Array, y: Array) -> Result:
+    """Return the next number after x towards y. Its gradient is that of x itself, as in PyTorch."""
+    likes = ShapeAndDtype(x), ShapeAndDtype(y)
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        return (
+            unbroadcast(device, dy, likes[0]) if needs[0] else None,
+            device.zeros(likes[1].shape, dy.dtype) if needs[1] else None,
+        )
+
+    return device.array_module.nextafter(x, y), vjp
 
 
 @differentiable

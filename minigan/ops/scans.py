@@ -6,7 +6,7 @@ from minigan.devices import Device
 from minigan.operation import differentiable, explained
 from minigan.ops.reduction import cumsum
 from minigan.ops.shaping import concatenate
-from minigan.ops.shared import axis_of
+from minigan.ops.shared import axis_of, integer
 from minigan.saving import Array, Result
 from minigan.tensor import Tensor
 
@@ -64,10 +64,12 @@ def _with_first(y: Tensor, value: float, axis: int) -> Tensor:
 
 
 @explained
-def diff(x: Tensor, axis: int = -1) -> Tensor:
-    """Return each element's difference from the one before it along an axis."""
+def diff(x: Tensor, n: int = 1, axis: int = -1) -> Tensor:
+    """Return each element's difference from the one before it along an axis, taken n times."""
     before = (slice(None),) * axis_of(x.ndim, axis)
-    return x[(*before, slice(1, None))] - x[(*before, slice(None, -1))]
+    for _ in range(integer(n, "diff: n")):
+        x = x[(*before, slice(1, None))] - x[(*before, slice(None, -1))]
+    return x
 
 
 @differentiable

@@ -11,17 +11,20 @@ import numpy as np
 
 from minigan.devices import Device
 from minigan.operation import differentiable, explained
+from minigan.ops.indexing import take
 from minigan.ops.shared import axis_of, in_kernel_dtype, integer, integers
 from minigan.ops.summation import unbroadcast
 from minigan.saving import Array, Result, ShapeAndDtype
 from minigan.tensor import Tensor
 
 __all__ = [
+    "broadcast_arrays",
     "broadcast_to",
     "concatenate",
     "expand_dims",
     "flatten",
     "flip",
+    "matrix_transpose",
     "moveaxis",
     "pad",
     "repeat",
@@ -80,11 +83,13 @@ def swapaxes(x: Tensor, first: int, second: int) -> Tensor:
     return transpose(x, order)
 
 
-def moveaxis(x: Tensor, source: int, destination: int) -> Tensor:
-    """Axis `source` moved to position `destination`, the others in order."""
-    source, destination = _axis(x, source, "moveaxis"), _axis(x, destination, "moveaxis")
-    order = [a for a in range(x.ndim) if a != source]
-    order.insert(destination, source)
+def moveaxis(x: Tensor, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
+    """Move an axis, or each of several, to its destination; the others stay in order."""
+    sources = [_axis(x, a, "moveaxis") for a in _sequence((source,))]
+    destinations = [_axis(x, a, "moveaxis") for a in _sequence((destination,))]
+    order = [a for a in range(x.ndim) if a not in sources]
+    for place, axis in sorted(zip(destinations, sources, strict=True)):
+        order.insert(place, axis)
     return transpose(x, order)
 
 
@@ -192,26 +197,54 @@ def flip(device: Device, x: Array, axis: int | tuple[int, ...] | None = None) ->
 
 
 @differentiable
-def roll(device: Device, x: Array, shift: int, axis: int | None = None) -> Result:
-    """Return the elements moved on by `shift` along an axis, the last ones first again."""
+def roll(
+    device: Device,
+    x: Array,
+    shift: int | tuple[int, ...],
+    axis: int | tuple[int, ...] | None = None,
+) -> Result:
+    """Move the elements on by `shift` along the axis, the last ones first again; None: along x flattened."""
     xp = device.array_module
-    return xp.roll(x, shift, axis), lambda dy, needs: (xp.roll(dy, -shift, axis),)
+    back = tuple(-n for n in shift) if isinstance(shift, tuple) else -shift
+    return xp.roll(x, shift, axis), lambda dy, needs: (xp.roll(dy, back, axis),)
 
 
 @explained
-def repeat(x: Tensor, repeats: int, axis: int) -> Tensor:
-    """Return each element `repeats` times along an axis: a, a, b, b, …"""
+def repeat(x: Tensor, repeats: int | Sequence[int], axis: int | None = None) -> Tensor:
+    """Repeat each element `repeats` times along an axis: a, a, b, b, …; None: of x flattened."""
+    if axis is None:
+        x, axis = flatten(x) if x.ndim else reshape(x, 1), 0
     axis = _axis(x, axis, "repeat")
+    if not isinstance(repeats, int | np.integer):
+        return take(x, np.repeat(np.arange(x.shape[axis]), np.asarray(repeats)), axis)
     wide = broadcast_to(
         expand_dims(x, axis=axis + 1), *x.shape[: axis + 1], repeats, *x.shape[axis + 1 :]
     )
-    return reshape(wide, *x.shape[:axis], x.shape[axis] * repeats, *x.shape[axis + 1 :])
+    return reshape(wide, *x.shape[:axis], x.shape[axis] * int(repeats), *x.shape[axis + 1 :])
 
 
 @explained
-def tile(x: Tensor, repeats: int, axis: int) -> Tensor:
-    """Return the whole tensor `repeats` times along an axis: a, b, a, b, …"""
-    return concatenate([x] * repeats, _axis(x, axis, "tile"))
+def tile(x: Tensor, repeats: int | Sequence[int]) -> Tensor:
+    """Repeat the whole tensor along each axis: a, b, a, b, …; missing axes come first."""
+    counts = _sequence((repeats,))
+    axes = max(len(counts), x.ndim)
+    counts = (1,) * (axes - len(counts)) + counts
+    shape = (1,) * (axes - x.ndim) + x.shape
+    apart = reshape(x, tuple(n for length in shape for n in (1, length)))
+    wide = broadcast_to(apart, tuple(n for pair in zip(counts, shape, strict=True) for n in pair))
+    return reshape(wide, tuple(n * m for n, m in zip(counts, shape, strict=True)))
+
+
+@explained
+def matrix_transpose(x: Tensor) -> Tensor:
+    """Swap the last two axes."""
+    return swapaxes(x, -1, -2)
+
+
+def broadcast_arrays(*tensors: Tensor) -> list[Tensor]:
+    """Broadcast the tensors to the shape that they have together."""
+    shape = np.broadcast_shapes(*(t.shape for t in tensors))
+    return [broadcast_to(t, shape) for t in tensors]
 
 
 def _axis(x: Tensor, axis: int, operation: str) -> int:

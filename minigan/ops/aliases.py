@@ -1,0 +1,19 @@
+"""Second names of NumPy 2 and of the array API standard for the same functions."""
+
+from __future__ import annotations
+
+from minigan.ops.arithmetic import arctan2, power
+from minigan.ops.elementwise import absolute, arccos, arcsin, arctan
+from minigan.ops.shaping import concatenate, transpose
+from minigan.ops.special import arccosh, arcsinh, arctanh
+
+__all__ = [
+    "abs", "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "concat", "permute_dims", "pow",
+]  # fmt: skip
+
+abs = absolute
+acos, acosh, asin, asinh = arccos, arccosh, arcsin, arcsinh
+atan, atan2, atanh = arctan, arctan2, arctanh
+concat = concatenate
+permute_dims = transpose
+pow = power
