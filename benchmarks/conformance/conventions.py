@@ -13,16 +13,28 @@ class Convention(NamedTuple):
     reason: str
 
 
+_NO_AXES = "a tensor without axes has no axis 0 or −1, as in NumPy"
+_FINITE = "minigan takes the finite value or gradient: docs/singular_points.md"
+_PROMOTED = "NumPy's promotion: float64 of two Python numbers, where PyTorch takes float32"
+_NUMBERS = (
+    "add", "div.floor_rounding", "div.no_rounding_mode", "div.trunc_rounding", "floor_divide", "mul", "sub", "true_divide",
+)  # fmt: skip
+
 CONVENTIONS = (
-    Convention("transpose", "axes of ()", "a tensor without axes has no axis 0 or −1, as in NumPy"),
-    Convention("*", "(shapes ()", "a tensor without axes has no axis 0 or −1, as in NumPy"),
-    Convention("*", "torch nan", "PyTorch's NaN where minigan is finite: docs/singular_points.md"),
-    Convention("amax", "minigan", "the NaNs share the gradient, as in PyTorch's max"),
-    Convention("amin", "minigan", "the NaNs share the gradient, as in PyTorch's min"),
-    Convention("cumsum", "shape (1,), torch ()", "a tensor without axes becomes one of one axis, as in NumPy"),
-    Convention("cat", "axes of (0,)", "PyTorch takes an empty tensor of shape (0,) beside any; NumPy does not"),
-    Convention("*", "0 values has no correction", "a variance of no values is an error"),
-    Convention("*", "values has no correction", "a variance of as many values as its correction is an error"),
+    Convention("*", "is not one of the 0 axes", _NO_AXES),
+    Convention("*", "out of bounds for array of dimension 0", _NO_AXES),
+    *(Convention(name, "is not one of the 0 axes of ()", _NO_AXES) for name in ("transpose", "transpose_copy")),
+    *(Convention(name, "Calling nonzero on 0d arrays", _NO_AXES) for name in ("argwhere", "nonzero")),
+    *(Convention(name, "shape (1,), torch ()", "a tensor without axes becomes one of one axis, as in NumPy")
+      for name in ("argsort", "cumsum")),
+    *(Convention(name, "torch nan", _FINITE)
+      for name in ("atan2", "copysign", "hypot", "logaddexp", "nn.functional.silu")),
+    *(Convention(name, "dtype float64, torch float32", _PROMOTED) for name in _NUMBERS),
+    *(Convention(name, "minigan nan, torch 0.0", "the sign of NaN is NaN, as in NumPy") for name in ("sgn", "sign")),
+    Convention("acosh", "gradient: at", "the gradient is NaN where the value is"),
+    Convention("cat", "concatenate: ", "PyTorch takes an empty tensor of shape (0,) beside any; NumPy does not"),
+    Convention("half", "value: at", "PyTorch rounds to float32 first, then to float16; NumPy rounds once"),
+    Convention("nn.functional.layer_norm", "eps is at least 0", "minigan refuses a negative eps"),
 )  # fmt: skip
 
 

@@ -37,7 +37,13 @@ def run_operation(
     # the arithmetic of bits is of integers
     torch_dtype = getattr(torch, dtype) if getattr(torch, dtype) in info.dtypes else torch.int64
     try:
-        samples = list(make("cpu", torch_dtype, requires_grad=info.supports_autograd and torch_dtype.is_floating_point))
+        samples = list(
+            make(
+                "cpu",
+                torch_dtype,
+                requires_grad=info.supports_autograd and torch_dtype.is_floating_point,
+            )
+        )
     except (ValueError, RuntimeError) as error:
         yield Outcome(name, "untranslatable", f"PyTorch makes no samples: {error}")
         return
@@ -51,15 +57,16 @@ def _run(info: Any, name: str, sample: Any, dtype: str) -> Outcome:
         inspect.signature(adapter).bind(sample.input, *sample.args, **sample.kwargs)
     except TypeError as error:
         return Outcome(name, "untranslatable", str(error))
+    given = tree_map(_leaf, (sample.input, list(sample.args), dict(sample.kwargs)))
     try:
-        theirs = _tensors(info.op(sample.input, *sample.args, **sample.kwargs))
+        theirs = _tensors(info.op(given[0], *given[1], **given[2]))
     except Exception as error:
         return Outcome(name, "untranslatable", f"PyTorch refuses: {type(error).__name__}")
+    if not all(isinstance(t, torch.Tensor) for t in theirs):
+        return Outcome(name, "untranslatable", "PyTorch gives no tensor")
     pairs: dict[int, tuple[Any, Any]] = {}
-    arguments = tree_map(
-        functools.partial(_translated, pairs), (sample.input, list(sample.args), sample.kwargs)
-    )
     try:
+        arguments = tree_map(functools.partial(_translated, pairs), given)
         ours = _tensors(adapter(arguments[0], *arguments[1], **arguments[2]))
     except UntranslatableError as error:
         return Outcome(name, "untranslatable", str(error))
@@ -69,11 +76,21 @@ def _run(info: Any, name: str, sample: Any, dtype: str) -> Outcome:
     return _different(name, difference) if difference else Outcome(name, "passed")
 
 
+def _leaf(value: Any) -> Any:
+    """Return the same memory as a tensor that begins a graph; other values as they are."""
+    if not isinstance(value, torch.Tensor):
+        return value
+    return value.detach().requires_grad_(value.requires_grad)
+
+
 def _translated(pairs: dict[int, tuple[Any, Any]], value: Any) -> Any:
     """Return minigan's tensor for one of PyTorch's, the same one each time; other values as they are."""
     if not isinstance(value, torch.Tensor):
         return value
     if id(value) not in pairs:
+        unknown = value.is_complex() or value.dtype == torch.bfloat16
+        if unknown or (value.requires_grad and value.dtype == torch.float16):
+            raise UntranslatableError(f"{value.dtype}")
         # as_strided's memory too: a tensor that is not contiguous stays so
         copy = value.detach().clone(memory_format=torch.preserve_format).numpy()
         ours = mg.from_dlpack(copy) if copy.size and not value.is_contiguous() else mg.tensor(copy)
@@ -115,12 +132,18 @@ def _compare_gradients(
     if not (leaves and outputs):
         return None
     cotangents = [_cotangent(m.shape, m.dtype) for m, _ in outputs]
-    expected = torch.autograd.grad(
-        [t for _, t in outputs],
-        [t for t, _ in leaves],
-        [torch.from_numpy(c).to(t.dtype) for c, (_, t) in zip(cotangents, outputs, strict=True)],
-        allow_unused=True,
-    )
+    try:
+        expected = torch.autograd.grad(
+            [t for _, t in outputs],
+            [t for t, _ in leaves],
+            [
+                torch.from_numpy(c).to(t.dtype)
+                for c, (_, t) in zip(cotangents, outputs, strict=True)
+            ],
+            allow_unused=True,
+        )
+    except RuntimeError:  # PyTorch has no derivative there: the value alone is compared
+        return None
     recorded = [(m, c) for (m, _), c in zip(outputs, cotangents, strict=True) if m.requires_grad]
     if not recorded:
         zero = all(g is None or not bool((g != 0).any()) for g in expected)
@@ -148,6 +171,9 @@ def _compare(found: Any, right: Any, what: str, dtype: str) -> str | None:
     found, right = np.asarray(found), np.asarray(right)
     if found.shape != right.shape:
         return f"{what}: shape {found.shape}, torch {right.shape}"
+    if found.dtype.kind == right.dtype.kind == "f" and found.itemsize > right.itemsize:
+        narrow = _compare(found.astype(right.dtype), right, what, "float32")
+        return narrow or f"{what}: dtype {found.dtype}, torch {right.dtype}"
     if right.dtype.kind == "f" and found.size:
         tolerance = _TOLERANCE[dtype]
         finite = np.abs(right[np.isfinite(right)])

@@ -233,7 +233,7 @@ def clip(device: Device, x: Array, low: Array | None = None, high: Array | None 
     nowhere = xp.zeros(x.shape, bool)
     to_high = nowhere if high is None else raised > high
     to_low = nowhere if low is None else (x < low) & ~to_high
-    inside = ~(to_low | to_high | xp.isnan(x))
+    inside = ~(to_low | to_high | xp.isnan(y))
     likes = [ShapeAndDtype(operand) for operand in (x, low, high)]
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:

@@ -246,11 +246,11 @@ def cumsum(device: Device, x: Array, axis: int) -> Result:
 @differentiable
 @of_real_numbers
 def logsumexp(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
-    """log Σ eˣ, without overflow."""
+    """Return log Σ eˣ, without overflow; of no elements −∞."""
     xp = device.array_module
     kept = _kept_shape(x.shape, axis)
     axes = _axes(x.ndim, axis)
-    largest = xp.max(x, axis=axis, keepdims=True)
+    largest = _largest(device, x, axis)
     largest = xp.where(xp.isfinite(largest), largest, 0)
     total = xp.log(sum_over(device, xp.exp(x - largest), axes, keepdims=True)) + largest
 
@@ -260,8 +260,8 @@ def logsumexp(device: Device, x: Array, axis: Axis = None, keepdims: bool = Fals
     return _reduced(device, total, x.ndim, axis, keepdims), vjp, (x, total)
 
 
-def _largest(device: Device, x: Array, axis: int) -> Array:
-    """Return the largest element along an axis, or of none 0: a softmax of nothing is nothing."""
+def _largest(device: Device, x: Array, axis: Axis) -> Array:
+    """Return the largest element along the axes, or of none 0: a softmax of nothing is nothing."""
     xp = device.array_module
     if x.size == 0:
         return xp.zeros(_kept_shape(x.shape, axis), x.dtype)

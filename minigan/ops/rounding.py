@@ -31,16 +31,16 @@ def floor_divide(device: Device, x: Array, y: Array) -> Result:
 
 @differentiable
 def nextafter(device: Device, x: Array, y: Array) -> Result:
-    """Return the next number after x towards y. Its gradient is that of x itself, as in PyTorch."""
+    """Return the next number after x towards y. The gradient is x's, but 0 where they are equal."""
+    xp = device.array_module
+    moved = x != y
     likes = ShapeAndDtype(x), ShapeAndDtype(y)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        return (
-            unbroadcast(device, dy, likes[0]) if needs[0] else None,
-            device.zeros(likes[1].shape, dy.dtype) if needs[1] else None,
-        )
+        dx = unbroadcast(device, xp.where(moved, dy, 0), likes[0]) if needs[0] else None
+        return dx, device.zeros(likes[1].shape, dy.dtype) if needs[1] else None
 
-    return device.array_module.nextafter(x, y), vjp
+    return xp.nextafter(x, y), vjp, (moved,)
 
 
 @differentiable

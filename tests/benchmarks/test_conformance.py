@@ -39,4 +39,28 @@ def test_a_wrong_operation_fails(wrong: Any, what: str, monkeypatch: pytest.Monk
 
 def test_a_difference_that_no_convention_names_has_no_reason() -> None:
     assert reason("exp", "value: at (0,) minigan 1.0, torch 2.0") is None
-    assert reason("arctan2", "gradient: at (0,) minigan 0.0, torch nan") is not None
+    assert reason("exp", "gradient: minigan 0.0, torch nan") is None
+    assert reason("atan2", "gradient: minigan 0.0, torch nan") is not None
+
+
+def test_a_type_error_of_minigans_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(x: Any) -> Any:
+        raise TypeError("a tensor is no tensor")
+
+    monkeypatch.setitem(harness.ADAPTERS, "exp", broken)
+    assert {outcome.status for outcome in outcomes("exp")} == {"failed"}
+
+
+def test_an_argument_that_the_adapter_does_not_have_is_no_fault(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(harness.ADAPTERS, "maximum", lambda x: x)
+    assert {outcome.status for outcome in outcomes("maximum")} == {"untranslatable"}
+
+
+def test_at_least_260_entries_are_translated() -> None:
+    names = {
+        f"{entry.name}.{entry.variant_test_name}" if entry.variant_test_name else entry.name
+        for entry in operations()
+    }
+    assert len(names & harness.ADAPTERS.keys()) >= 260

@@ -85,7 +85,9 @@ def upsample_nearest(
     x: Any, size: Any = None, scale_factor: Any = None, mode: Any = None, align_corners: Any = None,
     recompute_scale_factor: Any = None,
 ) -> Any:  # fmt: skip
-    refuse(recompute_scale_factor=recompute_scale_factor, not_images=x.ndim != 4, size=size is not None)
+    refuse(
+        recompute_scale_factor=recompute_scale_factor, not_images=x.ndim != 4, size=size is not None
+    )
     factors = pair(scale_factor)
     refuse(no_whole_factor=any(factor != int(factor) for factor in factors))
     whole = (int(factors[0]), int(factors[1]))

@@ -106,7 +106,7 @@ def searchsorted(
 
 def diff(x: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any = None) -> Any:
     parts = [part for part in (prepend, x, append) if part is not None]
-    return mg.diff(mg.concat(parts, dim) if len(parts) > 1 else x, n, dim)
+    return mg.diff(mg.concat(parts, dim) if len(parts) > 1 and n else x, n, dim)
 
 
 REDUCTIONS: dict[str, Callable[..., Any]] = {
