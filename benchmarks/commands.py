@@ -49,16 +49,20 @@ Note = Annotated[str, typer.Option(help="what else is to be known of these runs"
 
 @app.command("conformance")
 def compare_with_pytorch(
-    quick: Annotated[bool, typer.Option(help="samples in float64 alone, for 200 seconds")] = False,
+    quick: Annotated[
+        bool, typer.Option(help="a part: sample inputs in float64, 150 seconds")
+    ] = False,
     write: Write = True,
 ) -> None:
     """Compare values and gradients with PyTorch's, over the samples of its OpInfo database (extra `bench`)."""
-    results = conformance.run_all(quick)
-    for result in results:
-        rich.print_json(data=result)
+    result = conformance.run_all(quick)
+    for table in conformance.tables(result):
+        rich.print(table.rich())
+    for fault in (faults := conformance.faults(result)):
+        print(fault)
     if write and not quick:
-        conformance.write(results)
-    if any(result["faults"] for result in results):
+        conformance.write(result)
+    if faults:
         raise typer.Exit(1)
 
 

@@ -21,9 +21,10 @@ class Budget(NamedTuple):
 
 
 # A limit over its goal is today's number: it may only fall. The core has grown by the layers, losses and functions that
-# small models need, and by the declared saving; the benchmarks by everything that needs a GPU.
+# small models need, by the declared saving, and by the names of the array API standard. The benchmarks have grown by
+# everything that needs a GPU, and by the comparison with PyTorch's samples.
 BUDGET = {
-    "core": Budget(3_800, 4_450),
+    "core": Budget(3_800, 4_540),
     "infogan": Budget(700, 960),
     "infogan/extensions": Budget(None, None),
     "devices": Budget(None, None),
@@ -32,7 +33,7 @@ BUDGET = {
     "datasets": Budget(None, None),
     "inspect": Budget(None, None),
     "cli": Budget(None, None),
-    "benchmarks": Budget(3_000, 5_850),
+    "benchmarks": Budget(3_000, 6_440),
     "examples": Budget(None, None),
     "tests": Budget(None, None),
 }

@@ -1,4 +1,4 @@
-"""``python -m benchmarks conformance``: the table of tests that pass, that differ on purpose, and that are missing."""
+"""``python -m benchmarks conformance``: what passes of PyTorch's samples, what differs on purpose, and what is missing."""
 
 from __future__ import annotations
 
@@ -6,14 +6,42 @@ import collections
 import itertools
 import time
 import warnings
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from minigan.files import write_json
+from benchmarks import report
+from benchmarks.conformance import standard
+from benchmarks.report import Table
 
-RESULT = Path(__file__).parents[1] / "results" / "conformance.json"
+RESULT = report.ROOT / "benchmarks" / "results" / "conformance.json"
+PAGE = report.ROOT / "docs" / "conformance.md"
+QUICK_SECONDS = 150
+
+
+@dataclass(frozen=True)
+class Part:
+    """One way to run the samples. `every`: only each n-th sample, since a device is slow."""
+
+    dtype: str = "float64"
+    kind: str = "sample"
+    contiguous: bool = True
+    device: str = "cpu"
+    every: int = 1
+
+    def title(self) -> str:
+        """Return the part in words."""
+        memory = "contiguous" if self.contiguous else "not contiguous"
+        some = f", each {self.every}th" if self.every > 1 else ""
+        return f"{self.device}: {self.kind} inputs, {self.dtype}, {memory}{some}"
+
+
+PARTS = (
+    *(Part(*choice) for choice in itertools.product(("float64", "float32"), ("sample", "reference"), (True, False))),
+    Part("float32", device="emulated", every=20),
+)  # fmt: skip
 
 
 def operations() -> list[Any]:
@@ -29,49 +57,100 @@ def operations() -> list[Any]:
     return entries
 
 
-def run(
-    dtype: str = "float64",
-    kind: str = "sample",
-    contiguous: bool = True,
-    seconds: float | None = None,
-) -> dict[str, Any]:
+def entry_name(info: Any) -> str:
+    """Return the name of an entry, with its variant behind a dot."""
+    return f"{info.name}.{info.variant_test_name}" if info.variant_test_name else str(info.name)
+
+
+def run(part: Part, seconds: float | None = None) -> dict[str, Any]:
     """Run all entries, or as many as start within `seconds`; return the counts and the faults."""
+    counts: collections.Counter[str] = collections.Counter()
+    reasons: collections.Counter[str] = collections.Counter()
+    absent: collections.Counter[str] = collections.Counter()
+    faults: list[str] = []
+    for outcome in _outcomes(part, seconds):
+        counts[outcome.status] += 1
+        text = f"{outcome.operation}: {outcome.detail}"
+        if outcome.status == "convention":
+            reasons[text] += 1
+        elif outcome.status == "untranslatable":
+            absent[text] += 1
+        elif outcome.status == "failed":
+            faults.append(text)
+    return {
+        **part.__dict__,
+        "title": part.title(),
+        "samples": dict(sorted(counts.items())),
+        "conventions": dict(sorted(reasons.items())),
+        "untranslatable": dict(sorted(absent.items())),
+        "faults": faults,
+    }
+
+
+def _outcomes(part: Part, seconds: float | None) -> Iterator[Any]:
     from benchmarks.conformance.adapters import ADAPTERS
     from benchmarks.conformance.harness import run_operation
 
-    warnings.simplefilter("ignore")
     start = time.monotonic()
-    counts: collections.Counter[str] = collections.Counter()
-    reasons: collections.Counter[str] = collections.Counter()
-    faults: list[str] = []
-    entries = translated = 0
     for info in operations():
-        name = info.name + (f".{info.variant_test_name}" if info.variant_test_name else "")
-        entries += 1
-        if name not in ADAPTERS or (seconds is not None and time.monotonic() - start > seconds):
-            continue
-        translated += 1
-        with np.errstate(all="ignore"):
-            for outcome in run_operation(info, name, dtype, kind, contiguous):
-                counts[outcome.status] += 1
-                if outcome.status == "convention":
-                    reasons[f"{outcome.operation}: {outcome.detail}"] += 1
-                elif outcome.status == "failed":
-                    faults.append(f"{outcome.operation}: {outcome.detail}")
+        name = entry_name(info)
+        in_time = seconds is None or time.monotonic() - start < seconds
+        if name in ADAPTERS and in_time:
+            with np.errstate(all="ignore"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                yield from run_operation(info, name, part)
+
+
+def run_all(quick: bool) -> dict[str, Any]:
+    """Run every part and the array API standard; with `quick` one part, of entries that start in time."""
+    from benchmarks.conformance.adapters import ADAPTERS
+
+    names = {entry_name(info) for info in operations()}
+    parts = [run(Part(), QUICK_SECONDS)] if quick else [run(part) for part in PARTS]
     return {
-        "dtype": dtype, "kind": kind, "contiguous": contiguous, "entries": entries,
-        "translated entries": translated, "samples": dict(counts), "conventions": dict(reasons), "faults": faults,
-    }  # fmt: skip
+        **report.circumstances(),
+        "entries": len(names),
+        "translated": len(names & ADAPTERS.keys()),
+        "missing": sorted(names - ADAPTERS.keys()),
+        "parts": parts,
+        "standard": standard.run(),
+    }
 
 
-def run_all(quick: bool) -> list[dict[str, Any]]:
-    """Run all kinds of samples; with `quick` those of one kind, as many entries as start within 200 seconds."""
-    if quick:
-        return [run(seconds=200)]
-    choices = itertools.product(("float64", "float32"), ("sample", "reference"), (True, False))
-    return [run(*choice) for choice in choices]
+def faults(result: dict[str, Any]) -> list[str]:
+    """Return every difference that has no reason."""
+    found = [f"{part['title']}: {fault}" for part in result["parts"] for fault in part["faults"]]
+    return [*found, *(f"array API standard: {fault}" for fault in result["standard"]["faults"])]
 
 
-def write(results: list[dict[str, Any]]) -> None:
-    """Keep the results of all runs."""
-    write_json(RESULT, results)
+def tables(result: dict[str, Any]) -> list[Table]:
+    """Return the tables of a page: samples, conventions and the array API standard."""
+    columns = ("samples", "passed", "listed convention", "no reason", "not translatable")
+    keys = ("passed", "convention", "failed", "untranslatable")
+    rows = [
+        [p["title"], *(f"{p['samples'].get(key, 0):,}" for key in keys)] for p in result["parts"]
+    ]
+    note = (
+        f"{result['translated']} of PyTorch's {result['entries']} entries are one function of minigan's. "
+        f"PyTorch {result['versions']['torch']}, commit {(result['commit'] or 'unknown')[:7]}."
+    )
+    counts: collections.Counter[tuple[str, str]] = collections.Counter()
+    for part in result["parts"]:
+        for text, n in part["conventions"].items():
+            name, _, why = text.partition(": ")
+            counts[why, name] += n
+    reasons: dict[str, list[str]] = {}
+    for why, name in sorted(counts):
+        reasons.setdefault(why, []).append(f"`{name}`")
+    conventions = [[why, ", ".join(names)] for why, names in reasons.items()]
+    return [
+        Table("Values and gradients of PyTorch's samples", columns, rows, [note]),
+        Table("What differs on purpose", ("reason", "entries"), conventions),
+        standard.table(result["standard"]),
+    ]
+
+
+def write(result: dict[str, Any]) -> None:
+    """Keep the result, and write its tables into the page."""
+    report.write_json(RESULT, result)
+    report.rewrite_section(PAGE, "conformance", "\n\n".join(t.markdown() for t in tables(result)))

@@ -15,6 +15,7 @@ from torch.utils._pytree import tree_map
 
 import minigan as mg
 from benchmarks.conformance.adapters import ADAPTERS, UntranslatableError
+from benchmarks.conformance.command import Part
 from benchmarks.conformance.conventions import reason
 
 _TOLERANCE = {"float64": 1e-9, "float32": 2e-4}
@@ -28,30 +29,24 @@ class Outcome(NamedTuple):
     detail: str = ""
 
 
-def run_operation(
-    info: Any, name: str, dtype: str, kind: str, contiguous: bool
-) -> Iterator[Outcome]:
+def run_operation(info: Any, name: str, part: Part) -> Iterator[Outcome]:
     """Run the samples of one entry of the database."""
     torch.manual_seed(0)
-    make = info.sample_inputs if kind == "sample" else info.reference_inputs
-    # the arithmetic of bits is of integers
-    torch_dtype = getattr(torch, dtype) if getattr(torch, dtype) in info.dtypes else torch.int64
+    make = info.sample_inputs if part.kind == "sample" else info.reference_inputs
+    torch_dtype = getattr(torch, part.dtype)
+    if torch_dtype not in info.dtypes:  # the arithmetic of bits is of integers
+        torch_dtype = torch.int64
+    gradient = info.supports_autograd and torch_dtype.is_floating_point
     try:
-        samples = list(
-            make(
-                "cpu",
-                torch_dtype,
-                requires_grad=info.supports_autograd and torch_dtype.is_floating_point,
-            )
-        )
+        samples = list(make("cpu", torch_dtype, requires_grad=gradient))
     except (ValueError, RuntimeError) as error:
         yield Outcome(name, "untranslatable", f"PyTorch makes no samples: {error}")
         return
-    for sample in samples:
-        yield _run(info, name, sample if contiguous else sample.noncontiguous(), dtype)
+    for sample in samples[:: part.every]:
+        yield _run(info, name, sample if part.contiguous else sample.noncontiguous(), part)
 
 
-def _run(info: Any, name: str, sample: Any, dtype: str) -> Outcome:
+def _run(info: Any, name: str, sample: Any, part: Part) -> Outcome:
     adapter = ADAPTERS[name]
     try:
         inspect.signature(adapter).bind(sample.input, *sample.args, **sample.kwargs)
@@ -66,13 +61,13 @@ def _run(info: Any, name: str, sample: Any, dtype: str) -> Outcome:
         return Outcome(name, "untranslatable", "PyTorch gives no tensor")
     pairs: dict[int, tuple[Any, Any]] = {}
     try:
-        arguments = tree_map(functools.partial(_translated, pairs), given)
+        arguments = tree_map(functools.partial(_translated, pairs, part.device), given)
         ours = _tensors(adapter(arguments[0], *arguments[1], **arguments[2]))
     except UntranslatableError as error:
         return Outcome(name, "untranslatable", str(error))
     except Exception as error:
         return _different(name, f"{type(error).__name__}: {error}")
-    difference = _difference(ours, theirs, list(pairs.values()), dtype)
+    difference = _difference(ours, theirs, list(pairs.values()), part.dtype)
     return _different(name, difference) if difference else Outcome(name, "passed")
 
 
@@ -83,7 +78,7 @@ def _leaf(value: Any) -> Any:
     return value.detach().requires_grad_(value.requires_grad)
 
 
-def _translated(pairs: dict[int, tuple[Any, Any]], value: Any) -> Any:
+def _translated(pairs: dict[int, tuple[Any, Any]], device: str, value: Any) -> Any:
     """Return minigan's tensor for one of PyTorch's, the same one each time; other values as they are."""
     if not isinstance(value, torch.Tensor):
         return value
@@ -91,9 +86,11 @@ def _translated(pairs: dict[int, tuple[Any, Any]], value: Any) -> Any:
         unknown = value.is_complex() or value.dtype == torch.bfloat16
         if unknown or (value.requires_grad and value.dtype == torch.float16):
             raise UntranslatableError(f"{value.dtype}")
-        # as_strided's memory too: a tensor that is not contiguous stays so
         copy = value.detach().clone(memory_format=torch.preserve_format).numpy()
-        ours = mg.from_dlpack(copy) if copy.size and not value.is_contiguous() else mg.tensor(copy)
+        if device == "cpu" and copy.size and not value.is_contiguous():
+            ours = mg.from_dlpack(copy)  # with the strides that it has
+        else:
+            ours = mg.tensor(copy, device=device)
         ours.requires_grad_(value.requires_grad)
         pairs[id(value)] = (value, ours)
     return pairs[id(value)][1]
@@ -149,7 +146,8 @@ def _compare_gradients(
         zero = all(g is None or not bool((g != 0).any()) for g in expected)
         return None if zero else "gradient: none"
     if len(recorded) == 1:
-        recorded[0][0].backward(mg.tensor(recorded[0][1]))
+        output, cotangent = recorded[0]
+        output.backward(mg.tensor(cotangent, device=output.device))
     else:
         functools.reduce(operator.add, [(m * c).sum() for m, c in recorded]).backward()
     for (_, leaf), gradient in zip(leaves, expected, strict=True):

@@ -11,7 +11,7 @@ import numpy as np
 
 from minigan.devices import Device
 from minigan.devices.contract.likelihood import CodeTable
-from minigan.operation import differentiable
+from minigan.operation import differentiable, explained
 from minigan.ops.shared import check_one_float_dtype, of_real_numbers
 from minigan.ops.summation import unbroadcast
 from minigan.saving import Array, Result, ShapeAndDtype
@@ -92,6 +92,7 @@ def _code_log_likelihood(
     return values, vjp, (derivative,)
 
 
+@explained
 def code_log_likelihood(
     parameters: Tensor, codes: Tensor | Any, layout: Sequence[Density], check_codes: bool = True
 ) -> Tensor:
@@ -141,6 +142,7 @@ def _code_consistency_information(
     return values, vjp, derivatives
 
 
+@explained
 def code_consistency_information(
     first: Tensor | Any,
     second: Tensor | Any,
@@ -181,6 +183,7 @@ def _check_categories(codes: Array, layout: Sequence[Density]) -> None:
                 )
 
 
+@explained
 def categorical_log_likelihood(logits: Tensor, labels: Tensor | Any) -> Tensor:
     """log softmax(logits)[label]: logits (…, categories), integer labels (…), result (…)."""
     device = common_device("categorical_log_likelihood", [logits, labels])
@@ -215,6 +218,7 @@ def _gaussian_log_likelihood(device: Device, x: Array, mean: Array, log_std: Arr
     return -0.5 * z * z - log_std - _HALF_LOG_2PI, vjp, (z, inverse)
 
 
+@explained
 def gaussian_log_likelihood(
     x: Tensor | Any,
     mean: Tensor | Any,

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 import minigan as mg
-from benchmarks.conformance.command import operations
+from benchmarks.conformance import standard
+from benchmarks.conformance.command import Part, entry_name, operations
 from benchmarks.conformance.conventions import reason
 
 pytest.importorskip("expecttest", reason="needs the bench extra")
@@ -16,7 +17,7 @@ def outcomes(name: str) -> list[Any]:
     (info,) = [
         entry for entry in operations() if entry.name == name and not entry.variant_test_name
     ]
-    return list(harness.run_operation(info, name, "float64", "sample", True))
+    return list(harness.run_operation(info, name, Part()))
 
 
 @pytest.mark.parametrize("name", ["exp", "maximum", "softmax", "logaddexp"])
@@ -59,8 +60,14 @@ def test_an_argument_that_the_adapter_does_not_have_is_no_fault(
 
 
 def test_at_least_260_entries_are_translated() -> None:
-    names = {
-        f"{entry.name}.{entry.variant_test_name}" if entry.variant_test_name else entry.name
-        for entry in operations()
-    }
-    assert len(names & harness.ADAPTERS.keys()) >= 260
+    assert len({entry_name(info) for info in operations()} & harness.ADAPTERS.keys()) >= 260
+
+
+def test_the_functions_of_the_array_api_standard_compute_numpys_values() -> None:
+    assert not standard.run()["faults"]
+
+
+def test_a_wrong_function_of_the_standard_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mg, "tile", lambda x, repeats: x)
+    monkeypatch.delattr(mg, "vecdot")
+    assert standard.run()["faults"] == ["tile: other values than NumPy's", "vecdot is missing"]

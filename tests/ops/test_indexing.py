@@ -141,3 +141,20 @@ def test_assignment_by_index() -> None:
     np.testing.assert_array_equal(x.numpy(), expected)
     with pytest.raises(RuntimeError, match="not differentiable"):
         x[0] = 1.0
+
+
+def test_an_index_can_be_a_tensor() -> None:
+    x = mg.tensor(np.arange(12.0).reshape(4, 3), requires_grad=True)
+    rows = mg.tensor(np.array([2, 0, 2]))
+    x[rows, 1].backward(np.array([1.0, 2.0, 3.0]))
+    expected = np.zeros((4, 3))
+    expected[2, 1], expected[0, 1] = 1 + 3, 2
+    np.testing.assert_array_equal(x.grad, expected)
+    np.testing.assert_array_equal(x.detach()[x.detach() > 9], [10, 11])
+
+
+def test_an_element_taken_twice_has_the_sum_of_both_gradients() -> None:
+    for index in ([0, 0], ((0, 0),), np.array([0, 0]), ([0, 0], ...), mg.tensor(np.array([0, 0]))):
+        x = mg.tensor([1.0, 2.0], requires_grad=True)
+        x[index].sum().backward()
+        np.testing.assert_array_equal(x.grad, [2, 0])

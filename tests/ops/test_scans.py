@@ -30,7 +30,7 @@ CASES: dict[str, list[tuple[Callable[[Any], Any], Callable[[Any], Any]]]] = {
         ),
         (lambda x: mg.cumulative_sum(x.flatten()), lambda x: np.cumulative_sum(x.ravel())),
     ],
-    "diff": [(lambda x: mg.diff(x, 1), lambda x: np.diff(x, axis=1)), (mg.diff, np.diff)],
+    "diff": [(lambda x: mg.diff(x, axis=1), lambda x: np.diff(x, axis=1)), (mg.diff, np.diff)],
     "tril": [(lambda x, k=k: mg.tril(x, k), lambda x, k=k: np.tril(x, k)) for k in (-1, 0, 1)],  # type: ignore[misc]
     "triu": [(lambda x, k=k: mg.triu(x, k), lambda x, k=k: np.triu(x, k)) for k in (-1, 0, 1)],  # type: ignore[misc]
 }
