@@ -109,9 +109,13 @@ def evaluate_and_write(
     with preparing(cache, say=say) as preparation:
         labeled, held_back, factored = evaluation_images(run.settings, preparation)
     networks, settings = on_fast_device(networks, run.settings)
+    device = get_device(settings.device)
     with compiling(settings.device, say):
-        get_device(settings.device).compile_kernels(settings.dtype)
-    with progress("evaluate images", 0, say=say) as display:
+        device.compile_kernels(settings.dtype)
+    with (
+        progress("evaluate images", 0, say=say) as display,
+        device.showing_compilation(display.compiling),
+    ):
         evaluation = evaluate_networks(
             networks, settings, labeled, held_back, factored=factored,
             progress=lambda done, total: display.show(done, total=total),
