@@ -2,7 +2,7 @@
 //
 // Layout: x (groups·rows, channels), the rows of a group side by side; mean and variance (groups, channels).
 // Reductions run over parts of a group's rows, 32 channels side by side and 8 rows at a time (block (32, 8), grid
-// (⌈channels/32⌉, parts, groups)); the parts are merged in order by a second kernel. Bound: memory. Forward reads x
+// (⌈channels/32⌉, parts, groups)). The parts are merged in order by a second kernel. Bound: memory. Forward reads x
 // twice and writes y, or once, where the product that made x left the moments of its tiles (tile.cuh); backward reads x and
 // dy twice and writes dx.
 

@@ -32,7 +32,7 @@ def differentiable(
     """Turn a function of arrays into a differentiable operation on tensors.
 
     `function(device, *arrays, **settings)` returns ``(output, vjp, saved)``. ``vjp(dy, needs)`` receives the
-    gradient of the output and, for each positional argument, whether its gradient is wanted; it
+    gradient of the output and, for each positional argument, whether its gradient is wanted. It
     returns a gradient (or None) for each, of the argument's own shape and dtype: a fresh array, or
     `dy` or a view of it. ``saved`` lists every array that ``vjp`` reads. Example::
 

@@ -204,7 +204,7 @@ class Tensor(Protocols, Methods):
         """Add the gradient of this tensor to ``grad`` of the tensors that it was computed from.
 
         `gradient` is the gradient of the final objective with respect to this tensor, of the same
-        shape; only a one-element tensor may leave it out (it is 1). `inputs` names the tensors that get a
+        shape. Only a one-element tensor may leave it out (it is 1). `inputs` names the tensors that get a
         gradient, by default every leaf with ``requires_grad``; nothing else is computed.
         The graph that was walked is used up: its saved arrays are freed as the walk passes.
         """

@@ -5,7 +5,7 @@ was measured, on two cores: networks run channels-last (6% faster than NCHW); re
 one call of the trunk, and only batch norm treats them apart (15% faster than two calls); Adam is the fused
 one. No gradient is computed that the step does not use: D and Q are frozen in G's half, and the images are
 detached in D's. The compiled parts are the three pieces between two updates of weights, each with its backward pass
-(`Trainer(compiled=True)`); on a GPU the whole step can be one CUDA graph (`GraphedTrainer`).
+(`Trainer(compiled=True)`). On a GPU the whole step can be one CUDA graph (`GraphedTrainer`).
 
 Layers, codes and losses are those of `minigan.infogan`, in the same order, so that parameters correspond one
 to one. This module imports nothing of minigan: the memory it takes is PyTorch's own.

@@ -26,7 +26,7 @@ def factor_vae_score(
     A vote takes a random factor k and `batch_size` images, with replacement, that agree in it (a continuous
     factor's agree if they fall in the same of `bins` equal parts of its range). d = arg min_j Var_batch(z_j) /
     Var(z_j) is the code that changed least. From `votes` pairs (d, k) the classifier learns the factor most
-    often named with each d; the score is the share of as many new pairs that it gets right, 1/factors by chance.
+    often named with each d. The score is the share of as many new pairs that it gets right, 1/factors by chance.
     A categorical code's variance is that of its probabilities, summed. Codes that never change have no vote;
     without any other the score is 0.
     """

@@ -118,7 +118,7 @@ def divide(device: Device, x: Array, y: Array) -> Result:
 
 @differentiable
 def power(device: Device, x: Array, y: Array) -> Result:
-    """xʸ. Its derivative by x, y·xʸ⁻¹, is 0 where y is 0; that by y, xʸ·log x, is 0 where x is 0 and y ≥ 0."""
+    """xʸ. Its derivative by x, y·xʸ⁻¹, is 0 where y is 0. That by y, xʸ·log x, is 0 where x is 0 and y ≥ 0."""
     xp = device.array_module
     result = xp.power(x, y)
 

@@ -37,7 +37,7 @@ def conv2d(
     """Convolution (cross-correlation, as in every deep-learning library), and the activation that follows it.
 
     x is (batch, height, width, channels in), w (kernel height, kernel width, channels in, channels out), b (channels
-    out,) or None; the result is (batch, (height + top + bottom − kernel height) // stride + 1, …, channels
+    out,) or None. The result is (batch, (height + top + bottom − kernel height) // stride + 1, …, channels
     out). `stride` is an int or (vertical, horizontal); `padding` an int, (vertical, horizontal) or
     ((top, bottom), (left, right)), filled with zeros. `negative_slope` fuses the activation y if y > 0 else
     negative_slope·y: 1 is none, 0 ReLU. `statistics`, from `allocate_batch_statistics`, are filled for the `batch_norm` of the
@@ -85,7 +85,7 @@ def conv_transpose2d(
     """Transposed convolution: the adjoint of `conv2d`, and the activation that follows it.
 
     x is (batch, height, width, channels in), w (kernel height, kernel width, channels in, channels out), b
-    (channels out,) or None; the result is (batch, (height − 1)·stride + kernel height − top − bottom +
+    (channels out,) or None. The result is (batch, (height − 1)·stride + kernel height − top − bottom +
     output_padding, …, channels out). `output_padding`, less than the stride, adds rows at the bottom
     and columns at the right: with (H + top + bottom − kernel) mod stride it gives back the size H
     that a convolution came from. `negative_slope` and `statistics` are as in `conv2d`.

@@ -78,7 +78,7 @@ def batch_norm(
     moves to (1 − momentum)·running + momentum·batch, with the unbiased variance. In inference the one
     group named is normalized by its running statistics. `negative_slope` fuses the activation
     y if y > 0 else negative_slope·y: 1 is none, 0 ReLU. `statistics`, where given, were filled by the operation that made
-    x, which then need not be read for them; they have moved the running ones already.
+    x, which then need not be read for them. They have moved the running ones already.
     """
     common_device("batch_norm", [x, weight, bias])
     _check(x, weight, bias, groups)

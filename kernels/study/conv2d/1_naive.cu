@@ -1,7 +1,7 @@
 // Convolution, step 1: a thread an output value, the formula as it is written.
 //
 // The idea: none yet. Neighbouring threads take neighbouring windows, the order that comes to mind for an image. But a warp's 32
-// lanes touch memory together, in sectors of 32 bytes; here they read 32 pixels that are stride·c elements apart, and write 32
+// lanes touch memory together, in sectors of 32 bytes. Here they read 32 pixels that are stride·c elements apart, and write 32
 // values that are o apart. Each lane then moves a sector of 32 bytes for the 4 that it wants.
 //
 // Launch: blocks of 256 threads, one for each of the windows·o outputs. Bound: memory, sectors that are mostly thrown away.

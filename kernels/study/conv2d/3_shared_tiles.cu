@@ -1,7 +1,7 @@
 // Convolution, step 3: a block loads a tile of each matrix into shared memory, and multiplies there.
 //
 // The idea: reuse. The outputs of 16 windows and 16 channels need only 16 rows of A and 16 columns of W. The block's 256 threads
-// copy a slice of both, 16 taps at a time, each thread one element of each; then every value in shared memory serves
+// copy a slice of both, 16 taps at a time, each thread one element of each. Then every value in shared memory serves
 // 16 threads. Global memory is read 16 times less often. Two barriers keep copying and multiplying apart.
 //
 // Launch: grid (⌈windows/16⌉, ⌈o/16⌉), block (16, 16): a thread an output. Bound: shared memory, two loads for each product.

@@ -1,6 +1,6 @@
 // Convolution, step 7: tensor cores multiply; in float32 only, with operands rounded to TF32.
 //
-// The idea: one instruction of a warp multiplies a 16×8 by an 8×8 matrix; its 32 lanes hold the elements (tensor_core.cuh says which
+// The idea: one instruction of a warp multiplies a 16×8 by an 8×8 matrix. Its 32 lanes hold the elements (tensor_core.cuh says which
 // lane holds which). A warp computes 32×32 outputs as 2×4 such fragments, so a value that is read from shared memory serves
 // 32 products, and 128 threads are enough for the tile. Operands lose 13 bits of significand; sums stay in float32.
 //

@@ -82,7 +82,7 @@ class Normalization:
         """Return the gradients of `batch_norm` with respect to x, weight and bias.
 
         With g = dy·activation′, x̂ = (x − mean)/√(variance + ε) and N rows in a group:
-        dbias = Σ g and dweight = Σ g·x̂ over all groups; if the statistics are those of x itself
+        dbias = Σ g and dweight = Σ g·x̂ over all groups. If the statistics are those of x itself
         (`batch_statistics`), dx = weight/√(variance + ε)·(g − Σ_group g/N − x̂·Σ_group g·x̂/N), else
         dx = weight/√(variance + ε)·g. dx is None unless `needs_data`.
         """

@@ -61,6 +61,6 @@ class Random:
         """Random codes from their priors, (batch, codes).
 
         Code i of row r reads word r·codes + i of `key` (see `random_uniform`): a categorical is
-        the high word of word·width, uniform over its categories; a continuous code is k·2⁻²³ − 1 with
+        the high word of word·width, uniform over its categories. A continuous code is k·2⁻²³ − 1 with
         k = word » 8, uniform in [−1, 1). The values are exact in both dtypes, so they are the same.
         """

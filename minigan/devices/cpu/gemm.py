@@ -1,7 +1,7 @@
 """GEMM of one thread, on a tile of row-major matrices: C (+)= op(A)·op(B).
 
 The loops are those of Goto & van de Geijn (2008). A block of A, `_BLOCK_ROWS` × `_DEPTH_BYTES`, is copied into panels of
-`TILE_ROWS` rows, and one panel of B after the other, `TILE_VECTORS` wide, beside it; both stay in a core's second-level
+`TILE_ROWS` rows, and one panel of B after the other, `TILE_VECTORS` wide, beside it. Both stay in a core's second-level
 cache. A tile of C is a panel of each, multiplied in registers (``vectors.multiply_panels``).
 
 Why not BLAS: the linear layers of a training step have 128 or 256 rows, so each element of a weight, copied

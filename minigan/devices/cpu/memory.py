@@ -1,6 +1,6 @@
 """The pool of buffers: memory without references is used again by the next array of its size.
 
-Fresh memory costs a page fault every 4 KiB when it is first written, more than many kernels; a training
+Fresh memory costs a page fault every 4 KiB when it is first written, more than many kernels. A training
 step asks for the same sizes each time, so after the first step it touches no fresh page.
 """
 

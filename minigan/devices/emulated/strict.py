@@ -1,6 +1,6 @@
 """The memory of a strict or profiled launch: each array copied to a separate place, with nothing near it; shared variables.
 
-An access outside an array then falls into a gap, also if other data lie beside the array itself; arrays that overlap keep lying as they
+An access outside an array then falls into a gap, also if other data lie beside the array itself. Arrays that overlap keep lying as they
 do. The kernel's results are copied back, unless the launch failed.
 """
 
