@@ -61,13 +61,13 @@ const detail = (() => {
     if (!own.length) return [];
     const rate = (amount, seconds) => (amount === null || !seconds ? "" : (amount / seconds / 1e9).toFixed(1));
     const percent = (call) => (roofline.share(call) === null ? "" : `${(100 * roofline.share(call)).toFixed(0)} %`);
-    const heads = ["kernel call", "", "time", "GFLOP/s", "GB/s", "of the roof"];
+    const heads = ["kernel call", "pass", "time", "GFLOP/s", "GB/s", "of the roof"];
     const rows = own.map(({ kind, call }) => tag("tr", {},
       tag("td", { class: "text", title: data.kernels[call.kernel] }, tag("code", {}, call.text)), tag("td", { class: "text" }, kind),
       [milliseconds(call.seconds), rate(call.flops, call.seconds), rate(call.bytes, call.seconds), percent(call)].map((text) => tag("td", {}, text))));
     const names = [...new Set(own.map(({ call }) => call.kernel))];
     return [
-      tag("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Kernel calls" }, tag("table", {},
+      tag("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "Table of kernel calls" }, tag("table", {},
         tag("thead", {}, tag("tr", {}, heads.map((head, i) => tag("th", { class: i < 2 ? "text" : "" }, head)))), tag("tbody", {}, rows))),
       tag("dl", {}, names.map((name) => [tag("dt", {}, tag("code", {}, name)), tag("dd", {}, data.kernels[name])])),
       roofline.draw(own),

@@ -24,16 +24,17 @@ const graph = (() => {
     const output = o.output ? shape(o.output) : "";
     const times = `${runs(o).map(([, run]) => inMilliseconds(run.seconds)).join(" ← ")} ms`;
     const name = o.name.length > 24 ? `${o.name.slice(0, 23)}…` : o.name;
+    const lines = [`#${o.number} ${name}`, [output, times].filter(Boolean).join(" · ")];
     return svg("g", {
       class: `node${o.isKernel ? " kernel" : ""}`, transform: `translate(${left(o)} ${top(o)})`, tabindex: -1, role: "button",
-      "aria-label": `operation ${o.number}, ${o.name}, output ${output}`, onclick: () => choose(o.number),
+      "data-number": o.number, onclick: () => choose(o.number),
     },
-    title(`${o.module ? `${o.module}: ` : ""}${o.formula}`),
+    title([...lines, o.module, o.formula].filter(Boolean).join("\n")),
     svg("rect", { class: "ground", width: NODE.width, height: NODE.height, rx: 7 }),
     svg("rect", { class: "share", width: NODE.width, height: NODE.height, rx: 7, opacity: 0.05 + 0.45 * Math.sqrt(total(o) / longest) }),
     svg("rect", { class: "frame", width: NODE.width, height: NODE.height, rx: 7 }),
-    svg("text", { x: 10, y: 20 }, `#${o.number} ${name}`),
-    svg("text", { x: 10, y: 38, class: "soft" }, [output, times].filter(Boolean).join(" · ")));
+    svg("text", { x: 10, y: 20 }, lines[0]),
+    svg("text", { x: 10, y: 38, class: "soft" }, lines[1]));
   }
 
   function draw() {
@@ -111,7 +112,7 @@ const graph = (() => {
     });
     buttons(document.getElementById("graph-buttons"), [
       ["−", "Zoom the graph out", () => zoomMiddle(1.4)], ["+", "Zoom the graph in", () => zoomMiddle(1 / 1.4)],
-      ["whole", "Show the whole graph", () => fit(true)], ["top", "Show the start of the graph", () => fit(false)],
+      ["whole", "Show the whole graph", () => fit(true)], ["top", "Show the top of the graph", () => fit(false)],
     ]);
     new ResizeObserver(draw).observe(root);
     fit(false);
