@@ -37,7 +37,9 @@ class GradientRecorder:
     step it moves each weight by the sign of the gradient, and rounding decides the sign of those near 0.)
     """
 
-    settings = None  # which minigan's trainer compares, to capture a step anew when they change
+    # Minigan's trainer compares these, to capture a step anew when they change.
+    settings = None
+    weight_decay = 0.0
 
     def __init__(self, parameters: Sequence[Any], read: Callable[[Any], Array]) -> None:
         self.parameters = parameters
