@@ -75,7 +75,7 @@ class Explorer:
         return explorer
 
     def describe(self) -> dict[str, Any]:
-        """Return what a page needs to build its controls."""
+        """Return the description of the model that the page builds its controls from."""
         kinds = [_describe(c, n) for c, n in zip(self.layout, self.layout.names, strict=True)]
         return {
             "title": self.settings.title,

@@ -148,7 +148,7 @@ def _read(explorer: Explorer, fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _real(explorer: Explorer, fields: dict[str, Any]) -> dict[str, Any]:
-    """Return real pictures and what is read in each, for the list to choose from and for the map."""
+    """Return real pictures and their readings, for the list to choose from and for the map."""
     pictures = explorer.real_pictures()
     return {
         "pixels": [_text(picture) for picture in pictures],

@@ -1,4 +1,4 @@
-"""What the explorer draws and reads, against the networks called in other ways."""
+"""The explorer's pictures and readings, against the networks called in other ways."""
 
 import numpy as np
 import pytest

@@ -1,6 +1,8 @@
 "use strict";
 // The controls of the codes, the picture and the traversal. An engine draws the pictures: a server, or this page itself.
 
+const QUIET = 100; // milliseconds without a change before the traversal is drawn
+
 const element = (id) => document.getElementById(id);
 
 function make(tag, properties = {}, ...children) {
@@ -172,9 +174,11 @@ function buildCodes(model, engine) {
     });
   }
 
+  let waiting = 0;
   function refresh() {
     draw();
-    traverse();
+    clearTimeout(waiting);
+    waiting = setTimeout(traverse, QUIET); // the picture comes first while a slider moves
   }
 
   page.setCodes = (codes) => {
