@@ -15,7 +15,8 @@ WHAT, HOW, RESULT = "The experiment", "How to train", "The result"  # panels of 
 Experiment = Annotated[
     str,
     typer.Argument(
-        help="mnist, svhn, celeba, faces, chairs, or a .toml file.", metavar="EXPERIMENT"
+        help="mnist, svhn, celeba, faces, chairs, images (your own), or a .toml file.",
+        metavar="EXPERIMENT",
     ),
 ]
 RunDirectory = Annotated[Path, typer.Argument(help="The run's directory.", metavar="DIR")]
@@ -115,11 +116,18 @@ def read_settings(
     Raises:
         SettingsError: A value is wrong, or is given twice.
     """
-    from minigan.experiments.declarations import get_experiment, with_choices
+    from minigan.experiments import own_images
+    from minigan.experiments.declarations import get_experiment, parse_assignments, with_choices
     from minigan.inspect.self_test import choose_device
 
     given = {name: value for name, value in options.items() if value is not None}
-    chosen = with_choices(get_experiment(experiment, preset), given, assignments or [])
+    if experiment == own_images.NAME and preset is None:
+        shape = parse_assignments(assignments or []).get("image_shape")
+        declared, line = own_images.declare_own_images(given.get("data"), shape)
+        say_on_stderr(line)
+    else:
+        declared = get_experiment(experiment, preset)
+    chosen = with_choices(declared, given, assignments or [])
     return chosen.with_values({"device": choose_device(chosen.device, typer.echo)})
 
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from minigan.datasets import Images, LabeledImages
 from minigan.datasets.cache import Preparation, Source, prepare
 from minigan.datasets.idx import read_idx, read_images_and_labels
-from minigan.datasets.pictures import PictureFiles, Treatment
+from minigan.datasets.pictures import Look, PictureFiles, Treatment
 from minigan.errors import DatasetError
 
 _PREFIX = {"train": "train", "test": "t10k"}
@@ -45,14 +45,39 @@ def load(
         return _fitted(path, *read_images_and_labels(images, labels), shape, preparation)
     if split == "test":
         return None
-    if path.is_file() and path.suffix == ".npy":
-        return _fitted(path, _read_npy(path), None, shape, preparation)
-    if path.is_file() and path.suffix == ".npz":
-        return _fitted(path, *_read_npz(path), shape, preparation)
-    if path.is_file() and path.suffix != ".zip":
-        return _fitted(path, read_idx(path), None, shape, preparation)
+    if (array := _read_array(path)) is not None:
+        return _fitted(path, *array, shape, preparation)
     pictures = PictureFiles(path)
     return Images(pictures.prepared("images-train", Treatment(shape), preparation).images)
+
+
+def look(path: Path) -> Look:
+    """Return how many images there are at `path`, their sizes, and whether they are in colour.
+
+    Raises:
+        DatasetError: There is no image, or a file cannot be read.
+    """
+    array = (read_idx(file),) if (file := _training_images(path)) else _read_array(path)
+    if array is None:
+        return PictureFiles(path).look()
+    images = array[0]
+    if images.ndim not in (3, 4) or not images.size:
+        raise DatasetError(f"{path}: expected images (N, height, width), found {images.shape}")
+    height, width = images.shape[1:3]
+    return Look(len(images), (height, width), (height, width), images.shape[3:] == (3,))
+
+
+def _training_images(path: Path) -> Path | None:
+    return _idx_file(path, "train", "images-idx3") if path.is_dir() else None
+
+
+def _read_array(path: Path) -> tuple[NDArray[Any], NDArray[Any] | None] | None:
+    """Return the images and labels of a file of arrays; None for pictures."""
+    if not path.is_file() or path.suffix == ".zip":
+        return None
+    if path.suffix == ".npy":
+        return _read_npy(path), None
+    return _read_npz(path) if path.suffix == ".npz" else (read_idx(path), None)
 
 
 def _idx_file(folder: Path, split: str, content: str) -> Path | None:

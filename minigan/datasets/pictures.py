@@ -17,6 +17,7 @@ A grey picture of more than 8 bits is brought to 0 … 255 by a fixed rule, or r
 from __future__ import annotations
 
 import io
+import math
 import struct
 import zipfile
 import zlib
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 _DAMAGE = (
     OSError, EOFError, SyntaxError, ValueError, IndexError, zipfile.BadZipFile, zlib.error, struct.error,
 )  # fmt: skip
-_LOOKED_AT = 8  # pictures, to see whether they are in colour
+_LOOKED_AT = 8  # pictures, for their colour and sizes
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,16 @@ def _in_8_bits(values: NDArray[Any], mode: str, form: str | None) -> NDArray[np.
     return upper
 
 
+@dataclass(frozen=True)
+class Look:
+    """What a look at images shows: their number, (height, width) of the smallest and the largest, and colour."""
+
+    count: int
+    smallest: tuple[int, int]
+    largest: tuple[int, int]
+    in_colour: bool
+
+
 class PictureFiles:
     """The pictures in a folder and the folders in it, or in a zip archive, in the order of their names.
 
@@ -160,6 +171,21 @@ class PictureFiles:
 
         data = self.archive.read(name) if self.archive else (self.place / name).read_bytes()
         return Image.open(io.BytesIO(data))
+
+    def look(self) -> Look:
+        """Look at pictures that are spread over all; one that cannot be read is passed over."""
+        sizes, in_colour = [], False
+        for name in self.names[:: max(1, len(self.names) // _LOOKED_AT)]:
+            try:
+                with self.open(name) as picture:
+                    sizes.append(upright(picture).size[::-1])
+                    in_colour = in_colour or is_in_colour(picture)
+            except _DAMAGE:
+                continue
+        if not sizes:
+            raise DatasetError(f"{self.place}: none of its {len(self.names)} pictures can be read")
+        area = math.prod
+        return Look(len(self.names), min(sizes, key=area), max(sizes, key=area), in_colour)
 
     def prepared(self, title: str, treatment: Treatment, preparation: Preparation) -> Prepared:
         """Prepare these pictures, and say in a line if that takes their colour."""

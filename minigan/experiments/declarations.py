@@ -136,7 +136,8 @@ def get_experiment(name: str, preset: str | None = None) -> Settings:
         return read_declaration(Path(name))
     if name not in _DECLARED:
         raise SettingsError(
-            f"there is no experiment '{name}'; there is {', '.join(EXPERIMENTS)}, or a .toml file of your own"
+            f"there is no experiment '{name}'; there is {', '.join(EXPERIMENTS)}, images with --data, or a .toml file "
+            "of your own"
         )
     return _DECLARED[name]
 

@@ -95,9 +95,10 @@ class Networks:
             settings.generator, settings.noise + layout.encoded_columns, dtype, device
         )
         if self.generator.image_shape != settings.image_shape:
+            made, wanted = self.generator.image_shape, settings.image_shape
             raise SettingsError(
-                f"the generator makes images of {self.generator.image_shape}, and the data are "
-                f"{settings.image_shape}"
+                f"the generator makes images of {made}, and image_shape is {wanted}; set image_shape to "
+                f"{','.join(map(str, made))}, or a generator for {wanted[0]}×{wanted[1]} with {wanted[2]} channels"
             )
         added = (extension.group for extension in settings.extensions if extension.group)
         build = Builder(dtype, device, (REAL, GENERATED, *added), settings.negative_slope)

@@ -322,9 +322,10 @@ def _check_images(settings: Settings, images: np.ndarray) -> None:
     if tuple(images.shape[1:]) != settings.image_shape:
         raise SettingsError(
             f"the data are images of {tuple(images.shape[1:])}, and {settings.experiment} takes "
-            f"{settings.image_shape}"
+            f"{settings.image_shape}; set image_shape to {','.join(map(str, images.shape[1:]))}, and networks for it"
         )
     if settings.batch_size > len(images):
         raise SettingsError(
-            f"batch_size {settings.batch_size} is more than the {len(images)} images there are"
+            f"batch_size {settings.batch_size} is more than the {len(images)} images there are; set it to "
+            f"{len(images)} or less"
         )

@@ -265,7 +265,7 @@ def test_q_of_a_plain_gan_has_a_trunk_of_its_own() -> None:
     "generator", ["fc 7x7x8 | up 1 sigmoid", "fc 784", "fc 7x7x8 | up 4 | up 3 tanh"]
 )
 def test_a_generator_of_other_images_is_refused(generator: str) -> None:
-    with pytest.raises(SettingsError, match=r"the data are \(28, 28, 1\)"):
+    with pytest.raises(SettingsError, match=r"image_shape is \(28, 28, 1\); set image_shape to"):
         Networks(dataclasses.replace(TINY, generator=generator))
 
 
