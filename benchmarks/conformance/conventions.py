@@ -17,7 +17,7 @@ _NO_AXES = "a tensor without axes has no axis 0 or −1, as in NumPy"
 _FINITE = "minigan takes the finite value or gradient: docs/singular_points.md"
 _PROMOTED = "NumPy's promotion: float64 of two Python numbers, where PyTorch takes float32"
 _NUMBERS = (
-    "add", "div.floor_rounding", "div.no_rounding_mode", "div.trunc_rounding", "floor_divide", "mul", "sub", "true_divide",
+    "add", "clamp", "div.floor_rounding", "div.no_rounding_mode", "div.trunc_rounding", "floor_divide", "mul", "sub", "true_divide",
 )  # fmt: skip
 
 CONVENTIONS = (
