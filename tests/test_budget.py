@@ -33,7 +33,7 @@ BUDGET = {
     "datasets": Budget(None, None),
     "inspect": Budget(None, None),
     "cli": Budget(None, None),
-    "benchmarks": Budget(3_000, 6_440),
+    "benchmarks": Budget(3_000, 6_445),
     "examples": Budget(None, None),
     "tests": Budget(None, None),
 }
