@@ -59,7 +59,7 @@ def explore(
 
 def _serve(run: Path, port: int, browser: bool) -> None:
     from minigan.explore.explorer import Explorer
-    from minigan.explore.serving import open_port, serve
+    from minigan.explore.serving import make_server, open_port
 
     if not all(map(importlib.util.find_spec, ("starlette", "uvicorn"))):
         raise MiniganError("the page needs two more packages: pip install 'minigan[explore]'")
@@ -69,4 +69,4 @@ def _serve(run: Path, port: int, browser: bool) -> None:
         typer.echo(f"{explorer.settings.title}, step {explorer.step}: {address} (Ctrl-C ends it)")
         if browser:
             typer.launch(address)
-        serve(explorer, listener)
+        make_server(explorer).run(sockets=[listener])

@@ -1,12 +1,16 @@
-"""Opening the port, and serving the page until Ctrl-C."""
+"""The port of the page, and the server that listens on it."""
 
 from __future__ import annotations
 
 import errno
 import socket
+from typing import TYPE_CHECKING
 
 from minigan.errors import MiniganError
 from minigan.explore.explorer import Explorer
+
+if TYPE_CHECKING:  # loaded by the command that serves
+    import uvicorn
 
 HOST = "127.0.0.1"
 _MOST_CONNECTIONS = 64
@@ -39,8 +43,8 @@ def open_port(port: int) -> socket.socket:
     return listener
 
 
-def serve(explorer: Explorer, listener: socket.socket) -> None:
-    """Serve the page of an explorer on an open socket until Ctrl-C."""
+def make_server(explorer: Explorer) -> uvicorn.Server:
+    """Return a server of an explorer's page; its `run` takes the open sockets, and serves until it should exit."""
     import uvicorn
 
     from minigan.explore.server import make_app
@@ -55,4 +59,4 @@ def serve(explorer: Explorer, listener: socket.socket) -> None:
         timeout_graceful_shutdown=2,
         ws="none",
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    return uvicorn.Server(config)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
@@ -27,9 +28,12 @@ def settings() -> Settings:
 @pytest.fixture(scope="session")
 def explorer(settings: Settings) -> Explorer:
     networks = Networks(settings)
+    rng = np.random.default_rng(0)
     for name, value in networks.named_tensors():  # weights as they start give grey pictures
         if name.endswith("weight"):
             value.copy_(value.numpy() * (10 if name.startswith("generator") else 2))
+        elif "running_var" in name:  # other statistics for each group
+            value.copy_(rng.uniform(0.5, 2, value.shape).astype(np.float32))
     networks.train(False)
     return Explorer(networks, settings, step=0)
 

@@ -11,7 +11,7 @@ from minigan.experiments.figures import traversal
 from minigan.explore.explorer import LIMIT, TRAVERSAL_STEPS, Explorer
 from minigan.infogan.codes import CategoricalCode
 from minigan.infogan.latents import draw_noise_and_codes
-from minigan.infogan.networks import REAL
+from minigan.infogan.networks import GENERATED, REAL
 from minigan.infogan.settings import Settings
 from minigan.infogan.streams import Stream
 
@@ -62,6 +62,16 @@ def test_a_reading_is_what_d_and_q_say_of_real_pictures(explorer: Explorer) -> N
         )
         real = torch.sigmoid(torch.tensor(float(logits[i, 0]), dtype=torch.float64))
         assert reading.real == pytest.approx(float(real), rel=1e-5)
+
+
+def test_a_generated_picture_is_read_as_such(explorer: Explorer) -> None:
+    with no_grad():
+        images = explorer._generate(4, np.array([[1.0, 0.5, -0.5]]))
+        expected = explorer.networks.read(images, GENERATED).numpy()[0, 3:]
+        other = explorer.networks.read(images, REAL).numpy()[0, 3:]
+    codes = explorer.picture(4, [1.0, 0.5, -0.5])[1].codes[1:]
+    assert_allclose(np.array(codes), expected, rtol=1e-6)
+    assert np.abs(other - expected).max() > 1e-3
 
 
 def test_real_pictures_are_test_digits(explorer: Explorer) -> None:

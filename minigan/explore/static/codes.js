@@ -79,12 +79,12 @@ function sliderControl(code, limit, onChange) {
   const input = make("input", { type: "range", id: `slider-${code.name}` });
   Object.assign(input, { min: -limit, max: limit, step: 0.05, value: 0 });
   const value = make("span", { className: "value" });
-  const label = make("label", { className: "name", htmlFor: input.id }, `${code.name} `, value);
+  const label = make("label", { className: "name", htmlFor: input.id }, code.name);
   const mark = make("i");
   mark.hidden = true;
   const track = make("div", { className: "track" }, mark);
   track.setAttribute("aria-hidden", "true");
-  const root = make("div", { className: "slider" }, label, input, track);
+  const root = make("div", { className: "slider" }, label, " ", value, input, track);
   let read = "";
   const describe = () => {
     input.setAttribute("aria-valuetext", number(Number(input.value)));

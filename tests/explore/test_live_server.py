@@ -1,0 +1,65 @@
+"""The server at a real port: it outlives clients that leave, and others that say nonsense."""
+
+import json
+import socket
+from collections.abc import Iterator
+
+import pytest
+from explore.live import served
+
+from minigan.explore.explorer import Explorer
+from minigan.explore.serving import open_port
+
+BODY = json.dumps({"noise": 0, "codes": [1, 0.0, 0.0]}).encode()
+
+
+@pytest.fixture(scope="module")
+def port(explorer: Explorer) -> Iterator[int]:
+    with served(explorer) as port:
+        yield port
+
+
+def head(port: int, length: int) -> bytes:
+    """Return the start of a request for a picture."""
+    line = b"POST /api/picture HTTP/1.1\r\n"
+    return line + b"Host: 127.0.0.1:%d\r\nContent-Length: %d\r\n\r\n" % (port, length)
+
+
+def say(port: int, request: bytes, *, leave: bool = False) -> bytes:
+    """Send a request, and return the start of the answer; or leave before it comes."""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        connection.sendall(request)
+        return b"" if leave else connection.recv(65536)
+
+
+def test_it_outlives_clients_that_leave(port: int) -> None:
+    for request in (
+        head(port, len(BODY)),  # before the body
+        head(port, len(BODY)) + BODY[:10],  # in the middle of it
+        head(port, len(BODY)) + BODY,  # before the answer
+        b"POST /api/pic",
+        b"",
+    ):
+        say(port, request, leave=True)
+        assert b" 200 " in say(port, head(port, len(BODY)) + BODY).split(b"\r\n")[0]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc",  # TLS
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"POST /api/picture HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: -1\r\n\r\n",
+        b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\n\r\n",
+    ],
+)
+def test_what_is_no_request_is_refused(port: int, request_: bytes) -> None:
+    answer = say(port, request_)
+    assert b" 4" in answer.split(b"\r\n")[0] and b"Traceback" not in answer
+    assert b" 200 " in say(port, head(port, len(BODY)) + BODY).split(b"\r\n")[0]
+
+
+def test_answers_are_sent_without_delay() -> None:
+    """asyncio sets TCP_NODELAY where the socket names its protocol; without it an answer waits for 40 ms."""
+    with open_port(0) as listener:
+        assert listener.proto == socket.IPPROTO_TCP
