@@ -78,10 +78,11 @@ def test_what_is_saved_and_when_it_is_freed() -> None:
     linear, sigmoid, _ = trace.operations
     (y,) = sigmoid.saved
     assert (y.shape, y.bytes) == ((300, 80), 4 * 300 * 80)
-    freed = trace.when_freed(y)
+    when = trace.when_freed()
+    freed = when(y)
     assert (freed.kind, freed.operation) == ("backward", sigmoid)
     assert str(freed) == "in the backward pass of #1 sigmoid"
-    assert {trace.when_freed(saved).kind for saved in linear.saved} == {"older"}
+    assert {when(saved).kind for saved in linear.saved} == {"older"}
 
 
 def test_memory_rises_and_falls_with_the_arrays() -> None:

@@ -108,6 +108,16 @@ def test_a_large_trace_leaves_out_pictures_then_histograms(
         assert bool(values["counts"]) == (left_out == "pictures")
 
 
+def test_a_long_trace_shows_its_start_and_says_so(
+    trace: Trace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page, "MOST_OPERATIONS", 9)
+    _, data = parsed(page_of(trace))
+    assert (len(data["operations"]), data["all"]) == (9, len(trace.operations))
+    links = [saved["by"] for operation in data["operations"] for saved in operation["saved"]]
+    assert links and all(link is None or link < 9 for link in links)
+
+
 def test_values_that_are_not_finite_are_counted() -> None:
     x = mg.tensor(np.array([1.0, np.nan, np.inf, 3.0], np.float32))
     with mg.tracing() as trace:

@@ -30,7 +30,8 @@ from minigan.inspect.trace.source import backward_formulas, formula, source
 from minigan.inspect.trace.table import summary
 from minigan.inspect.trace.values import Values
 
-MOST_BYTES = 4_500_000  # what a page may weigh; past it pictures, then histograms are left out
+MOST_BYTES = 4_500_000  # of a page; past it pictures, then histograms are left out
+MOST_OPERATIONS = 1_000  # of a page, which has to open in two seconds
 _WEB = Path(__file__).with_name("web")
 _SCRIPTS = ("elements.js", "graph.js", "time.js", "roofline.js", "detail.js", "main.js")
 
@@ -43,7 +44,7 @@ def write_page(trace: Recording, path: Path) -> None:
 
 
 def page(trace: Recording) -> str:
-    """Return the page, at most about `MOST_BYTES` long; it says what was left out for that."""
+    """Return the page, at most about `MOST_BYTES` long; it names the parts that were left out for that."""
     for left_out in ("", "pictures", "pictures and histograms"):
         data = _Data(trace, left_out).whole()
         text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -65,12 +66,14 @@ class _Data:
     def __init__(self, trace: Recording, left_out: str) -> None:
         self.trace = trace
         self.left_out = left_out
+        self.operations = trace.operations[:MOST_OPERATIONS]
+        self.when_freed = trace.when_freed()
         self.pictures: dict[str, int] = {}
         self.codes: dict[str, int] = {}
 
     def whole(self) -> dict[str, Any]:
         trace = self.trace
-        operations = [self.operation(operation) for operation in trace.operations]
+        operations = [self.operation(operation) for operation in self.operations]
         for operation, (lane, rank) in zip(operations, self.places(), strict=True):
             operation |= {"lane": lane, "rank": rank}
         called = {call.kernel for _, _, span in trace.spans() for call in span.kernels}
@@ -87,14 +90,15 @@ class _Data:
             "kernels": {name: KERNELS[name] for name in sorted(called)},
             "roof": {"peak": roof.peak, "bandwidth": roof.bandwidth} if roof else None,
             "leftOut": self.left_out,
+            "all": len(trace.operations),
         }
 
     def places(self) -> list[tuple[int, int]]:
         sources = {
             operation.number: [a.source for a in operation.inputs if a.source is not None]
-            for operation in self.trace.operations
+            for operation in self.operations
         }
-        return place(len(self.trace.operations), sources)
+        return place(len(self.operations), sources)
 
     def operation(self, operation: OperationRecord) -> dict[str, Any]:
         function = operation.function
@@ -118,14 +122,15 @@ class _Data:
         }
 
     def saved(self, saved: SavedRecord) -> dict[str, Any]:
-        freed = self.trace.when_freed(saved)
+        freed = self.when_freed(saved)
+        shown = freed.operation is not None and freed.operation.number < MOST_OPERATIONS
         return {
             "name": saved.name,
             "shape": saved.shape,
             "bytes": saved.bytes,
             "isNew": freed.kind != "older",
             "freed": str(freed),
-            "by": freed.operation.number if freed.operation else None,
+            "by": freed.operation.number if freed.operation and shown else None,
         }
 
     def span(self, span: Span) -> dict[str, Any]:

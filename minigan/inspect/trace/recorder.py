@@ -1,4 +1,4 @@
-"""Record what the operations and kernels of a thread do."""
+"""Record the operations and kernels of a thread."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from minigan.tensor import Tensor
 
 Array = Any
 _LIBRARY = Path(minigan.__file__).parent
-# Files whose frames are no place that a reader looks for: they call operations for others.
+# These files call operations for others: a reader looks for the line that called them.
 _MACHINERY = tuple(str(_LIBRARY / part) for part in ("ops", "nn", "inspect", "operation.py"))
 
 
@@ -56,7 +56,7 @@ def tracing(
         names: Tensors with the names to show for them, as `Module.named_tensors` yields them.
         device: The device whose kernels are recorded from the start; the default one if not given.
         values: Whether to keep histograms and small pictures of arrays.
-        title: What the page is called.
+        title: The name of the step, which its page shows.
 
     Raises:
         RuntimeError: This thread is traced already.
@@ -103,12 +103,12 @@ class _Recorder:
         self._of_node: dict[int, OperationRecord] = {}
         self._makers: dict[int, tuple[weakref.ref[Any], int]] = {}  # array -> operation
 
-    # -- what the library calls ---------------------------------------------------------------
+    # -- called by the library ----------------------------------------------------------------
 
     def operation(
         self, operation: Callable[..., Tensor], arguments: Sequence[Any], settings: dict[str, Any]
     ) -> Tensor:
-        """Run an operation and note what it did."""
+        """Run an operation and record it."""
         with self.clock.paused():
             for argument in arguments:
                 if isinstance(argument, Tensor):
@@ -144,7 +144,7 @@ class _Recorder:
                 gradients.device.synchronize()
             with self.clock.paused():
                 for leaf in leaves:
-                    span.gradients.append(self._array("gradient", leaf.grad.data))
+                    span.gradients.append(self._array("gradient", leaf.grad.data, False))
                     span.gradients[-1].name = self._names.get(id(leaf.data), "")
 
         return observed
@@ -229,11 +229,13 @@ class _Recorder:
         self, operation: Any, arguments: Sequence[Any], settings: dict[str, Any]
     ) -> OperationRecord:
         function = operation.__wrapped__
-        arrays = [t.data if isinstance(t, Tensor) else t for t in arguments]
-        named = list(zip(input_names(function, len(arrays)), arrays, strict=True))
-        inputs = [self._array(name, array) for name, array in named if is_array(array)]
-        for array in arrays:
+        named = list(zip(input_names(function, len(arguments)), arguments, strict=True))
+        inputs = []
+        for name, value in named:
+            array = value.data if isinstance(value, Tensor) else value
             if is_array(array) and hasattr(array, "nbytes"):
+                is_parameter = isinstance(value, Tensor) and value.is_parameter
+                inputs.append(self._array(name, array, may_be_images=not is_parameter))
                 self.memory.see(array, is_new=False)
         others = {name: value for name, value in named if not is_array(value)} | settings
         module, place = _where()
@@ -269,7 +271,7 @@ class _Recorder:
 
     # -- arrays -------------------------------------------------------------------------------
 
-    def _array(self, role: str, array: Array) -> ArrayRecord:
+    def _array(self, role: str, array: Array, may_be_images: bool = True) -> ArrayRecord:
         known = self._makers.get(id(array))
         return ArrayRecord(
             role,
@@ -278,7 +280,7 @@ class _Recorder:
             int(array.nbytes),
             known[1] if known is not None else None,
             self._names.get(id(array), ""),
-            summarize(array) if self._values else None,
+            summarize(array, may_be_images) if self._values else None,
         )
 
     def _note_maker(self, array: Array, number: int) -> None:

@@ -1,7 +1,8 @@
-"""What a trace holds. Nothing here keeps an array alive."""
+"""The records of a trace. Nothing here keeps an array alive."""
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -54,7 +55,7 @@ class Span:
 
     @property
     def cost(self) -> Cost | None:
-        """The sum over its kernels; None if one of them has no model, or there is none."""
+        """Return the sum over its kernels; None if one of them has no model, or there is none."""
         costs = [call.cost for call in self.kernels]
         known = [cost for cost in costs if cost is not None]
         return sum(known, Cost()) if costs and len(known) == len(costs) else None
@@ -88,7 +89,7 @@ class OperationRecord:
 
     @property
     def spans(self) -> list[tuple[str, Span]]:
-        """Its forward run, and its backward run if there was one."""
+        """Return its forward run, and its backward run if there was one."""
         spans = [("forward" if self.function else "kernel", self.forward)]
         return spans + ([("backward", self.backward)] if self.backward else [])
 
@@ -127,10 +128,10 @@ class Freed:
 
 @dataclass
 class Recording:
-    """What one step did. It is complete when the block of `tracing` ends.
+    """The record of one step. It is complete when the block of `tracing` ends.
 
     Attributes:
-        title: What was traced.
+        title: The name of the step.
         device: The name of the device.
         seconds: The time of the step, without the time that recording took.
         operations: Operations and kernel calls in the order in which they began.
@@ -164,15 +165,22 @@ class Recording:
 
     @property
     def peak_bytes(self) -> int:
-        """The most bytes that were live at once."""
+        """Return the most bytes that were live at once."""
         return max(live for _, live in self.memory())
 
-    def when_freed(self, saved: SavedRecord) -> Freed:
-        """Find when the memory of a saved array was freed."""
-        allocation = self.allocations[saved.allocation]
-        if allocation.born is None or allocation.freed is None:
-            return Freed("older" if allocation.born is None else "kept")
-        for operation, kind, span in self.spans():
-            if span.end >= allocation.freed:
-                return Freed(kind if span.start <= allocation.freed else "before", operation)
-        return Freed("end")
+    def when_freed(self) -> Callable[[SavedRecord], Freed]:
+        """Return a function that tells when the memory of a saved array was freed."""
+        runs = list(self.spans())
+        ends = [span.end for _, _, span in runs]
+
+        def tell(saved: SavedRecord) -> Freed:
+            allocation = self.allocations[saved.allocation]
+            if allocation.born is None or allocation.freed is None:
+                return Freed("older" if allocation.born is None else "kept")
+            place = bisect.bisect_left(ends, allocation.freed)
+            if place == len(runs):
+                return Freed("end")
+            operation, kind, span = runs[place]
+            return Freed(kind if span.start <= allocation.freed else "before", operation)
+
+        return tell

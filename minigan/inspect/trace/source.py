@@ -1,4 +1,4 @@
-"""What the code of an operation says of it: its formula, the formulas of its gradient, its source."""
+"""Read from the code of an operation: its formula, the formulas of its gradient, its source."""
 
 from __future__ import annotations
 

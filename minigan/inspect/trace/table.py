@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import io
 from collections import defaultdict
+from collections.abc import Callable
 
 from rich.console import Console, Group, JustifyMethod, RenderableType
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from minigan.inspect.trace.records import Freed, KernelRecord, OperationRecord, Recording, Span
+from minigan.inspect.trace.records import (
+    Freed,
+    KernelRecord,
+    OperationRecord,
+    Recording,
+    SavedRecord,
+    Span,
+)
 from minigan.inspect.trace.source import backward_formulas, formula
 from minigan.inspect.trace.units import milliseconds, scaled
 
@@ -37,7 +45,7 @@ def summary(trace: Recording) -> str:
     calls = sum(len(span.kernels) for _, _, span in trace.spans())
     return (
         f"{trace.title} on {trace.device}: {operations} operations, {calls} kernel calls, "
-        f"{milliseconds(trace.seconds)} ms, at most {scaled(trace.peak_bytes, 'B')} of new memory at once"
+        f"{1e3 * trace.seconds:,.1f} ms, at most {scaled(trace.peak_bytes, 'B')} of new memory at once"
     )
 
 
@@ -55,7 +63,8 @@ _WIDEST = {"operation": 26, "in": 24}
 
 def _operations(trace: Recording, width: int) -> Table:
     table = Table(title="Operations, in order", title_justify="left", box=None, pad_edge=False)
-    rows = [_row(trace, *run) for run in trace.spans()]
+    when = trace.when_freed()
+    rows = [_row(trace, when, *run) for run in trace.spans()]
     names = [name for name in rows[0] if width >= WIDE or name not in _WIDE] if rows else []
     widest = _WIDEST | {"formula": width - 125}
     for name in names:
@@ -67,12 +76,18 @@ def _operations(trace: Recording, width: int) -> Table:
     return table
 
 
-def _row(trace: Recording, operation: OperationRecord, kind: str, span: Span) -> dict[str, str]:
+def _row(
+    trace: Recording,
+    when: Callable[[SavedRecord], Freed],
+    operation: OperationRecord,
+    kind: str,
+    span: Span,
+) -> dict[str, str]:
     backward = kind == "backward"
     output = span.gradients[0] if backward else operation.output
     own = [] if backward else [s for s in operation.saved if _is_new(trace, s.allocation)]
     sizes = {saved.allocation: saved.bytes for saved in own}
-    freed = dict.fromkeys(_freed(trace.when_freed(saved), operation) for saved in own)
+    freed = dict.fromkeys(_freed(when(saved), operation) for saved in own)
     return {
         "#": str(operation.number),
         "operation": f"{operation.name}{' ←' if backward else ''}",

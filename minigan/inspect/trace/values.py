@@ -32,8 +32,11 @@ class Values:
     picture: np.ndarray[Any, Any] | None
 
 
-def summarize(array: Array) -> Values | None:
-    """Return the values of an array in little; None for one without numbers."""
+def summarize(array: Array, may_be_images: bool = True) -> Values | None:
+    """Return the values of an array in little; None for one without numbers.
+
+    An array (images, height, width, channels) gets a picture, unless it cannot be images, as filters cannot.
+    """
     host = np.asarray(array.get() if hasattr(array, "get") else array)
     if host.size == 0 or host.dtype.kind not in "fiub":
         return None
@@ -47,7 +50,7 @@ def summarize(array: Array) -> Values | None:
     counts = np.histogram(finite, BINS)[0].tolist() if least < largest else [finite.size]
     return Values(
         sample.size, bad, least, largest, float(finite.mean()), float(finite.std()), counts,
-        _picture(host),
+        _picture(host) if may_be_images else None,
     )  # fmt: skip
 
 

@@ -56,7 +56,8 @@ function drawList() {
 }
 
 document.getElementById("summary").textContent =
-  data.summary.replace(/^.*? on /, "on ") + (data.leftOut ? ` The page leaves out ${data.leftOut}, to stay small.` : "");
+  data.summary.replace(/^.*? on /, "on ") + (data.leftOut ? `. The page leaves out ${data.leftOut}, to stay small` : "") +
+  (data.all > operations.length ? `. The page shows the first ${operations.length.toLocaleString("en")} of ${data.all.toLocaleString("en")} operations and kernel calls` : "") + ".";
 drawList();
 if (operations.length) {
   graph.start();
