@@ -180,12 +180,13 @@ def _describe(code: CategoricalCode | UniformCode, name: str) -> dict[str, Any]:
 
 
 def _real_pictures(settings: Settings) -> np.ndarray:
-    """Return the first test pictures of the experiment; none if they are not on this machine."""
+    """Return the first test pictures of the experiment, else of its training ones; none if they are not on this machine."""
     shape = settings.image_shape
-    try:
-        data = open_images(settings.dataset, settings.data, "test", shape, Preparation())
-    except DatasetError:
-        data = None
-    if data is None:
-        return np.empty((0, *shape), np.uint8)
-    return np.asarray(data.images[:REAL_PICTURES])
+    for split in ("test", "train"):
+        try:
+            data = open_images(settings.dataset, settings.data, split, shape, Preparation())
+        except DatasetError:
+            continue
+        if data is not None:
+            return np.asarray(data.images[:REAL_PICTURES])
+    return np.empty((0, *shape), np.uint8)

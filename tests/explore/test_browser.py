@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from explore.live import served
 
+from minigan.experiments.declarations import get_experiment
 from minigan.explore.explorer import TRAINED, Explorer
 from minigan.explore.export import export_page
+from minigan.infogan.networks import Networks
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium")
@@ -231,3 +233,26 @@ def test_the_exported_page_draws_python_s_pixels_with_the_network_off(
     assert np.abs(other - drawn).max() > 50
     assert not errors
     context.close()
+
+
+def test_a_run_in_colour_without_real_pictures_has_no_place_for_them(browser: Any) -> None:
+    values = {
+        "trunk": "conv 4 | conv 8 bn | fc 16 bn",
+        "generator": "fc 8x8x4 bn | up 4 bn | up 3 tanh",
+        "codes": "2*Cat(3) + Uniform",
+        "device": "cpu",
+    }
+    settings = get_experiment("svhn").with_values(values)
+    networks = Networks(settings)
+    networks.train(False)
+    page = browser.new_page()
+    with served(Explorer(networks, settings, 0)) as port:
+        page.goto(f"http://127.0.0.1:{port}/")
+        page.wait_for_selector("#traversal button")
+        page.get_by_role("group", name="c2: category").get_by_role("radio", name="1").check()
+        page.wait_for_function("document.getElementById('picture').ariaLabel.includes('c2 1')")
+        page.wait_for_load_state("networkidle")
+        for section in ("drawing", "choice", "map", "reading"):
+            assert not page.is_visible(f"#{section}-section"), section
+        assert page.inner_text("#error") == ""
+    page.close()

@@ -1,17 +1,19 @@
 """The explorer's pictures and readings, against the networks called in other ways."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
 from minigan import no_grad, tensor
-from minigan.datasets import mnist
+from minigan.datasets import Images, mnist
 from minigan.experiments.figures import traversal
 from minigan.explore.explorer import LIMIT, TRAVERSAL_STEPS, Explorer
 from minigan.infogan.codes import CategoricalCode
 from minigan.infogan.latents import draw_noise_and_codes
-from minigan.infogan.networks import GENERATED, REAL
+from minigan.infogan.networks import GENERATED, REAL, Networks
 from minigan.infogan.settings import Settings
 from minigan.infogan.streams import Stream
 
@@ -78,3 +80,20 @@ def test_real_pictures_are_test_digits(explorer: Explorer) -> None:
     pictures = explorer.real_pictures()
     assert_array_equal(pictures, mnist.load("test").images[: len(pictures)])
     assert len(explorer.real_readings()) == len(pictures) > 100
+
+
+def test_training_pictures_stand_in_for_test_pictures(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some data sets have no test pictures; some users have none of the pictures."""
+    pictures = np.ones((3, 28, 28, 1), np.uint8)
+    networks = Networks(settings)
+
+    def load(split: str) -> Images | None:
+        return Images(pictures) if split == "train" else None
+
+    monkeypatch.setattr(mnist, "load", load)
+    assert_array_equal(Explorer(networks, settings, 0).real_pictures(), pictures)
+    elsewhere = dataclasses.replace(settings, data="nowhere/at/all")
+    absent = Explorer(networks, elsewhere, 0)
+    assert absent.real_pictures().shape == (0, 28, 28, 1) and absent.real_readings() == []

@@ -5,12 +5,16 @@ const MARGIN = 34; // pixels around the map, for its axes
 
 const hue = (category, count) => (360 * category) / count;
 
-/** Return the picture as a canvas of one colour, transparent where the picture is black. */
+/** Return a grey picture as a canvas of one colour, transparent where it is black; one with colours as it is. */
 function tinted(pixels, [height, width, channels], colour) {
   const canvas = make("canvas", { width, height });
+  if (channels > 1) {
+    drawPixels(canvas, pixels, [height, width, channels]);
+    return canvas;
+  }
   const context = canvas.getContext("2d");
   const image = new ImageData(width, height);
-  for (let i = 0; i < height * width; i++) image.data[4 * i + 3] = pixels[i * channels];
+  for (let i = 0; i < height * width; i++) image.data[4 * i + 3] = pixels[i];
   context.putImageData(image, 0, 0);
   context.globalCompositeOperation = "source-in";
   context.fillStyle = colour;

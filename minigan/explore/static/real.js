@@ -143,7 +143,7 @@ async function buildReal(model, engine, page) {
     readCurrent();
   }
   if (channels === 1) {
-    element("drawing-section").hidden = false;
+    element("drawing-section").hidden = element("reading-section").hidden = false;
     const pad = buildPad(() => choose(centred(pad, [height, width])));
   }
   const { pictures, readings } = await engine.real();
@@ -152,7 +152,7 @@ async function buildReal(model, engine, page) {
     choose(pictures[i], readings[i]);
     element("reading-section").scrollIntoView({ block: "nearest" });
   };
-  element("choice-section").hidden = false;
+  element("choice-section").hidden = element("reading-section").hidden = false;
   buildChoice(model, pictures, chooseReal);
   buildMap(model, pictures, readings, chooseReal);
 }
