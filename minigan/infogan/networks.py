@@ -17,6 +17,7 @@ from minigan.infogan.layers import Builder
 from minigan.infogan.settings import Settings
 from minigan.infogan.streams import Stream
 from minigan.nn import Flatten, Linear, Module, Sequential
+from minigan.nn.initial import skip_initialization
 from minigan.random import normal
 from minigan.tensor import Tensor
 
@@ -89,6 +90,13 @@ class Networks:
     """G, D and Q of an experiment, with their starting weights."""
 
     def __init__(self, settings: Settings) -> None:
+        with skip_initialization():  # every parameter is set below
+            self._build(settings)
+        step = 0
+        for _, module in self.named():
+            step = initialize(module, settings.seed, step)
+
+    def _build(self, settings: Settings) -> None:
         device, layout = get_device(settings.device), settings.layout
         dtype = np.dtype(settings.dtype)
         self.generator = Generator(
@@ -107,9 +115,6 @@ class Networks:
         if settings.objective == "gan":
             trunk, _ = build.network(settings.trunk, settings.image_shape)
         self.recognition = Recognition(self.discriminator, layout.parameter_columns, build, trunk)
-        step = 0
-        for _, module in self.named():
-            step = initialize(module, settings.seed, step)
 
     def named(self) -> list[tuple[str, Generator | Discriminator | Recognition]]:
         return [

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -12,6 +14,18 @@ from numpy.typing import DTypeLike
 from minigan.devices import Device, get_device
 from minigan.random import Generator, default_generator
 from minigan.tensor import Tensor
+
+_skipped = contextvars.ContextVar("skipped", default=False)
+
+
+@contextlib.contextmanager
+def skip_initialization() -> Iterator[None]:
+    """Leave the parameters of layers made in the block uninitialised, for a caller that sets them all."""
+    token = _skipped.set(True)
+    try:
+        yield
+    finally:
+        _skipped.reset(token)
 
 
 class Initializer:
@@ -30,6 +44,8 @@ class Initializer:
 
     def __call__(self, shape: Sequence[int]) -> Tensor:
         shape = tuple(operator.index(size) for size in shape)  # NumPy's integers too; no floats
+        if _skipped.get():
+            return Tensor(self.device.empty(shape, self.dtype), self.device, requires_grad=True)
         values = self.device.random_uniform(
             shape, -self.bound, self.bound, self.dtype, self.generator.next_key()
         )

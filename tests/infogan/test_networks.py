@@ -1,6 +1,7 @@
 """Networks from their text: shapes, layers, training and inference."""
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -290,3 +291,21 @@ def test_what_is_read_in_inference_does_not_depend_on_the_batch() -> None:
     together = networks.read(mg.tensor(images), REAL).numpy()
     alone = [networks.read(mg.tensor(image[None]), REAL).numpy() for image in images]
     assert together == pytest.approx(np.concatenate(alone), abs=1e-12)
+
+
+def test_networks_draw_each_weight_once_and_leave_other_draws_alone() -> None:
+    """Every parameter has the value of its own stream, whatever the memory held and whatever was drawn before."""
+    mg.manual_seed(3)
+    expected = mg.rand(4).numpy()
+    mg.manual_seed(3)
+    first = {name: value.numpy().copy() for name, value in Networks(TINY).named_tensors()}
+    np.testing.assert_array_equal(mg.rand(4).numpy(), expected)
+    for name, value in Networks(TINY).named_tensors():
+        np.testing.assert_array_equal(value.numpy(), first[name], err_msg=name)
+        assert np.isfinite(value.numpy()).all()
+
+
+def test_layers_of_a_user_keep_their_initial_values_after_networks_were_made() -> None:
+    with pytest.raises(SettingsError):
+        Networks(dataclasses.replace(TINY, generator="fc 7x7x8 | up 1 sigmoid"))
+    assert np.abs(mg.nn.Linear(50, 40).weight.numpy()).max() <= 1 / math.sqrt(50)
