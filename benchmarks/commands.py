@@ -14,6 +14,7 @@ from benchmarks import (
     account,
     batch,
     declaration,
+    first_minutes,
     information,
     kernels,
     mnist,
@@ -108,6 +109,17 @@ def measure_gpu() -> None:
 def measure_startup(write: Write = True) -> None:
     """The first step and the first gradient check of a new process, with no kernels compiled, and with."""
     startup.run(write, rich.get_console().print)
+
+
+@app.command("first-minutes")
+def measure_first_minutes(
+    quick: Annotated[
+        bool, typer.Option(help="to the first grid of digits, and keep nothing")
+    ] = False,
+    write: Write = True,
+) -> None:
+    """The README's own lines in a fresh clone with an empty home: installing, the first digits, the end."""
+    first_minutes.run(quick, write, print)
 
 
 @app.command("batch")
