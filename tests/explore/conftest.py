@@ -1,13 +1,16 @@
-"""A small InfoGAN to explore, and the server of its page."""
+"""A small InfoGAN to explore and the server of its page; the trained run and a browser."""
 
+import shutil
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
+from explore.live import served
 from starlette.testclient import TestClient
 
 from minigan.experiments.declarations import get_experiment
-from minigan.explore.explorer import Explorer
+from minigan.explore.explorer import TRAINED, Explorer
 from minigan.explore.server import make_app
 from minigan.infogan.networks import Networks
 from minigan.infogan.settings import Settings
@@ -42,3 +45,28 @@ def explorer(settings: Settings) -> Explorer:
 def client(explorer: Explorer) -> Iterator[TestClient]:
     with TestClient(make_app(explorer), base_url="http://127.0.0.1:8710") as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def trained() -> Explorer:
+    """The run that comes with minigan."""
+    return Explorer.open(TRAINED)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("there is no Chromium on this machine")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def address(trained: Explorer) -> Iterator[str]:
+    """The address of the trained run's page."""
+    with served(trained) as port:
+        yield f"http://127.0.0.1:{port}/"

@@ -1,6 +1,5 @@
 """The page in a real browser, used as people use it; skipped where there is none."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,40 +9,16 @@ import pytest
 from explore.live import served
 
 from minigan.experiments.declarations import get_experiment
-from minigan.explore.explorer import TRAINED, Explorer
+from minigan.explore.explorer import Explorer
 from minigan.explore.export import export_page
 from minigan.infogan.networks import Networks
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium")
-pytestmark = [
-    pytest.mark.process,
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine"),
-]
+pytestmark = pytest.mark.process
 WIDTHS, SCHEMES = (390, 1440), ("light", "dark")
 PIXELS = """canvas => {
   const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
   return Array.from({ length: data.length / 4 }, (_, i) => data[4 * i]);
 }"""
-
-
-@pytest.fixture(scope="module")
-def trained() -> Explorer:
-    return Explorer.open(TRAINED)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def address(trained: Explorer) -> Iterator[str]:
-    with served(trained) as port:
-        yield f"http://127.0.0.1:{port}/"
 
 
 @pytest.fixture
@@ -121,13 +96,15 @@ def test_a_traversal_is_shown_and_chosen_from(page: Any, trained: Explorer) -> N
 
 def read_and_redrawn(page: Any, explorer: Explorer) -> int:
     """Wait until the original's codes are on the page, check Q's reading of it, and return its category."""
-    page.wait_for_function("document.getElementById('reading').textContent.startsWith('Q reads')")
+    page.wait_for_function(
+        "() => document.getElementById('reading').textContent.startsWith('Q reads')"
+    )
     original = np.array(page.eval_on_selector("#original", PIXELS), np.uint8).reshape(1, 28, 28, 1)
     probabilities = explorer.read(original)[0].codes[0]
     category = int(np.argmax(probabilities))
     assert f"c1 = {category} " in page.inner_text("#reading")
     page.wait_for_function(
-        f"document.querySelector('input[type=radio][value=\"{category}\"]').checked"
+        f"() => document.querySelector('input[type=radio][value=\"{category}\"]').checked"
     )
     return category
 
@@ -186,7 +163,7 @@ def test_a_real_picture_is_chosen_from_the_list_and_from_the_map(
 def test_a_server_that_is_gone_is_said(page: Any) -> None:
     page.evaluate("() => { window.fetch = () => Promise.reject(new TypeError('gone')); }")
     page.get_by_role("button", name="New noise").click()
-    page.wait_for_function("document.getElementById('error').textContent !== ''")
+    page.wait_for_function("() => document.getElementById('error').textContent !== ''")
     assert "does not answer" in page.inner_text("#error")
 
 
@@ -250,7 +227,9 @@ def test_a_run_in_colour_without_real_pictures_has_no_place_for_them(browser: An
         page.goto(f"http://127.0.0.1:{port}/")
         page.wait_for_selector("#traversal button")
         page.get_by_role("group", name="c2: category").get_by_role("radio", name="1").check()
-        page.wait_for_function("document.getElementById('picture').ariaLabel.includes('c2 1')")
+        page.wait_for_function(
+            "() => document.getElementById('picture').ariaLabel.includes('c2 1')"
+        )
         page.wait_for_load_state("networkidle")
         for section in ("drawing", "choice", "map", "reading"):
             assert not page.is_visible(f"#{section}-section"), section
