@@ -81,6 +81,7 @@ def _show_what_is_next(run: Run, evaluated: bool) -> None:
     commands = [
         (f"minigan figures {run.directory}", "draws the paper's figures"),
         (f"minigan sample {run.directory}", "draws a grid of samples"),
+        (f"minigan explore {run.directory}", "moves its codes on a page"),
         (f"minigan resume {run.directory} --iterations {longer}", "trains further"),
     ]
     if not evaluated:
