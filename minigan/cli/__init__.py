@@ -19,6 +19,7 @@ from minigan.cli import (
     info,
     kernels,
     profile,
+    report,
     resume,
     sample,
     settings,
@@ -44,6 +45,7 @@ app.add_typer(data.app, name="data", rich_help_panel=_TRAINING)
 app.command("evaluate", rich_help_panel=_RESULTS)(evaluate.evaluate)
 app.command("figures", rich_help_panel=_RESULTS)(figures.figures)
 app.command("sample", rich_help_panel=_RESULTS)(sample.sample)
+app.command("report", rich_help_panel=_RESULTS)(report.report)
 app.command("explore", rich_help_panel=_RESULTS)(explore.explore)
 app.command("info", rich_help_panel=_TOOLS)(info.info)
 app.command("doctor", rich_help_panel=_TOOLS)(doctor.doctor)

@@ -80,6 +80,7 @@ def _show_what_is_next(run: Run, evaluated: bool) -> None:
     longer = 2 * run.settings.iterations
     commands = [
         (f"minigan figures {run.directory}", "draws the paper's figures"),
+        (f"minigan report {run.directory}", "writes all of it as one page"),
         (f"minigan sample {run.directory}", "draws a grid of samples"),
         (f"minigan explore {run.directory}", "moves its codes on a page"),
         (f"minigan resume {run.directory} --iterations {longer}", "trains further"),
