@@ -86,11 +86,13 @@ def _translated(pairs: dict[int, tuple[Any, Any]], device: str, value: Any) -> A
         unknown = value.is_complex() or value.dtype == torch.bfloat16
         if unknown or (value.requires_grad and value.dtype == torch.float16):
             raise UntranslatableError(f"{value.dtype}")
-        copy = value.detach().clone(memory_format=torch.preserve_format).numpy()
-        if device == "cpu" and copy.size and not value.is_contiguous():
-            ours = mg.from_dlpack(copy)  # with the strides that it has
+        array = value.detach().numpy()
+        if device == "cpu" and array.size and not value.is_contiguous():
+            apart = np.zeros((*array.shape, 2), array.dtype)
+            apart[..., 0] = array
+            ours = mg.from_dlpack(apart[..., 0])  # each element beside one that is not its own
         else:
-            ours = mg.tensor(copy, device=device)
+            ours = mg.tensor(array.copy(), device=device)
         ours.requires_grad_(value.requires_grad)
         pairs[id(value)] = (value, ours)
     return pairs[id(value)][1]

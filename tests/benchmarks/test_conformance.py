@@ -71,3 +71,18 @@ def test_a_wrong_function_of_the_standard_is_found(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(mg, "tile", lambda x, repeats: x)
     monkeypatch.delattr(mg, "vecdot")
     assert standard.run()["faults"] == ["tile: other values than NumPy's", "vecdot is missing"]
+
+
+def test_tensors_of_samples_that_are_not_contiguous_are_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[bool] = []
+
+    def note(x: Any) -> Any:
+        seen.append(x.data.flags.c_contiguous)
+        return mg.exp(x)
+
+    monkeypatch.setitem(harness.ADAPTERS, "exp", note)
+    (info,) = [entry for entry in operations() if entry_name(entry) == "exp"]
+    found = list(harness.run_operation(info, "exp", Part(contiguous=False)))
+    assert not all(seen) and {outcome.status for outcome in found} == {"passed"}
