@@ -17,6 +17,7 @@ from benchmarks import report, sweeps
 from benchmarks.report import EXPERIMENTS, README, RESULTS, ROOT, Table
 from minigan.errors import RunError
 from minigan.experiments.sweeps.directory import Sweep
+from minigan.infogan.settings import Settings
 from minigan.metrics.strokes import MEASURES, spearman_correlation
 
 GRID = ROOT / "docs" / "images" / "mnist.png"
@@ -24,6 +25,7 @@ GRID = ROOT / "docs" / "images" / "mnist.png"
 RECIPES = {
     "mnist": "train mnist",
     "mnist-extended": "train mnist --preset extended",
+    "mnist-extended-2500": "train mnist --preset extended --iterations 2500",
 }
 
 
@@ -91,7 +93,7 @@ def foretold(results: Sequence[Result]) -> dict[str, float]:
 def write(directory: Path, note: str = "") -> None:
     """Read a sweep, write its result, the pages' tables, and the README's grid if it is of the extended recipe."""
     sweep = Sweep.open(directory)
-    name, results = sweep.plan.settings.experiment, read(sweep)
+    name, results = _recipe(sweep.plan.settings), read(sweep)
     if name not in RECIPES or sweep.plan.grid:
         raise RunError(
             f"{directory} is not a sweep of one of the recipes ({', '.join(RECIPES)}), with seeds and no grid"
@@ -105,6 +107,12 @@ def write(directory: Path, note: str = "") -> None:
         run = sweep.run(sweep.plan.name({}, best.seed))
         GRID.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(run.directory / "samples" / f"step-{best.steps:08d}.png", GRID)
+
+
+def _recipe(settings: Settings) -> str:
+    """Return the name of a recipe: the experiment, with its number of steps where there is a recipe of these."""
+    name = f"{settings.experiment}-{settings.iterations}"
+    return name if name in RECIPES else settings.experiment
 
 
 def write_pages() -> None:
