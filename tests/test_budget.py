@@ -32,6 +32,7 @@ BUDGET = {
     "experiments": Budget(None, None),
     "datasets": Budget(None, None),
     "inspect": Budget(None, None),
+    "learn": Budget(None, None),
     "cli": Budget(None, None),
     "benchmarks": Budget(3_000, 6_560),
     "examples": Budget(None, None),

@@ -29,6 +29,7 @@ LAYERS = [
     {"infogan", "metrics"},
     {"experiments"},
     {"inspect", "explore"},
+    {"learn"},
     {"cli"},
     {"__main__"},
 ]

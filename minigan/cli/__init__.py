@@ -18,6 +18,7 @@ from minigan.cli import (
     figures,
     info,
     kernels,
+    learn,
     profile,
     report,
     resume,
@@ -53,6 +54,7 @@ app.add_typer(cache.app, name="cache", rich_help_panel=_TOOLS)
 app.command("profile", rich_help_panel=_TOOLS)(profile.profile)
 app.command("trace", rich_help_panel=_TOOLS)(trace.trace)
 app.add_typer(kernels.app, name="kernel", rich_help_panel=_TOOLS)
+app.add_typer(learn.app, name="learn", rich_help_panel=_TOOLS)
 
 
 def _print_version(wanted: bool) -> None:

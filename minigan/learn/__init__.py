@@ -1,0 +1,1 @@
+"""Exercises from a gradient to the tensor cores, and a judge that names the mistake."""

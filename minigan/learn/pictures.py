@@ -1,0 +1,39 @@
+"""Text pictures: which elements are wrong, and which thread touched what."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from minigan.learn.exercise import Array
+
+_THREAD = re.compile(r"thread \((\d+),(\d+),(\d+)\) of block \((\d+),(\d+),(\d+)\)")
+_ACCESS = re.compile(r"(reads|read|writes|wrote|written)\b")
+_MOST_ROWS, _MOST_COLUMNS = 16, 64
+
+
+def picture_of_result(found: Array, expected: Array, tolerance: float) -> str:
+    """Return a map of the elements: `·` is right, `x` wrong, `?` not written."""
+    wrong = np.abs(found - expected) > tolerance * np.maximum(1, np.abs(expected))
+    marks = np.where(np.isnan(found), "?", np.where(wrong, "x", "·"))
+    if marks.ndim < 2:
+        width = min(32, max(1, marks.size))
+        rows = ["".join(marks.ravel()[i : i + width]) for i in range(0, marks.size, width)]
+    else:
+        rows = ["".join(row[:_MOST_COLUMNS]) for row in marks.reshape(-1, marks.shape[-1])]
+    more = [f"and {len(rows) - _MOST_ROWS} more rows"] if len(rows) > _MOST_ROWS else []
+    key = "· right, x wrong, ? not written"
+    return "\n".join([*(f"  {row}" for row in rows[:_MOST_ROWS]), *more, key])
+
+
+def picture_of_threads(message: str) -> str:
+    """Return one line for each thread that an emulator's message names: its place in its warp and its access."""
+    lines = []
+    for match in _THREAD.finditer(message):
+        x, y, z, *block = map(int, match.groups())
+        access = _ACCESS.search(message, match.end())
+        lane = "·" * (x % 32) + "#" + "·" * (31 - x % 32)
+        verb = access.group(1) if access else "is here"
+        lines.append(f"  {lane}  thread ({x},{y},{z}), block {tuple(block)}: {verb}")
+    return "\n".join(lines)

@@ -1,0 +1,99 @@
+"""What the judge says about files that are no answer, and the commands around it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from minigan.cli import main
+from minigan.devices import get_device
+from minigan.errors import DeviceError, SettingsError
+from minigan.learn.catalogue import find
+from minigan.learn.diagnosis import name_mistake
+from minigan.learn.judging import judge
+from minigan.learn.pictures import picture_of_result, picture_of_threads
+
+
+def _file(folder: Path, text: str, name: str = "square.py") -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_syntax_error_is_one_line(tmp_path: Path) -> None:
+    verdict = judge(_file(tmp_path, "def square(dy, x:\n    return x\n"))
+    assert not verdict.passed
+    assert "line 1: syntax error" in verdict.message
+    assert "\n" not in verdict.message
+
+
+def test_an_endless_loop_is_stopped(tmp_path: Path) -> None:
+    text = "def square(dy, x):\n    while True:\n        pass\n"
+    verdict = judge(_file(tmp_path, text), seconds=3)
+    assert not verdict.passed
+    assert "stopped after 3 s" in verdict.message
+
+
+def test_a_kernel_that_hangs_is_stopped(tmp_path: Path) -> None:
+    try:
+        get_device("emulated")
+    except DeviceError as error:
+        pytest.skip(str(error))
+    solution = find("map").solution
+    text = solution.replace(
+        "    const int", "    while (*(const volatile int*)&n > 0) {}\n    const int"
+    )
+    verdict = judge(_file(tmp_path, text, "map.cu"), seconds=10)
+    assert not verdict.passed
+    assert "stopped after 10 s" in verdict.message
+
+
+def test_an_exit_is_told(tmp_path: Path) -> None:
+    verdict = judge(_file(tmp_path, "import os\nos._exit(3)\n"))
+    assert not verdict.passed
+    assert "exit code 3" in verdict.message
+
+
+def test_an_error_names_the_line(tmp_path: Path) -> None:
+    verdict = judge(_file(tmp_path, "def square(dy, x):\n    return 1 / 0\n"))
+    assert verdict.message == "square.py, line 2: ZeroDivisionError: division by zero"
+
+
+def test_a_file_of_no_exercise_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="no exercise 'cube'"):
+        judge(_file(tmp_path, "", "cube.py"))
+    with pytest.raises(SettingsError, match=r"wants map\.cu"):
+        judge(_file(tmp_path, "", "map.py"))
+    with pytest.raises(SettingsError, match="there is no file"):
+        judge(tmp_path / "square.py")
+
+
+def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "square.py"
+    for arguments, code, words in [
+        (["learn"], 0, "tensor_core_product"),
+        (["learn", "start", "square", "--out", str(tmp_path)], 0, "wrote"),
+        (["learn", "start", "square", "--out", str(tmp_path)], 2, "exists already"),
+        (["learn", "check", str(path)], 1, "not written yet"),
+        (["learn", "check", str(path), "--solution"], 0, "2 * x * dy"),
+        (["learn", "start", "cube"], 2, "no exercise 'cube'"),
+    ]:
+        with pytest.raises(SystemExit) as end:
+            main(arguments)
+        printed = capsys.readouterr()
+        assert (end.value.code, words in printed.out + printed.err) == (code, True), arguments
+    path.write_text(find("square").solution, encoding="utf-8")
+    with pytest.raises(SystemExit) as end:
+        main(["learn", "check", str(path)])
+    assert end.value.code == 0
+
+
+def test_pictures() -> None:
+    picture = picture_of_result(np.array([1.0, np.nan, 5.0]), np.array([1.0, 2.0, 3.0]), 1e-5)
+    assert picture.splitlines()[0] == "  ·?x"
+    line = picture_of_threads("thread (34,0,0) of block (1,0,0) reads 4 bytes")
+    assert line == "  ··#" + 29 * "·" + "  thread (34,0,0), block (1, 0, 0): reads"
+
+
+def test_a_result_without_a_usual_mistake_gets_no_name() -> None:
+    assert name_mistake(np.array([1.0, 2.0]), np.array([5.0, 3.0]), {}, 1e-6) == ""
