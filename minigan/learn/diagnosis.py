@@ -60,9 +60,10 @@ def _of_factor(found: Array, expected: Array, tolerance: float) -> str:
     return ""
 
 
-# What the emulator says, and the mistake that it comes from.
+# A pattern in the emulator's message -> the mistake behind it.
 _KERNEL_MISTAKES = {
-    r"a race": "A __syncthreads() is missing between these two accesses.",
+    r"a race: .* of shared": "A __syncthreads() is missing between these two accesses.",
+    r"a race": "Two threads touch the same element: give each thread elements that no other has.",
     r"past the end|before the|outside": "A bound is wrong: compare the index with the size first.",
     r"barrier": "Some threads skip the barrier: move __syncthreads() out of the branch.",
     r"nobody|unwritten|not been written|never written": "A value is read before a thread wrote it.",

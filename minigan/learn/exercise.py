@@ -1,4 +1,4 @@
-"""What an exercise is: a text to start from, a solution, and what the judge compares."""
+"""Exercises: a text to start from, a solution, and the cases for the judge."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Function(Exercise):
 
 @dataclass(frozen=True)
 class Launch:
-    """A launch to judge. The array at place `output` of `arguments` is what the kernel writes."""
+    """A launch to judge. The array at place `output` of `arguments` is the kernel's result."""
 
     grid: tuple[int, ...]
     block: tuple[int, ...]

@@ -57,6 +57,7 @@ def _gradient(
     body: str,
     forward: Callable[..., Array],
     *shapes: tuple[tuple[int, ...], ...],
+    slips: dict[str, Callable[..., Any]] | None = None,
 ) -> Function:
     task = f"Return the gradient of {formula} by {inputs}, for the gradient dy of the result."
     return Function(
@@ -67,6 +68,7 @@ def _gradient(
         body=f"    {body}",
         cases=shaped(forward, *shapes),
         expected=numerical_gradient(forward, len(shapes[0])),
+        slips=slips or {},
     )
 
 
@@ -143,6 +145,11 @@ GRADIENTS = (
         " * dy.sum(axis=1, keepdims=True)",
         _log_softmax,
         *_ROWS,
+        slips={
+            "The factor Σ dy of each row is missing.": lambda dy, x: (
+                dy - np.exp(x) / np.exp(x).sum(axis=1, keepdims=True)
+            )
+        },
     ),
     _gradient(
         "batch_norm",
@@ -152,5 +159,10 @@ GRADIENTS = (
         _normalize,
         ((3, 2),),
         ((5, 4),),
+        slips={
+            "The mean and the variance depend on x too: two terms are missing.": lambda dy, x: (
+                dy / np.sqrt(x.var(axis=0) + 1e-5)
+            )
+        },
     ),
 )

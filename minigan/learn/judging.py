@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from minigan.devices import get_device
 from minigan.errors import SettingsError
 from minigan.learn.catalogue import find
 from minigan.learn.diagnosis import is_close, name_mistake
@@ -35,19 +36,21 @@ class Verdict:
 def judge(file: Path, seconds: float = SECONDS) -> Verdict:
     """Judge the exercise that the file's name tells, in another process, stopped after `seconds`.
 
-    Raises SettingsError if there is no such file or exercise.
+    Raises SettingsError if there is no such file or exercise, DeviceError without a C++ compiler.
     """
     if not file.is_file():
         raise SettingsError(f"there is no file {file}; 'minigan learn start NAME' writes one")
     exercise = find(file.stem)
     if exercise.file_name != file.name:
         raise SettingsError(f"{file.name} is no answer; the exercise wants {exercise.file_name}")
+    if isinstance(exercise, Kernel):
+        get_device("emulated")  # an error here, where there is no compiler
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "verdict.json"
         command = [sys.executable, "-m", "minigan.learn.judging", str(file.absolute()), str(result)]
         try:
             run = subprocess.run(
-                command, capture_output=True, text=True, timeout=seconds, check=False
+                command, stderr=subprocess.PIPE, text=True, timeout=seconds, check=False
             )
         except subprocess.TimeoutExpired:
             return Verdict(False, f"stopped after {seconds:g} s: is there a loop without an end?")

@@ -12,7 +12,7 @@ from minigan.errors import MiniganError
 from minigan.inspect.profile import summarize
 from minigan.learn.diagnosis import is_close, name_kernel_mistake, name_mistake
 from minigan.learn.exercise import Array, Kernel, Launch
-from minigan.learn.pictures import picture_of_result, picture_of_threads
+from minigan.learn.pictures import picture_of_result, picture_of_threads, picture_of_traffic
 
 MOST_TRAFFIC = 1.1  # times the least bytes
 _ORDERS = (1, 2)  # seeds of the order in which warps and lanes run
@@ -44,9 +44,9 @@ def _judge_traffic(exercise: Kernel, file: Path, launches: list[Launch]) -> tupl
     launch, device = launches[-1], Emulated()
     with device.profiling() as profiles:
         _run(device, exercise.name, file, launch)
-    moved = sum(
-        summarize(profile).moved_bytes for profile in profiles if profile.kernel == exercise.name
-    )  # bringing the arguments launches copies too
+    # Bringing the arguments launches copies too.
+    counts = next(summarize(profile) for profile in profiles if profile.kernel == exercise.name)
+    moved = counts.moved_bytes
     ratio = moved / launch.least_bytes
     counted = f"{moved:,} bytes moved, {ratio:.2f} × the least"
     if ratio > MOST_TRAFFIC:
@@ -54,7 +54,7 @@ def _judge_traffic(exercise: Kernel, file: Path, launches: list[Launch]) -> tupl
             f"The result is right, and it moves too much: {counted}; the goal is {MOST_TRAFFIC}. "
             "Accesses are uncoalesced or repeated: let neighbouring threads touch neighbours."
         )
-        return False, message, _described(launch)
+        return False, message, f"{_described(launch)}\n{picture_of_traffic(counts, file)}"
     return True, f"right in {len(launches)} launches, every access watched; {counted}", ""
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 
+from minigan.inspect.profile import KernelProfile
 from minigan.learn.exercise import Array
 
 _THREAD = re.compile(r"thread \((\d+),(\d+),(\d+)\) of block \((\d+),(\d+),(\d+)\)")
@@ -36,4 +38,18 @@ def picture_of_threads(message: str) -> str:
         lane = "·" * (x % 32) + "#" + "·" * (31 - x % 32)
         verb = access.group(1) if access else "is here"
         lines.append(f"  {lane}  thread ({x},{y},{z}), block {tuple(block)}: {verb}")
+    return "\n".join(lines)
+
+
+def picture_of_traffic(profile: KernelProfile, file: Path) -> str:
+    """Return the lines that touch global memory: a `#` for each sector of 32 bytes that a warp moves."""
+    source = file.read_text(encoding="utf-8").splitlines()
+    lines = []
+    for number, counts in sorted(profile.lines.get(file, {}).items()):
+        if not counts.sectors:
+            continue
+        each, least = (n / counts.global_requests for n in (counts.sectors, counts.least_sectors))
+        bar = "#" * round(each)
+        lines.append(f"  {bar:32}  {each:.3g} sectors an access, {least:.3g} would do")
+        lines.append(f"  line {number}: {source[number - 1].strip()}")
     return "\n".join(lines)

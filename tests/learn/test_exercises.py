@@ -10,7 +10,7 @@ from minigan.learn.catalogue import EXERCISES, find
 from minigan.learn.exercise import Kernel
 from minigan.learn.judging import Verdict, judged_here
 
-# For each exercise: a piece of the solution, what a learner may write in its place, and what the message says.
+# For each exercise: a piece of the solution, a usual mistake in its place, and words of the message.
 SLIPS = {
     "square": [("2 * x * dy", "-2 * x * dy", "sign"), ("2 * x", "x", "0.5 times")],
     "reciprocal": [("-dy", "dy", "sign"), ("-dy", "-2 * dy", "2 times")],
@@ -23,8 +23,8 @@ SLIPS = {
         ("a.T @ dy", "-a.T @ dy", "sign"),
     ],
     "mean_of_rows": [(" / x.shape[1]", "", "times"), ("(dy", "(-dy", "sign")],
-    "log_softmax": [("dy - np", "-dy + np", "sign"), ("dy - np", "dy - 0 * np", "")],
-    "batch_norm": [("return scale", "return -scale", "sign"), ("scale * (", "2 * scale * (", "2 ")],
+    "log_softmax": [("dy - np", "-dy + np", "sign"), (" * dy.sum(axis=1, keepdims=True)", "", "Σ dy")],
+    "batch_norm": [("return scale", "return -scale", "sign"), ("(dy - dy.mean(axis=0) - normal * (dy * normal).mean(axis=0))", "dy", "depend on x")],
     "walk_back": [("True", "False", "reversed"), ("{len(parents) - 1}", "set(range(len(parents)))", "depend")],
     "accumulate": [("+=", "=", "overwritten"), ("= 1", "= 2", "2 times")],
     "unbroadcast": [
@@ -44,7 +44,7 @@ SLIPS = {
     "gaussian_log_likelihood": [
         (" - 0.5 * np.log(2 * np.pi)", "", "constant"),
         (" - log_std", "", "log σ"),
-        ("sum(axis=1)", "sum(axis=0)", "wrong"),
+        ("sum(axis=1)", "sum(axis=0)", "wrong axis"),
     ],
     "information_bound": [
         (" + np.log(logits.shape[1])", "", "entropy"),
@@ -57,9 +57,9 @@ SLIPS = {
     ],
     "zip": [("i < n", "i <= n", "bound"), ("x[i] * y[i]", "-x[i] * y[i]", "sign")],
     "grid_stride": [("i < n", "i <= n", "bound"), ("i += step", "i += n", "NaN")],
-    "bias": [("addend = b", "addend = -b", "wrong"), ("column >=", "column >", "bound")],
+    "bias": [("x[i] + addend", "-x[i] - addend", "sign"), ("column >=", "column >", "bound")],
     "stencil": [("__syncthreads();", "", "__syncthreads"), ("i + 1 < n", "i < n", "bound")],
-    "warp_rows": [("step = 16", "step = 8", "wrong"), ("i < columns", "i <= columns", "bound")],
+    "warp_rows": [("if (threadIdx.x == 0)", "", "same element"), ("i < columns", "i <= columns", "bound")],
     "block_rows": [("__syncthreads();", "", "__syncthreads"), ("i < columns", "i <= columns", "bound")],
     "scan": [("__syncthreads();", "", "__syncthreads"), ("i < columns", "i <= columns", "bound")],
     "transpose": [

@@ -1,4 +1,4 @@
-"""What the judge says about files that are no answer, and the commands around it."""
+"""The judge's answers to files that cannot be right, and the commands around it."""
 
 from pathlib import Path
 
