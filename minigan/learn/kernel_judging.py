@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from minigan.learn.exercise import Array, Kernel, Launch
 from minigan.learn.pictures import picture_of_result, picture_of_threads, picture_of_traffic
 
 MOST_TRAFFIC = 1.1  # times the least bytes
+_COMPILER_ERROR = re.compile(r":(\d+):\d+: (?:fatal )?error: (.*)")
 _ORDERS = (1, 2)  # seeds of the order in which warps and lanes run
 
 
@@ -29,6 +31,8 @@ def judge_kernel(exercise: Kernel, file: Path) -> tuple[bool, str, str]:
                 found = _run(device, exercise.name, file, launch)
             except MiniganError as error:
                 message = str(error)
+                if at := _COMPILER_ERROR.search(message):
+                    return False, f"line {at[1]} does not compile: {at[2]}", message
                 mistake = f"{name_kernel_mistake(message)} {message}".strip()
                 return False, mistake, f"{shown}\n{picture_of_threads(message)}"
             if not is_close(found, launch.expected, exercise.tolerance):

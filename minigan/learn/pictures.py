@@ -11,7 +11,7 @@ from minigan.inspect.profile import KernelProfile
 from minigan.learn.exercise import Array
 
 _THREAD = re.compile(r"thread \((\d+),(\d+),(\d+)\) of block \((\d+),(\d+),(\d+)\)")
-_ACCESS = re.compile(r"(reads|read|writes|wrote|written)\b")
+_ACCESS = re.compile(r"\b(reads|read|writes|wrote|waits|ended)\b")
 _MOST_ROWS, _MOST_COLUMNS = 16, 64
 
 
@@ -32,9 +32,11 @@ def picture_of_result(found: Array, expected: Array, tolerance: float) -> str:
 def picture_of_threads(message: str) -> str:
     """Return one line for each thread that an emulator's message names: its place in its warp and its access."""
     lines = []
-    for match in _THREAD.finditer(message):
+    threads = list(_THREAD.finditer(message))
+    ends = [*(thread.start() for thread in threads[1:]), len(message)]
+    for match, end in zip(threads, ends, strict=True):
         x, y, z, *block = map(int, match.groups())
-        access = _ACCESS.search(message, match.end())
+        access = _ACCESS.search(message, match.end(), end)
         lane = "·" * (x % 32) + "#" + "·" * (31 - x % 32)
         verb = access.group(1) if access else "is here"
         lines.append(f"  {lane}  thread ({x},{y},{z}), block {tuple(block)}: {verb}")

@@ -48,6 +48,18 @@ def test_a_kernel_that_hangs_is_stopped(tmp_path: Path) -> None:
     assert "stopped after 10 s" in verdict.message
 
 
+def test_a_kernel_that_does_not_compile_names_the_line(tmp_path: Path) -> None:
+    try:
+        get_device("emulated")
+    except DeviceError as error:
+        pytest.skip(str(error))
+    text = find("map").solution.replace("+ 1;", "+ q;")
+    verdict = judge(_file(tmp_path, text, "map.cu"))
+    assert not verdict.passed
+    assert verdict.message.startswith("line 6 does not compile:")
+    assert "\n" not in verdict.message
+
+
 def test_an_exit_is_told(tmp_path: Path) -> None:
     verdict = judge(_file(tmp_path, "import os\nos._exit(3)\n"))
     assert not verdict.passed
@@ -93,6 +105,12 @@ def test_pictures() -> None:
     assert picture.splitlines()[0] == "  ·?x"
     line = picture_of_threads("thread (34,0,0) of block (1,0,0) reads 4 bytes")
     assert line == "  ··#" + 29 * "·" + "  thread (34,0,0), block (1, 0, 0): reads"
+
+
+def test_each_thread_has_its_own_access() -> None:
+    first, second = "thread (0,0,0) of block (0,0,0)", "thread (3,0,0) of block (0,0,0)"
+    picture = picture_of_threads(f"a barrier: {first} waits in a.cu:1, and {second} has ended")
+    assert [line.rpartition(" ")[2] for line in picture.splitlines()] == ["waits", "ended"]
 
 
 def test_a_result_without_a_usual_mistake_gets_no_name() -> None:
