@@ -54,7 +54,7 @@ class GradientRecorder:
             parameter.grad = None
 
 
-def differences(trainer: Any, peer: Any) -> dict[str, float]:
+def differences(trainer: Any, baseline: Any) -> dict[str, float]:
     """Take one step in both, from minigan's weights and on its first batch, and compare.
 
     Returns ‖minigan's − PyTorch's‖ / ‖PyTorch's‖ of both losses, L_I, and the gradient of every parameter,
@@ -68,7 +68,7 @@ def differences(trainer: Any, peer: Any) -> dict[str, float]:
     named = {f"{n}.{k}": p for n, net in networks.items() for k, p in net.named_parameters()}
     own_g = trainer.generator.parameters()
     own_d = [*trainer.discriminator.parameters(), *trainer.recognition.parameters()]
-    peer.load([p.numpy() for p in own_g], [p.numpy() for p in own_d])
+    baseline.load([p.numpy() for p in own_g], [p.numpy() for p in own_d])
 
     images = trainer.real_images(trainer.step_count + 1)
     latents, codes = trainer.latents(trainer.step_count + 1)
@@ -76,21 +76,21 @@ def differences(trainer: Any, peer: Any) -> dict[str, float]:
         trainer, own_g, own_d, lambda p: p.grad.numpy(), lambda: trainer.step()[1:]
     )
     batch = images.numpy(), latents.numpy(), codes.numpy()
-    if hasattr(peer, "losses_and_gradients"):  # a library of functions, which have no optimizer
-        peer_losses, peer_gradients = peer.losses_and_gradients(*batch)
+    if hasattr(baseline, "losses_and_gradients"):  # a library of functions, which have no optimizer
+        baseline_losses, baseline_gradients = baseline.losses_and_gradients(*batch)
     else:
-        peer_losses, peer_gradients = record(
-            peer,
-            peer.generator_parameters,
-            peer.discriminator_parameters,
-            lambda p: peer.as_minigan(p, p.grad).cpu().numpy(),
-            lambda: peer.step_on_arrays(*batch),
+        baseline_losses, baseline_gradients = record(
+            baseline,
+            baseline.generator_parameters,
+            baseline.discriminator_parameters,
+            lambda p: baseline.as_minigan(p, p.grad).cpu().numpy(),
+            lambda: baseline.step_on_arrays(*batch),
         )
     found = {
         name: relative_difference(np.asarray(a), np.asarray(b))
-        for name, a, b in zip(LOSSES, own_losses, peer_losses, strict=True)
+        for name, a, b in zip(LOSSES, own_losses, baseline_losses, strict=True)
     }
-    for name, a, b in zip(named, own_gradients, peer_gradients, strict=True):
+    for name, a, b in zip(named, own_gradients, baseline_gradients, strict=True):
         found[name] = relative_difference(a, b)
     return found
 
@@ -120,14 +120,14 @@ def relative_difference(a: Array, b: Array) -> float:
     return float(np.linalg.norm(a - b) / np.linalg.norm(b))
 
 
-def require_agreement(found: Mapping[str, float], dtype: str, peer: str = "PyTorch") -> None:
+def require_agreement(found: Mapping[str, float], dtype: str, baseline: str = "PyTorch") -> None:
     """DisagreementError, naming the first quantity that differs by more than rounding explains."""
     for name, difference in found.items():
         kind = "losses" if name in LOSSES else "gradients"
         tolerance = TOLERANCE[dtype][kind]
         if not difference <= tolerance:  # NaN is a disagreement too
             raise DisagreementError(
-                f"minigan and {peer} do not take the same step: "
+                f"minigan and {baseline} do not take the same step: "
                 f"{name if kind == 'losses' else f'the gradient of {name}'} differs by "
                 f"{difference:.1e} of its size, and {dtype} explains {tolerance:.0e}"
             )

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks import plots, step
+from benchmarks.baselines import MINIGAN, TORCH, absences
 from benchmarks.declaration import Benchmark, Goal, Presentation, Result, Say, Section
-from benchmarks.peers import MINIGAN, TORCH, absences
 from benchmarks.report import PERFORMANCE, ROOT, Table, image, setting
 from benchmarks.timing import Rounds, interleave, ratio_summary, significant
 
@@ -50,8 +50,8 @@ def affine_fit(sizes: Sequence[int], times: Sequence[float]) -> dict[str, Any]:
 
 def measure(plan: Plan, say: Say = lambda line: None) -> dict[str, Any]:
     """Time a step of every batch size, all of both libraries in turns."""
-    absent = absences(BENCHMARK.peers, plan.device)
-    present = [peer.name for peer in BENCHMARK.peers if peer.name not in absent]
+    absent = absences(BENCHMARK.baselines, plan.device)
+    present = [baseline.name for baseline in BENCHMARK.baselines if baseline.name not in absent]
     say("making the networks")
     steps = {
         (name, size): step.TRAINERS[name](step.Plan(size, plan.threads, device=plan.device)).step
@@ -68,7 +68,7 @@ def summarize(
     times: Mapping[tuple[str, int], Rounds], plan: Plan, absent: Mapping[str, str]
 ) -> dict[str, Any]:
     """Return the result as it is written."""
-    names = [peer.name for peer in BENCHMARK.peers if peer.name not in absent]
+    names = [baseline.name for baseline in BENCHMARK.baselines if baseline.name not in absent]
     contenders: dict[str, Any] = {name: {"absent": reason} for name, reason in absent.items()}
     fits = {}
     for name in names:
@@ -138,7 +138,7 @@ def present(result: Result) -> Presentation:
 BENCHMARK = Benchmark(
     name="batch",
     measures="One InfoGAN training step on MNIST, against its batch size",
-    peers=(MINIGAN, TORCH),
+    baselines=(MINIGAN, TORCH),
     goals=(AN_IMAGE,),
     plan=Plan,
     measure=measure,

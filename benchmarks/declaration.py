@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import report
-from benchmarks.peers import Peer
+from benchmarks.baselines import Baseline
 from minigan.devices import uses_gpu
 from minigan.errors import MiniganError
 
@@ -64,13 +64,13 @@ class Presentation:
 class Benchmark:
     """One benchmark.
 
-    `measures` is a sentence; `peers` are compared, minigan first; `plan` is the class of its settings (shapes, threads,
+    `measures` is a sentence; `baselines` are compared, minigan first; `plan` is the class of its settings (shapes, threads,
     rounds). `measure` gives the result of a plan as JSON has it; `present` shows it, with the circumstances.
     """
 
     name: str
     measures: str
-    peers: Sequence[Peer]
+    baselines: Sequence[Baseline]
     goals: Sequence[Goal]
     plan: type[Any]
     measure: Callable[[Any, Say], dict[str, Any]]

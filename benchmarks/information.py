@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.baselines import Baseline
 from benchmarks.declaration import Benchmark, Goal, Presentation, Result, Say, Section
-from benchmarks.peers import Peer
 from benchmarks.report import PERFORMANCE, Table, setting
 from benchmarks.step import Plan
 from benchmarks.timing import Rounds, interleave, ratio_summary, summary
@@ -23,7 +23,7 @@ from minigan.infogan.parts import Parts
 from minigan.infogan.step import Trainer, minimize
 from minigan.tensor import Tensor
 
-INFOGAN, PLAIN_GAN = Peer("InfoGAN", "minigan"), Peer("plain GAN", "minigan")
+INFOGAN, PLAIN_GAN = Baseline("InfoGAN", "minigan"), Baseline("plain GAN", "minigan")
 FOR_FREE = Goal("for_free", "InfoGAN / the same GAN", 1.05)
 
 
@@ -98,7 +98,7 @@ def table(result: Result) -> Table:
 BENCHMARK = Benchmark(
     name="information",
     measures="One training step of InfoGAN on MNIST, and of the same GAN without Q",
-    peers=(INFOGAN, PLAIN_GAN),
+    baselines=(INFOGAN, PLAIN_GAN),
     goals=(FOR_FREE,),
     plan=Plan,
     measure=measure,

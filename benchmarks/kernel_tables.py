@@ -54,8 +54,8 @@ def summary_table(result: Result, experiment: str) -> Table:
         counts = [case["counts"][experiment] for case in cases]
         own = _total(counts, [case["minigan"]["median_ms"] for case in cases])
         least = _total(counts, [least_ms(case, roof) for case in cases])
-        peers = [case["peer"] for case in cases]
-        other = None if None in peers else _total(counts, [p["median_ms"] for p in peers])
+        baselines = [case["peer"] for case in cases]
+        other = None if None in baselines else _total(counts, [p["median_ms"] for p in baselines])
         row = (
             f"`{kernel}`", str(sum(counts)), f"{own:.3f}", f"{least / own:.0%}",
             "—" if other is None else f"{other:.3f}", "—" if other is None else f"{own / other:.2f}",
@@ -83,7 +83,7 @@ def call_table(result: Result) -> Table:
     rows = []
     for case in sorted(shown_cases(result), key=lambda case: -least_ms(case, roof)):
         seconds = case["minigan"]["median_ms"] / 1e3
-        ratio, peer = case.get("ratio"), case["peer"]
+        ratio, baseline = case.get("ratio"), case["peer"]
         rows.append(
             (
                 f"`{case['call']}`",
@@ -95,11 +95,11 @@ def call_table(result: Result) -> Table:
                 f"{case['gflop'] / seconds:.1f}",
                 f"{case['mbytes'] / 1e3 / seconds:.1f}",
                 f"{least_ms(case, roof) / seconds / 1e3:.0%}",
-                f"{peer['median_ms']:.3f}" if peer else "—",
+                f"{baseline['median_ms']:.3f}" if baseline else "—",
                 f"{ratio['median']:.2f} ({ratio['min']:.2f} – {ratio['max']:.2f})"
                 if ratio
                 else "—",
-                peer["call"] if peer else "—",
+                baseline["call"] if baseline else "—",
             )
         )
     columns = (

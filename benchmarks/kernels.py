@@ -19,12 +19,12 @@ import numpy as np
 
 from benchmarks import kernel_tables, machine
 from benchmarks.agreement import KERNEL_TOLERANCE
+from benchmarks.baselines import MINIGAN, TORCH, absences
 from benchmarks.declaration import (
     Benchmark,
     DisagreementError,
     Say,
 )
-from benchmarks.peers import MINIGAN, TORCH, absences
 from benchmarks.timing import (
     Rounds,
     finished,
@@ -78,9 +78,9 @@ def own_side(
     result = run()
     cost = call_cost(call.kernel, arguments, settings, result)
     out = [arguments[CHANGED_ARGUMENTS[call.kernel][0]] if result is None else result]
-    for room in (*arguments, *settings.values()):
-        if isinstance(room, BatchStatistics):  # which a product fills
-            out += [room.mean, room.variance]
+    for statistics in (*arguments, *settings.values()):
+        if isinstance(statistics, BatchStatistics):  # which a product fills
+            out += [statistics.mean, statistics.variance]
     host = [np.array(device.to_numpy(array)) for array in arrays_in(out)]
     return finished(run, device.synchronize) if wait else run, cost, host
 
@@ -91,24 +91,24 @@ def library_side(
     """Return a function that makes the library's call, its name, and the outcome of a first one; None where it has no such call."""
     import torch
 
-    from benchmarks.peers.torch_kernels import PEERS
+    from benchmarks.baselines.torch_kernels import BASELINES
 
-    if call.kernel not in PEERS:
+    if call.kernel not in BASELINES:
         return None
     arguments, settings = call.moved(lambda array: torch.from_numpy(array.copy()).to(device))
     if call.kernel == "adam":  # the count of steps is a number to PyTorch
         arguments = (*arguments[:4], int(arguments[4]), *arguments[5:])
     with torch.no_grad():
-        peer = PEERS[call.kernel](*arguments, **settings)
-        out = [tensor.cpu().numpy().copy() for tensor in peer.read(peer.run())]
+        baseline = BASELINES[call.kernel](*arguments, **settings)
+        out = [tensor.cpu().numpy().copy() for tensor in baseline.read(baseline.run())]
 
     def run() -> None:
         with torch.no_grad():
-            peer.run()
+            baseline.run()
 
     if wait and device == "cuda":
-        return finished(run, torch.cuda.synchronize), peer.says, out
-    return run, peer.says, out
+        return finished(run, torch.cuda.synchronize), baseline.says, out
+    return run, baseline.says, out
 
 
 def require_agreement(
@@ -145,7 +145,7 @@ def measure(plan: Plan, say: Say = lambda line: None) -> dict[str, Any]:
 
     Calls of the same shapes and settings are measured once; `counts` says how often a step of each experiment makes them.
     """
-    absent = absences(BENCHMARK.peers, plan.device)
+    absent = absences(BENCHMARK.baselines, plan.device)
     before = {threads: _rates(plan, threads, say) for threads in plan.threads}
     cases: defaultdict[tuple[int, str], list[dict[str, Any]]] = defaultdict(list)
     for batch_size in plan.batch_sizes:
@@ -197,7 +197,7 @@ def _rates(plan: Plan, threads: int, say: Say) -> dict[str, Rounds]:
 
 
 def measure_call(call: Call, plan: Plan, with_library: bool) -> dict[str, Any]:
-    """Return the costs, times and ratio of one call; `peer` is None where the library has no such call, or is absent."""
+    """Return the costs, times and ratio of one call; `baseline` is None where the library has no such call, or is absent."""
     run, cost, out = own_side(call, get_device(plan.device))
     library = library_side(call, plan.device) if with_library else None
     contenders = {MINIGAN.name: run}
@@ -248,7 +248,7 @@ def _repeated(call: Callable[[], Any], repeats: int) -> Callable[[], None]:
 BENCHMARK = Benchmark(
     name="kernels",
     measures="Every kernel at the shapes of InfoGAN's training steps, against the library's call, under the roofline",
-    peers=(MINIGAN, TORCH),
+    baselines=(MINIGAN, TORCH),
     goals=(),
     plan=Plan,
     measure=measure,

@@ -213,5 +213,5 @@ def recipe_table(kept: Mapping[str, Mapping[str, Any]]) -> Table:
         "Unsupervised error on MNIST's test images",
         columns,
         lines,
-        ("The chosen run is that of the most agreement between two views, or of the most L_I: labels have no part in it.",),
+        ("The chosen run is the one of the highest agreement, or of the highest L_I: labels have no part in it.",),
     )  # fmt: skip

@@ -73,7 +73,7 @@ def _figure(height: float) -> Figure:
 def roofline_figure(cases: Sequence[Mapping[str, Any]], roof: Roofline, title: str) -> Figure:
     """GFLOP/s against FLOP/byte, log–log, under the machine's roof: minigan filled, the library hollow, joined by a line.
 
-    A case has `kernel`, `gflop`, `mbytes`, `minigan` (`median_ms`) and, where there is a library call, `peer` (`median_ms`).
+    A case has `kernel`, `gflop`, `mbytes`, `minigan` (`median_ms`) and, where there is a library call, `baseline` (`median_ms`).
     """
     drawn = [case for case in cases if case["gflop"] > 0]
     with _style():
@@ -95,8 +95,8 @@ def _draw_case(axes: Axes, case: Mapping[str, Any]) -> None:
     intensity = case["gflop"] * 1e3 / case["mbytes"]
     own = case["gflop"] / case["minigan"]["median_ms"] * 1e3
     _, colour = family(case["kernel"])
-    if peer := case.get("peer"):
-        other = case["gflop"] / peer["median_ms"] * 1e3
+    if baseline := case.get("peer"):
+        other = case["gflop"] / baseline["median_ms"] * 1e3
         axes.plot([intensity] * 2, [own, other], color=colour, linewidth=0.6, alpha=0.5, zorder=2)
         axes.plot(
             intensity,

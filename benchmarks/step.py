@@ -20,8 +20,7 @@ from typing import Any
 
 from benchmarks import machine, operations, plots
 from benchmarks.agreement import DTYPES, differences, require_agreement
-from benchmarks.declaration import Benchmark, Goal, Presentation, Result, Say, Section
-from benchmarks.peers import (
+from benchmarks.baselines import (
     MINIGAN,
     TORCH,
     TORCH_COMPILED,
@@ -29,6 +28,7 @@ from benchmarks.peers import (
     TORCH_GRAPHS,
     absences,
 )
+from benchmarks.declaration import Benchmark, Goal, Presentation, Result, Say, Section
 from benchmarks.report import PERFORMANCE, ROOT, Table, image, setting
 from benchmarks.timing import (
     Rounds,
@@ -45,7 +45,7 @@ from benchmarks.timing import (
 # to weights and data.
 GFLOP_AN_IMAGE = 36.9 / 128
 
-OF_PEER = Goal("of_peer", "minigan / the faster peer", 1 / 1.1)
+OF_BASELINE = Goal("of_peer", "minigan / the faster baseline", 1 / 1.1)
 OF_GEMM = Goal("of_gemm", "The step / its FLOPs at the GEMM rate of the same run", 1.15)
 
 COLUMNS = {
@@ -100,7 +100,7 @@ def torch_trainer(
     """Return PyTorch's trainer, with its pool held to the plan's threads, and products of the plan's precision."""
     import torch
 
-    from benchmarks.peers import torch_infogan
+    from benchmarks.baselines import torch_infogan
     from minigan.datasets import mnist
 
     torch.set_num_threads(plan.threads)
@@ -118,7 +118,7 @@ TRAINERS: dict[str, Callable[..., Any]] = {
     TORCH_GRAPHS.name: partial(torch_trainer, graph=True),
     TORCH_COMPILED_GRAPHS.name: partial(torch_trainer, compiled=True, graph=True),
 }
-PEERS = (MINIGAN, TORCH, TORCH_COMPILED, TORCH_GRAPHS, TORCH_COMPILED_GRAPHS)
+BASELINES = (MINIGAN, TORCH, TORCH_COMPILED, TORCH_GRAPHS, TORCH_COMPILED_GRAPHS)
 
 
 def measure_peak_memory(name: str, plan: Plan) -> float:
@@ -144,8 +144,8 @@ def peak_memory_of_training(name: str, plan: Plan, steps: int = 5) -> float:
 
 def measure(plan: Plan, say: Say = lambda line: None) -> dict[str, Any]:
     """Check that the libraries agree, time them in turns with the machine's own rates, and measure their memory."""
-    absent = absences(PEERS, plan.device)
-    present = [peer.name for peer in PEERS if peer.name not in absent]
+    absent = absences(BASELINES, plan.device)
+    present = [baseline.name for baseline in BASELINES if baseline.name not in absent]
     agreement = {
         name: _agreement(name, plan, say)
         for name in present
@@ -189,32 +189,32 @@ def summarize(
     """Return the result as it is written: statistics first, then every measurement."""
     gflop = GFLOP_AN_IMAGE * plan.batch_size
     contenders: dict[str, Any] = {}
-    for peer in PEERS:
-        if peer.name in absent:
-            contenders[peer.name] = {"absent": absent[peer.name]}
+    for baseline in BASELINES:
+        if baseline.name in absent:
+            contenders[baseline.name] = {"absent": absent[baseline.name]}
             continue
-        values = summary(times[peer.name])
-        contenders[peer.name] = {
+        values = summary(times[baseline.name])
+        contenders[baseline.name] = {
             **values,
             "gflop_per_s": round(gflop / values["median_ms"] * 1e3, 1),
-            "peak_memory_mib": round(memory[peer.name]),
+            "peak_memory_mib": round(memory[baseline.name]),
         }
-    peers = [peer.name for peer in PEERS[1:] if peer.name not in absent]
+    baselines = [baseline.name for baseline in BASELINES[1:] if baseline.name not in absent]
     own = times[MINIGAN.name]
     result: dict[str, Any] = {
         "plan": asdict(plan),
         "machine_rates": machine.to_json(dict(times)),
         "contenders": contenders,
-        "ratios": {name: ratio_summary(own, times[name]) for name in peers},
+        "ratios": {name: ratio_summary(own, times[name]) for name in baselines},
         "goals": {},
         "agreement": {
             name: {dtype: float(f"{max(found.values()):.2g}") for dtype, found in own.items()}
             for name, own in agreement.items()
         },
     }
-    if peers:
-        result["faster_peer"] = min(peers, key=lambda name: contenders[name]["median_ms"])
-        result["goals"][OF_PEER.name] = result["ratios"][result["faster_peer"]]["rounds"]
+    if baselines:
+        result["faster_peer"] = min(baselines, key=lambda name: contenders[name]["median_ms"])
+        result["goals"][OF_BASELINE.name] = result["ratios"][result["faster_peer"]]["rounds"]
     at_gemm_rate = scaled(times[machine.GEMM], gflop * 1e9 / machine.GEMM_FLOPS)
     result["goals"][OF_GEMM.name] = [round(r, 4) for r in round_ratios(own, at_gemm_rate)]
     return result
@@ -227,13 +227,15 @@ def table(result: Result) -> Table:
     """Return a row for each contender, and in words the ratios, the goals and the agreement."""
     versions = result["versions"]
     rows = []
-    for peer in PEERS:
-        values = result["contenders"][peer.name]
+    for baseline in BASELINES:
+        values = result["contenders"][baseline.name]
         if "absent" in values:
-            rows.append([f"{peer.name} ({values['absent']})", *["–"] * len(COLUMNS)])
+            rows.append([f"{baseline.name} ({values['absent']})", *["–"] * len(COLUMNS)])
             continue
         numbers = [values[key] for key in COLUMNS.values()]
-        rows.append([f"{peer.name} {versions[peer.package]}", *(f"{x:.0f}" for x in numbers)])
+        rows.append(
+            [f"{baseline.name} {versions[baseline.package]}", *(f"{x:.0f}" for x in numbers)]
+        )
     return Table(
         f"One InfoGAN training step, MNIST, batch {result['plan']['batch_size']}, float32 (ms)",
         ["", *COLUMNS],
@@ -298,8 +300,8 @@ def present(result: Result) -> Presentation:
 BENCHMARK = Benchmark(
     name="step",
     measures="One InfoGAN training step on MNIST, with the machine's own GEMM rate and memory bandwidth",
-    peers=PEERS,
-    goals=(OF_PEER, OF_GEMM),
+    baselines=BASELINES,
+    goals=(OF_BASELINE, OF_GEMM),
     plan=Plan,
     measure=measure,
     present=present,

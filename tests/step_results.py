@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from benchmarks import (
+    baselines,
     declaration,
     machine,
-    peers,
     report,
     step,
 )
 
-OWN, EAGER, COMPILED, GRAPHS, BOTH = (peer.name for peer in step.PEERS)
+OWN, EAGER, COMPILED, GRAPHS, BOTH = (baseline.name for baseline in step.BASELINES)
 PLAN = step.Plan(batch_size=128, threads=2, rounds=2, steps=2)
 RATES = {  # a GEMM of 100 GFLOP/s and a memory of 10 GB/s
     machine.GEMM: [[2 * 2048**3 / 1e8] * 2] * 2,
@@ -29,7 +29,7 @@ MEMORY = {OWN: 300.4, EAGER: 500.0, COMPILED: 900.0}
 FOUND = {"generator_loss": 1e-7, "generator.layers.0.weight": 2e-6}
 AGREEMENT = {"float64": {"generator_loss": 1e-15}, "float32": FOUND}
 NO_GRAPHS = dict.fromkeys((GRAPHS, BOTH), "needs a GPU")
-NO_TORCH = dict.fromkeys((EAGER, COMPILED, GRAPHS, BOTH), peers.HOW_TO_INSTALL)
+NO_TORCH = dict.fromkeys((EAGER, COMPILED, GRAPHS, BOTH), baselines.HOW_TO_INSTALL)
 OPERATIONS = {
     "conv2d": {"calls": 4, "median_ms": 100.0, "mbytes": 250.0, "gflop": 5.0},
     "elsewhere": {"calls": 0, "median_ms": 25.0, "mbytes": 0.0, "gflop": 0.0},

@@ -119,7 +119,7 @@ def torch_compiled_graph(context: Context, precision: str) -> Contender:
 
 def _of_torch(context: Context, precision: str, graph: bool, compiled: bool) -> Contender:
     torch = need_torch()
-    from benchmarks.peers import torch_infogan
+    from benchmarks.baselines import torch_infogan
 
     torch_infogan.set_precision(precision)
     data, batch_size = images(context), settings_of(context).batch_size
@@ -153,7 +153,7 @@ def jax(context: Context, precision: str) -> Contender:
         from benchmarks.gpu.piece import AbsentError
 
         raise AbsentError("this JAX finds no GPU; bring the wheels of jax[cuda13], or jax[cuda12]")
-    from benchmarks.peers.jax_infogan import Trainer
+    from benchmarks.baselines.jax_infogan import Trainer
 
     trainer = Trainer(images(context), settings_of(context).batch_size, precision)
 

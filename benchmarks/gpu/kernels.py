@@ -118,7 +118,7 @@ def _library_replay(
 ) -> tuple[Callable[[], Any], str, list[np.ndarray[Any, Any]]]:
     """Return what replays a graph of PyTorch's call, its name, and what came out of a first one."""
     torch = need_torch()
-    from benchmarks.peers.torch_infogan import set_precision
+    from benchmarks.baselines.torch_infogan import set_precision
 
     set_precision(precision)
     found = library_side(call, "cuda", wait=False)

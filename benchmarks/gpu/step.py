@@ -65,7 +65,7 @@ def compare(context: Context, precision: str, other: str) -> Values:
 def compare_in_float64(context: Context) -> Values:
     """Compare minigan's step with PyTorch's in float64, where rounding explains next to nothing."""
     torch = need_torch()
-    from benchmarks.peers import torch_infogan
+    from benchmarks.baselines import torch_infogan
 
     settings = contenders.settings_of(context, dtype="float64")
     data = contenders.images(context)

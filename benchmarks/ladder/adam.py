@@ -169,7 +169,7 @@ CPU = (
 )
 
 
-def peer(torch: Any, problem: AdamStep, dtype: str, device: str) -> Callable[[], Any]:
+def baseline(torch: Any, problem: AdamStep, dtype: str, device: str) -> Callable[[], Any]:
     """PyTorch's fused Adam, of the same settings, its moments those of the problem."""
     kind = {"dtype": getattr(torch, dtype), "device": device}
     parameters = []
@@ -197,5 +197,5 @@ def peer(torch: Any, problem: AdamStep, dtype: str, device: str) -> Callable[[],
 
 LADDER = Ladder(
     "adam", "Adam on tensors of MNIST's discriminator",
-    problem, CUDA, CPU, peer, counted_size=5, timed_size=len(SHAPES), unit="tensors",
+    problem, CUDA, CPU, baseline, counted_size=5, timed_size=len(SHAPES), unit="tensors",
 )  # fmt: skip

@@ -148,7 +148,7 @@ CPU = (
 )
 
 
-def peer(torch: Any, p: BatchNorm, dtype: str, device: str) -> Callable[[], Any]:
+def baseline(torch: Any, p: BatchNorm, dtype: str, device: str) -> Callable[[], Any]:
     """PyTorch's batch norm, then its leaky ReLU in place."""
     x, weight, bias = (
         torch.tensor(a, dtype=getattr(torch, dtype), device=device) for a in (p.x, p.weight, p.bias)
@@ -164,5 +164,5 @@ def peer(torch: Any, p: BatchNorm, dtype: str, device: str) -> Callable[[], Any]
 
 LADDER = Ladder(
     "batch_norm", "Batch normalization and leaky ReLU of 49 rows of 128 channels an image",
-    problem, CUDA, CPU, peer, counted_size=16,
+    problem, CUDA, CPU, baseline, counted_size=16,
 )  # fmt: skip

@@ -141,7 +141,7 @@ CPU = (
 )
 
 
-def peer(torch: Any, p: CodeLikelihood, dtype: str, device: str) -> Callable[[], Any]:
+def baseline(torch: Any, p: CodeLikelihood, dtype: str, device: str) -> Callable[[], Any]:
     """PyTorch's log-softmax and Gaussian densities, values only (its derivative would be another pass); codes of one width each."""
     parameters, codes = (
         torch.tensor(a, dtype=getattr(torch, dtype), device=device) for a in (p.parameters, p.codes)
@@ -171,5 +171,5 @@ def peer(torch: Any, p: CodeLikelihood, dtype: str, device: str) -> Callable[[],
 
 LADDER = Ladder(
     "code_log_likelihood", "log Q(c|x) of Cat(10) + 2*Uniform, and its derivative",
-    problem, CUDA, CPU, peer, counted_size=128,
+    problem, CUDA, CPU, baseline, counted_size=128,
 )  # fmt: skip

@@ -167,7 +167,7 @@ CPU = (
 )
 
 
-def peer(torch: Any, p: Convolution, dtype: str, device: str) -> Callable[[], Any]:
+def baseline(torch: Any, p: Convolution, dtype: str, device: str) -> Callable[[], Any]:
     """PyTorch's convolution (cuDNN's, on a GPU), channels last; TF32 as `torch.backends.cudnn.allow_tf32` says."""
     kind = getattr(torch, dtype)
     x = torch.tensor(p.x, dtype=kind, device=device).permute(0, 3, 1, 2)
@@ -180,5 +180,5 @@ def peer(torch: Any, p: Convolution, dtype: str, device: str) -> Callable[[], An
 
 
 LADDER = Ladder(
-    "conv2d", "Convolution: 4×4 with stride 2, 14×14×64 to 7×7×128", problem, CUDA, CPU, peer
+    "conv2d", "Convolution: 4×4 with stride 2, 14×14×64 to 7×7×128", problem, CUDA, CPU, baseline
 )

@@ -20,12 +20,12 @@ def measure(ladder: Ladder[Any], dtype: str) -> dict[str, Any] | None:
     except DeviceError:
         return None
     own = times(device, ladder, dtype)
-    peers = peer_times(ladder, dtype)
+    baselines = baseline_times(ladder, dtype)
     properties = device.array_module.cuda.runtime.getDeviceProperties(device.gpu.id)
     return {
         "name": properties["name"].decode(),
         "microseconds": {name: seconds * 1e6 for name, seconds in own.items()},
-        "of_peer": {name: peers[name] / own[name] for name in own} if peers else {},
+        "of_peer": {name: baselines[name] / own[name] for name in own} if baselines else {},
     }
 
 
@@ -48,7 +48,7 @@ def seconds_a_call(device: Device, call: Callable[[], Any]) -> float:
     return _fastest(graph, device.synchronize)
 
 
-def peer_times(ladder: Ladder[Any], dtype: str) -> dict[str, float]:
+def baseline_times(ladder: Ladder[Any], dtype: str) -> dict[str, float]:
     """Seconds of PyTorch's kernel for each step, rounding operands as the step does; empty if PyTorch has no GPU."""
     try:
         import torch
@@ -62,12 +62,12 @@ def peer_times(ladder: Ladder[Any], dtype: str) -> dict[str, float]:
         torch.backends.cudnn.allow_tf32 = rounds_operands
         steps = [step for step in ladder.cuda if bool(step.operand_bits) == rounds_operands]
         if steps:
-            seconds = _peer_seconds(torch, ladder.peer(torch, problem, dtype, "cuda"))
+            seconds = _baseline_seconds(torch, ladder.baseline(torch, problem, dtype, "cuda"))
             found |= {step.name: seconds for step in steps}
     return found
 
 
-def _peer_seconds(torch: Any, call: Callable[[], Any]) -> float:
+def _baseline_seconds(torch: Any, call: Callable[[], Any]) -> float:
     """Time the calls as `seconds_a_call` does, by PyTorch's own graphs."""
     for _ in range(3):  # cuDNN chooses among its algorithms meanwhile
         call()

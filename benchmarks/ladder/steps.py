@@ -93,7 +93,7 @@ class Step(Generic[P]):
 class Ladder(Generic[P]):
     """The steps of one kernel, on both devices; `problem` makes one of a size (in `unit`), with random numbers.
 
-    `counted_size` is small, since the emulated device counts every access; times are measured for `timed_size`. `peer` is
+    `counted_size` is small, since the emulated device counts every access; times are measured for `timed_size`. `baseline` is
     the same on the GPU by PyTorch: of (torch, problem on the host, dtype, its device), it gives what computes the result.
     """
 
@@ -102,7 +102,7 @@ class Ladder(Generic[P]):
     problem: Callable[[int], P]
     cuda: Sequence[Step[P]]
     cpu: Sequence[Step[P]]
-    peer: Callable[[Any, P, str, str], Callable[[], Any]]
+    baseline: Callable[[Any, P, str, str], Callable[[], Any]]
     counted_size: int = 4
     timed_size: int = 128
     unit: str = "images"

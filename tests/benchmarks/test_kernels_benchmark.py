@@ -160,17 +160,17 @@ def test_the_products_of_a_step_are_those_that_the_step_states() -> None:
 
 def test_arrays_inside_a_declaration_are_the_calls_arrays() -> None:
     @dataclasses.dataclass
-    class Room:
+    class Statistics:
         mean: Array
         groups: int
 
-    room = Room(np.ones((2, 3), np.float32), 2)
-    first, second = (Call("gemm", (array(2, 3),), {"room": one}) for one in (room, dataclasses.replace(room, mean=room.mean * 5)))  # fmt: skip
+    statistics = Statistics(np.ones((2, 3), np.float32), 2)
+    first, second = (Call("gemm", (array(2, 3),), {"statistics": one}) for one in (statistics, dataclasses.replace(statistics, mean=statistics.mean * 5)))  # fmt: skip
     assert first.key == second.key
     _, settings = first.moved(lambda a: a + 1)
-    assert settings["room"].groups == 2
-    np.testing.assert_array_equal(settings["room"].mean, 2)
-    assert [a.shape for a in arrays_in(settings["room"])] == [(2, 3)]
+    assert settings["statistics"].groups == 2
+    np.testing.assert_array_equal(settings["statistics"].mean, 2)
+    assert [a.shape for a in arrays_in(settings["statistics"])] == [(2, 3)]
 
 
 def test_the_roof_is_the_lower_of_two_lines() -> None:
@@ -225,8 +225,8 @@ def test_the_librarys_calls_give_what_is_fused_with_a_product(name: str, slope: 
     given = next(a for n, a in CALLS if n == name and a[2] is not None)
     channels = len(given[2])
     running = [(array(channels), abs(array(channels)))]
-    room = BatchStatistics(np.empty((1, channels)), np.empty((1, channels)), running, 0.9)
-    call = Call(name, given, {"negative_slope": slope, "statistics": room})
+    statistics = BatchStatistics(np.empty((1, channels)), np.empty((1, channels)), running, 0.9)
+    call = Call(name, given, {"negative_slope": slope, "statistics": statistics})
     _, cost, own = kernels.own_side(call, DEVICE)
     library = kernels.library_side(call, "cpu")
     assert library is not None
@@ -251,13 +251,13 @@ def test_a_value_that_is_the_mean_is_at_the_kink_in_both() -> None:
 
 def test_what_has_no_peer() -> None:
     pytest.importorskip("torch")
-    from benchmarks.peers.torch_kernels import PEERS
+    from benchmarks.baselines.torch_kernels import BASELINES
 
-    assert set(KERNELS) - set(PEERS) == {
+    assert set(KERNELS) - set(BASELINES) == {
         "random_uniform", "random_integers", "sample_codes", "scale_code_gradient",
         "code_consistency_information", "random_occlusion", "random_affine",  # in no step of the paper's
     }  # fmt: skip
-    assert {name for name, _ in CALLS} == set(PEERS)
+    assert {name for name, _ in CALLS} == set(BASELINES)
 
 
 def test_a_difference_is_named() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks import kernel_tables, kernels, machine, peers, plots, report
+from benchmarks import baselines, kernel_tables, kernels, machine, plots, report
 from benchmarks.commands import app
 from minigan.infogan.settings import Settings
 from minigan.inspect.calls import Call
@@ -67,24 +67,24 @@ def test_shapes_that_experiments_share_are_measured_once(monkeypatch: pytest.Mon
 
 
 def test_without_the_library_it_is_listed_as_absent(monkeypatch: pytest.MonkeyPatch) -> None:
-    absent = dataclasses.replace(peers.TORCH, absent=lambda device: peers.HOW_TO_INSTALL)
-    benchmark = dataclasses.replace(kernels.BENCHMARK, peers=(peers.MINIGAN, absent))
+    absent = dataclasses.replace(baselines.TORCH, absent=lambda device: baselines.HOW_TO_INSTALL)
+    benchmark = dataclasses.replace(kernels.BENCHMARK, baselines=(baselines.MINIGAN, absent))
     monkeypatch.setattr(kernels, "BENCHMARK", benchmark)
     result = result_of(PLAN)
     assert all(case["peer"] is None for case in result["cases"])
     text = kernel_tables.call_table(result).markdown()
-    assert f"PyTorch: {peers.HOW_TO_INSTALL}" in text
+    assert f"PyTorch: {baselines.HOW_TO_INSTALL}" in text
 
 
 def made_up_result() -> dict[str, Any]:
-    """Two calls of one kernel and one without a peer, with one and two threads."""
+    """Two calls of one kernel and one without a baseline, with one and two threads."""
 
     def case(call: str, threads: int, own: float, other: float | None) -> dict[str, Any]:
-        peer = {"call": "mm", "median_ms": other} if other else None
+        baseline = {"call": "mm", "median_ms": other} if other else None
         ratio = {"rounds": [own / other, own / other], "median": own / other, "min": own / other, "max": own / other} if other else None  # fmt: skip
         found = {
             "kernel": call.split("(", maxsplit=1)[0], "call": call, "batch_size": 4, "counts": {"mnist": 2}, "mbytes": 10.0,
-            "gflop": 1.0, "threads": threads, "minigan": {"median_ms": own}, "peer": peer, "difference": 1e-7,
+            "gflop": 1.0, "threads": threads, "minigan": {"median_ms": own}, "peer": baseline, "difference": 1e-7,
         }  # fmt: skip
         return {**found, "ratio": ratio} if ratio else found
 

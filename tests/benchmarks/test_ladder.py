@@ -324,7 +324,7 @@ def test_times_on_a_stand_in_for_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_peers_compute_the_same(ladder: Ladder[Any]) -> None:
     torch = pytest.importorskip("torch")
     problem = ladder.problem(2)
-    result = ladder.peer(torch, problem, "float64", "cpu")()
+    result = ladder.baseline(torch, problem, "float64", "cpu")()
     if ladder is conv2d.LADDER:
         result = result.permute(0, 2, 3, 1)
     result = result if isinstance(result, list) else [result]

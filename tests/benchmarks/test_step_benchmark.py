@@ -25,9 +25,9 @@ from step_results import (
 
 from benchmarks import (
     agreement,
+    baselines,
     batch,
     operations,
-    peers,
     plots,
     report,
     step,
@@ -122,10 +122,10 @@ def test_an_absent_peer_is_listed_with_how_to_install_it() -> None:
 
 def test_why_a_peer_cannot_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert set(peers.absences(step.PEERS, "cpu").values()) == {peers.HOW_TO_INSTALL}
+    assert set(baselines.absences(step.BASELINES, "cpu").values()) == {baselines.HOW_TO_INSTALL}
     monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
     monkeypatch.setattr("shutil.which", lambda name: None)
-    assert peers.absences(step.PEERS, "cpu") == {
+    assert baselines.absences(step.BASELINES, "cpu") == {
         COMPILED: "needs a C++ compiler, g++ for one",
         **NO_GRAPHS,
     }
@@ -206,9 +206,9 @@ def test_an_image_at_1024_is_compared_with_one_at_128(tmp_path: Path) -> None:
 
 
 def test_the_batch_sizes_are_measured_without_the_peer() -> None:
-    result = batch_result({EAGER: peers.HOW_TO_INSTALL})
+    result = batch_result({EAGER: baselines.HOW_TO_INSTALL})
     assert result["ratios"] == {}
-    assert f"PyTorch: {peers.HOW_TO_INSTALL}." in batch.table(result).notes
+    assert f"PyTorch: {baselines.HOW_TO_INSTALL}." in batch.table(result).notes
 
 
 def test_rounding_is_agreement() -> None:
@@ -244,14 +244,14 @@ def own_threads() -> Iterator[None]:
 def test_both_libraries_take_the_same_step(dtype: str) -> None:
     pytest.importorskip("torch")
     plan = step.Plan(batch_size=16)
-    trainer, peer = step.minigan_trainer(plan, dtype), step.torch_trainer(plan, dtype)
-    found = agreement.differences(trainer, peer)
+    trainer, baseline = step.minigan_trainer(plan, dtype), step.torch_trainer(plan, dtype)
+    found = agreement.differences(trainer, baseline)
     agreement.require_agreement(found, dtype)
-    parameters = [*peer.generator_parameters, *peer.discriminator_parameters]
+    parameters = [*baseline.generator_parameters, *baseline.discriminator_parameters]
     assert len(found) == len(agreement.LOSSES) + len(parameters)
-    # Nothing was trained by that: the peer still has minigan's weights.
-    own, weight = trainer.generator.parameters()[0], peer.generator_parameters[0]
-    np.testing.assert_array_equal(peer.as_minigan(weight, weight.detach()), own.numpy())
+    # Nothing was trained by that: the baseline still has minigan's weights.
+    own, weight = trainer.generator.parameters()[0], baseline.generator_parameters[0]
+    np.testing.assert_array_equal(baseline.as_minigan(weight, weight.detach()), own.numpy())
 
 
 @pytest.mark.usefixtures("own_threads")
@@ -259,7 +259,7 @@ def test_gradients_on_a_gpu_are_brought_to_the_host(monkeypatch: pytest.MonkeyPa
     """PyTorch refuses `numpy()` of a tensor on a GPU; here of every gradient that was not copied first."""
     torch = pytest.importorskip("torch")
     plan = step.Plan(batch_size=4)
-    trainer, peer = step.minigan_trainer(plan), step.torch_trainer(plan)
+    trainer, baseline = step.minigan_trainer(plan), step.torch_trainer(plan)
     plain = torch.Tensor.numpy
 
     def refuse(tensor: Any) -> Any:
@@ -272,9 +272,9 @@ def test_gradients_on_a_gpu_are_brought_to_the_host(monkeypatch: pytest.MonkeyPa
             return self.as_subclass(torch.Tensor)
 
     monkeypatch.setattr(
-        type(peer), "as_minigan", lambda self, parameter, values: values.permute(self._axes.get(parameter, (0,))).as_subclass(OnGPU)
+        type(baseline), "as_minigan", lambda self, parameter, values: values.permute(self._axes.get(parameter, (0,))).as_subclass(OnGPU)
     )  # fmt: skip
-    agreement.require_agreement(agreement.differences(trainer, peer), "float32")
+    agreement.require_agreement(agreement.differences(trainer, baseline), "float32")
     assert torch.Tensor.numpy is plain
 
 
@@ -289,14 +289,14 @@ def test_pytorchs_convolutions_and_products_have_one_precision(precision: str, t
 
 def test_jax_takes_the_same_step() -> None:
     pytest.importorskip("jax")
-    from benchmarks.peers.jax_infogan import Trainer
+    from benchmarks.baselines.jax_infogan import Trainer
 
     plan = step.Plan(batch_size=16)
     trainer = step.minigan_trainer(plan)
-    peer = Trainer(np.zeros((4, 28, 28, 1), np.uint8), 16)
-    found = agreement.differences(trainer, peer)
+    baseline = Trainer(np.zeros((4, 28, 28, 1), np.uint8), 16)
+    found = agreement.differences(trainer, baseline)
     agreement.require_agreement(found, "float32", "JAX")
-    assert all(np.isfinite(peer.step()))
+    assert all(np.isfinite(baseline.step()))
 
 
 def test_turns_on_a_gpu_are_long() -> None:

@@ -35,14 +35,14 @@ def inside(rng: Any, shape: tuple[int, int], dtype: Any) -> tuple[Any, int, int]
 def test_a_tile_of_larger_matrices(
     dtype: Any, m: int, n: int, k: int, ta: bool, tb: bool, adds: bool
 ) -> None:
-    """Nothing outside is read, or written; what `room` holds before does not matter."""
+    """Nothing outside is read, or written; what `workspace` holds before does not matter."""
     rng = np.random.default_rng(m + 31 * n + 97 * k)
     a, a0, lda = inside(rng, (k, m) if ta else (m, k), dtype)
     b, b0, ldb = inside(rng, (n, k) if tb else (k, n), dtype)
     c, c0, ldc = inside(rng, (m, n), dtype)
-    before, room = c.copy(), np.full(gemm.workspace_size(dtype), np.nan, dtype)
+    before, workspace = c.copy(), np.full(gemm.workspace_size(dtype), np.nan, dtype)
     flat = (a.reshape(-1), a0, lda, b.reshape(-1), b0, ldb)
-    gemm.gemm_tile(m, ta, tb, n, k, *flat, adds, c.reshape(-1), c0, ldc, room)
+    gemm.gemm_tile(m, ta, tb, n, k, *flat, adds, c.reshape(-1), c0, ldc, workspace)
 
     left, right = (x[1:-1, 2:-3].astype(np.float64) for x in (a, b))
     left, right = left.T if ta else left, right.T if tb else right
@@ -56,11 +56,11 @@ def test_a_tile_of_larger_matrices(
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_product_of_no_terms_is_zero(dtype: Any) -> None:
-    empty, room = np.empty(0, dtype), np.empty(gemm.workspace_size(dtype), dtype)
+    empty, workspace = np.empty(0, dtype), np.empty(gemm.workspace_size(dtype), dtype)
     for adds, expected in ((False, 0), (True, 7)):
         c = np.full((3, 4), 7, dtype)
         gemm.gemm_tile(
-            3, False, False, 4, 0, empty, 0, 1, empty, 0, 4, adds, c.reshape(-1), 0, 4, room
+            3, False, False, 4, 0, empty, 0, 1, empty, 0, 4, adds, c.reshape(-1), 0, 4, workspace
         )
         np.testing.assert_array_equal(c, np.full((3, 4), expected))
 
@@ -72,9 +72,9 @@ def test_whole_numbers_are_exact(dtype: Any, ta: bool, tb: bool) -> None:
     m, n, k = 2 * TILE_ROWS + 3, 70, DEPTH[dtype] + 21
     a = (np.arange(m * k) % 61 - 30).reshape((k, m) if ta else (m, k)).astype(dtype)
     b = (np.arange(n * k) % 53 - 26).reshape((n, k) if tb else (k, n)).astype(dtype)
-    c, room = np.empty((m, n), dtype), np.empty(gemm.workspace_size(dtype), dtype)
+    c, workspace = np.empty((m, n), dtype), np.empty(gemm.workspace_size(dtype), dtype)
     flat = (a.reshape(-1), 0, a.shape[1], b.reshape(-1), 0, b.shape[1])
-    gemm.gemm_tile(m, ta, tb, n, k, *flat, False, c.reshape(-1), 0, n, room)
+    gemm.gemm_tile(m, ta, tb, n, k, *flat, False, c.reshape(-1), 0, n, workspace)
     left, right = (a.T if ta else a).astype(int), (b.T if tb else b).astype(int)
     np.testing.assert_array_equal(c, left @ right)
 

@@ -65,7 +65,9 @@ PRODUCTS = tuple(products(np.float32, "elements"))
 CASES = [(name, size) for name in PRODUCTS for size in SIZES]
 
 
-def room(groups: int, channels: int, dtype: Any, running: bool = True) -> BatchStatistics:
+def batch_statistics(
+    groups: int, channels: int, dtype: Any, running: bool = True
+) -> BatchStatistics:
     mean, variance = np.full((2, groups, channels), np.nan, dtype)
     averages = [(np.full(channels, 3, dtype), np.full(channels, 5, dtype)) for _ in range(groups)]
     return BatchStatistics(mean, variance, averages if running else (), 0.75)
@@ -78,7 +80,7 @@ def call(device: Any, arguments: tuple[Any, ...], slope: float, groups: int = 0)
         result = getattr(device, name)(*moved_to(device, operands), slope)
         return moved_back(device, result), None
     channels = operands[2].size
-    given = room(groups, channels, operands[0].dtype)
+    given = batch_statistics(groups, channels, operands[0].dtype)
     arrays = moved_to(device, [given.mean, given.variance, given.running])
     statistics = BatchStatistics(*arrays, given.momentum)
     result = getattr(device, name)(*moved_to(device, operands), slope, statistics)

@@ -22,8 +22,10 @@ from minigan.experiments.sweeps.plan import Plan
 class Scripted:
     """An executor whose runs end as `script` says: at each call for a run, the next thing that happens to it."""
 
-    def __init__(self, room: int, script: dict[str, list[Callable[[Sweep, str], Outcome]]]) -> None:
-        self.room, self.script = room, script
+    def __init__(
+        self, slots: int, script: dict[str, list[Callable[[Sweep, str], Outcome]]]
+    ) -> None:
+        self.slots, self.script = slots, script
         self.started: list[str] = []
         self.running: list[str] = []
         self.most = 0
@@ -33,7 +35,7 @@ class Scripted:
         return self
 
     def has_capacity(self) -> bool:
-        return len(self.running) < self.room
+        return len(self.running) < self.slots
 
     def start(self, directory: Path, name: str) -> None:
         assert directory == self.sweep.directory.resolve()
@@ -74,7 +76,7 @@ def three(tmp_path: Path, folder: Path) -> Sweep:
     return Sweep.create(tmp_path / "three", tiny_plan(folder, 0, 1, 2))
 
 
-def test_all_runs_are_started_once_and_no_more_at_a_time_than_there_is_room(three: Sweep) -> None:
+def test_all_runs_are_started_once_and_no_more_at_a_time_than_there_are_slots(three: Sweep) -> None:
     executor = Scripted(2, {f"seed{seed}": [ends] for seed in range(3)})
     heard: list[int] = []
     execute(three, executor.use(three), heard.append)

@@ -168,7 +168,7 @@ MISTAKES: dict[str, tuple[str, str, tuple[tuple[str, str], ...]]] = {
         "contract", r"lacks 'oracle', .*; and 'examples', what gives tuples",
         (("def oracle(x)", "def orakel(x)"), ("def examples(rng)", "def beispiele(rng)")),
     ),
-    "a peer that computes something else": (
+    "a baseline that computes something else": (
         "peer", r"PyTorch's results differ by up to|PyTorch is not installed",
         (("torch.nn.functional.silu(x)", "torch.nn.functional.relu(x)"),),
     ),

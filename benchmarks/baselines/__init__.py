@@ -14,7 +14,7 @@ HOW_TO_INSTALL = "not installed: pip install 'minigan[bench]'"
 
 
 @dataclass(frozen=True)
-class Peer:
+class Baseline:
     """A library, or a way to use it; `package` is what states its version.
 
     `absent` says why it cannot run on a device ("cpu" or "cuda"); None if it can.
@@ -51,14 +51,14 @@ def _torch_has_gpu() -> bool:
     return bool(torch.cuda.is_available())
 
 
-MINIGAN = Peer("minigan", "minigan")
-TORCH = Peer("PyTorch", "torch", _torch_absent)
-TORCH_COMPILED = Peer("PyTorch compiled", "torch", _compiled_absent)
-TORCH_GRAPHS = Peer("PyTorch with CUDA graphs", "torch", _graphs_absent)
-TORCH_COMPILED_GRAPHS = Peer("PyTorch compiled with CUDA graphs", "torch", _graphs_absent)
+MINIGAN = Baseline("minigan", "minigan")
+TORCH = Baseline("PyTorch", "torch", _torch_absent)
+TORCH_COMPILED = Baseline("PyTorch compiled", "torch", _compiled_absent)
+TORCH_GRAPHS = Baseline("PyTorch with CUDA graphs", "torch", _graphs_absent)
+TORCH_COMPILED_GRAPHS = Baseline("PyTorch compiled with CUDA graphs", "torch", _graphs_absent)
 
 
-def absences(peers: Sequence[Peer], device: str) -> dict[str, str]:
+def absences(baselines: Sequence[Baseline], device: str) -> dict[str, str]:
     """Return those that cannot run on the device, and why."""
-    reasons = {peer.name: peer.absent(device) for peer in peers}
+    reasons = {baseline.name: baseline.absent(device) for baseline in baselines}
     return {name: reason for name, reason in reasons.items() if reason}

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from benchmarks.peers.torch_call import Tensor, TorchCall, aten
+from benchmarks.baselines.torch_call import Tensor, TorchCall, aten
 
 
 def batch_norm_statistics(

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from benchmarks.peers.torch_call import Tensor, TorchCall, aten
-from benchmarks.peers.torch_normalization import batch_norm_statistics
+from benchmarks.baselines.torch_call import Tensor, TorchCall, aten
+from benchmarks.baselines.torch_normalization import batch_norm_statistics
 
 
 def with_epilogue(product: Callable[..., TorchCall]) -> Callable[..., TorchCall]:
@@ -20,7 +20,7 @@ def with_epilogue(product: Callable[..., TorchCall]) -> Callable[..., TorchCall]
     own = len(inspect.signature(product).parameters)
 
     @functools.wraps(product)
-    def peer(
+    def baseline(
         *arguments: Any, negative_slope: float = 1.0, statistics: Any = None, **settings: Any
     ) -> TorchCall:
         call = product(*arguments[:own], **settings)
@@ -44,7 +44,7 @@ def with_epilogue(product: Callable[..., TorchCall]) -> Callable[..., TorchCall]
 
         return TorchCall(says, run, lambda results: (*call.read(results[0]), *results[1:]))
 
-    return peer
+    return baseline
 
 
 @with_epilogue

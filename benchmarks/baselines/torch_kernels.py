@@ -18,13 +18,13 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from benchmarks.peers.torch_call import Tensor, TorchCall, aten
-from benchmarks.peers.torch_normalization import (
+from benchmarks.baselines.torch_call import Tensor, TorchCall, aten
+from benchmarks.baselines.torch_normalization import (
     batch_norm,
     batch_norm_backward,
     batch_norm_statistics,
 )
-from benchmarks.peers.torch_products import (
+from benchmarks.baselines.torch_products import (
     column_sum,
     conv2d,
     conv2d_backward_data,
@@ -183,7 +183,7 @@ def concatenate_rows(arrays: Sequence[Tensor]) -> TorchCall:
     return TorchCall("cat", lambda: torch.cat(list(arrays)))
 
 
-PEERS: dict[str, Callable[..., TorchCall]] = {
+BASELINES: dict[str, Callable[..., TorchCall]] = {
     function.__name__: function
     for function in (
         gemm, column_sum, conv2d, conv2d_backward_data, conv2d_backward_weight, conv_transpose2d,
