@@ -2,6 +2,7 @@
 
 import itertools
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import minigan as mg
 from minigan.devices.device import KERNELS
 from minigan.infogan.step import Trainer
 from minigan.inspect.trace import Trace
+from minigan.inspect.trace.clock import Clock
 from minigan.inspect.trace.source import backward_formulas, formula
 from minigan.recording import mode
 
@@ -71,6 +73,18 @@ def test_spans_follow_one_another_and_hold_their_kernels() -> None:
     for span in runs:
         assert all(span.start <= c.start <= c.start + c.seconds <= span.end for c in span.kernels)
     assert runs[-1].end <= trace.seconds
+
+
+def test_the_clock_stands_still_while_the_trace_works() -> None:
+    clock = Clock()
+    with clock.paused():
+        start = clock.now()
+        with clock.paused():
+            time.sleep(0.2)
+        assert clock.now() == start
+    assert start <= clock.now() < start + 0.1
+    time.sleep(0.01)
+    assert clock.now() >= start + 0.01
 
 
 def test_what_is_saved_and_when_it_is_freed() -> None:

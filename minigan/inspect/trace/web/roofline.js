@@ -29,7 +29,7 @@ const roofline = (() => {
       grid.push(svg("text", { class: "soft", x: LEFT - 6, y: y(10 ** power) + 4, "text-anchor": "end" }, scaled(10 ** power, "FLOP/s").replace("FLOP/s", "")));
     }
     for (let power = low.x; power <= high.x; power += 1) {
-      grid.push(svg("text", { class: "soft", x: x(10 ** power), y: HEIGHT - 18, "text-anchor": "middle" }, `${Number((10 ** power).toPrecision(2))}`));
+      grid.push(svg("text", { class: "soft", x: x(10 ** power), y: HEIGHT - 18, "text-anchor": power === high.x ? "end" : "middle" }, `${Number((10 ** power).toPrecision(2))}`));
     }
     return svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, width: "100%", role: "img", "aria-label": "Roofline" },
       grid, svg("text", { class: "soft", x: WIDTH - 12, y: HEIGHT - 3, "text-anchor": "end" }, "FLOP for each byte"),
