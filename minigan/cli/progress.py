@@ -14,6 +14,7 @@ import typer
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn
 
+from minigan.cli.interrupting import ending_at_once
 from minigan.datasets.cache import Preparation
 from minigan.devices import get_device
 
@@ -177,9 +178,10 @@ def preparing(
 
 @contextmanager
 def compiling(device: str, say: Say = typer.echo) -> Iterator[None]:
-    """Show how many kernels are compiled, while the block runs."""
+    """Show how many kernels are compiled, while the block runs. Ctrl-C ends the process at once."""
     with (
         progress("compiling kernels, once:", 0, say=say) as display,
         get_device(device).showing_compilation(display.compiling),
+        ending_at_once(display.close),
     ):
         yield
