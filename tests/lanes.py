@@ -16,7 +16,7 @@ LANES = {
     "ray": "starts a Ray of its own; skipped, with the reason, where Ray is not installed",
 }
 
-# The lane of all tests whose path begins so; a later line counts more than an earlier one.
+# The lane of all tests with a path that begins so; a later line counts more than an earlier one.
 _LANE_OF_FILES = {
     "tests/devices": "emulated",
     "tests/devices/test_cpu": "quick",

@@ -1,8 +1,8 @@
 """What everything is checked against: slow, obvious versions, and how far rounding may lead away from them.
 
 A reference is computed in float64 by plain loops, NumPy or SciPy. Where the data are small whole numbers
-every sum is exact in any order, and results must be *equal*; elsewhere they must lie within a bound
-that follows from the number of roundings, never within a tolerance that was found by trying.
+every sum is exact in any order, and results must be *equal*. Elsewhere they must lie within a bound
+that follows from the number of roundings. No tolerance was found by trying.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def conv2d_by_scipy(x: Array, w: Array, b: Any = 0, stride: Any = 1, padding: An
 def conv2d_weight_gradient(
     x: Array, dy: Array, kernel: Shape, stride: Any = 1, padding: Any = 0
 ) -> Array:
-    """Each window times the gradient of what was made of it."""
+    """Each window times the gradient of its output."""
     dw = np.zeros((*kernel, x.shape[3], dy.shape[3]))
     for i, j, window in windows(dy.shape[1:3], kernel, stride):
         dw += np.tensordot(padded(x, padding)[window], dy[:, i, j, :], axes=((0,), (0,)))
@@ -94,7 +94,7 @@ def conv2d_weight_gradient(
 def conv_transpose2d(
     x: Array, w: Array, b: Any = 0, stride: Any = 1, padding: Any = 0, output_padding: Any = 0
 ) -> Array:
-    """Each pixel paints the filter on a canvas, whose padding is then cut off."""
+    """Each pixel paints the filter on a canvas; then the padding is cut off."""
     (top, bottom), (left, right) = sides(padding)
     (sh, sw), (eh, ew) = pair(stride), pair(output_padding)
     height = (x.shape[1] - 1) * sh + w.shape[0] + eh
@@ -110,8 +110,9 @@ def leaky_relu(x: Array, slope: float) -> Array:
 
 
 def off_the_kink(values: Array) -> Array:
-    """A bias for each channel (the last axis) that puts the kink of an activation in the widest gap between the values, so
-    that both sides have some and none is near; where they are all alike, or one, before them."""
+    """Return a bias for each channel (the last axis) that puts an activation's kink in the widest
+    gap between the values. Both sides then have some, and none is near. Equal values, or a single
+    one, lie after the kink."""
     rows = np.sort(values.reshape(-1, values.shape[-1]), axis=0)
     if not len(rows):
         return np.zeros(values.shape[-1])
@@ -210,7 +211,7 @@ def away_from_zero(rng: np.random.Generator, shape: Shape) -> Array:
 
 
 def distinct(rng: np.random.Generator, shape: Shape) -> Array:
-    """Each in a tenth of its own, in its first half: no two nearer than 0.05, so that nothing ties."""
+    """Each in the first half of another tenth: no two nearer than 0.05, so that nothing ties."""
     count = int(np.prod(shape))
     order = rng.permutation(count) - count // 2
     return ((order + rng.uniform(0, 0.5, count)) * 0.1).reshape(shape)

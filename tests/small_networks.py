@@ -63,8 +63,8 @@ def lively(settings: Settings) -> Networks:
     return networks
 
 
-# A stand-in for networks that have learned everything: "images" that G makes are its latents, and Q reads
-# those, or a real image's pixel as its category, without doubt.
+# A stand-in for networks that have learned everything. G's "images" are its latents, and Q reads
+# those. In a real image Q reads the pixel as the category, without doubt.
 
 STUB_SETTINGS = dataclasses.replace(
     TINY, codes="Uniform + Cat(10)", noise=2, image_shape=(1, 1, 1), image_low=-1.0

@@ -18,7 +18,7 @@ def share_memory(a: Tensor, b: Tensor) -> bool:
 
 @mg.differentiable
 def half_twice(device: Device, x: Any, y: Any) -> Any:
-    """(x + y)/2, whose rule hands the same fresh array to both inputs."""
+    """(x + y)/2; its rule hands the same fresh array to both inputs."""
 
     def vjp(dy: Any, needs: tuple[bool, ...]) -> tuple[Any, ...]:
         half = dy / 2
@@ -29,7 +29,8 @@ def half_twice(device: Device, x: Any, y: Any) -> Any:
 
 @mg.differentiable
 def total(device: Device, x: Any) -> Any:
-    """Σ x, whose rule gives a broadcast view of a fresh array: not writable, its elements repeated."""
+    """Σ x; its rule gives a broadcast view of a fresh array: not writable, its elements
+    repeated."""
     shape = x.shape
     return x.sum(), lambda dy, needs: (np.broadcast_to(dy * 1, shape),)
 

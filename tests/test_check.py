@@ -15,7 +15,7 @@ Rule = Callable[..., tuple[Any, ...]]
 
 
 def operation(forward: Callable[..., Any], rule: Rule) -> Callable[..., Tensor]:
-    """An operation whose value is forward(*arrays) and whose gradients are rule(dy, *arrays)."""
+    """An operation with value forward(*arrays) and gradients rule(dy, *arrays)."""
 
     def op(device: Device, *arrays: Any) -> Any:
         return forward(*arrays), lambda dy, needs: rule(dy, *arrays), arrays
@@ -49,7 +49,7 @@ OPERATIONS: dict[str, tuple[Callable[..., Any], list[tuple[int, ...]], Rule]] = 
     "maximum": (np.maximum, [(5,), (5,)], lambda dy, x, y: (dy * (x > y), dy * (y > x))),
 }
 
-# operation, what is wrong, the wrong rule, the message's place
+# operation, the mistake, the wrong rule, the message's place
 WRONG: list[tuple[str, str, Rule, str]] = [
     ("subtract", "sign", lambda dy, x, y: (dy, dy), "input 2 at"),
     ("log", "sign", lambda dy, x: (-dy / x,), "input 1 at"),

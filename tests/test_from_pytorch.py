@@ -1,4 +1,4 @@
-"""docs/from_pytorch.md says what the errors say, and what it says is so."""
+"""docs/from_pytorch.md agrees with the errors, and its statements hold."""
 
 import re
 from pathlib import Path

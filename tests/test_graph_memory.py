@@ -17,7 +17,7 @@ from minigan.tensor import Tensor
 
 @contextlib.contextmanager
 def no_collector(warm_up: Callable[[], Any] = lambda: None) -> Iterator[None]:
-    """Without the cycle collector, what is freed was freed by its last reference: no cycle held it.
+    """Without the cycle collector, only the last reference frees an object: no cycle held it.
 
     `warm_up` runs before: Numba's compiler makes cycles when a kernel is first called.
     """

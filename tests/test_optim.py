@@ -1,4 +1,4 @@
-"""Optimizers against loops that read like the papers' algorithms, and what they remember."""
+"""Optimizers against loops that read like the papers' algorithms, and their state."""
 
 from collections.abc import Callable
 from typing import Any

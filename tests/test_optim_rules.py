@@ -114,7 +114,7 @@ def test_counts_are_part_of_a_state(rule: Any, loop: Any, at: int) -> None:
 
 
 def test_a_state_with_one_count_is_that_of_every_parameter() -> None:
-    """As older files have it, and any whose parameters all had a gradient in every step."""
+    """As in older files, and in any where all parameters had a gradient in every step."""
     parameters, gradients = make()
     optimizer = adam(parameters)
     run(optimizer, gradients, 0, 3)

@@ -302,7 +302,7 @@ def test_normal_numbers_are_normal(seed: int) -> None:
     assert np.isfinite(x).all()
     assert scipy.stats.kstest(x / std, "norm").pvalue > 1e-3
     z = x / std
-    # Each moment within 4 of its own standard deviations: √(1, 2, 15, 96)/√n.
+    # Each moment within 4 standard deviations of it: √(1, 2, 15, 96)/√n.
     for power, expected, variance in [(1, 0, 1), (2, 1, 2), (3, 0, 15), (4, 3, 96)]:
         assert abs((z**power).mean() - expected) < 4 * math.sqrt(variance / COUNT)
     halves = z[: COUNT // 2], z[COUNT // 2 :]  # of one radius each: uncorrelated all the same

@@ -22,7 +22,7 @@ with mg.no_grad():
     x -= 0.1 * x
 """
 
-# a line of a user's program, and what the type checker says of it
+# a line of a user's program, and the type checker's message
 WRONG = {
     "x.shap": 'has no attribute "shap"',
     "x.summ()": 'has no attribute "summ"',

@@ -112,7 +112,7 @@ def wait_until(true: Callable[[], object], seconds: float = 120) -> None:
 
 
 def is_gone(process: int) -> bool:
-    """Whether a process has ended; one that nobody has asked for yet (a zombie) has."""
+    """Whether a process has ended; a zombie, which no parent has waited for, has."""
     try:
         state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:

@@ -94,7 +94,7 @@ def changed(before: dict[str, np.ndarray], after: dict[str, np.ndarray]) -> set[
 
 
 def captured(trainer: Trainer, half: Callable[..., Any], *arguments: Any) -> tuple[Tensor, Any]:
-    """What a half hands to its optimizer to be minimized, and what it returns."""
+    """Return the objective that a half minimizes, and the half's result."""
     with mock.patch("minigan.infogan.step.minimize") as minimize:
         result = half(*arguments, trainer.step_count + 1)
     minimize.assert_called_once()

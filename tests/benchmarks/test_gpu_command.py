@@ -65,7 +65,7 @@ def results_are_left_alone() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A whole call without any optional package, and what it printed."""
+    """A whole call without any optional package, and its output."""
     work = tmp_path_factory.mktemp("gpu")
     done = run(work, absent=OPTIONAL)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -222,7 +222,7 @@ def test_the_counts_of_nsight_compute_are_added_up_by_kernel() -> None:
 
 
 def nsight(text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """What the part says where a program in place of ncu prints a text."""
+    """Return the part's report where a program in place of ncu prints a text."""
     path = program(folder / "bin", "ncu", text)
     monkeypatch.setenv("PATH", f"{path}{os.pathsep}{os.environ['PATH']}")
     return counters.count_on_gpu(Context(folder, small=True))

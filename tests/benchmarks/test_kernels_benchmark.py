@@ -209,7 +209,7 @@ def test_the_librarys_call_gives_what_the_kernel_gives(
     library = kernels.library_side(call, "cpu")
     assert library is not None
     kernels.require_agreement(call, own, library[2], dtype)
-    # A first timed call may not break what a second one reads.
+    # A first timed call may not change the inputs of a second.
     library[0]()
     library[0]()
 

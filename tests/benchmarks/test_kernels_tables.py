@@ -101,7 +101,7 @@ def made_up_result() -> dict[str, Any]:
 def test_the_tables_add_up_the_calls_of_a_step() -> None:
     result = made_up_result()
     (gemm, adam) = kernel_tables.summary_table(result, "mnist").rows
-    # Two calls each of 10 and 30 ms, the roof 10 ms each; the library 10 and 30 ms.
+    # Two calls each of 10 and 30 ms, the roofline 10 ms each; the library 10 and 30 ms.
     assert gemm == ("`gemm`", "4", "80.000", "50%", "80.000", "1.00")
     assert adam == ("`adam`", "2", "4.000", "500%", "—", "—")
     scaling = kernel_tables.scaling_table(result)

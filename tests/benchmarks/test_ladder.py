@@ -149,7 +149,8 @@ def _steps(device: str, dtypes: tuple[str, ...]) -> Iterator[Any]:
 
 
 def rounded(problem: Any, dtype: str) -> Any:
-    """The problem with the numbers that a device is given, as float64: what their rounding does is nobody's error."""
+    """The problem with the numbers that a device is given, as float64: their rounding is no
+    error."""
     return problem.on(mg.get_device("cpu"), dtype).on(mg.get_device("cpu"), "float64")
 
 
@@ -253,7 +254,7 @@ def test_the_table_of_times() -> None:
 
 @pytest.fixture
 def written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
-    """What the command writes, in place of the checkout's files; of Adam on two tensors, on a machine at rest."""
+    """Catch the sections that the command writes: Adam on two tensors, on an idle machine."""
     found: dict[str, Any] = {}
 
     def keep(path: Path, name: str, text: str) -> bool:

@@ -42,7 +42,7 @@ def sectors_an_access(count: run.Count) -> float:
 
 def test_coalescing() -> None:
     naive, coalesced = counted("conv2d", "1 naive"), counted("conv2d", "2 coalesced")
-    # Of the two loads of a product, one is of x: a sector a lane, or one for all; the other of w: one for all, or 4. And y.
+    # A product loads x (a sector a lane, or one for all) and w (one for all, or 4). And y.
     loads, stores = 2 * 256 * 64 * 64 // 32, 64 * 64 // 32
     assert naive.counts.global_requests == coalesced.counts.global_requests == loads + stores
     assert naive.counts.sectors == loads // 2 * (32 + 1) + stores * 32

@@ -18,7 +18,8 @@ SETTINGS = dataclasses.replace(MNIST_EXTENDED, iterations=STEPS)
 
 
 def swept(directory: Path, runs: dict[int, tuple[float, float, float | None]], planned: int = 0) -> Sweep:  # fmt: skip
-    """A sweep whose runs have (agreement, training error, test error), but for what the benchmark does not read."""
+    """A sweep of runs with (agreement, training error, test error): all that the benchmark
+    reads."""
     seeds = (*runs, *range(100, 100 + planned))
     sweep = Sweep.create(directory, Plan(SETTINGS, seeds))
     sweep.create_runs()

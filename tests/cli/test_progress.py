@@ -138,7 +138,7 @@ def test_off_a_terminal_there_is_a_line_every_five_seconds_and_the_last_one(cloc
 
 
 def test_the_end_is_said_once_while_something_still_follows(clock: Clock) -> None:
-    """As in a sweep, whose last steps are done while runs are evaluated."""
+    """As in a sweep: its last steps are done while runs are evaluated."""
     lines: list[str] = []
     made = display(clock, lines, total=10)
     for ended in (0, 0, 0, 1, 1, 2):

@@ -115,7 +115,7 @@ def test_celeba_that_is_not(tmp_path: Path, how: Preparation) -> None:
     assert message.startswith("2 of 5 images cannot be used: 000002.jpg (")
     assert "000003.jpg (it is 64×64, and not 178×218)" in message
     kept = celeba.load(images, "train", RGB, Preparation(how.folder, leave_out=True))
-    again = celeba.load(images, "train", RGB, how)  # what was decided holds
+    again = celeba.load(images, "train", RGB, how)  # the decision holds
     assert kept is not None
     assert again is not None
     assert len(kept.images) == len(again.images) == 3

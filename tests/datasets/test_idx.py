@@ -170,8 +170,8 @@ def test_no_flipped_bit_of_a_gzip_file_changes_the_array(tmp_path: Path) -> None
         damaged = bytearray(compressed)
         damaged[bit // 8] ^= 1 << bit % 8
         path = write(tmp_path / "damaged.gz", damaged)
-        # Some bits carry no data (the header's time, the padding behind the last block): a flip of
-        # one of them is harmless, and of any other an error.
+        # Some bits carry no data (the header's time, the padding behind the last block): to flip
+        # one is harmless. To flip any other is an error.
         try:
             found = read_idx(path)
         except DatasetError:

@@ -89,8 +89,8 @@ def test_digits_stand_upright_with_ink_high(train: LabeledImages) -> None:
 
 
 def test_images_and_labels_belong_together(train: LabeledImages, held_out: LabeledImages) -> None:
-    # A digit nearest to the mean of the digit's class: 82.03% of the test set, which mismatched labels,
-    # a wrong byte order of pixels or a shifted file would bring to 10%.
+    # 82.03% of the test set lies nearest to its class's mean. Mismatched labels, a wrong byte
+    # order of pixels or a shifted file would give 10%.
     means = np.stack(
         [train.images[train.labels == digit].mean(axis=0).ravel() for digit in range(10)]
     )

@@ -98,7 +98,7 @@ def test_another_learning_rate_is_captured_anew(monkeypatch: pytest.MonkeyPatch)
 def test_a_step_that_becomes_consistent_is_captured_anew(
     start: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After plain steps of the new kind: what it needs on the device cannot be brought there in a capture."""
+    """After plain steps of the new kind: a capture cannot bring its constants to the device."""
     settings = consistent(start, symmetric_until=0)
     captured, plain = make(settings), make(settings, capture=False)
     functions = captures(captured, monkeypatch)

@@ -1,4 +1,4 @@
-"""Compilation for a GPU is said, with how far it is, unless somebody watches it or wants quiet."""
+"""Compilation for a GPU reports its progress, unless a program watches it or asks for quiet."""
 
 from types import SimpleNamespace
 from typing import Any, NamedTuple

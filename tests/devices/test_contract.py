@@ -102,7 +102,7 @@ def copied(value: Any) -> Any:
 
 
 def call(device: Device, name: str, given: tuple[Any, ...]) -> list[Array]:
-    """The arrays that a kernel gives, on the host: its results, or what it changed."""
+    """The arrays that a kernel gives, on the host: its results, or the arrays that it changed."""
     mine = moved_to(device, given)
     result = getattr(device, name)(*mine)
     return list(arrays_in(moved_back(device, mine if name in IN_PLACE else result)))

@@ -68,7 +68,7 @@ def test_a_product_of_no_terms_is_zero(dtype: Any) -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("ta", "tb"), [(False, False), (False, True), (True, False), (True, True)])
 def test_whole_numbers_are_exact(dtype: Any, ta: bool, tb: bool) -> None:
-    """Also through the transposition of whole and of cut strips, whose every element has a value of its own."""
+    """Also where whole and cut panels are transposed: values differ, so a misplaced one shows."""
     m, n, k = 2 * TILE_ROWS + 3, 70, DEPTH[dtype] + 21
     a = (np.arange(m * k) % 61 - 30).reshape((k, m) if ta else (m, k)).astype(dtype)
     b = (np.arange(n * k) % 53 - 26).reshape((n, k) if tb else (k, n)).astype(dtype)

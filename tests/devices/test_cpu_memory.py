@@ -120,7 +120,7 @@ def test_small_and_empty_arrays_are_numpys_own(pool: Pool, shape: tuple[int, ...
 
 
 def test_sizes_at_the_edges_are_whole(pool: Pool) -> None:
-    """A buffer has room to its last byte, whatever is left of a cache line."""
+    """A buffer can be written to its last byte, where a cache line is left over too."""
     sizes = [4095, 4096, 4097, 4096 + 63, 4096 + 64, 4096 + 65]
     for _ in range(2):
         arrays = [pool.empty((size,), np.uint8) for size in sizes for _ in range(3)]
@@ -148,7 +148,7 @@ def test_clear_gives_free_memory_back_to_the_system(pool: Pool) -> None:
     assert (kept == 3.0).all()
     other = pool.empty(shape, np.float64)
     assert not np.shares_memory(kept, other)
-    assert pool.allocated_bytes == 3 * size  # what was ever taken
+    assert pool.allocated_bytes == 3 * size  # all that it ever took
     del kept
     assert address(pool.empty(shape, np.float64)) == place  # lent before, and taken back after
 
@@ -219,7 +219,7 @@ def test_a_buffer_over_the_limit_goes_back_at_once() -> None:
 def test_short_memory_is_freed_and_the_allocation_tried_once_more(
     pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The system has room for one array of that size: the one that the pool keeps is in the way."""
+    """The system can hold one array of that size: the one that the pool keeps is in the way."""
     kept = pool.empty((2**16,), np.uint8)
     del kept
     allocate = memory._Buffer

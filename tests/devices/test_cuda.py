@@ -112,7 +112,7 @@ def test_too_little_memory_says_how_much(device: CUDA) -> None:
     ):
         device.empty((2 * MIB,), np.float32)
     del held
-    device.empty((50 * MIB,), np.uint8)  # what the pool kept is given back for it
+    device.empty((50 * MIB,), np.uint8)  # the pool's unused memory is given back for it
 
 
 def test_memory_that_cupys_default_pool_keeps_is_used_before_giving_up(device: CUDA) -> None:

@@ -45,7 +45,7 @@ def test_nothing_is_computed_while_it_is_recorded(device: CUDA) -> None:
 
 
 def test_a_graph_has_memory_of_its_own(device: CUDA) -> None:
-    """What it allocated is not lent to others, also once it is free: each launch writes there."""
+    """Memory of a graph is not lent to others, even once it is free: each launch writes there."""
     x = device.ones((1000,), np.float32)
 
     def step() -> Any:

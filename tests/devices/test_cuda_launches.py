@@ -163,7 +163,7 @@ def test_dynamic_shared_memory(device: CUDA, machine: Machine, threads: int) -> 
     assert machine.launched[-1] == ("reverse_dynamic", (1,), (threads,), shared_bytes)
 
 
-# -- what a launch refuses, here and on the emulated device ----------------------------------------------
+# -- a launch's refusals, here and on the emulated device ------------------------------------------
 
 
 @pytest.fixture(params=["emulated", "cuda"])

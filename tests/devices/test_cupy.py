@@ -1,4 +1,4 @@
-"""The installed CuPy against what the device and the stand-in take it for: it is imported without a driver or a GPU.
+"""The installed CuPy against the uses of the device and the stand-in, without a driver or a GPU.
 
 The names that the device uses are read from its source: every name must be there, and every call must fit CuPy's own signature.
 """
@@ -26,7 +26,7 @@ from minigan.errors import DeviceError
 
 cupy = pytest.importorskip("cupy")
 
-# What the names in the source stand for.
+# The meanings of the names in the source.
 ROOTS = {
     "cupy": "", "self.array_module": "", "device.array_module": "", "self.cupy": "", "cuda": "cuda", "self.cuda": "cuda",
     "runtime": "cuda.runtime", "stream": "cuda.Stream", "graph": "cuda.Graph", "self.graph": "cuda.Graph",
@@ -53,7 +53,7 @@ def uses(module: Any) -> Iterator[Use]:
         if not isinstance(node, (ast.Attribute, ast.Name)) or id(node) in parts:
             continue
         text = ast.unparse(node)
-        if "(" in text or "[" in text:  # of what a call returns
+        if "(" in text or "[" in text:  # an attribute of a call's result
             continue
         for root, meaning in ROOTS.items():
             call = calls.get(id(node))
@@ -144,7 +144,8 @@ def strings(path: Path) -> bytes:
 
 
 def test_cupys_refusals_are_what_the_stand_in_raises() -> None:
-    """A read and a copy in a capture: plain RuntimeErrors of CuPy's, whose texts are in its compiled code."""
+    """A read and a copy in a capture: CuPy's plain RuntimeErrors, with texts of its compiled
+    code."""
     text = strings(Path(cupy.cuda.memory.__file__))
     machine = fake_cupy.Machine()
     machine.stream.capturing = []

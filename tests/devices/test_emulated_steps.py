@@ -28,8 +28,9 @@ def not_strict() -> Iterator[None]:
 def trainers(dtype: str, device: str) -> tuple[Trainer, Trainer]:
     """The same start on the CPU and on that device."""
     images = mnist.load("test").images
-    # Of about 300,000 pre-activations a step one may lie so near a kink of the leaky ReLU that the rounding of float32
-    # puts it on either side, and then a gradient jumps by percents on any pair of devices. With this seed none does.
+    # A step has about 300,000 pre-activations. One may lie so near a kink of the leaky ReLU that
+    # float32's rounding puts it on either side. Then a gradient jumps by percents on any pair of
+    # devices. With this seed none does.
     settings = dataclasses.replace(MNIST, batch_size=8, dtype=dtype, seed=6)
     other = dataclasses.replace(settings, device=device)
     # Launch by launch, since these tests look between the halves of a step.

@@ -168,8 +168,8 @@ class Recorded(Emulated):
 
 @pytest.mark.parametrize("name", PRODUCTS)
 def test_the_kernels_that_find_them(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The product itself, where a group is whole tiles; what adds its parts, where the sum was divided; else a pass of
-    their own. The three agree."""
+    """They are taken by the product, where a group is whole tiles; by the sum of its parts, where
+    it was divided; else by another pass. The three agree."""
     device, arguments = Recorded(), products(np.float64, "elements")[name]
 
     def kernels(arguments: Any, groups: int) -> tuple[list[str], BatchStatistics]:

@@ -22,7 +22,7 @@ ROWS = RNG.normal(size=(60, 37)).astype(np.float32)
 
 
 class Mutant(NamedTuple):
-    """A mistake: what is replaced by what, in which file; a call that meets it, and the report."""
+    """A mistake: a file, its right text and the wrong one; a call that meets it, and the report."""
 
     file: str
     right: str
@@ -107,7 +107,7 @@ MUTANTS = {
 
 
 def mutated(folder: Path, file: str, right: str, wrong: str) -> Emulated:
-    """A strict device whose kernels are a copy with the mistake, which is made once."""
+    """A strict device on a copy of the kernels with the mistake, which is made once."""
     shutil.copytree(kernel_sources(), folder / "kernels", ignore=shutil.ignore_patterns("*.md"))
     path = folder / "kernels" / file
     text = path.read_text(encoding="utf-8")
@@ -156,6 +156,6 @@ def test_a_fragment_with_two_words_exchanged_gives_another_product(tmp_path: Pat
 def test_a_sum_that_starts_with_nothing_gives_another_result(
     tmp_path: Path, file: str, right: str, call: Callable[[Emulated], Any], expected: Any
 ) -> None:
-    """No access to memory shows it; but what a local variable starts with is not zero by luck."""
+    """No access to memory shows it; but a local variable does not start as zero by luck."""
     device = mutated(tmp_path, file, right, right.partition(" =")[0] + ";")
     assert not np.abs(call(device) - expected).max() < 1e30  # or NaN

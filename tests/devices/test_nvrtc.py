@@ -10,7 +10,7 @@ from minigan.devices.sources import kernel_names, kernel_sources, read_source
 from minigan.errors import DeviceError, KernelError
 
 THREADS = 256  # of the largest block that the launch plan asks for
-REGISTERS = 65536  # of a multiprocessor, which a block has to itself at most
+REGISTERS = 65536  # of a multiprocessor, for one block
 SHARED_BYTES = 48 * 1024  # static shared memory of a block
 
 try:

@@ -87,7 +87,8 @@ def test_the_error_of_a_product_is_that_of_its_precision(
     device: Emulated, name: str, sizes: Any, precision: str
 ) -> None:
     """Against float64. Rounding an operand to TF32 changes it by 2⁻¹¹ of itself at most, and so a product of two by
-    2·2⁻¹¹ + 2⁻²². Each addition and, in float32, each product rounds by 2⁻²⁴, of which a result has fewer than 1,000."""
+    2·2⁻¹¹ + 2⁻²². Each addition and, in float32, each product rounds by 2⁻²⁴. A result has fewer
+    than 1,000 such roundings."""
     arguments = products(np.float32, **sizes)[name]
     exact, found = call(mg.get_device("cpu"), as_double(arguments)), call(device, arguments)
     scale = call(mg.get_device("cpu"), magnitudes(as_double(arguments)))

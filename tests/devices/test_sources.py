@@ -50,7 +50,7 @@ def test_kernels_and_their_parameters() -> None:
 
 
 def test_a_kernel_alone_keeps_the_lines(path: Path) -> None:
-    """The others are functions; nothing else changes, and what is not ASCII is written in it."""
+    """The others are functions; nothing else changes, and the text is in ASCII."""
     path.write_text(TEXT + '// Σ\nKERNEL said() { printf("é"); }\n', encoding="utf-8")
     source = read_source(path)
     text = source.alone("scaled")

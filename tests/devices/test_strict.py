@@ -173,7 +173,7 @@ def test_a_read_of_what_empty_left_is_reported() -> None:
 
 
 def test_values_whose_bits_are_set_are_values() -> None:
-    """-1 in an integer array, and a double whose lower half is all ones."""
+    """-1 in an integer array, and a double with all ones in its lower half."""
     device = Emulated(strict=True)
     counter = np.array([-1], np.int32)
     launch(device, "counted", counter, ints(), 0)

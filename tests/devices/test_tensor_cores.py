@@ -26,7 +26,7 @@ def run(device: Emulated, kernel: str, *arguments: Any, grid: int = 1) -> None:
 
 
 def truncated(x: Array) -> Array:
-    """float32 without the low 13 bits: what the tensor cores read of it."""
+    """float32 without the low 13 bits, as the tensor cores read it."""
     return (x.view(np.uint32) & np.uint32(0xFFFFE000)).view(np.float32)
 
 
@@ -60,7 +60,7 @@ def at(matrices: Array, indices: Array) -> Array:
 
 
 def test_mma_has_the_layout_of_the_ptx_isa(device: Emulated) -> None:
-    """On whole numbers, whose sums are exact in any order; C is added to."""
+    """On whole numbers: their sums are exact in any order; C is added to."""
     rng = np.random.default_rng(0)
     a, b, c = (
         rng.integers(-9, 10, (3, *shape)).astype(np.float32) for shape in ((16, 8), (8, 8), (16, 8))

@@ -14,7 +14,7 @@ from minigan.devices.cpu import winograd
 
 Case = tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]  # image, filter, settings
 
-# Sides of 2 to 9 outputs, so that there are tiles of 3, of 2 and of both. The last pads by more than a tile.
+# Sides of 2 to 9 outputs, for tiles of 3, of 2 and of both. The last pads by more than a tile.
 CASES: list[Case] = [
     ((5, 14, 14, 3), (4, 4, 3, 5), {"stride": (2, 2), "padding": ((1, 1), (1, 1))}),
     ((2, 4, 9, 2), (4, 2, 2, 4), {"stride": (2, 1), "padding": ((0, 2), (2, 0))}),

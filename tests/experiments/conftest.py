@@ -43,7 +43,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def sweep(tmp_path: Path, folder: Path) -> Sweep:
-    """A sweep of two seeds and ten steps, of which nothing has been run."""
+    """A sweep of two seeds and ten steps that has not begun."""
     made = Sweep.create(tmp_path / "s", tiny_plan(folder, 0, 1, iterations=10, checkpoint_every=4))
     made.create_runs()
     return made

@@ -1,4 +1,4 @@
-"""Steps whose metrics are read together, and the host's work for a captured step."""
+"""Steps with metrics that are read together, and the host's work for a captured step."""
 
 import dataclasses
 import json
@@ -72,7 +72,7 @@ def test_metrics_and_files_are_those_of_steps_that_are_read_one_by_one(
 
 
 def test_a_captured_step_makes_few_calls_of_python() -> None:
-    """A walk over all modules to say what a replay has written made hundreds, longer than a GPU's step."""
+    """A walk over all modules to mark a replay's writes made hundreds, longer than a GPU's step."""
     trainer = Trainer(dataclasses.replace(TINY, device="emulated"), IMAGES)
     for _ in range(4):
         trainer.step()

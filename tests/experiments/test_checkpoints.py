@@ -1,4 +1,4 @@
-"""One file holds a whole state, to the bit; a file that is not what was written is never taken for it."""
+"""One file holds a whole state, to the bit; a changed file is never taken for it."""
 
 import json
 import struct
@@ -104,7 +104,7 @@ def test_a_state_is_always_the_same_file(path: Path) -> None:
     assert path.read_bytes() == before
 
 
-# -- what is not a checkpoint ---------------------------------------------------------------------
+# -- files that are no checkpoint ------------------------------------------------------------------
 
 
 def flipped(content: bytes, position: int, mask: int) -> bytes:
@@ -145,7 +145,7 @@ def test_every_flipped_byte_of_a_tensor(path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def written(scratch: Path) -> bytes:
-    """What the example's file holds."""
+    """The content of the example's file."""
     save_checkpoint(scratch, example())
     return scratch.read_bytes()
 

@@ -147,7 +147,7 @@ def test_a_sweep_that_is_killed_goes_on_where_it_was(
     output, error = process.communicate()
     assert (process.returncode, error) == (0, "")
     assert f"{STEPS}/{STEPS}" in output
-    assert times(first) == before  # nobody has touched it
+    assert times(first) == before  # untouched
     assert_whole(sweep, unbroken)
     assert step in trained_stretches(first)
 

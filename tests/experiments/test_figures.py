@@ -32,7 +32,7 @@ COLUMNS = ["z"] * NOISE + ["c1"] * 3 + ["c2"] + ["c3"] * 2 + ["c4"]
 
 
 class Echo(Module):
-    """A generator whose images are its latents, one row of pixels each."""
+    """A generator that returns its latents as images, one row of pixels each."""
 
     def forward(self, latents: Tensor) -> Tensor:
         assert not self.training
@@ -71,7 +71,7 @@ def test_everything_else_is_the_same_in_a_row(code: int) -> None:
     for name in {"z", "c1", "c2", "c3", "c4"} - {f"c{code + 1}"}:
         others = of(latents, name)
         np.testing.assert_array_equal(others, np.broadcast_to(others[:, :1], others.shape))
-    # and not in a column: each row is a random sample of its own
+    # and not in a column: each row is another random sample
     z = of(latents, "z")[:, 0]
     assert len(np.unique(z, axis=0)) == 5
     assert np.abs(z).max() < 1
@@ -217,7 +217,7 @@ def test_a_grid_pixel_by_pixel(tmp_path: Path) -> None:
 
 
 def test_labels_stand_below_their_columns(tmp_path: Path) -> None:
-    """Each in the middle of its own; and where there is no room for all, every second or third one."""
+    """Each in the middle of its column; where not all fit, every second or third one."""
     for columns, side, expected in ((4, 20, {0, 1, 2, 3}), (6, 4, {0, 3})):
         images = np.ones((1, columns, side, side, 1))
         path = tmp_path / f"{columns}.png"

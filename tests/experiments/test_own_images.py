@@ -1,4 +1,4 @@
-"""`minigan train images`: what is chosen for images of the user's own, and what is said."""
+"""`minigan train images`: the choices for a user's images, and the messages."""
 
 from pathlib import Path
 

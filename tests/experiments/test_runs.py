@@ -31,13 +31,13 @@ from minigan.infogan.step_metrics import StepMetrics
 
 @pytest.fixture(scope="module", autouse=True)
 def no_waiting_for_the_disk() -> Iterator[None]:
-    """Nobody cuts the power here, and a hundred runs would wait for seconds each."""
+    """No power cut is tested here, and a hundred runs would wait for seconds each."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda descriptor: None)
         yield
 
 
-# -- what is in a run -----------------------------------------------------------------------------
+# -- the files of a run ----------------------------------------------------------------------------
 
 
 def test_the_files_of_a_run(unbroken: Tree) -> None:
@@ -84,7 +84,7 @@ def test_another_number_of_threads_is_told(tmp_path: Path, unbroken: Tree, threa
     assert "started with 1 threads and goes on with 2" in run.about_threads()
     run.extend(2, 1)
     train(run)
-    assert Run.open(run.directory).threads == 1  # what the first steps were computed with
+    assert Run.open(run.directory).threads == 1  # as in the first steps
 
 
 def test_the_precision_of_products_is_a_setting_that_comes_back(tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_no_run_in_a_directory(tmp_path: Path) -> None:
             Run.open(tmp_path / name)
 
 
-# -- what is damaged ------------------------------------------------------------------------------
+# -- damaged files ------------------------------------------------------------------------------
 
 
 def damaged(**changes: object) -> bytes:

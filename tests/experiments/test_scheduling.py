@@ -20,7 +20,7 @@ from minigan.experiments.sweeps.plan import Plan
 
 
 class Scripted:
-    """An executor whose runs end as `script` says: at each call for a run, the next thing that happens to it."""
+    """An executor of runs that end as `script` says: each call for a run takes the next outcome."""
 
     def __init__(
         self, slots: int, script: dict[str, list[Callable[[Sweep, str], Outcome]]]

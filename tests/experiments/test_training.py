@@ -40,7 +40,7 @@ from minigan.infogan.step_metrics import StepMetrics
 
 @pytest.fixture(scope="module", autouse=True)
 def no_waiting_for_the_disk() -> Iterator[None]:
-    """Nobody cuts the power here, and a hundred runs would wait for seconds each."""
+    """No power cut is tested here, and a hundred runs would wait for seconds each."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda descriptor: None)
         yield
@@ -64,7 +64,7 @@ def test_a_stop_is_saved_and_says_where(tmp_path: Path, number: signal.Signals) 
 def test_stops_and_kills_leave_no_trace(
     tmp_path_factory: pytest.TempPathFactory, unbroken: Tree, events: list[tuple[int, bool]]
 ) -> None:
-    """At any steps, in any order: each time the run goes on from what is there."""
+    """At any steps, in any order: each time the run goes on from its files."""
     run = Run.create(tmp_path_factory.mktemp("broken") / "run", TINY)
     for step, is_kill in events:
         try:
@@ -165,7 +165,7 @@ def test_a_longer_run_is_the_same_up_to_there(tmp_path: Path) -> None:
     run.extend(10, train(run).step_count)
     train(Run.open(run.directory))
     short, long = tree(run.directory), tree(tmp_path / "long")
-    del short["samples/step-00000007.png"]  # of what was the last step once
+    del short["samples/step-00000007.png"]  # of the former last step
     assert short == long
 
 
@@ -180,8 +180,8 @@ def test_a_run_cannot_end_before_it_is(stopped: Run) -> None:
 
 # -- crashes --------------------------------------------------------------------------------------
 
-# Trains TINY; the process is gone, as by kill -9, when it comes to write a file of that name: before a byte,
-# after half of them, or when all is written but its name.
+# Trains TINY; the process dies, as by kill -9, at a write of a file of that name. It dies before a
+# byte, after half of them, or when all is written but the name.
 SCRIPT = """
 import os, sys
 from pathlib import Path
@@ -310,7 +310,7 @@ def test_divergence_names_the_step_the_loss_and_the_tensor(tmp_path: Path) -> No
 
 
 def test_a_state_that_is_not_finite_is_never_saved(tmp_path: Path) -> None:
-    """A tensor may be lost before any loss shows it: what is kept is good."""
+    """A tensor may be lost before any loss shows it: the kept state is good."""
     run = Run.create(tmp_path / "run", TINY)
     trainer = Trainer(TINY, IMAGES)
     moments = trainer.state()["generator_optimizer.second_moment.0"]

@@ -1,11 +1,12 @@
 """A stand-in for CuPy on a machine without a GPU, strict where CuPy is lenient or a GPU would fail silently.
 
-It follows the signatures of CuPy 14. Its arrays are NumPy's, and its `RawModule` runs the real kernel through the emulated
-device's library, so what `minigan.devices.cuda` hands over (which kernel, grid, block, the order and width of every
-argument) is checked by what the kernel computes. It checks too: the options of the compiler, that no plain
-NumPy array reaches an operation, that a captured function sends and reads nothing, where memory comes from and
-how long it lives. It cannot check what only a GPU can: that CUDA accepts all this, timing and races. A capture records kernels, ufuncs and assignments;
-the array module's other functions compute at once here.
+It follows the signatures of CuPy 14. Its arrays are NumPy's, and its `RawModule` runs the real
+kernel through the emulated device's library. So the kernel's result checks the launch of
+`minigan.devices.cuda`: which kernel, grid, block, the order and width of every argument. It also
+checks the compiler's options, and where memory comes from and how long it lives. No plain NumPy
+array may reach an operation, and a captured function may send and read nothing. It cannot check
+what only a GPU can: that CUDA accepts all this, timing and races. A capture records kernels, ufuncs
+and assignments; the array module's other functions compute at once here.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ __all__ = [
 
 
 class _Importer(MetaPathFinder, Loader):
-    """Answers `import cupy` as CuPy does, whose import makes the folder of its cache."""
+    """Answers `import cupy` as CuPy does: the import makes the folder of its cache."""
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
@@ -68,7 +69,7 @@ class _Importer(MetaPathFinder, Loader):
 
 def installed(monkeypatch: pytest.MonkeyPatch, machine: Machine) -> None:
     """Let `import cupy` find a new module, until the test ends."""
-    monkeypatch.setitem(sys.modules, "cupy", None)  # what is there afterwards is put back
+    monkeypatch.setitem(sys.modules, "cupy", None)  # pytest restores it
     del sys.modules["cupy"]
     monkeypatch.setattr(sys, "meta_path", [_Importer(machine), *sys.meta_path])
 

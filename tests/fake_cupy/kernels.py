@@ -45,7 +45,8 @@ class RawModule:
         return RawKernel(self, name, kernel_parameters(_with_headers(path), name), path)
 
     def _path(self, kernel: str) -> Path:
-        """The file whose text was handed over, in a folder that the compiler was to search; its own folder is the last."""
+        """The file of the given text, in a folder that the compiler searches; its own folder is the
+        last."""
         folders = [Path(o.removeprefix("-I")) for o in self.options if o.startswith("-I")]
         files = (path for folder in reversed(folders) for path in folder.rglob("*.cu"))
         return next(p for p in files if read_source(p).alone(kernel) == self.code)

@@ -34,7 +34,7 @@ class CompileException(Exception):  # noqa: N818 (CuPy's name)
 
 
 class Machine:
-    """The GPU and the software that are pretended to be there; and what was done with them."""
+    """The pretended GPU and software, and a record of their use."""
 
     def __init__(self) -> None:
         self.gpus = 1
@@ -80,7 +80,7 @@ class Machine:
             )
 
     def wait(self) -> None:
-        """What a synchronization does: refused while the stream is captured, and where earlier errors appear."""
+        """Synchronize: refused while the stream is captured; earlier errors appear here."""
         if self.stream.capturing is not None:
             self.stream.invalid = True
             raise CUDARuntimeError(900)

@@ -54,7 +54,8 @@ class _Pooled:
 class MemoryPool:
     """Blocks of 512 bytes' multiples, kept by stream; those in use are held by the pool, and end with it.
 
-    What it keeps unused is lost when it ends, as in CuPy since 14.1, unless `free_all_blocks` comes first.
+    Its unused blocks are lost when it ends, as in CuPy since 14.1, unless `free_all_blocks` runs
+    first.
     """
 
     def __init__(self, machine: Machine, allocator: Any = None) -> None:

@@ -88,8 +88,8 @@ def test_the_text_is_the_papers() -> None:
 @given(LAYOUTS)
 def test_columns_and_names(layout: CodeLayout) -> None:
     sizes = [code.size if isinstance(code, CategoricalCode) else 1 for code in layout]
-    # A categorical is read through a logit a category and given one-hot, a continuous one is a number both
-    # times: with σ fixed, the two widths are the same.
+    # A categorical code has a logit a category, and is given one-hot; a continuous one is a number
+    # both times. With σ fixed, the two widths are the same.
     assert layout.parameter_columns == layout.encoded_columns == sum(sizes)
     assert code_table(layout.densities).width == tuple(sizes)
     assert layout.names == [f"c{i}" for i in range(1, len(sizes) + 1)]

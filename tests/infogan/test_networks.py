@@ -294,7 +294,8 @@ def test_what_is_read_in_inference_does_not_depend_on_the_batch() -> None:
 
 
 def test_networks_draw_each_weight_once_and_leave_other_draws_alone() -> None:
-    """Every parameter has the value of its own stream, whatever the memory held and whatever was drawn before."""
+    """Every parameter has the value of its stream, for any content of the memory and any earlier
+    draws."""
     mg.manual_seed(3)
     expected = mg.rand(4).numpy()
     mg.manual_seed(3)

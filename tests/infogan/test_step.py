@@ -80,7 +80,7 @@ def test_running_statistics_are_kept_by_group() -> None:
     trainer.step()
 
     def channel_means(owner: Trainer, images: Tensor) -> np.ndarray:
-        """Of what the trunk's first norm is given."""
+        """The means of the inputs to the trunk's first norm."""
         for module in owner.discriminator.trunk.modules[:2]:
             images = module(images)
         means: np.ndarray = images.numpy().mean(axis=(0, 1, 2))
@@ -140,7 +140,7 @@ def test_every_random_number_is_a_function_of_seed_and_step(change: str) -> None
 
 
 def test_training_never_sees_a_label() -> None:
-    """A trainer is given images alone, and no module that trains reads what a data set calls its labels."""
+    """A trainer is given images alone, and no module that trains reads a data set's labels."""
     assert list(inspect.signature(Trainer).parameters) == ["settings", "images", "capture"]
     assert list(inspect.signature(Trainer.step).parameters) == ["self"]
     package = Path(minigan.__file__).parent

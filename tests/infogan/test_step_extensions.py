@@ -155,5 +155,5 @@ def test_affine_maps_are_slight_random_and_new_at_each_step() -> None:
     assert len({one.tobytes() for one in (*first, *next_one)}) == 8
     rows, columns = np.indices((6, 10))
     for ink in (*first[..., 0], *next_one[..., 0]):
-        assert abs((rows * ink).sum() / ink.sum() - 3) < 2.5  # the shift, and what the rest adds
+        assert abs((rows * ink).sum() / ink.sum() - 3) < 2.5  # the shift, and the rest of the map
         assert abs((columns * ink).sum() / ink.sum() - 5) < 2.5

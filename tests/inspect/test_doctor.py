@@ -36,7 +36,7 @@ def test_the_report_of_a_device_that_passes(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """In full; which tests are made of what is test_self_test.py's."""
+    """In full; test_self_test.py tests which checks are made."""
     asked = []
 
     def short(device: str, **settings: Any) -> SelfTestReport:

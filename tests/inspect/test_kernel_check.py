@@ -1,4 +1,4 @@
-"""A kernel of one's own: what is right passes every check, and each mistake is reported for what it is, by its check."""
+"""A user's kernel: a right one passes every check, and each mistake is reported by its check."""
 
 import re
 import shutil
@@ -103,7 +103,7 @@ def test_a_file_without_a_kernel(tmp_path: Path, swish: Path) -> None:
 
 
 MISTAKES: dict[str, tuple[str, str, tuple[tuple[str, str], ...]]] = {
-    # what: the check that fails, what it says, what is replaced
+    # mistake: the check that fails, its message, the replaced text
     "a wrong formula": (
         "float32", r"example 1 \(1\): at \(0,\) operation gives \S+, and the oracle \S+; 1 of 1 elements differ",
         (("return x / (1 + np.exp(-x))", "return x / (1 + np.exp(-2 * x))"),),

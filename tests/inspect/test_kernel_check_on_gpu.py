@@ -104,7 +104,7 @@ def test_the_model_of_the_large_example(contract: Callable[..., Path]) -> None:
 
 def test_it_is_timed_where_there_is_a_gpu(contract: Callable[..., Path], gpu: Machine) -> None:
     loaded = load_contract(contract(("(4096, 4096)", "(30, 10)")))
-    (timing,) = timings(loaded)  # the peer's needs PyTorch with CUDA
+    (timing,) = timings(loaded)  # PyTorch's needs CUDA
     amount = work(loaded)
     assert amount is not None
     rate = amount.bytes / timing.seconds / 1e9

@@ -39,7 +39,7 @@ def test_the_output_is_that_of_the_command(monkeypatch: pytest.MonkeyPatch) -> N
     names = re.findall(r"^  [✓–] (\w+)", transcript, re.M)
     assert names == [*(check.name for check in checks), *architectures]
     for check in checks:
-        if check.name not in ("peer", "cuda"):  # of what is installed here
+        if check.name not in ("peer", "cuda"):  # these depend on installed packages
             words = re.sub(r"error \S+", "error", check.detail)
             assert words in re.sub(r"error \S+", "error", transcript), words
 

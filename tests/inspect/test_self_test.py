@@ -22,7 +22,7 @@ from minigan.inspect.self_test_results import SelfTestCheck
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder for what is kept; and the emulated device as a user has it."""
+    """An empty folder for the results; and the emulated device as a user has it."""
     folder = tmp_path / "cache"
     folder.mkdir()
     monkeypatch.setattr(self_test_results, "cache_folder", lambda name: folder)

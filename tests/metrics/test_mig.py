@@ -21,7 +21,7 @@ def mig(codes: np.ndarray, factors: np.ndarray, **choices: object) -> float:
 def test_equal_parts_of_the_range() -> None:
     values = np.array([0.0, 0.24, 0.26, 0.5, 0.74, 0.99, 1.0])
     assert discretize(values, bins=4).tolist() == [0, 0, 1, 2, 2, 3, 3]
-    # as a histogram's bins, whatever the values
+    # as a histogram's bins, for any values
     values = np.random.default_rng(1).normal(3, 7, 501)
     counts, _ = np.histogram(values, BINS)
     assert np.bincount(discretize(values), minlength=BINS).tolist() == counts.tolist()

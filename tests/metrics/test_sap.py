@@ -59,7 +59,7 @@ def test_the_best_thresholds_are_those_of_brute_force(n: int, n_classes: int, se
 
 
 def test_discrete_factors_by_hand() -> None:
-    # classes along z: 0 0 1 0 1 1 1; a threshold errs on one 0 of three, or on one 1 of four: 1 − 1/8
+    # classes along z: 0 0 1 0 1 1 1; a threshold errs on a 0 of three or a 1 of four: 1 − 1/8
     z, v = np.arange(7.0)[:, None], np.array([[0], [0], [1], [0], [1], [1], [1]])
     assert attribute_scores(z, v)[0, 0] == pytest.approx(1 - 1 / 8)
     # a categorical code's best class in each category: {0, 0, 1}, {0, 1, 1, 1}

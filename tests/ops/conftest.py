@@ -1,5 +1,6 @@
-"""The same tests on every device, by another default device: operations that are kernels on all of them, the others
-where the array module is another (NumPy's on the emulated device is the CPU's)."""
+"""The same tests on every device, by another default device. Operations that are kernels run on all
+of them. The others run where the array module is another (the emulated device's is NumPy, as the
+CPU's)."""
 
 from collections.abc import Iterator
 

@@ -15,7 +15,7 @@ Y = RNG.normal(size=(3, 4))
 Z = RNG.normal(size=(4, 3, 5))
 EMPTY = np.zeros((2, 0, 3))
 
-# what is called, with NumPy or minigan, and on which arrays; each has a gradient
+# the call, with NumPy or minigan, and its arrays; each has a gradient
 CALLS: dict[str, tuple[Callable[..., Any], list[Any]]] = {
     "tile a number": (lambda xp, x: xp.tile(x, 3), [X]),
     "tile with fewer counts than axes": (lambda xp, x: xp.tile(x, (2, 1)), [X]),

@@ -47,7 +47,7 @@ def test_an_operation_without_gradient_ends_the_graph(name: str) -> None:
 @settings(max_examples=10)
 @given(data=st.data())
 def test_value(name: str, data: st.DataObject) -> None:
-    """On halves, so that there are ties, whole numbers and zeros among them; NaN and infinity too."""
+    """On halves, which have ties, whole numbers and zeros among them; NaN and infinity too."""
     dtype, shape = data.draw(st.sampled_from(FLOATS)), data.draw(SHAPES)
     operands = [data.draw(hnp.arrays(dtype, shape, elements=HALVES)) for _ in range(OPERANDS[name])]
     found = getattr(mg, name)(*(oracles.wrap(x) for x in operands))

@@ -48,7 +48,7 @@ def without_ties(draw: st.DrawFn, function: Callable[..., Any]) -> Example:
 
 @st.composite
 def one_or_the_other(draw: st.DrawFn) -> Example:
-    """`where`, whose condition broadcasts too."""
+    """`where`; its condition broadcasts too."""
     shapes = draw(hnp.mutually_broadcastable_shapes(num_shapes=3, max_dims=3, max_side=3))
     condition, x, y = (draw(arrays(shape)) for shape in shapes.input_shapes)
     return Example(lambda x, y: mg.where(mg.tensor(condition > 0), x, y), (x, y))

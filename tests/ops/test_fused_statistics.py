@@ -12,7 +12,8 @@ import minigan as mg
 
 
 class Product(NamedTuple):
-    """An operation that finds the statistics of its own result, the shapes of what it takes, and its settings."""
+    """An operation that also returns its result's statistics, its input shapes, and its
+    settings."""
 
     operation: Any
     x: tuple[int, ...]

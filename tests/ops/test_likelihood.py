@@ -237,7 +237,7 @@ def test_code_consistency_information(dtype: Any) -> None:
         found = mg.code_consistency_information(mg.tensor(first), mg.tensor(second), layout)
         wide = (a.astype(np.float64) for a in (first, second))
         assert found.dtype == dtype
-        # Terms of at most some 20 nats cancel to what is found.
+        # Terms of at most some 20 nats cancel in the result.
         assert_within(
             found, oracles.code_consistency_information(*wide, layout), rounding(100, dtype) * 20
         )

@@ -115,7 +115,7 @@ def test_a_transposed_operand_is_read_as_it_lies() -> None:
 def test_the_number_of_threads_does_not_change_a_product(
     monkeypatch: pytest.MonkeyPatch, threads: int
 ) -> None:
-    """Whose tiles are rows, columns or both; the last ones of 40 are empty."""
+    """Tiles are rows, columns or both; the last ones of 40 are empty."""
     monkeypatch.setattr(cpu_threads, "thread_count", lambda: threads)
     x, w = (oracles.whole(np.random.default_rng(0), s) for s in ((33, 17), (17, 5)))
     np.testing.assert_array_equal(mg.linear(mg.tensor(x), mg.tensor(w)), x @ w)

@@ -146,7 +146,8 @@ def test_value_in_inference(example: Example) -> None:
 def test_statistics_by_group(
     monkeypatch: pytest.MonkeyPatch, offset: float, shape: tuple[int, int], threads: int, dtype: Any
 ) -> None:
-    """More rows than a block, more threads than rows; a large mean, of which a variance loses nothing."""
+    """More rows than a block, more threads than rows; a large mean, which costs the variance no
+    digits."""
     monkeypatch.setattr(cpu_threads, "thread_count", lambda: threads)
     x = (np.random.default_rng(0).standard_normal(shape) + offset).astype(dtype)
     means, variances = mg.get_device("cpu").batch_norm_statistics(x, 2)
@@ -255,8 +256,9 @@ def test_gradients_in_float32(
 ) -> None:
     """The kernel in float32 on statistics that both have, against its formula in float64.
 
-    x̂ takes eight roundings (ε, the sum, the root, the reciprocal, the difference, the product, and the slope
-    and its product in g); a sum of n terms g·x̂ then n + 1; dx adds its scale, the means and their differences.
+    x̂ takes eight roundings (ε, the sum, the root, the reciprocal, the difference, the product, and
+    the slope and its product in g). A sum of n terms g·x̂ then takes n + 1. dx adds its scale, the
+    means and their differences.
     """
     rng = np.random.default_rng(0)
     x = (rng.standard_normal((rows, channels)) * 2 + 1).astype(np.float32)

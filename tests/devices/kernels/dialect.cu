@@ -18,7 +18,7 @@ KERNEL reverse_dynamic(const real* x, real* y) {
 
 KERNEL uninitialised(real* y) {
     __shared__ real tile[64];
-    if (blockDim.x == 1) tile[0] = 1;  // never; but without a write the compiler knows what it reads
+    if (blockDim.x == 1) tile[0] = 1;  // never; but without a write the compiler knows the value
     y[threadIdx.x] = tile[threadIdx.x];
 }
 

@@ -125,7 +125,7 @@ KERNEL shared_index(const real* x, real* y, int by) {  // the index leaves the a
     y[threadIdx.x] = first[threadIdx.x + by] + second[threadIdx.x];
 }
 
-KERNEL shared_pointer(const real* x, real* y, int by) {  // through a pointer, of whose array the compiler knows nothing
+KERNEL shared_pointer(const real* x, real* y, int by) {  // a pointer: the compiler sees no array
     __shared__ real first[64];
     __shared__ real second[64];
     real *p = first + int(threadIdx.x), *q = second + int(threadIdx.x);

@@ -2,7 +2,7 @@
 
 #include "tensor_core.cuh"
 
-// a (32 lanes, 4 registers), b (32, 2), c (32, 4); one warp a block, each with matrices of its own.
+// a (32 lanes, 4 registers), b (32, 2), c (32, 4); one warp a block, each with other matrices.
 KERNEL multiply(const float* a, const float* b, float* c) {
     const int lane = blockIdx.x * kWarp + threadIdx.x;
     unsigned x[1][4], y[1][2];
