@@ -10,7 +10,6 @@ from typing import Any
 from minigan.caches import cache_root, cache_size
 from minigan.devices import device_names, device_note, get_device
 from minigan.errors import DeviceError
-from minigan.experiments.runs import versions
 
 
 def describe_machine() -> dict[str, Any]:
@@ -18,6 +17,10 @@ def describe_machine() -> dict[str, Any]:
 
     A device has a ``note``, its ``kernels`` and ``threads``, and why it is ``absent`` (empty if it is there).
     """
+    from minigan.experiments.runs import (
+        versions,
+    )  # loads safetensors, which `processor` does not need
+
     root = cache_root()
     return {
         "versions": {**versions(), "platform": platform.platform()},
