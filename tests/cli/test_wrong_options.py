@@ -66,7 +66,7 @@ def test_a_wrong_option_makes_no_run(
     [
         ("trunk", "conv 4 | conv 4 | conv 4", "even sides, not 7×7"),
         ("trunk", "fc 16 | conv 4", "'conv 4' is not a layer that fits there"),
-        ("generator", "fc 16 bn", "makes images of (16,), and the data are (28, 28, 1)"),
+        ("generator", "fc 16 bn", "makes images of (16,), and image_shape is (28, 28, 1)"),
         ("generator", "fc 7x7x8 | up 1", "makes images of (14, 14, 1)"),
     ],
 )
