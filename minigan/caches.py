@@ -1,8 +1,9 @@
 """Folders for what can be made again: compiled kernels, prepared images.
 
-All lie in one folder of the user's, ``minigan`` in ``$XDG_CACHE_HOME`` or ``~/.cache``. Python reads pickle from the kernels' folder,
-so no one else may write there: a folder is used if it is a real one and the user's, and it is closed to others (mode 0700). Where
-there is none such, a private temporary folder serves, until the process ends.
+All lie in one folder of the user's, ``minigan`` in ``$XDG_CACHE_HOME`` or ``~/.cache``. Python
+reads pickle from the kernels' folder, so no one else may write there. A folder is used if it is a
+real one and the user's. It is closed to others (mode 0700). Where there is none such, a private
+temporary folder serves, until the process ends.
 """
 
 from __future__ import annotations

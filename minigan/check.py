@@ -23,10 +23,10 @@ def check_gradients(
 ) -> None:
     """Check the gradient of `function` by every input that has ``requires_grad``; float64.
 
-    The output is contracted with fixed random weights w, and each element of each input is compared:
-    ∂⟨w, f⟩/∂x against (⟨w, f(x + h)⟩ − ⟨w, f(x − h)⟩) / 2h, with h = `step`·max(1, |x|). They must agree
-    within `tolerance`·max(1, the largest gradient of that input). GradientMismatch names the worst element; the
-    inputs and their `grad` are left as they were.
+    The output is contracted with fixed random weights w. For each element of each input, ∂⟨w, f⟩/∂x
+    is compared with (⟨w, f(x + h)⟩ − ⟨w, f(x − h)⟩) / 2h, with h = `step`·max(1, |x|). They must
+    agree within `tolerance`·max(1, the largest gradient of that input). GradientMismatch names the
+    worst element; the inputs and their `grad` are left as they were.
     """
     for i, x in enumerate(inputs):
         if x.requires_grad and x.dtype != np.float64:

@@ -81,7 +81,8 @@ def check_and_show(path: Path) -> bool:
 
 
 def bench_and_show(path: Path, number: int, gpu: str) -> None:
-    """What the kernels at `path` move and compute, counted; a model of their time; and their time where there is a GPU."""
+    """Count the bytes and operations of the kernels at `path`, model their time, and time them on a
+    GPU."""
     from minigan.inspect.contract import find_kernels, load_contract, shapes
     from minigan.inspect.kernel_bench import count, gpu_problem, timings, work
     from minigan.inspect.roofline import MACHINES

@@ -33,7 +33,7 @@ class Rate:
         self.samples = [(self.latest, done)]
 
     def begin(self, done: int) -> None:
-        """Take what is done so far for done before."""
+        """Count the steps so far as done before."""
         self.samples = [(self.samples[0][0], done)]
 
     def advance(self, done: int) -> None:

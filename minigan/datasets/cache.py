@@ -1,10 +1,12 @@
-"""Images that are prepared once and kept: one .npy file, mapped into memory, and a JSON file that says what it holds.
+"""Images that are prepared once and kept: one .npy file, mapped into memory, and a JSON file that
+describes it.
 
-A set of photographs is slow to decode and larger than memory; the same images as one array are neither. The file
-grows as the images are read, and the JSON beside it says how far it is, so a preparation that was stopped or
-killed goes on where it was. Both are named after a hash of what was read (names, sizes and times of the files) and
-of what is done to it, so a changed source is never taken for another. The finished array's SHA-256 is in the JSON:
-it is checked whenever the file's time is not the noted one, and when `Preparation.verify` asks for it.
+A set of photographs is slow to decode and larger than memory; the same images as one array are
+neither. The file grows as the images are read, and the JSON beside it notes the progress. So a
+preparation that was stopped or killed goes on where it was. Both are named after a hash of the
+source (names, sizes and times of its files) and of the preparation. So a changed source is never
+taken for another. The finished array's SHA-256 is in the JSON. It is checked if the file's time is
+not the noted one, or if `Preparation.verify` asks for it.
 """
 
 from __future__ import annotations
@@ -40,9 +42,9 @@ _NAMED = 3  # images that an error names; it counts all
 class Source:
     """`count` images of one `shape` (height, width, channels), in a fixed order.
 
-    `identity` is a line for everything that tells this source, and what is done to it, from others. `read(start,
-    stop)` gives the images of that range, each uint8 of `shape`, or a sentence that names it and says why it
-    cannot be used.
+    `identity` has a line for each fact that tells this source and its preparation from others.
+    `read(start, stop)` gives the images of that range, each uint8 of `shape`, or a sentence that
+    names it and says why it cannot be used.
     """
 
     title: str
@@ -78,7 +80,8 @@ class Prepared:
 
 @dataclass
 class _State:
-    """What the JSON file says: `done` images were read; `left_out` are those that cannot be used, and why."""
+    """The JSON file's content: `done` images were read; `left_out` are those that cannot be used,
+    and why."""
 
     source: list[Any]
     done: int = 0
@@ -109,8 +112,8 @@ class _State:
 def prepare(source: Source, preparation: Preparation) -> Prepared:
     """The images of a source: from the cache, or read now and kept there.
 
-    DatasetError says in one sentence what is wrong: images that cannot be used (unless they may be left out), a
-    disk that is too small, a cache that is damaged.
+    DatasetError names the fault in one sentence: images that cannot be used (unless they may be
+    left out), too small a disk, a damaged cache.
     """
     if not source.count:
         raise DatasetError(f"{source.title}: there are no images to prepare")
@@ -127,7 +130,7 @@ def prepare(source: Source, preparation: Preparation) -> Prepared:
 
 
 def _open(path: Path, state: _State, source: Source, verify: bool) -> Prepared:
-    """The finished file, if it is what the JSON beside it says."""
+    """Return the finished file, if it agrees with the JSON beside it."""
     shape = (state.kept, *source.shape)
     damage = ""
     if state.done != source.count or state.sha256 is None:
@@ -185,7 +188,7 @@ class _Building:
             )
 
     def _read_on(self, file: BinaryIO, state: _State) -> None:
-        """Append the images that are missing; what is noted is on the disk before it is noted."""
+        """Append the images that are missing; they are on the disk before the JSON notes them."""
         file.seek(_HEADER_BYTES + state.kept * self.row_bytes)
         count = self.source.count
         while state.done < count:

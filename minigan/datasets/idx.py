@@ -80,7 +80,7 @@ def read_idx(path: Path | str) -> NDArray[Any]:
         array = elements.reshape(shape)
     except ValueError as error:
         # Right number of bytes, yet not an array: too many dimensions, or a size of 0 beside sizes
-        # whose product no machine could address.
+        # with a product that no machine could address.
         raise _error(
             path, "a shape that NumPy can hold", f"{shape} ({error})", _DAMAGED_FILE
         ) from error
@@ -93,8 +93,8 @@ def read_images_and_labels(
     """Read a pair of IDX files in MNIST's manner: grey images, and the label of each.
 
     Returns the images as uint8 (N, height, width, 1) and the labels as uint8 (N,). Raises
-    `DatasetError` if either file cannot be read, or if the files hold anything but uint8
-    (N, height, width) and uint8 (N,) with the same N.
+    `DatasetError` if either file cannot be read. The files must hold uint8 (N, height, width) and
+    uint8 (N,) with the same N, or it is raised too.
     """
     images, labels = read_idx(images_path), read_idx(labels_path)
     if (

@@ -131,7 +131,8 @@ def _in_8_bits(values: NDArray[Any], mode: str, form: str | None) -> NDArray[np.
 
 @dataclass(frozen=True)
 class Look:
-    """What a look at images shows: their number, (height, width) of the smallest and the largest, and colour."""
+    """A summary of images: their number, (height, width) of the smallest and the largest, and
+    colour."""
 
     count: int
     smallest: tuple[int, int]

@@ -1,8 +1,9 @@
 """A small ray caster in NumPy: batches of ellipsoids and boxes, seen by a camera without perspective.
 
 Axes: x to the right, y up, z to the viewer; the picture shows x and y in (−1, 1). All rays run along −z, so a
-ray meets first the surface with the largest z. A whole batch is drawn at once, one primitive after the other:
-each is a few array operations on (batch, height, width), in single precision and in the processor's cache.
+ray meets first the surface with the largest z. A whole batch is drawn at once, one primitive after
+the other. A primitive is a few array operations on (batch, height, width), in single precision and
+in the processor's cache.
 
     canvas = Canvas(light, size, ambient)     how far each ray went, and the brightness that it met
     canvas.ellipsoid(...)                     what is nearer than before takes the ray over
@@ -30,8 +31,8 @@ _FLAT = np.float32(1e-6)  # the least slope of a plane along a ray: none divides
 def rotation(azimuth: np.ndarray, elevation: np.ndarray) -> Floats:
     """Object to camera, (batch, 3, 3): about the vertical by `azimuth`, then towards the camera by `elevation`.
 
-    Angles are in radians. A front that looks at the viewer turns to the right of the picture with a positive
-    azimuth, and is seen from above with a positive elevation.
+    Angles are in radians. A positive azimuth turns a front that looks at the viewer to the right of
+    the picture. A positive elevation shows it from above.
     """
     ca, sa, ce, se = np.cos(azimuth), np.sin(azimuth), np.cos(elevation), np.sin(elevation)
     zero = np.zeros_like(ca)
@@ -60,8 +61,8 @@ class Canvas:
 
         `reflectance` is one number a picture, or a `Paint` of the points met.
 
-        With M = R diag(1/axes²) Rᵀ, a point p from the centre lies on the surface where pᵀMp = 1: for a ray at
-        (x, y) a quadratic a·z² + 2b·z + c = 0. The normal there is along Mp.
+        With M = R diag(1/axes²) Rᵀ, a point p from the centre lies on the surface where pᵀMp = 1.
+        For a ray at (x, y) this is a quadratic a·z² + 2b·z + c = 0. The normal there is along Mp.
         """
         middle = np.einsum("nij,nj->ni", turn, centre)
         window = self._window(middle, np.sqrt(np.einsum("nij,nj->ni", turn**2, axes**2)))
@@ -93,9 +94,9 @@ class Canvas:
     def box(self, turn: Floats, low: Floats, high: Floats, reflectance: Floats) -> None:
         """Draw a box for each picture, between the corners `low` and `high` (batch, 3) in the object's frame.
 
-        A box is what lies between three pairs of planes. Along a ray, each pair is entered at one z and left at
-        another: the box is entered at the last entry, if that comes before the first exit. A box with low > high
-        is not drawn.
+        A box lies between three pairs of planes. A ray enters each pair at one z and leaves it at
+        another. It enters the box at the last entry, if that comes before the first exit. A box
+        with low > high is not drawn.
         """
         middle = np.einsum("nij,nj->ni", turn, (low + high) / 2)
         window = self._window(middle, np.einsum("nij,nj->ni", np.abs(turn), np.abs(high - low) / 2))

@@ -1,8 +1,8 @@
-"""Rendered heads and chairs whose factors are known, so that disentanglement can be measured anywhere.
+"""Rendered heads and chairs with known factors, so that disentanglement can be measured anywhere.
 
-They stand in for the faces and the chairs of the paper's section 7.2, and are drawn by ``rendering.py``. Image i of
-a seed is a function of the seed and i alone: its factors are uniform numbers of Philox, and a set of more images
-begins with the same ones.
+They stand in for the faces and the chairs of the paper's section 7.2, and are drawn by
+``rendering.py``. Image i of a seed is a function of the seed and i alone: its factors are uniform
+numbers of Philox. A set of more images begins with the same ones.
 """
 
 from __future__ import annotations
@@ -216,9 +216,9 @@ SCENES = {
     "faces": Scene(0, FACE_FACTORS, draw_faces, 32),
     "chairs": Scene(1, CHAIR_FACTORS, draw_chairs, 64),
 }
-SET_SIZE, SET_SEED = 50_000, 0  # the set that experiments train on
-_STREAM = 9  # of random numbers; 0 is the library's, the others below 20 are InfoGAN's
-_IDENTITY = 3  # numbers an image that are no factors
+SET_SIZE, SET_SEED = 50_000, 0  # the set that experiments train on.
+_STREAM = 9  # of random numbers; 0 is the library's, the others below 20 are InfoGAN's.
+_IDENTITY = 3  # numbers an image that are no factors.
 _VERSION = 1  # of the pictures: another number makes prepared sets anew
 
 

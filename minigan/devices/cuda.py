@@ -1,9 +1,10 @@
 """The CUDA device: CuPy arrays, and kernels/*.cu compiled by NVRTC for the GPU that is there.
 
 CuPy supplies memory, copies, streams, graphs and the compiler; minigan's own kernels compute a
-training step. Everything runs on CuPy's *current* stream of the calling Python thread, kernels and the array module's
-operations alike, so they run in the order in which they were asked for. A number is on the host only after `to_numpy`,
-which waits for it; until then a call returns before the GPU has computed anything.
+training step. Everything runs on CuPy's *current* stream of the calling Python thread, kernels and
+the array module's operations alike. So they run in the order of the calls. A number is on the host
+only after `to_numpy`, which waits for it; until then a call returns before the GPU has computed
+anything.
 """
 
 from __future__ import annotations
@@ -182,8 +183,9 @@ class CUDA(CudaPlanDevice):
         """Record what `function` launches as one CUDA graph; the result launches it, and returns what `function` did.
 
         `function` must have run before: kernels are compiled and constants sent by then. Nothing is computed while it is
-        recorded. Its arrays lie in memory that belongs to the graph: each launch writes the same ones, and they live
-        as long as the graph or an array does. DeviceError if `function` reads a value back or sends one from the host.
+        recorded. Its arrays lie in memory that belongs to the graph: each launch writes the same
+        ones. They live as long as the graph or an array does. DeviceError if `function` reads a
+        value back or sends one from the host.
         """
         self._refuse_capture("captures another one")
         cupy = self.array_module
@@ -258,9 +260,10 @@ class _CapturedFunction(Generic[Result]):
 class _GraphMemory:
     """The memory of one CUDA graph. A graph writes to the addresses that it was recorded with, so nothing else gets them.
 
-    CuPy's pool answers a lack of memory by freeing its unused blocks, which here are blocks that the graph writes to: an
-    error of another class keeps it from that. CuPy's arrays do not hold their pool: here they do. A pool that ends keeps its
-    unused blocks for good (CuPy 14.1 and later), so they are freed first.
+    CuPy's pool answers a lack of memory by freeing its unused blocks. Here the graph writes to
+    them: an error of another class keeps the pool from that. CuPy's arrays do not hold their pool:
+    here they do. A pool that ends keeps its unused blocks for good (CuPy 14.1 and later), so they
+    are freed first.
     """
 
     def __init__(self, device: CUDA) -> None:

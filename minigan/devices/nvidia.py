@@ -9,9 +9,9 @@ from typing import Any
 from minigan.caches import cache_folder
 from minigan.errors import DeviceError
 
-_OLDEST = 75  # compute capability 7.5, Turing: the oldest that the compiler and the kernels know
-_INSUFFICIENT_DRIVER, _NO_DEVICE = 35, 100  # of cudaError_t
-_VENDOR = "0x10de"  # NVIDIA's, of a PCI device
+_OLDEST = 75  # compute capability 7.5, Turing: the oldest that the compiler and the kernels know.
+_INSUFFICIENT_DRIVER, _NO_DEVICE = 35, 100  # of cudaError_t.
+_VENDOR = "0x10de"  # NVIDIA's, of a PCI device.
 _DISPLAY = "0x03"  # the start of a GPU's PCI class
 
 _INSTALL = "pip install 'minigan[cuda13]' (or 'minigan[cuda12]', for a driver of CUDA 12)"

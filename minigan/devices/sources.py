@@ -1,4 +1,5 @@
-"""A .cu file, minigan's own or a user's: its text, what it includes, and the kernels that it defines."""
+"""A .cu file, minigan's own or a user's: its text, its includes, and the kernels that it
+defines."""
 
 from __future__ import annotations
 

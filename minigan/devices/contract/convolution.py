@@ -12,10 +12,10 @@ from minigan.devices.contract.normalization import BatchStatistics
 class ConvolutionGeometry:
     """Where a convolution's windows lie.
 
-    ``input_size`` and ``output_size`` are (height, width) of the image that the windows slide over and
-    of the grid of windows; ``padding`` is ((top, bottom), (left, right)). Window (i, j) covers input
-    rows i·stride − top … i·stride − top + kernel − 1. A transposed convolution has the geometry of the
-    convolution that it is the adjoint of, so its own output is ``input_size``.
+    ``input_size`` and ``output_size`` are (height, width) of the image that the windows slide over
+    and of the grid of windows. ``padding`` is ((top, bottom), (left, right)). Window (i, j) covers
+    input rows i·stride − top … i·stride − top + kernel − 1. A transposed convolution has the
+    geometry of the convolution that it is the adjoint of, so its own output is ``input_size``.
     """
 
     input_size: tuple[int, int]

@@ -45,17 +45,19 @@ class Images:
     ) -> Array:
         """Rectangles over each image (height, width, channels), in the shades `low` or `high`; a later one covers an earlier.
 
-        `uniforms` is (n, rectangles, 6), in [−1, 1): with u a row of it, a rectangle's centre is at the image's plus (u₀, u₁) times as far
-        as it may go, a pixel from the edge; it stands where u₂ ≥ 0; it is ¾ + ¼u₃ of the most in thickness, ¾ + ¼u₄ in
-        length; and `low` where u₅ < 0.
+        `uniforms` is (n, rectangles, 6), in [−1, 1): u is a row of it. A rectangle's centre is the
+        image's plus (u₀, u₁) times the farthest shift, which ends a pixel from the edge. It stands
+        where u₂ ≥ 0. Its thickness is ¾ + ¼u₃ of the most, its length ¾ + ¼u₄. It is `low` where u₅
+        < 0.
         """
 
     @kernel
     def random_affine(self, images: Array, uniforms: Array, ranges: AffineRanges) -> Array:
         """Map each image (height, width, channels) by its affine map, sampled bilinearly.
 
-        `uniforms` is (n, 5), in [−1, 1): with u a row of it, the pixel at p, seen from the image's centre, is read at
-        (1 + scale·u₁)·R(rotation·u₀)·(p + shear·u₂·(p_y along x)) + shift·(u₃, u₄). Outside the image its edge goes on.
+        `uniforms` is (n, 5), in [−1, 1): u is a row of it. The pixel at p, seen from the image's
+        centre, is read at (1 + scale·u₁)·R(rotation·u₀)·(p + shear·u₂·(p_y along x)) + shift·(u₃,
+        u₄). Outside the image its edge goes on.
         """
 
     @kernel

@@ -13,8 +13,8 @@ class CodeTable:
     """How the columns of Q's output parametrize a row of codes, one entry a code, as kernels read it.
 
     Code i is described by the columns ``offset[i] : offset[i] + width[i]``. ``kind`` 0 is a
-    categorical of ``width`` logits; its value is the index of its category; 1 a Gaussian of
-    (mean,) with the fixed ``log_std[i]``; 2 a Gaussian of (mean, log_std).
+    categorical of ``width`` logits; its value is the index of its category. ``kind`` 1 is a
+    Gaussian of (mean,) with the fixed ``log_std[i]``, and 2 a Gaussian of (mean, log_std).
     """
 
     kind: tuple[int, ...]
@@ -68,9 +68,9 @@ class Likelihood:
     ) -> tuple[Array, Array, Array]:
         """Return how well the augmented copy tells each code of the image, (codes,), and its derivatives by both.
 
-        first and second are (batch, table.columns), the logits of two views of each row. With p and q their
-        softmax and p̄ the mean of p over the batch, a categorical code's is entropy_weight·H(p̄) + E[Σ p·log q]; of another code
-        it is 0.
+        first and second are (batch, table.columns), the logits of two views of each row. p and q
+        are their softmax, and p̄ is the mean of p over the batch. A categorical code has
+        entropy_weight·H(p̄) + E[Σ p·log q]; another code has 0.
         """
 
     @kernel

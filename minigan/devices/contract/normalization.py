@@ -57,9 +57,9 @@ class Normalization:
     ) -> tuple[Array, Array]:
         """Mean and (biased) variance of each channel in each group: (groups, channels) both.
 
-        x is (rows, channels); its rows are split into `groups` equal runs. `running` is empty, or (mean, variance) of each
-        group, (channels,) both, which are changed in place: running ← momentum·running + (1 − momentum)·batch,
-        with the unbiased variance.
+        x is (rows, channels); its rows are split into `groups` equal runs. `running` is empty, or
+        (mean, variance) of each group, (channels,) both. They are changed in place: running ←
+        momentum·running + (1 − momentum)·batch, with the unbiased variance.
         """
 
     @kernel
@@ -83,6 +83,6 @@ class Normalization:
 
         With g = dy·activation′, x̂ = (x − mean)/√(variance + ε) and N rows in a group:
         dbias = Σ g and dweight = Σ g·x̂ over all groups. If the statistics are those of x itself
-        (`batch_statistics`), dx = weight/√(variance + ε)·(g − Σ_group g/N − x̂·Σ_group g·x̂/N), else
-        dx = weight/√(variance + ε)·g. dx is None unless `needs_data`.
+        (`batch_statistics`), dx = weight/√(variance + ε)·(g − Σ_group g/N − x̂·Σ_group g·x̂/N).
+        Else dx = weight/√(variance + ε)·g. dx is None unless `needs_data`.
         """

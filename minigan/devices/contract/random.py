@@ -45,11 +45,12 @@ class Random:
     ) -> Array:
         """low + (high − low)·u, where u = k·2⁻²⁴ (float32) or k·2⁻⁵³ (float64) from Philox 4×32-10.
 
-        `key` is (seed, stream, step), the step an int or a device's array of one int64. Block b of four words is Philox(key = seed, counter = (low and high
-        word of b, step, stream)); float32 element i takes word i, k = word » 8; float64 element i takes words
-        2i and 2i+1, k = (word₂ᵢ » 5)·2²⁶ + (word₂ᵢ₊₁ » 6). The scaling is one multiplication and one
-        addition, each rounded, so all devices agree to the bit. What rounding brings to high or above becomes the
-        largest number below it (`uniform_bounds`).
+        `key` is (seed, stream, step), the step an int or a device's array of one int64. Block b of
+        four words is Philox(key = seed, counter = (low and high word of b, step, stream)). float32
+        element i takes word i, k = word » 8. float64 element i takes words 2i and 2i+1, k = (word₂ᵢ
+        » 5)·2²⁶ + (word₂ᵢ₊₁ » 6). The scaling is one multiplication and one addition, each rounded,
+        so all devices agree to the bit. What rounding brings to high or above becomes the largest
+        number below it (`uniform_bounds`).
         """
 
     @kernel
@@ -60,7 +61,7 @@ class Random:
     def sample_codes(self, batch: int, table: CodeTable, dtype: Any, key: Key) -> Array:
         """Random codes from their priors, (batch, codes).
 
-        Code i of row r reads word r·codes + i of `key` (see `random_uniform`): a categorical is
-        the high word of word·width, uniform over its categories. A continuous code is k·2⁻²³ − 1 with
-        k = word » 8, uniform in [−1, 1). The values are exact in both dtypes, so they are the same.
+        Code i of row r reads word r·codes + i of `key` (see `random_uniform`). A categorical is the
+        high word of word·width, uniform over its categories. A continuous code is k·2⁻²³ − 1 with k
+        = word » 8, uniform in [−1, 1). The values are exact in both dtypes, so they are the same.
         """

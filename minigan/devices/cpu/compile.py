@@ -1,9 +1,10 @@
 """How the CPU's kernels are compiled, kept and called.
 
 A kernel is a function of a range of work, ``kernel(begin, end, …)``, that Numba compiles as plain loops; ``threads.py``
-shares the range among threads. The annotations of its arguments are the types it is compiled for: `Vector`, `Matrix`,
-`Blocks` and `Images` are C-contiguous arrays of the device's real type, float32 or float64, so there is one compilation for each.
-A kernel is compiled when it is first called, or by `prepare` (``prepare.py``).
+shares the range among threads. The annotations of its arguments are the types it is compiled for.
+`Vector`, `Matrix`, `Blocks` and `Images` are C-contiguous arrays of the device's real type. That is
+float32 or float64, so there is one compilation for each. A kernel is compiled when it is first
+called, or by `prepare` (``prepare.py``).
 
 Compiled code is kept in a folder named by a hash of all the sources here: Numba itself would not notice a change in a
 function that is called from another file.

@@ -1,7 +1,7 @@
 """memcpy and memset from inside a compiled kernel.
 
-A loop over array elements checks each index for Python's negative ones, and is several times slower on the
-runs of a few hundred bytes that unfolding an image consists of.
+A loop over array elements checks each index for Python's negative ones. It is several times slower
+on the runs of a few hundred bytes that unfolding an image copies.
 """
 
 from __future__ import annotations

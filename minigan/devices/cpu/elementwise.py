@@ -92,7 +92,7 @@ def weighted_sum_backward(
     return dx
 
 
-# Indices count from 0 in a part of the arrays: of `begin` LLVM does not know that it is not negative, which
+# Indices count from 0 in a part of the arrays. LLVM does not know that `begin` is not negative, as
 # Python's indices may be, and would make no vectors.
 
 # -- kernels ---------------------------------------------------------------------------------------------

@@ -4,10 +4,11 @@ The loops are those of Goto & van de Geijn (2008). A block of A, `_BLOCK_ROWS` �
 `TILE_ROWS` rows, and one panel of B after the other, `TILE_VECTORS` wide, beside it. Both stay in a core's second-level
 cache. A tile of C is a panel of each, multiplied in registers (``vectors.multiply_panels``).
 
-Why not BLAS: the linear layers of a training step have 128 or 256 rows, so each element of a weight, copied
-into a panel once, serves few multiplications, and a library's copies, which wait for memory line by line, take a
-fifth of its time. Here the next panel's lines are fetched while the last one's products are made, and those of C before they
-are written. What bounds it is the rate of multiply-adds, `TILE_ROWS` · `TILE_VECTORS` for `TILE_ROWS` + `TILE_VECTORS` loads.
+Why not BLAS: the linear layers of a training step have 128 or 256 rows. So each element of a
+weight, copied into a panel once, serves few multiplications. A library's copies wait for memory
+line by line, and take a fifth of its time. Here the next panel's lines are fetched while the last
+one's products are made, and those of C before they are written. What bounds it is the rate of
+multiply-adds, `TILE_ROWS` · `TILE_VECTORS` for `TILE_ROWS` + `TILE_VECTORS` loads.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ from minigan.devices.cpu.vectors import (
 )
 from minigan.devices.device import Device
 
-# A's block takes half of a second-level cache of 1 MiB. At 128 rows, 192 to 512 float32 deep: 187, 183, 180 and 179 ms for
-# the products of a step's linear layers, in turns (docs/performance.md).
+# A's block takes half of a second-level cache of 1 MiB. At 128 rows, 192 to 512 float32 deep, the
+# products of a step's linear layers take 187, 183, 180 and 179 ms, in turns (docs/performance.md).
 _BLOCK_ROWS = 256
 _DEPTH_BYTES = 2048
 # As many rows of A, or fewer, read B where it lies: a copy in a panel would serve too few tiles.
@@ -62,7 +63,8 @@ def _make_pack_strip(
 ) -> Callable[..., None]:
     @compiled
     def pack_strip(x, x0, down, across, depth, count, strip, at, width, stride):
-        """Rows 0 … depth of a column block of a panel: element (k, i) is x[x0 + k·down + i·across], or 0 from i = count on."""
+        """Fill rows 0 … depth of a panel's column block: element (k, i) is x[x0 + k·down +
+        i·across], or 0 from i = count on."""
         done = 0
         if count == width and across == 1:
             copy_strip(x, x0, down, depth, strip, at, stride)

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-ALIGNMENT = 64  # bytes: a cache line, and the widest vector
-LOCK = threading.Lock()  # of all pools, so that `fork` can wait for it
+ALIGNMENT = 64  # bytes: a cache line, and the widest vector.
+LOCK = threading.Lock()  # of all pools, so that `fork` can wait for it.
 _SMALL = 4096  # bytes below which NumPy's own allocator is as good
 
 

@@ -4,8 +4,9 @@ The bound is memory: the forward pass reads x twice and writes y, the backward o
 and writes dx. Statistics are exact: blocks that fit the cache are reduced in two passes there, and blocks
 are merged by Chan's formula in a fixed order.
 
-Part (group, p) of a kernel has a share of the rows of that group. Loops are written out: an expression of arrays, such as
-``work[:] = 0``, takes Numba longer to compile than the kernel, for the text of an error that cannot happen.
+Part (group, p) of a kernel has a share of the rows of that group. Loops are written out: Numba
+takes longer to compile an expression of arrays, such as ``work[:] = 0``, than the kernel. It adds
+the text of an error that cannot happen.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Philox 4×32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3") on the CPU.
 
-A block of four 32-bit words is a pure function of a 64-bit key, the seed, and a 128-bit counter: the
-block's number (two words), the step and the stream.
+A block of four 32-bit words is a pure function of a 64-bit key and a 128-bit counter. The key is
+the seed; the counter is the block's number (two words), the step and the stream.
 """
 
 from __future__ import annotations

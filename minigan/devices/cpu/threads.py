@@ -3,8 +3,8 @@
 A kernel is a compiled function of a range of work, so any thread may run any part of it. The caller runs the first
 part and the pool the others. The division among threads depends on the number of threads alone, never on timing.
 
-Why not Numba's threads: with ``parallel=True`` the same loops take twice as long to compile, and the layer
-``workqueue`` aborts when two Python threads enter it at once.
+Why not Numba's threads: with ``parallel=True`` the same loops take twice as long to compile. The
+layer ``workqueue`` aborts when two Python threads enter it at once.
 """
 
 from __future__ import annotations

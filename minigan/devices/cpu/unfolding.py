@@ -1,10 +1,10 @@
 """Convolution on the CPU: windows are gathered a tile at a time into cache and multiplied there.
 
-Three kernels serve both the convolution and its transpose. `conv2d_parts` and `conv2d_weight_parts` unfold a tile of
-windows (im2col) and multiply it by, or with, the filter; `conv2d_data_parts` multiplies first and folds the
-products back into the image (col2im), which spends no multiplication on zeros at any stride. A tile
-is some rows of windows, or whole images where windows of neighbouring rows meet. It is sized to stay in a
-core's own cache, so the unfolded image never travels to memory.
+Three kernels serve both the convolution and its transpose. `conv2d_parts` and `conv2d_weight_parts`
+unfold a tile of windows (im2col) and multiply it by, or with, the filter. `conv2d_data_parts`
+multiplies first and folds the products back into the image (col2im). It spends no multiplication on
+zeros at any stride. A tile is some rows of windows, or whole images where windows of neighbouring
+rows meet. It is sized to stay in a core's own cache, so the unfolded image never travels to memory.
 
 Arrays here are flat: a filter is a matrix (kernel height·kernel width·channels in, channels out). ``g`` is (height, width, rows of windows, windows in a row,
 kernel height, kernel width, vertical stride, horizontal stride, top, left).

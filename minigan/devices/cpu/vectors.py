@@ -15,8 +15,9 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 VECTOR_BYTES = 64 if llvmlite.binding.get_host_cpu_features().get("avx512f") else 32
-# Of a tile of C: rows, and vectors in a row. Its sums take 16 of AVX-512's 32 registers, or 12 of 16: more than the 8 multiply-adds
-# that are under way at once, and a row of B fits beside them.
+# Of a tile of C: rows, and vectors in a row. Its sums take 16 of AVX-512's 32 registers, or 12 of
+# 16. That is more than the 8 multiply-adds that are under way at once, and a row of B fits beside
+# them.
 TILE_ROWS, TILE_VECTORS = (8, 2) if VECTOR_BYTES == 64 else (4, 3)
 
 _INDEX, _SHORT, _BYTE = ir.IntType(64), ir.IntType(32), ir.IntType(8)
@@ -90,8 +91,9 @@ def multiply_panels(
 ):
     """Compute a tile of C (+)= a panel of A · a panel of B, `depth` deep; the tile's sums never leave the registers.
 
-    Column k of A's panel is `TILE_ROWS` elements, each after the last one's end; row k of B's is `TILE_VECTORS` vectors, and B's rows
-    begin `b_row` elements apart, C's `row`. A line of `ahead` is fetched with each k, `stride` elements after the last.
+    Column k of A's panel is `TILE_ROWS` elements, each after the last one's end. Row k of B's is
+    `TILE_VECTORS` vectors. B's rows begin `b_row` elements apart, C's `row`. A line of `ahead` is
+    fetched with each k, `stride` elements after the last.
     """
     signature = types.void(a, *_indices(1), b, *_indices(3), c, *_indices(3), ahead, *_indices(2))  # fmt: skip
 
@@ -164,7 +166,8 @@ def _tile_rows(itemsize: int) -> int:
 def _make_copy_strip(width: Width) -> Callable[..., None]:
     @intrinsic
     def copy_strip(typing_context, source, source0, stride, rows, target, target0, target_stride):
-        """Copy rows of one strip, `stride` elements apart in the source and `target_stride` in the target."""
+        """Copy rows of one strip, `stride` elements apart in the source and `target_stride` in the
+        target."""
         signature = types.void(source, *_indices(3), target, *_indices(2))
 
         def generate(context, builder, signature, arguments):
@@ -187,7 +190,8 @@ def _make_transpose_strip(width: Width) -> Callable[..., None]:
     def transpose_strip(
         typing_context, source, source0, stride, blocks, target, target0, target_stride
     ):
-        """Turn as many rows as a strip is wide, `stride` elements apart, into its columns: square blocks, side by side."""
+        """Turn as many rows as a strip is wide, `stride` elements apart, into its columns: square
+        blocks, side by side."""
         signature = types.void(source, *_indices(3), target, *_indices(2))
 
         def generate(context, builder, signature, arguments):

@@ -1,24 +1,26 @@
 """Convolution with fewer multiplications: Winograd's minimal filtering, by polynomials (Toom & Cook).
 
-It serves filters of twice their stride, such as the 4×4 of stride 2. Split by the parity of rows and columns, an
-image of c channels is one of stride² · c channels at half the size, and its convolution one of stride 1 by a 2×2
-filter. Along one axis that takes inputs d, a filter g and outputs y to
+It serves filters of twice their stride, such as the 4×4 of stride 2. Split by the parity of rows
+and columns, an image of c channels is one of stride² · c channels at half the size. Its convolution
+is then one of stride 1 by a 2×2 filter. Along one axis that takes inputs d, a filter g and outputs
+y to
 
     y_i = d_i·g_0 + d_{i+1}·g_1.
 
 Its adjoint, the data gradient, multiplies the polynomials g(t) = g_0 + g_1·t and y(t) = Σ y_i·tⁱ. The product of g and
 m outputs has degree m, so its values at m + 1 points determine it, where the schoolbook needs 2m multiplications.
-The points are 0, 1, ∞ (the leading coefficient) and, for m = 3, −1. With E(m) the matrix that evaluates a
-polynomial of m coefficients at the points, and P(m) the one that interpolates the product from its values,
+The points are 0, 1, ∞ (the leading coefficient) and, for m = 3, −1. E(m) evaluates a polynomial of
+m coefficients at the points, and P(m) interpolates the product from its values:
 
     d = P·[(E(2)·g) ⊙ (E(m)·y)]              the data gradient,
     y = E(m)ᵀ·[(E(2)·g) ⊙ (Pᵀ·d)]            the convolution, its transpose by d and y,
     g = E(2)ᵀ·[(Pᵀ·d) ⊙ (E(m)·y)]            the weight gradient, its transpose by g and y.
 
-In two dimensions each matrix is applied to columns, then to rows, so m×m outputs take (m + 1)² products for 4m². A side
-of an image is cut into tiles of 3 and 2 outputs: 7 = 3 + 2 + 2, 4 + 3 + 3 = 10 products for 14, and 100 for 196 in the
-plane. ⊙ is a product by pixels, but a matrix product by channels: all tiles of some images that share a pair of
-points form one GEMM. The entries of E and P are 0, ±1 and ±½, so whole numbers stay exact, and rounding grows little.
+In two dimensions each matrix is applied to columns, then to rows, so m×m outputs take (m + 1)²
+products for 4m². A side of an image is cut into tiles of 3 and 2 outputs. A side of 7 = 3 + 2 + 2
+takes 4 + 3 + 3 = 10 products for 14, and 100 for 196 in the plane. ⊙ is a product by pixels, but a
+matrix product by channels: all tiles of some images that share a pair of points form one GEMM. The
+entries of E and P are 0, ±1 and ±½, so whole numbers stay exact, and rounding grows little.
 """
 
 from __future__ import annotations
@@ -72,8 +74,8 @@ class Plan(NamedTuple):
     interpolate_transposed: Matrices
     filter: Array  # E(2) ⊗ E(2)
     filter_transposed: Array
-    filter_size: int  # elements of the filter's values
-    image_size: int  # elements of one image's values, of the input and of the output
+    filter_size: int  # elements of the filter's values.
+    image_size: int  # elements of one image's values, of the input and of the output.
     row_size: int  # elements of a row of tiles, transformed along its columns
 
 

@@ -1,12 +1,14 @@
 """The kernels of ``winograd.py``, which has the mathematics.
 
-"Values" at the points are 16 matrices, one after the other, a row a tile (image, tile row, tile column), a
-column a channel (for an image behind a stride: row parity, column parity, channel). Points lie in the order
-0, 1, ∞, −1, and tiles of 3 come first, so that those with a value at −1 are the first ones.
+"Values" at the points are 16 matrices, one after the other. A row is a tile (image, tile row, tile
+column). A column is a channel (for an image behind a stride: row parity, column parity, channel).
+Points lie in the order 0, 1, ∞, −1, and tiles of 3 come first, so that those with a value at −1 are
+the first ones.
 
-A `layout` is (height, width, channels, vertical and horizontal stride, top, left, columns of one parity) of an image, a `tiling`
-(tiles of 3 and all tiles down, tiles of 3 and all tiles across). `rows` and `starts` say of each pair of points how many rows
-its matrix has for one image, and how many lie before it. A strip is some memory without a gap; those at offset −1 are absent.
+A `layout` is (height, width, channels, vertical and horizontal stride, top, left, columns of one
+parity) of an image. A `tiling` is (tiles of 3 and all tiles down, tiles of 3 and all tiles across).
+`rows` and `starts` say of each pair of points how many rows its matrix has for one image, and how
+many lie before it. A strip is some memory without a gap; those at offset −1 are absent.
 """
 
 from __future__ import annotations
@@ -64,7 +66,8 @@ def _image_strips(first, count, phase, image, layout, offsets):
 
 @compiled
 def _value_strips(p, i, j, starts, tiling, images, image, columns, first, offsets):
-    """Return where tile (i, j) of an image has its values at (p, q), for all q, from column `first` on; the matrices hold `images` images."""
+    """Return where tile (i, j) of an image has its values at (p, q), for all q, from column `first`
+    on. The matrices hold `images` images."""
     threes_down, tiles_down, threes_across, tiles_across = tiling
     high = threes_down if p == POINTS - 1 else tiles_down
     points = _tile(j, threes_across)[1]
@@ -76,7 +79,8 @@ def _value_strips(p, i, j, starts, tiling, images, image, columns, first, offset
 
 @compiled
 def _row_strips(first, count, length, offsets):
-    """Return where the strips first, first + 1, … of a row begin, each of the channels of all column parities."""
+    """Return where the strips first, first + 1, … of a row begin, each of the channels of all
+    column parities."""
     for i in range(count):
         offsets[i] = (first + i) * length
     return offsets[:count]

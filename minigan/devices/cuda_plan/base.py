@@ -18,12 +18,12 @@ from minigan.devices.memory import address
 from minigan.devices.sources import KernelSource, kernel_sources, read_source
 from minigan.errors import DeviceError
 
-BLOCK = 256  # threads of an elementwise kernel's block
-REDUCTION_BLOCK = (32, 8)  # channels side by side, rows at a time
-PARTS = 8  # into how many parts the rows of a reduction are divided
+BLOCK = 256  # threads of an elementwise kernel's block.
+REDUCTION_BLOCK = (32, 8)  # channels side by side, rows at a time.
+PARTS = 8  # into how many parts the rows of a reduction are divided.
 _MOST_ELEMENTS = 2**31 - 2**8  # indices of the kernels, to the end of a tile, are of 32 bits
-_MOST_BLOCKS = (2**31 - 1, 65535, 65535)  # of a grid, and
-_MOST_THREADS = 1024  # of a block: CUDA's own bounds
+_MOST_BLOCKS = (2**31 - 1, 65535, 65535)  # of a grid, CUDA's bound.
+_MOST_THREADS = 1024  # of a block, CUDA's bound
 
 
 @dataclass(frozen=True)
@@ -73,10 +73,11 @@ class CudaPlan(Device):
     ) -> None:
         """Run `kernel` of a .cu file, compiled for `dtype`, on a grid of blocks.
 
-        `source` names a file of kernels/ ("gemm", "study/adam/2_fused"), or is the path of any other. An argument is an
-        array, an int (32 bits), a `np.int64`/`np.uint64`, a float (of the kernel's dtype), a `Double`, a `PointerTable` (a
-        struct by value), or None (a null pointer). `shared_bytes` is a block's dynamic shared memory. A device's `launch`
-        begins with `check_launch`.
+        `source` names a file of kernels/ ("gemm", "study/adam/2_fused"), or is the path of any
+        other. An argument is an array, None (a null pointer), or a number: an int (32 bits), a
+        `np.int64`/`np.uint64`, a float (of the kernel's dtype), a `Double`. It may be a
+        `PointerTable` too (a struct by value). `shared_bytes` is a block's dynamic shared memory. A
+        device's `launch` begins with `check_launch`.
         """
         raise DeviceError(f"device '{self.name}' cannot launch kernels")
 

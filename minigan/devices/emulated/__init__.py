@@ -1,9 +1,10 @@
 """The emulated device: NumPy arrays, and kernels/*.cu run on the CPU, each CUDA thread a fiber.
 
-It is for reading and checking, not for speed: shared memory starts as NaN, warps and lanes run in a seeded random order,
-an asynchronous copy lands only at its wait, and a barrier that not all threads reach is an error which names the kernel
-and the line (``runtime/scheduler.cpp``). In strict mode every access of every thread is watched as well: bounds, unwritten
-bytes, and races are errors that name the line and the threads (``runtime/checker.h``).
+It is for reading and checking, not for speed. Shared memory starts as NaN, warps and lanes run in a
+seeded random order, and an asynchronous copy lands only at its wait. A barrier that not all threads
+reach is an error that names the kernel and the line (``runtime/scheduler.cpp``). Strict mode also
+watches every access of every thread. Bounds, unwritten bytes, and races are errors that name the
+line and the threads (``runtime/checker.h``).
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ class Emulated(CudaPlanDevice):
         self._fresh: weakref.WeakValueDictionary[int, Array] = weakref.WeakValueDictionary()
 
     def empty(self, shape: Sequence[int], dtype: Any) -> Array:
-        """Set every bit, which is NaN in a float, so that what is read before it is written shows."""
+        """Set every bit, which is NaN in a float, so that a read before the first write shows."""
         fresh = np.empty(tuple(shape), dtype)
         fresh.reshape(-1).view(np.uint8).fill(0xFF)
         self._fresh[id(fresh)] = fresh

@@ -46,8 +46,9 @@ class _Sink(ctypes.Structure):
 class Site:
     """An instruction that touches memory, a barrier, or the start of a basic block.
 
-    `kind` is one of KINDS and `space` of SPACES. `requests` counts warps' executions, and `lanes` all lanes in them; `sectors` and
-    `wavefronts` are their costs in global and in shared memory, and the `least_` ones the least cost of the same bytes.
+    `kind` is one of KINDS and `space` of SPACES. `requests` counts warps' executions, and `lanes`
+    all lanes in them. `sectors` and `wavefronts` are their costs in global and in shared memory.
+    The `least_` ones are the least cost of the same bytes.
     """
 
     frames: tuple[Frame, ...]

@@ -20,7 +20,7 @@ from minigan.devices.emulated.reports import shared_variables
 Array = np.ndarray[Any, Any]
 
 _LEAST_GAP = 64 * 1024
-_ALIGNMENT = 256  # of memory that a GPU gives; what NumPy gives is aligned to 16
+_ALIGNMENT = 256  # of memory that a GPU gives; NumPy's is aligned to 16.
 PARAMETER = -1  # in the place of an argument's number: a struct by value, which is not watched
 
 

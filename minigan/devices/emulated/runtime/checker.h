@@ -1,18 +1,19 @@
 // The watch of a strict launch: each access of each thread, for bounds, for unwritten bytes, and for races.
 //
 // A kernel library of the strict build calls `Checker::access` before every load and store (instrumentation.cpp). Memory is
-// known by regions: the buffers of the launch, the block's shared memory, the variables of the file. A region is divided into
-// cells of four bytes (of one, once an access asks for less), and a cell remembers who wrote it last, who has read it since, and
-// whether it holds anything.
+// known by regions: the buffers of the launch, the block's shared memory, the variables of the
+// file. A region is divided into cells of four bytes (of one, once an access asks for less). A cell
+// remembers who wrote it last, who has read it since, and whether it holds anything.
 //
-// A thread that reads what nobody has written is noted, and reported when no other thread can come to write it any more: if
-// one still does, unordered, that is a race, and the message says so. A race is noted as well, and reported when the block
-// has come to its next barrier or its end: if some threads never come there, that is what went wrong.
+// A read of an unwritten cell is noted, and reported when no other thread can write the cell any
+// more. If one still does, unordered, that is a race, and the message says so. A race is noted as
+// well, and reported when the block reaches its next barrier or its end. If some threads never get
+// there, the barrier is the error.
 //
 // A race is two accesses to one cell by different threads, at least one of them a write, not both atomic, that nothing
 // orders. Within a block __syncthreads orders all threads; __syncwarp, shuffles and votes the lanes of their mask. Nothing
-// orders two blocks of a launch. An asynchronous copy is a write from its issue to its wait: until then no thread
-// may touch the target, and afterwards it counts as the thread's own write.
+// orders two blocks of a launch. An asynchronous copy is a write from its issue to its wait. Until
+// then no thread may touch the target; afterwards it counts as the thread's own write.
 //
 // Lines of code, arguments and shared variables stand in a message as {code:…}, {argument:…}, {shared:…} and {variable:…}: Python
 // knows their names (reports.py).
@@ -75,8 +76,9 @@ private:
     std::vector<Warp> warps_;
 };
 
-// The accesses of one kind to a cell. It forgets what comes before a later one, and keeps at most two of different warps
-// or blocks: whoever is ordered after both is ordered after all that it has ever held.
+// The accesses of one kind to a cell. It forgets an access that comes before a later one, and keeps
+// at most two of different warps or blocks. An access ordered after both is ordered after all that
+// it has ever held.
 class AccessSet {
 public:
     void add(const Access& access, const Thread& thread, const Order& order);
@@ -152,8 +154,8 @@ private:
 // Tell whoever watches the running launch of an access, from the instruction at `code`.
 void note_access(void* address, size_t bytes, Kind kind, uintptr_t code);
 
-// Of the running worker: its launch's checker, or null; whether an address is of the running thread's own memory, its stack or what
-// its warp exchanges values through; the name of a thread.
+// Of the running worker: its launch's checker, or null; the name of a thread; and whether an
+// address is the running thread's own. That is its stack, and the memory for its warp's exchanges.
 Checker* active_checker();
 bool is_own(uintptr_t address);
 std::string thread_name(uint32_t block, uint32_t thread);

@@ -1,9 +1,9 @@
 // The CUDA dialect for a C++ compiler: what kernels/*.cu use of CUDA, in the terms of scheduler.cpp.
 //
 // This header is included before a kernel file, in place of the CUDA compiler's built-in declarations. Each CUDA
-// thread is a fiber, a function with a separate stack; a barrier switches to another fiber. The blocks of a
-// grid run on a few operating-system threads, a whole block on one of them, so a block's shared memory is a
-// thread-local variable.
+// thread is a fiber, a function with a separate stack; a barrier switches to another fiber. The
+// blocks of a grid run on a few operating-system threads, a whole block on one of them. So a
+// block's shared memory is a thread-local variable.
 #pragma once
 
 #include <cmath>
@@ -31,8 +31,9 @@ struct __align__(16) float4 { float x, y, z, w; };
 struct __align__(16) double2 { double x, y; };
 struct __align__(16) uint4 { unsigned x, y, z, w; };
 
-// Kernel libraries are compiled with hidden symbols: those for float and for double have the same names, and the
-// loader would otherwise let both share one shared-memory variable. What follows comes from the scheduler's library.
+// Kernel libraries are compiled with hidden symbols. Those for float and for double have the same
+// names, and the loader would otherwise let both share one shared-memory variable. What follows
+// comes from the scheduler's library.
 #pragma GCC visibility push(default)
 namespace emulation {
 
@@ -167,8 +168,9 @@ __forceinline__ T update(T* p, F next) {
 #define gridDim (::emulation::block->grid)
 #endif
 
-// Static shared memory is the only thread-local data of a kernel library: that is how the scheduler finds it. In a strict build a gap
-// lies before each declaration, so that who leaves a variable, through a pointer, does not come into the next one.
+// Static shared memory is the only thread-local data of a kernel library: that is how the scheduler
+// finds it. In a strict build a gap lies before each declaration, so a pointer that leaves a
+// variable does not reach the next one.
 #ifdef MINIGAN_STRICT
 #define EMULATION_JOIN(a, b) a##b
 #define EMULATION_NUMBERED(name, number) EMULATION_JOIN(name, number)

@@ -1,7 +1,8 @@
-// The entry points that the compiler puts into a strict kernel library (-fsanitize=thread, bounds, alignment, …): before each
-// load and store a call with its address, and a call where an index or an integer is out of its range; for a profile also at the
-// start of each basic block (-fsanitize-coverage=trace-pc). The sanitizers' own runtimes are not linked: here the calls go to
-// the checker and the profiler of the launch.
+// The entry points that the compiler puts into a strict kernel library (-fsanitize=thread, bounds,
+// alignment, …). It calls one before each load and store with its address, and one where an index
+// or an integer is out of its range. For a profile it also calls one at the start of each basic
+// block (-fsanitize-coverage=trace-pc). The sanitizers' own runtimes are not linked: here the calls
+// go to the checker and the profiler of the launch.
 #include "profiler.h"
 
 namespace emulation {

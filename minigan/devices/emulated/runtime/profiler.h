@@ -3,9 +3,11 @@
 // A request is one warp's lanes at the nth execution of one instruction since the last block barrier. From its addresses:
 //   global memory  sectors of 32 bytes that it touches; the least would be its bytes/32
 //   shared memory  wavefronts: how often the memory is accessed for it. There are 32 banks of 4 bytes, and one wavefront reads one
-//                  word of each; lanes that want one word share it. 8 bytes a lane are served by half warps, 16 by quarters
-// Beside these: basic blocks, and with how many lanes each ran, which is the divergence; barriers; and of each argument the bytes
-// that were touched at all, the least that had to be moved.
+//                  word of each; lanes that want one word share it. 8 bytes a lane are served by
+//                  half warps, 16 by quarters.
+// It also counts basic blocks, and with how many lanes each ran, which is the divergence. It counts
+// barriers; and of each argument the bytes that were touched at all, the least that had to be
+// moved.
 #pragma once
 
 #include <array>

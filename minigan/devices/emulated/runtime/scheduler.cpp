@@ -1,10 +1,11 @@
 // Runs a grid of CUDA threads on a CPU: blocks on operating-system threads, the threads of a block as fibers.
 //
-// A fiber runs until it reaches a barrier or its end. The scheduler then resumes another, in an order that a seed
-// decides, so that a kernel which relies on an order that CUDA does not promise does not work by luck. A block barrier
-// opens when all threads of the block wait at it, a warp barrier when all lanes of its mask do. If no thread
-// can run and none has been released, some threads are at a barrier that the others never reach: that is an error
-// which names the lines. In a strict launch a checker is told of every barrier and every asynchronous copy, in a profiled one a profiler.
+// A fiber runs until it reaches a barrier or its end. The scheduler then resumes another, in an
+// order that a seed decides. So a kernel that relies on an order that CUDA does not promise does
+// not work by luck. A block barrier opens when all threads of the block wait at it, a warp barrier
+// when all lanes of its mask do. If no thread can run and none has been released, some are at a
+// barrier that the others never reach. That is an error which names the lines. In a strict launch a
+// checker is told of every barrier and every asynchronous copy, in a profiled one a profiler.
 #include <link.h>
 
 #include <algorithm>
