@@ -115,6 +115,6 @@ def test_it_is_a_module_and_a_command() -> None:
     process = subprocess.run(minigan("train", "moose"), check=False, capture_output=True, text=True)
     assert (process.returncode, process.stdout) == (2, "")
     assert process.stderr == (
-        "minigan: there is no experiment 'moose'; there is mnist, svhn, celeba, faces, chairs, or a .toml file of "
-        "your own\n"
+        "minigan: there is no experiment 'moose'; there is mnist, svhn, celeba, faces, chairs, images with "
+        "--data, or a .toml file of your own\n"
     )
