@@ -55,7 +55,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from minigan.inspect.trace import tracing as tracing
-else:  # a type checker knows the names that there are
+else:  # a type checker knows the existing names
 
     def __getattr__(name: str) -> object:
         from importlib import import_module

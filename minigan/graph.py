@@ -1,8 +1,8 @@
 """The graph of operations, and the walk back over it.
 
-Nodes are numbered when they are made, so falling numbers are a topological order, and they are held only by the
-tensors that they made: a graph that is never walked is freed like any other Python object. This module knows a tensor as a
-`Variable`; ``tensor.py`` is where they are made.
+Nodes are numbered when they are made, so falling numbers are a topological order. They are held
+only by the tensors that they made: a graph that is never walked is freed like any other Python
+object. This module knows a tensor as a `Variable`; ``tensor.py`` is where they are made.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ class Variable(Protocol):
 
 
 class Part(NamedTuple):
-    """A gradient that a vjp may return for an input x of which it read x[position] alone: the gradient is 0 elsewhere.
+    """A gradient that a vjp may return for an input x if it read x[position] alone: it is 0
+    elsewhere.
 
     Parts are added where they belong, so the gradient of n slices costs one array and no n.
     """

@@ -1,7 +1,8 @@
 """What an operation saves for its gradient: declared, watched, or refused.
 
-An operation returns ``(output, vjp, saved)``. The memory of each saved array has a `Version`, which counts the writes to it:
-a write between forward and backward is an error, never a wrong gradient.
+An operation returns ``(output, vjp, saved)``. The memory of each saved array has a `Version`, which
+counts the writes to it. So a write between forward and backward is an error, never a wrong
+gradient.
 """
 
 from __future__ import annotations

@@ -79,8 +79,8 @@ def read_idx(path: Path | str) -> NDArray[Any]:
     try:
         array = elements.reshape(shape)
     except ValueError as error:
-        # Right number of bytes, yet not an array: too many dimensions, or a size of 0 beside sizes
-        # with a product that no machine could address.
+        # Right number of bytes, yet not an array. It has too many dimensions, or a size of 0 beside
+        # sizes with a product that no machine could address.
         raise _error(
             path, "a shape that NumPy can hold", f"{shape} ({error})", _DAMAGED_FILE
         ) from error

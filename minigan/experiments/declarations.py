@@ -23,9 +23,9 @@ from minigan.infogan.extensions import (
 from minigan.infogan.settings import Settings
 
 # The paper's networks, with the initialization and schedule of its authors' public code: 50 epochs of 100
-# updates. Departures: the slope is the paper's 0.1 (the code has 0.01), both halves of a step share one
-# forward pass of G (the code draws new latents for G's half), no bias stands before a batch norm, and images
-# are drawn with replacement.
+# updates. Departures: the slope is the paper's 0.1 (the code has 0.01), and both halves of a step
+# share one forward pass of G (the code draws new latents for G's half). No bias stands before a
+# batch norm, and images are drawn with replacement.
 MNIST = Settings(
     experiment="mnist",
     image_shape=(28, 28, 1),

@@ -21,8 +21,8 @@ class Evaluation:
     """All that is measured of trained networks.
 
     `codes` are read in `samples` fresh images. `train` and `test` are None without those images, or
-    without a categorical code to divide them, as is `agreement`, of the first 10,000 training images. `strokes` are of MNIST's digits alone, `disentanglement` of images
-    with known factors.
+    without a categorical code to divide them. So is `agreement`, of the first 10,000 training
+    images. `strokes` are of MNIST's digits alone, `disentanglement` of images with known factors.
     """
 
     experiment: str

@@ -22,11 +22,12 @@ _FEWEST = 10  # images
 
 
 def declare_own_images(data: str | None, image_shape: str | None = None) -> tuple[Settings, str]:
-    """Return settings for the images at a path, and a line that says what was seen and chosen.
+    """Return settings for the images at a path, and a line that describes the images and the
+    choice.
 
     Args:
         data: a folder or zip archive of pictures, a .npy or .npz file, or IDX files.
-        image_shape: like "64,64,3": what the images are resized to, where it is not to be chosen.
+        image_shape: like "64,64,3": the size that the images are resized to; None chooses it.
 
     Raises:
         SettingsError: No path is given, or there are no networks for that shape.

@@ -1,4 +1,4 @@
-"""All figures of finished runs: what the paper shows of an experiment, and what else its run directory tells."""
+"""All figures of finished runs: the paper's of an experiment, and others from its run directory."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ _COLUMNS = 10  # values of a continuous code in a panel
 
 @dataclass(frozen=True)
 class FigureOptions:
-    """What is drawn: which codes (all if None), how many rows and columns, how far a continuous code goes."""
+    """The figure's codes (all if None), its numbers of rows and columns, and how far a continuous
+    code goes."""
 
     codes: Sequence[str] | None = None
     rows: int = 5
@@ -79,8 +80,8 @@ def draw_figures(
 ) -> Iterator[Path]:
     """Draw all figures, and yield each file when it is there. Nothing is written before all runs are read.
 
-    Of one run they go to `out`, or its own figures/; of several to a folder each in `out`, or in figures/ here,
-    beside the one Fig. 1 of all.
+    Those of one run go to `out`, or its own figures/. Those of several go to a folder each in
+    `out`, or in figures/ here, beside the one Fig. 1 of all.
     """
     options = options or FigureOptions()
     runs = [Run.open(directory) for directory in directories]
@@ -221,8 +222,8 @@ def _codes(
 def panel_columns(codes: Sequence[Code], place: int, columns: int | None) -> int:
     """Return how many values a panel's code takes, so that no part of the page stays empty.
 
-    A continuous code has 10, but as many as the widest where panels have a row each, and twice as many where it is alone in
-    the last row. `columns` says another number.
+    A continuous code has 10. It has as many as the widest where panels have a row each, and twice
+    as many where it is alone in the last row. `columns` says another number.
     """
     categories = [code.size if isinstance(code, CategoricalCode) else 0 for code in codes]
     if categories[place]:

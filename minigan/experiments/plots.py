@@ -1,4 +1,5 @@
-"""The paper's figures in Matplotlib: what is plotted, its labels and its layout. What goes in comes as arrays."""
+"""The paper's figures in Matplotlib: their curves, labels and layout. What goes in comes as
+arrays."""
 
 from __future__ import annotations
 
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_WIDTH = 7.2  # inches: a page's text
-_DOTS = 200  # an inch of a PNG
+_WIDTH = 7.2  # inches: a page's text.
+_DOTS = 200  # an inch of a PNG.
 _POINTS = 200  # of a curve
-WIDE = 12  # columns of a panel that has the page's width to itself
+WIDE = 12  # columns of a panel as wide as the page
 _COLOURS = {"infogan": ("#0b3d7a", "#2f7fd0", "#7fb8ee"), "gan": ("#c2571a", "#e8934a", "#f3bf8f")}
 _LOSS_COLOURS = ("#0b3d7a", "#c2571a")  # of D, of G
 _STYLE = {
@@ -139,7 +140,7 @@ def _draw_curve(axes: Axes, curve: Curve, values: np.ndarray, colour: str, label
 
 
 def _mark_limit(axes: Axes, codes: Sequence[Code]) -> None:
-    """The most that L_I can be: H(c), or what a Gaussian with σ = 1 leaves of it."""
+    """The most that L_I can be: H(c), or less with Gaussians of σ = 1."""
     limit = sum(code.attainable for code in codes)
     entropy = sum(code.entropy for code in codes)
     text = (

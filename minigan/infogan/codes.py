@@ -1,7 +1,7 @@
 """Latent codes c: their kinds, how they are drawn, and how Q's output describes them.
 
-A layout is written as it is in the paper's appendix: ``"Cat(10) + 2*Uniform"`` is one categorical code
-of ten categories and two continuous codes, uniform on (−1, 1).
+A layout is written as it is in the paper's appendix. ``"Cat(10) + 2*Uniform"`` is one categorical
+code of ten categories and two continuous codes, uniform on (−1, 1).
 """
 
 from __future__ import annotations

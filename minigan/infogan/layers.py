@@ -5,10 +5,11 @@ A network is its layers in order, separated by ``|``, as the paper's tables list
     conv 64 | conv 128 bn | fc 1024 bn          D's trunk, which Q shares
     fc 1024 bn | fc 7x7x128 bn | up 64 bn | up 1 sigmoid         G
 
-``conv N`` and ``up N`` are 4×4 (up-)convolutions to N channels, of stride 2 unless ``s1`` follows (which keeps
-the size); ``fc N`` is fully connected, ``fc HxWxC`` one that ends in an image; ``bn`` is batch norm. The
-activation is the network's own (leaky ReLU in D and Q, ReLU in G) unless ``sigmoid``, ``tanh`` or ``linear`` is
-written. A layer in front of a batch norm has no bias: the norm's shift is the bias.
+``conv N`` and ``up N`` are 4×4 (up-)convolutions to N channels, of stride 2 unless ``s1`` follows
+(which keeps the size). ``fc N`` is fully connected, ``fc HxWxC`` one that ends in an image. ``bn``
+is batch norm. The activation is the network's own (leaky ReLU in D and Q, ReLU in G) unless
+``sigmoid``, ``tanh`` or ``linear`` is written. A layer in front of a batch norm has no bias: the
+norm's shift is the bias.
 """
 
 from __future__ import annotations

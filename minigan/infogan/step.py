@@ -1,8 +1,9 @@
 """One training step of InfoGAN, and the state that it changes.
 
 A step has two halves, which share one forward pass of G. D's half updates D and Q, on real and generated images
-together. G's half updates G alone, through the new D and Q. Both carry −λ·L_I, unless the objective is the plain GAN's: then
-Q has a separate trunk, and only reads the codes that happen to be in the images (Fig. 1).
+together. G's half updates G alone, through the new D and Q. Both carry −λ·L_I, unless the objective
+is the plain GAN's. Then Q has a separate trunk, and only reads the codes that happen to be in the
+images (Fig. 1).
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ from minigan.optim import Adam
 from minigan.random import integers
 from minigan.tensor import Tensor
 
-# Steps taken launch by launch before one is captured: a first use compiles kernels and brings constants to the device, and a
-# capture may do neither.
+# Steps taken launch by launch before one is captured. A first use compiles kernels and brings
+# constants to the device, and a capture may do neither.
 _PLAIN_STEPS = 2
 AVERAGED = "averaged."  # before the name of a moving average in a state
 
@@ -50,8 +51,9 @@ AVERAGED = "averaged."  # before the name of a moving average in a state
 class Trainer:
     """The networks, their optimizers and the number of steps: all that a step changes.
 
-    Every random number is a function of the seed and the step, so a state that is saved and loaded goes on as if it had
-    never stopped. A step is a fixed list of kernels: its number, random numbers and images are found on the device.
+    Every random number is a function of the seed and the step. So a state that is saved and loaded
+    goes on as if it had never stopped. A step is a fixed list of kernels: its number, random
+    numbers and images are found on the device.
 
     Args:
         settings: The experiment.

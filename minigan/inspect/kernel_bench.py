@@ -98,8 +98,8 @@ def work(contract: Contract) -> Work | None:
 def timings(contract: Contract) -> list[Timing]:
     """Return the forward pass of the large example on the GPU, and PyTorch's there; DeviceError if there is no GPU.
 
-    Calls are launched many at a time, since a launch by itself takes as long as a small kernel; recorded as a graph, so
-    that what Python does for each does not count.
+    Many calls are launched at a time, since a launch by itself takes as long as a small kernel.
+    They are recorded as a graph, so that Python's work for each does not count.
     """
     device = get_device("cuda")
     assert isinstance(device, CUDA)

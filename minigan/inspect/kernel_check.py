@@ -37,9 +37,9 @@ from minigan.inspect.kernel_run import (
 from minigan.tensor import Tensor
 
 DTYPES = ("float32", "float64")
-ORDERS = (1, 2, 3, 4)  # seeds of the order in which warps and lanes run
-_MOST_ELEMENTS = 600  # of the examples whose gradients are checked: each needs two evaluations
-_REGISTERS = 65536  # of a multiprocessor, which a block has to itself at most
+ORDERS = (1, 2, 3, 4)  # seeds of the order in which warps and lanes run.
+_MOST_ELEMENTS = 600  # of the examples with checked gradients: each needs two evaluations.
+_REGISTERS = 65536  # of a multiprocessor, for one block.
 _SHARED_BYTES = 48 * 1024  # static shared memory of a block
 PASSED, FAILED, NOT_CHECKED = "passed", "failed", "not checked"
 

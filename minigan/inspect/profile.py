@@ -25,9 +25,10 @@ class Counts:
     """The counts of a line, or of a kernel.
 
     A request is one warp's access of memory. `sectors` of 32 bytes are the traffic of requests to global memory, and `wavefronts`
-    the cost of those to shared memory. The `least_` ones are the least cost of the same bytes. `steps` are a warp's executions
-    of a basic block, `lanes` the lanes that took part in them; `barriers` a warp's block barriers; `flops` additions,
-    multiplications, divisions and roots.
+    the cost of those to shared memory. The `least_` ones are the least cost of the same bytes.
+    `steps` are a warp's executions of a basic block, and `lanes` the lanes that took part in them.
+    `barriers` are a warp's block barriers, and `flops` additions, multiplications, divisions and
+    roots.
     """
 
     global_requests: int = 0

@@ -57,10 +57,10 @@ _TINY = Settings(
         WeightAveragingSettings(window=2 / 5000),
     ),
 )
-_STEPS = 4  # of training: two launch by launch, then two of one captured graph
-_ROUNDINGS = 1000  # by so many of its dtype's roundings may a kernel's result differ, relative to the largest
-_TF32_TOLERANCE = 4e-3  # a product of two operands that are rounded to 11 bits each
-_STEP_TOLERANCE = 1e-3  # of a step in float32: its halves follow one another
+_STEPS = 4  # of training: two launch by launch, then two of one captured graph.
+_ROUNDINGS = 1000  # a result may differ by so many roundings of its dtype, relative to the largest.
+_TF32_TOLERANCE = 4e-3  # a product of two operands that are rounded to 11 bits each.
+_STEP_TOLERANCE = 1e-3  # of a step in float32: its halves follow one another.
 TIME_LIMIT = 180.0  # seconds that a check may take: the first one compiles kernels
 
 

@@ -54,10 +54,10 @@ def majority_vote(matrix: np.ndarray) -> tuple[np.ndarray, float]:
 class Clustering:
     """One set of labelled images, as the categories of one code divide it.
 
-    `matrix` is (categories, classes). `one_to_one_error` is the paper's unsupervised error, with the matching
-    found on these images themselves; `training_matching_error` is that of the training images' matching on
-    these, so that no label of theirs is used (None where there are no training images, and on those).
-    Assignments hold each category's class, or −1.
+    `matrix` is (categories, classes). `one_to_one_error` is the paper's unsupervised error, with
+    the matching found on these images themselves. `training_matching_error` applies the training
+    images' matching to these, so that no label of theirs is used. It is None where there are no
+    training images, and on those. Assignments hold each category's class, or −1.
     """
 
     code: str

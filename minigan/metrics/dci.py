@@ -67,8 +67,8 @@ def dci(
 def disentanglement(importance: np.ndarray) -> float:
     """Return Σ_j ρ_j·D_j, D_j = 1 − H(P_j)/ln factors: 1 if each code is important to one factor alone.
 
-    P_jk = R_jk/Σ_k R_jk is the share of factor k in what code j is important to, and ρ_j = Σ_k R_jk/Σ_jk R_jk
-    the code's weight. `importance` R is (codes, factors), not negative.
+    P_jk = R_jk/Σ_k R_jk is the share of factor k in code j's importance. ρ_j = Σ_k R_jk/Σ_jk R_jk
+    is the code's weight. `importance` R is (codes, factors), not negative.
     """
     weights = importance.sum(axis=1)
     if weights.sum() == 0:
@@ -86,7 +86,7 @@ def completeness(importance: np.ndarray) -> float:
 
 
 def _concentration(importance: np.ndarray) -> np.ndarray:
-    """Return 1 − H(p)/ln K of each row, p being its shares of K: 1 if all is in one place, 0 if evenly spread.
+    """Return 1 − H(p)/ln K of each row, p being its K shares: 1 if one is all, 0 if all are equal.
 
     A row of zeros has 0.
     """

@@ -23,12 +23,12 @@ def factor_vae_score(
 ) -> float:
     """Return the accuracy of the majority-vote classifier (Kim & Mnih 2018, section 4).
 
-    A vote takes a random factor k and `batch_size` images, with replacement, that agree in it (a continuous
-    factor's agree if they fall in the same of `bins` equal parts of its range). d = arg min_j Var_batch(z_j) /
-    Var(z_j) is the code that changed least. From `votes` pairs (d, k) the classifier learns the factor most
-    often named with each d. The score is the share of as many new pairs that it gets right, 1/factors by chance.
-    A categorical code's variance is that of its probabilities, summed. Codes that never change have no vote;
-    without any other the score is 0.
+    A vote takes a random factor k and `batch_size` images, with replacement, that agree in it. A
+    continuous factor's images agree if they fall in the same of `bins` equal parts of its range. d
+    = arg min_j Var_batch(z_j) / Var(z_j) is the code that changed least. From `votes` pairs (d, k)
+    the classifier learns the factor most often named with each d. The score is the share of as many
+    new pairs that it gets right, 1/factors by chance. A categorical code's variance is that of its
+    probabilities, summed. Codes that never change have no vote; without any other the score is 0.
     """
     data = checked(codes, factors, discrete, widths)
     varying = [code for code in data.codes if _variance(code) > 0]

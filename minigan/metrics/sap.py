@@ -17,10 +17,10 @@ def attribute_scores(
 ) -> np.ndarray:
     """Return how well each code alone predicts each factor, (codes, factors) (Kumar et al. 2018, section 3).
 
-    Of a continuous factor, R² of linear regression: Cov(z, v)²/(Var z·Var v). Of a discrete one, the balanced
-    accuracy (the mean over classes of the share that is right) of the best thresholds on z, one fewer than
-    there are classes. A categorical code predicts by its likeliest category: its mean, or its best class. A
-    code that never changes has 0.
+    Of a continuous factor, R² of linear regression: Cov(z, v)²/(Var z·Var v). Of a discrete one,
+    the balanced accuracy of the best thresholds on z, one fewer than the classes. It is the mean
+    over classes of the share that is right. A categorical code predicts by its likeliest category:
+    its mean, or its best class. A code that never changes has 0.
     """
     data = checked(codes, factors, discrete, widths)
     scores = np.zeros((len(data.codes), data.factors.shape[1]))

@@ -12,11 +12,12 @@ MEASURES = ("slant", "stroke width")
 def measure_strokes(ink: np.ndarray) -> np.ndarray:
     """Slant and stroke width of each image, (n, 2) float64, of ink (n, height, width): 0 is paper, 1 is ink.
 
-    The slant is how many pixels a stroke moves to the right as it rises by one, −μ_xy/μ_yy (y points down), from
-    the central second moments: a shear x → x − s·y adds s to it. The stroke width is 2·A/P in pixels, A = ∫ ink
-    and P = ∫ |∇ink|: of a stroke w × L, w·L/(w + L), which is w where it is long. Below two pixels, where the two
-    edges of a slanting stroke meet in one gradient, it reads up to 0.2 too wide. An image without ink, or all on
-    one line, has a slant of 0; one without an edge a width of 0.
+    The slant is how many pixels a stroke moves to the right as it rises by one. It is −μ_xy/μ_yy (y
+    points down), from the central second moments: a shear x → x − s·y adds s to it. The stroke
+    width is 2·A/P in pixels, A = ∫ ink and P = ∫ |∇ink|. A stroke w × L has w·L/(w + L), which is w
+    where it is long. Below two pixels, where the two edges of a slanting stroke meet in one
+    gradient, it reads up to 0.2 too wide. An image without ink, or all on one line, has a slant of
+    0; one without an edge a width of 0.
     """
     ink = np.asarray(ink, np.float64)
     return np.stack([_slant(ink), _stroke_width(ink)], axis=1)
@@ -51,8 +52,8 @@ def _stroke_width(ink: np.ndarray) -> np.ndarray:
 class StrokeRelation:
     """How one continuous code moves one measure of the digits that G draws.
 
-    `correlation` is Spearman's ρ over digits with all codes and noise random; `held_correlation` is that of
-    one digit as the code alone moves through (−1, 1), the mean over random digits.
+    `correlation` is Spearman's ρ over digits with all codes and noise random. `held_correlation` is
+    that of one digit as the code alone moves through (−1, 1), the mean over random digits.
     """
 
     code: str

@@ -86,9 +86,9 @@ def conv_transpose2d(
 
     x is (batch, height, width, channels in), w (kernel height, kernel width, channels in, channels out), b
     (channels out,) or None. The result is (batch, (height − 1)·stride + kernel height − top − bottom +
-    output_padding, …, channels out). `output_padding`, less than the stride, adds rows at the bottom
-    and columns at the right: with (H + top + bottom − kernel) mod stride it gives back the size H
-    that a convolution came from. `negative_slope` and `statistics` are as in `conv2d`.
+    output_padding, …, channels out). `output_padding`, less than the stride, adds rows at the
+    bottom and columns at the right. With (H + top + bottom − kernel) mod stride it gives back the
+    size H that a convolution came from. `negative_slope` and `statistics` are as in `conv2d`.
     """
     _check(x, w, b, negative_slope)
     if x.shape[3] != w.shape[2]:

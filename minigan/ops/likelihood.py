@@ -98,8 +98,9 @@ def code_log_likelihood(
 ) -> Tensor:
     """log Q(cᵢ|x) of every code of a layout, (batch, codes), in one pass (InfoGAN, eq. 5).
 
-    `parameters` (batch, columns) is Q's output, each code's columns side by side: the logits of a
-    `Categorical`, the mean of a `Gaussian` of fixed σ, or (mean, log σ). `codes` (batch, codes) holds the
+    `parameters` (batch, columns) is Q's output, each code's columns side by side. They are the
+    logits of a `Categorical`, the mean of a `Gaussian` of fixed σ, or (mean, log σ). `codes`
+    (batch, codes) holds the
     values: an index for a categorical. The codes are data: no gradient reaches them. `check_codes` reads them back to
     the host, to refuse values that are no category; codes that minigan drew itself need no check.
     """
@@ -152,8 +153,9 @@ def code_consistency_information(
     """L_I from one view of each row to another, of every categorical code of a layout, (codes,); nats. Of a Gaussian, 0.
 
     `first` and `second`, (batch, columns), are what Q reads in two views, as in `code_log_likelihood`. It is InfoGAN's bound
-    (eq. 5) with a code that is not drawn from a prior, but as Q reads the first view, and read again in the second: with p and q
-    the probabilities in either, and p̄ the mean of p over the batch, H(p̄) + E[Σ p·log q]. It is at most log K for K
+    (eq. 5) with a code that is not drawn from a prior, but as Q reads the first view, and read
+    again in the second. p and q are the probabilities in either, and p̄ is the mean of p over the
+    batch: H(p̄) + E[Σ p·log q]. It is at most log K for K
     categories: where both views are read as one category, for sure, and all categories alike often. A
     `entropy_weight` over 1 weighs the entropy more, that all categories be used.
     """

@@ -73,12 +73,13 @@ def batch_norm(
 ) -> Tensor:
     """activation(weight·(x − mean)/√(variance + ε) + bias), by channel (the last axis).
 
-    In training the batch (the first axis) is `len(groups)` equal runs, and each is normalized by its own mean and
-    biased variance, so real and generated images can share one call; `running[group]`, where given,
-    moves to (1 − momentum)·running + momentum·batch, with the unbiased variance. In inference the one
-    group named is normalized by its running statistics. `negative_slope` fuses the activation
-    y if y > 0 else negative_slope·y: 1 is none, 0 ReLU. `statistics`, where given, were filled by the operation that made
-    x, which then need not be read for them. They have moved the running ones already.
+    In training the batch (the first axis) is `len(groups)` equal runs. Each is normalized by its
+    own mean and biased variance, so real and generated images can share one call. `running[group]`,
+    where given, moves to (1 − momentum)·running + momentum·batch, with the unbiased variance. In
+    inference the one group named is normalized by its running statistics. `negative_slope` fuses
+    the activation y if y > 0 else negative_slope·y: 1 is none, 0 ReLU. `statistics`, where given,
+    were filled by the operation that made x, which then need not be read for them. They have moved
+    the running ones already.
     """
     common_device("batch_norm", [x, weight, bias])
     _check(x, weight, bias, groups)

@@ -1,7 +1,8 @@
 """Sums over any axes with small rounding: pairwise, so that additions in a row grow as log n, not as n.
 
-NumPy adds pairwise along the last axis only, and one row after another along the others: a float32 sum of 2·10⁷ ones stops at
-2²⁴ there. Here leading axes go to the device's kernel of column sums, and axes between others are moved last.
+NumPy adds pairwise along the last axis only, and one row after another along the others. A float32
+sum of 2·10⁷ ones stops at 2²⁴ there. Here leading axes go to the device's kernel of column sums,
+and axes between others are moved last.
 """
 
 from __future__ import annotations

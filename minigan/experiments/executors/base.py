@@ -1,7 +1,8 @@
 """What every executor does, and the loop that executes a sweep with one.
 
-An executor starts `run_to_completion` for a run and reports the outcome. `execute` decides what is started and
-when again. Results are in the run directories, so an executor carries none.
+An executor starts `run_to_completion` for a run and reports the outcome. `execute` decides which
+run starts, and when it starts again. Results are in the run directories, so an executor carries
+none.
 """
 
 from __future__ import annotations
@@ -56,9 +57,9 @@ def execute(
 ) -> None:
     """Bring every run of the sweep to its end that is not there yet; RunError if another process does so.
 
-    A run whose process was killed is started again and goes on from its newest checkpoint; one that dies again and
-    again without getting to another is left, and named in a RunError when all others have ended. `on_progress` is
-    called now and then, with how many runs have ended.
+    A run is started again after its process was killed, and goes on from its newest checkpoint. A
+    run that dies again and again without reaching another is left. A RunError names it when all
+    others have ended. `on_progress` is called now and then, with how many runs have ended.
     """
     with sweep.lock():
         sweep.create_runs()

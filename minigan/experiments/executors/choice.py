@@ -17,7 +17,8 @@ from minigan.experiments.sweeps.plan import Plan
 def make_executor(
     name: str, plan: Plan, jobs: int | None = None, address: str = "auto", cache: Path | None = None
 ) -> Iterator[Executor]:
-    """The executor of that name, stopped at the end; SettingsError if there is none, or what it needs is not here."""
+    """The executor of that name, stopped at the end; SettingsError if there is none, or a package
+    is missing."""
     executor: Executor
     if name == "processes":
         executor = ProcessExecutor(plan, jobs, cache)

@@ -36,7 +36,7 @@ class _Worker:
             self.process.stdin.close()
         if code == 0:
             return Outcome(name)
-        if code == 2:  # what the command line says of a mistake
+        if code == 2:  # the command line's code for a mistake
             return Outcome(name, error=lines[-1].removeprefix("minigan: "))
         killer = signal.Signals(-code).name if code < 0 else f"exit code {code}: {lines[-1]}"
         return Outcome(name, death=killer)
@@ -91,7 +91,7 @@ class ProcessExecutor:
 
 
 def default_jobs(plan: Plan) -> int:
-    """How many runs at once: as many as the cores have room for; one on a GPU."""
+    """How many runs at once: as many as the cores can run; one on a GPU."""
     if uses_gpu(plan.settings.device):
         return 1
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -99,7 +99,8 @@ def default_jobs(plan: Plan) -> int:
 
 
 def run_worker(directory: Path, name: str, cache: Path | None) -> None:
-    """What a process of `ProcessExecutor` does: bring a run to its end, or as far as its standard input lasts."""
+    """Train a run in a process of `ProcessExecutor`, to its end or as long as standard input is
+    open."""
     stdin_watcher = threading.Thread(target=_stop_at_the_end_of_input, daemon=True)
     stdin_watcher.start()
     try:

@@ -1,4 +1,5 @@
-"""What a run's directory tells, read so that a run that trains, stopped or is older can be shown too."""
+"""The facts in a run's directory, read so that a training, stopped or older run can be shown
+too."""
 
 from __future__ import annotations
 
@@ -56,7 +57,7 @@ def find_runs(places: Sequence[Path]) -> list[Path]:
 
 
 def collect(directory: Path) -> RunRecord:
-    """Read a run's directory. What is not there, or half written, is left out."""
+    """Read a run's directory. A missing or half-written file is left out."""
     run = Run.open(directory)
     layout, metrics = run.settings.layout, _lines(directory / "metrics.jsonl")
     blocks = _blocks(metrics)

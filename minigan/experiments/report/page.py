@@ -57,7 +57,7 @@ def _data(record: RunRecord, most_samples: int, figures: bool) -> dict[str, Any]
 
 
 def _rounded(curves: dict[str, list[float]]) -> dict[str, list[float | None]]:
-    """Return the curves in four decimals; what is not finite is a gap."""
+    """Return the curves in four decimals; a value that is not finite is a gap."""
     return {
         name: [round(v, 4) if abs(v) < float("inf") else None for v in values]
         for name, values in curves.items()

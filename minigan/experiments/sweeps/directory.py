@@ -88,7 +88,7 @@ class Sweep:
             yield
 
     def create_runs(self) -> None:
-        """Make those run directories that there are not, before anything else writes to them."""
+        """Create the missing run directories, before anything else writes to them."""
         for name, settings in self.settings.items():
             if not self.is_created(name):
                 Run.create(self.directory / name, settings)

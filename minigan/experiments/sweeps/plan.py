@@ -144,7 +144,8 @@ def _at_most(count: int, text: str) -> int:
 
 
 def parse_grid(texts: list[str]) -> tuple[tuple[str, tuple[Value, ...]], ...]:
-    """The grid of texts like "lambda=0.5,1,2", each value of the setting's type; SettingsError says what is wrong."""
+    """The grid of texts like "lambda=0.5,1,2", each value of the setting's type; SettingsError
+    names the fault."""
     grid: dict[str, tuple[Value, ...]] = {}
     for text in texts:
         typed, equals, listed = text.partition("=")

@@ -30,9 +30,9 @@ def check_runs(plan: Plan, images: np.ndarray) -> None:
 def run_to_completion(directory: Path, name: str, preparation: Preparation) -> None:
     """Train one run of a sweep to its end, from its newest checkpoint if it has one, and evaluate it.
 
-    This is all that an executor does, in whatever process. It may be called again however often: a run that has
-    ended is left alone, and where another process has not let go of it yet, as one that was orphaned, that is
-    waited for.
+    An executor does this alone, in any process. It may be called again at any time: a run that has
+    ended is left alone. If another process, perhaps an orphaned one, still holds the run's lock,
+    the call waits for it.
     """
     run = Sweep.open(directory).run(name)
     with run.lock(wait=True):
@@ -61,7 +61,7 @@ def evaluate_run(
 
 
 def add_test_errors(sweep: Sweep, preparation: Preparation) -> Iterator[str]:
-    """Evaluate on the test images what has ended and was not yet; gives the name of each such run before."""
+    """Evaluate on the test images each ended run that was not yet; yield its name before."""
     for name in filter(sweep.is_created, sweep.settings):
         run = sweep.run(name)
         evaluation = read_evaluation(run)
