@@ -1,9 +1,9 @@
 """The least work of a training step on a GPU, counted from its own launches: a model, with no GPU in it.
 
 The emulated device records the launches of a step without running them. Of each launch are counted the bytes that it must
-move, every operand read once and every result written once, and its floating-point operations. The time that a
-memory system and arithmetic units of given rates need for them, the longer of the two, is what no
-implementation with these launches can beat. A measurement says how far from it one is.
+move, every operand read once and every result written once, and its floating-point operations. A
+memory system and arithmetic units of given rates need some time for each. No implementation with
+these launches can beat the longer of the two. A measurement says how far from it one is.
 """
 
 from __future__ import annotations

@@ -10,10 +10,10 @@ import numpy as np
 from benchmarks.declaration import DisagreementError
 
 # How far the two libraries may be apart, relative to the size of the compared values. In float64 only sums in another
-# order differ. In float32 a gradient also jumps where rounding puts a value on the other side of a leaky ReLU's
-# kink: one of the features' 256 × 1024 values moves it by some 2e-3 of its size, and by more where it is a sum
-# of terms that nearly cancel. Losses have no kinks. In TF32 each product's operands are rounded to 11 bits, 5e-4 of
-# their size, and five products follow one another.
+# order differ. In float32 a gradient also jumps where rounding puts a value on the other side of a
+# leaky ReLU's kink. One of the features' 256 × 1024 values moves it by some 2e-3 of its size. It
+# moves a sum of terms that nearly cancel by more. Losses have no kinks. In TF32 each product's
+# operands are rounded to 11 bits, 5e-4 of their size, and five products follow one another.
 TOLERANCE = {
     "float64": {"losses": 1e-10, "gradients": 1e-8},
     "float32": {"losses": 1e-5, "gradients": 5e-2},
@@ -33,8 +33,9 @@ KERNEL_TOLERANCE = {"float32": 1e-4, "float64": 1e-10, "tf32": 2e-3}
 class GradientRecorder:
     """Stands in for an optimizer: keeps the gradients and changes nothing.
 
-    Thus G's half of a step meets the same D in both libraries. (A step of Adam would not do: on its first
-    step it moves each weight by the sign of the gradient, and rounding decides the sign of those near 0.)
+    Thus G's half of a step meets the same D in both libraries. (A step of Adam would not do. On its
+    first step it moves each weight by the sign of the gradient, and rounding decides the sign of
+    those near 0.)
     """
 
     # Minigan's trainer compares these, to capture a step anew when they change.

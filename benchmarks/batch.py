@@ -1,6 +1,7 @@
 """The cost of a training step against its batch size: a fixed cost and a cost an image, minigan and PyTorch.
 
-t(n) = a + b·n is fitted by least squares of the relative residuals, so that a step of 32 images counts as much as one of 1,024.
+t(n) = a + b·n is fitted by least squares of the relative residuals. So a step of 32 images counts
+as much as one of 1,024.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""What a newcomer waits for: the README's own lines in a fresh clone, with an empty home, from nothing to sorted digits."""
+"""A newcomer's wait: the README's own lines in a fresh clone, with an empty home, from nothing to
+sorted digits."""
 
 from __future__ import annotations
 

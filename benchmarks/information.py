@@ -1,7 +1,8 @@
 """The cost of the information term: a step of InfoGAN over a step of the same GAN, which has no Q at all.
 
-The paper says that InfoGAN comes for free (section 5): Q is one more small network on D's trunk. The same GAN has the same G,
-inputs, D, batches and optimizers; nothing is read out of its images, and nothing in its losses asks for it.
+The paper says that InfoGAN comes for free (section 5): Q is one more small network on D's trunk.
+The same GAN has the same G, inputs, D, batches and optimizers. Nothing is read out of its images,
+and nothing in its losses asks for it.
 """
 
 from __future__ import annotations

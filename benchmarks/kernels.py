@@ -2,8 +2,9 @@
 
 The calls are those that a step of each experiment makes, recorded from one, with their values. Both sides get copies of the
 same arrays; what comes out has to agree before anything is timed. Then they take turns: in each, one side makes the call as often as
-fills `turn` seconds, and waits for the device. The operands of small calls stay in a cache from one call to the next, for both
-sides alike, so such calls can pass the roofline of the memory's bandwidth.
+fills `turn` seconds, and waits for the device. The operands of small calls stay in a cache from one
+call to the next, for both sides alike. So such calls can pass the roofline of the memory's
+bandwidth.
 """
 
 from __future__ import annotations

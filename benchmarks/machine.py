@@ -1,8 +1,9 @@
 """The rates of this machine, measured in the same run as the kernels that are held against them: GEMM and memory bandwidth.
 
-The peak is the rate of a library's GEMM of large square matrices (NumPy's BLAS on a CPU, cuBLAS through CuPy on a GPU), with as many
-threads as the contenders have. The bandwidth is that of STREAM's triad, c = a + s·b (McCalpin 1995), on arrays that no cache
-holds; as there, two arrays read and one written are counted.
+The peak is the rate of a library's GEMM of large square matrices, with as many threads as the
+contenders have. The library is NumPy's BLAS on a CPU, cuBLAS through CuPy on a GPU. The bandwidth
+is that of STREAM's triad, c = a + s·b (McCalpin 1995), on arrays that no cache holds. As there, two
+arrays read and one written are counted.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
 """One InfoGAN training step on MNIST, in minigan and in PyTorch: eager, compiled, and on a GPU as one CUDA graph.
 
-All take the same step (same networks, batch size and optimizers): once on the same weights, images
-and latents, where losses and gradients must agree; then each on random batches of its own, timed in turns.
+All take the same step (same networks, batch size and optimizers). First they take it on the same
+weights, images and latents, where losses and gradients must agree. Then each takes other random
+batches, timed in turns.
 
-On a busy machine the ratio says little: the threads of PyTorch's OpenMP spin at every barrier, and lose far more
-time to other processes than minigan's, which sleep. The ratio of the fastest steps stands beside it, since the
-fastest step of each is the one least disturbed.
+On a busy machine the ratio says little: the threads of PyTorch's OpenMP spin at every barrier. They
+lose far more time to other processes than minigan's, which sleep. The ratio of the fastest steps
+stands beside it, since the fastest step of each is the one least disturbed.
 """
 
 from __future__ import annotations

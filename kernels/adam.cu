@@ -1,7 +1,7 @@
 // Adam (Kingma & Ba 2015, algorithm 1), in place, of up to 64 tensors in one launch.
 //
-// Layout: a table of flat arrays, passed by value. No alignment is asked for, but where the four arrays of a tensor are
-// aligned to 16 bytes they are read and written in vectors of 16.
+// Layout: a table of flat arrays, passed by value. No alignment is asked for. Where the four arrays
+// of a tensor are aligned to 16 bytes, they are read and written in vectors of 16.
 // Launch: blocks of 256 threads, each for 4,096 elements of one tensor; tensor i has the blocks from first_block[i] on.
 // Bound: memory, seven streams: p, g, m, v are read and p, m, v written.
 
@@ -31,9 +31,9 @@ struct Update {
     }
 };
 
-// m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², p ← p − rate·m/(√(v·correction) + ε), where rate is α/(1−β₁ᵗ) and
-// correction 1/(1−β₂ᵗ). The step t lies on the device, so that a captured launch goes on counting. The powers are
-// taken in double (1 − β₂ᵗ is a small difference), once a block.
+// m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², p ← p − rate·m/(√(v·correction) + ε). There rate is
+// α/(1−β₁ᵗ) and correction 1/(1−β₂ᵗ). The step t lies on the device, so that a captured launch goes
+// on counting. The powers are taken in double (1 − β₂ᵗ is a small difference), once a block.
 KERNEL adam(const Tensors tensors, int count, const long long* step, double learning_rate, double beta1,
             double beta2, double epsilon) {
     __shared__ real scales[2];

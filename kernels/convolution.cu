@@ -1,10 +1,11 @@
 // Convolution and its adjoint as implicit GEMMs: no window is ever copied to memory.
 //
-// Layout: images NHWC, filters (kernel height, kernel width, c, o). The convolution takes x (n, height, width, c) to
-// y (n, out_height, out_width, o): y[n,i,j,o] = Σ x[n, i·sh+u−top, j·sw+v−left, c]·w[u,v,c,o]. The transposed convolution
-// is its adjoint, and its filter lies with the last two axes swapped, (…, o, c): the `swapped` kernels read that.
-// What goes forward has an epilogue, bias, activation and moments; with several splits a result is (splits, …), and what adds
-// them has it. The moments' tiles count within each phase.
+// Layout: images NHWC, filters (kernel height, kernel width, c, o). The convolution takes x (n,
+// height, width, c) to y (n, out_height, out_width, o). y[n,i,j,o] = Σ x[n, i·sh+u−top,
+// j·sw+v−left, c]·w[u,v,c,o]. The transposed convolution is its adjoint, and its filter lies with
+// the last two axes swapped, (…, o, c): the `swapped` kernels read that. What goes forward has an
+// epilogue, bias, activation and moments; with several splits a result is (splits, …), and what
+// adds them has it. The moments' tiles count within each phase.
 // `vector` kernels copy 128 bits at once: c and o, where the operands are contiguous along them, are of whole vectors. (A `narrow`
 // one copies dy so, and the few elements of w one by one.)
 //
@@ -24,7 +25,8 @@ struct Geometry {
         int c, int o
 #define GEOMETRY Geometry{n, height, width, out_height, out_width, kh, kw, sh, sw, top, left, c, o}
 
-// The offset that a place or a term adds to an address in an image: pixels down and across, and the offset that these and the channel make.
+// The part of an address in an image that a place or a term adds: pixels down and across, and the
+// offset of these and the channel.
 struct Shift {
     int y, x;
     unsigned offset;
@@ -93,8 +95,9 @@ struct StoreFilter {
     }
 };
 
-// The pixels of one phase: those with a row that is `first_y` modulo sh and a column that is `first_x` modulo sw. All pixels
-// of a phase are reached by the same taps, every sh-th and sw-th, so no product with a zero between them is formed.
+// The pixels of one phase: those with a row that is `first_y` modulo sh and a column that is
+// `first_x` modulo sw. The same taps, every sh-th and sw-th, reach all pixels of a phase. So no
+// product with a zero between them is formed.
 struct Phase {
     Geometry g;
     int first_y = int(blockIdx.z) / g.sw, first_x = int(blockIdx.z) % g.sw;

@@ -95,9 +95,10 @@ KERNEL gather_images(const unsigned char* __restrict__ images, const long long* 
     }
 }
 
-// Rectangles over each image, upright or lying, in one of two shades; a later one covers an earlier. A rectangle is made of six
-// uniforms: its centre (u₀, u₁; it keeps a pixel from the edge), whether it stands (u₂ ≥ 0), its thickness and length (u₃, u₄;
-// from a half of the most to the most), its shade (u₅ < 0: low).
+// Rectangles over each image, upright or lying, in one of two shades; a later one covers an
+// earlier. A rectangle is made of six uniforms. They are its centre (u₀, u₁; it keeps a pixel from
+// the edge), whether it stands (u₂ ≥ 0), its thickness and length (u₃, u₄) and its shade (u₅ < 0:
+// low). Thickness and length go from a half of the most to the most.
 //
 // Layout: images and result (n, height, width, channels), uniforms (n, rectangles, 6). Launch: a thread an element. The bound is
 // memory: an image in, an image out.
@@ -122,8 +123,9 @@ KERNEL random_occlusion(const real* __restrict__ images, const real* __restrict_
     }
 }
 
-// Each image under a separate affine map, sampled bilinearly; outside the image its edge goes on. The map turns by
-// rotation·u₀, scales by 1 + scale·u₁, shears by shear·u₂ and shifts by shift·(u₃, u₄), u the image's five uniforms.
+// Each image under a separate affine map, sampled bilinearly; outside the image its edge goes on. u
+// are the image's five uniforms. The map turns by rotation·u₀, scales by 1 + scale·u₁, shears by
+// shear·u₂ and shifts by shift·(u₃, u₄).
 //
 // Layout: images and result (n, height, width, channels), uniforms (n, 5). Launch: a thread an element. Neighbours read
 // neighbouring pixels, so the bound is memory: an image in, an image out.

@@ -1,9 +1,10 @@
 // C = activation(op(A)·op(B) + bias), sums of columns, and sums of parts.
 //
-// Layout: row-major, op(A) (m, k), op(B) (k, n), C (m, n), bias (n) or null; with several splits C is (splits, m, n), and
-// `sum_parts` adds them and has the epilogue.
-// A kernel's name says which of A and B are transposed (t) as they lie, whether 128-bit copies fit both (`vector`: the
-// rows of both are of whole ones, and aligned), and whether the product is rounded to TF32.
+// Layout: row-major, op(A) (m, k), op(B) (k, n), C (m, n), bias (n) or null. With several splits C
+// is (splits, m, n), and `sum_parts` adds them and has the epilogue.
+// A kernel's name says which of A and B are transposed (t) as they lie, and whether the product is
+// rounded to TF32. It also says whether 128-bit copies fit both (`vector`: the rows of both are of
+// whole ones, and aligned).
 // Launch: grid (⌈m/64⌉·⌈n/64⌉, splits), block 128; see tile.cuh. Bound: arithmetic, 2·m·n·k FLOPs.
 
 #include "tile.cuh"
@@ -55,8 +56,8 @@ KERNEL column_sum_parts(const real* __restrict__ x, real* __restrict__ partial, 
     }
 }
 
-// result (size): the parts (parts, size) summed in order, a bias (columns) for each of its rows or none for a null pointer, and
-// the activation.
+// result (size): the parts (parts, size) summed in order, and the activation. A bias (columns) is
+// added to each of its rows, or none for a null pointer.
 //
 // Launch: a thread an element. Bound: memory.
 KERNEL sum_parts(const real* __restrict__ partial, const real* __restrict__ bias, real slope, real* __restrict__ result,

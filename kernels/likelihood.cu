@@ -59,9 +59,11 @@ __device__ __forceinline__ void log_softmax(const real* logits, real* result, in
     for (int k = 0; k < columns; ++k) result[k] = logits[k] - largest - log(total);
 }
 
-// How well a categorical code, as one view of a batch is read, is found in another, and the derivatives by the logits of both:
-// entropy_weight·H(p̄) + E[Σ p·log q], p and q a row's probabilities in the first and the second view, p̄ the mean of p. With gₖ =
-// log qₖ − entropy_weight·log p̄ₖ the derivatives of the batch's sum are pₖ·(gₖ − Σ p·g) and pₖ − qₖ. Of another code all is 0.
+// How well a categorical code, as one view of a batch is read, is found in another, and the
+// derivatives by the logits of both. It is entropy_weight·H(p̄) + E[Σ p·log q]. p and q are a row's
+// probabilities in the first and the other view, and p̄ is the mean of p. With gₖ = log qₖ −
+// entropy_weight·log p̄ₖ the derivatives of the batch's sum are pₖ·(gₖ − Σ p·g) and pₖ − qₖ. Of
+// another code all is 0.
 //
 // Layout: the views, their logs and derivatives (batch, columns); values (codes,); log_mean (columns,); `kind` as in CodeTable.
 // Launch: a block of 256 a code: the rows, then the means by columns, then the rows again, with a barrier between.

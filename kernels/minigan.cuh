@@ -33,8 +33,9 @@ struct Epilogue {
     }
 };
 
-// Σ value(i), i = begin, begin + step, … below end, in blocks of 64 and blocks of 64 of those: an element takes part in at most
-// 128 + count / 4096 additions, so that rounding stays small. (Compensated sums would make NaN of ∞.)
+// Σ value(i), i = begin, begin + step, … below end, in blocks of 64 and blocks of 64 of those. An
+// element takes part in at most 128 + count / 4096 additions, so that rounding stays small.
+// (Compensated sums would make NaN of ∞.)
 template <class Value>
 __device__ __forceinline__ real blocked_sum(const Value& value, long long begin, long long end, long long step) {
     real total = 0;
@@ -115,8 +116,9 @@ template <int still_in_flight>
 __device__ __forceinline__ void wait_copies() {}
 #endif
 
-// n / d and n % d for 0 ≤ n < 2³¹, without a division, which takes a GPU some twenty instructions: ⌊n·⌊(2³² − 1)/d⌋ / 2³²⌋
-// is the quotient or 1 less. A length without elements may be divided by 0: its result is never read.
+// n / d and n % d for 0 ≤ n < 2³¹, without a division, which takes a GPU some twenty instructions.
+// ⌊n·⌊(2³² − 1)/d⌋ / 2³²⌋ is the quotient or 1 less. A length without elements may be divided by 0:
+// its result is never read.
 struct Divisor {
     int d;
     unsigned reciprocal;

@@ -1,10 +1,11 @@
 // Batch normalization by group, forward and backward, with the activation inside.
 //
 // Layout: x (groups·rows, channels), the rows of a group side by side; mean and variance (groups, channels).
-// Reductions run over parts of a group's rows, 32 channels side by side and 8 rows at a time (block (32, 8), grid
-// (⌈channels/32⌉, parts, groups)). The parts are merged in order by a second kernel. Bound: memory. Forward reads x
-// twice and writes y, or once, where the product that made x left the moments of its tiles (tile.cuh); backward reads x and
-// dy twice and writes dx.
+// Reductions run over parts of a group's rows, 32 channels side by side and 8 rows at a time. Their
+// block is (32, 8), their grid (⌈channels/32⌉, parts, groups). The parts are merged in order by a
+// second kernel. Bound: memory. Forward reads x twice and writes y. It reads x once where the
+// product that made x left the moments of its tiles (tile.cuh). Backward reads x and dy twice and
+// writes dx.
 
 #include "minigan.cuh"
 
@@ -70,8 +71,9 @@ struct Running {  // by group; null where there are none
 };
 
 // The parts of up to 16 groups, from `first` on, merged in order; and running ← momentum·running + (1 − momentum)·batch,
-// the variance unbiased. The moments are (phases, groups, parts, 2, channels), of `rows` rows of a group in each phase: a
-// product's tiles, or with one phase what `batch_norm_parts` leaves.
+// the variance unbiased. The moments are (phases, groups, parts, 2, channels), of `rows` rows of a
+// group in each phase. They are of a product's tiles, or with one phase those that
+// `batch_norm_parts` leaves.
 //
 // Launch: grid ⌈channels/32⌉, block (32, 8): 32 channels side by side; 8 threads share the parts of each. Groups are taken in
 // order, since one may be named twice.

@@ -1,8 +1,9 @@
 // Tensor cores in TF32: a warp multiplies small matrices; its 32 lanes hold the elements in registers.
 //
-// TF32 is a float32 with a significand of 11 bits, the leading 1 included, in place of 24: a product of two is exact in
-// float32. `mma` reads the upper 19 bits of its operands and ignores the others, so who does not want them cut off
-// rounds first. Every lane of the warp takes part in `mma` and `load_matrices`. With group = lane / 4 and t = lane % 4, a lane holds
+// TF32 is a float32 with a significand of 11 bits, the leading 1 included, in place of 24. A
+// product of two is exact in float32. `mma` reads the upper 19 bits of its operands and ignores the
+// others, so who does not want them cut off rounds first. Every lane of the warp takes part in
+// `mma` and `load_matrices`. With group = lane / 4 and t = lane % 4, a lane holds
 //
 //     A (16×8)  a[0] = A[group][t]     a[1] = A[group + 8][t]     a[2] = A[group][t + 4]       a[3] = A[group + 8][t + 4]
 //     B (8×8)   b[0] = B[t][group]     b[1] = B[t + 4][group]
@@ -26,8 +27,8 @@ __device__ __forceinline__ unsigned round_to_tf32(float x) {
     return finite ? (bits + 0x1000u) & 0xffffe000u : bits;
 }
 
-// Four matrices of 8 rows of 4 words: lane i gives the address of row i % 8 of matrix i / 8, in shared memory and a
-// multiple of 16 bytes, and gets word t of row `group` of each.
+// Four matrices of 8 rows of 4 words. Lane i gives the address of row i % 8 of matrix i / 8, in
+// shared memory and a multiple of 16 bytes. It gets word t of row `group` of each.
 __device__ __forceinline__ void load_matrices(unsigned (&words)[4], const void* row) {
     const int lane = emulation::lane_index(), group = lane / 4, t = lane % 4;
     assert(size_t(row) % 16 == 0);

@@ -6,12 +6,13 @@
 //     IeeeProduct    64×64: each thread keeps a 4×8 part in registers, in the arithmetic of `real`; 12 values read from shared
 //                    memory, as 128-bit loads, serve 32 multiplications
 //     Tf32Product    64×64: each warp keeps a 32×32 part as 2×4 fragments of the tensor cores, with A and B rounded to TF32
-//                    (tensor_core.cuh) and sums in float32; what has no such cores, double and sm_75, computes IeeeProduct
+//                    (tensor_core.cuh) and sums in float32; double and sm_75, without such cores, take IeeeProduct
 //     NarrowProduct  128×4, for a C of few columns (an image's one or three channels), where a wide tile would mostly compute
-//                    what nobody asks for; each thread keeps a row. The reading of A bounds it: tensor cores would not help
+//                    unused columns; each thread keeps a row. The reading of A bounds it: tensor cores would not help
 //
-// An operand says where its elements are. Its places are A's rows or B's columns; `place(i)` and `term(k)` are what each
-// index adds to an address, `at(place, term)` is the address, and `has(place, term)` is false where the operand is 0. The
+// An operand says where its elements are. Its places are A's rows or B's columns. `place(i)` and
+// `term(k)` are each index's part of an address, `at(place, term)` is the address, and `has(place,
+// term)` is false where the operand is 0. The
 // address may be that of a pixel of a window, say: that is an implicit GEMM. Elements are neighbours in memory along k
 // (`k_is_contiguous`) or along places. If all runs of kVector of them are whole and aligned, `width` may be kVector, and
 // a copy moves 16 bytes; else it is 1. Both give the same bits.
@@ -34,9 +35,10 @@ constexpr int kElement = 1;  // the `width` of copies one by one
 
 // A slice of an operand in shared memory, as it lies in global memory: rows of 16 k, one a place, or rows of places.
 //
-// Rows are padded so that no read of a warp meets a bank twice. Along k, 8 rows that are 16 + 4 floats apart have their
-// 16-byte vectors in 8 different groups of 4 banks: 8 neighbours read their vectors, `load_matrices` its rows, at once.
-// Along 64 places, 4 rows that are 64 + 8 floats apart start 8 banks apart: a fragment's 4×8 floats fill the 32 banks.
+// Rows are padded so that no read of a warp meets a bank twice. Along k, 8 rows that are 16 + 4
+// floats apart have their 16-byte vectors in 8 different groups of 4 banks. So 8 neighbours read
+// their vectors, and `load_matrices` its rows, at once. Along 64 places, 4 rows that are 64 + 8
+// floats apart start 8 banks apart: a fragment's 4×8 floats fill the 32 banks.
 template <bool k_is_contiguous, int places>
 struct Tile {
     static constexpr int kPitch = k_is_contiguous ? kSlice + kVector : places + 2 * kVector;
@@ -124,8 +126,8 @@ public:
     }
 };
 
-// A thread's part of C, kRows × kColumns elements of which `at(i, j)` is in the row `row(i)` and the column `column(j)` of
-// the tile; `down()` counts the threads that share these columns.
+// A thread's part of C, kRows × kColumns elements. `at(i, j)` is in the row `row(i)` and the column
+// `column(j)` of the tile. `down()` counts the threads that share these columns.
 
 // In the arithmetic of `real`; `across` threads share a row of the tile.
 template <class TileA, class TileB, int rows, int columns, int across>
@@ -217,8 +219,9 @@ template <> struct ProductOnTensorCores<true> {
 };
 using Tf32Product = ProductOnTensorCores<kTensorCores>;
 
-// The moments of each column of a tile that has all its rows: two passes over the values in registers, each thread's own
-// and then those of the threads down the tile, in order. `moments` are this tile's, (2, n): means, and Σ(value − mean)².
+// The moments of each column of a tile that has all its rows, in two passes over the values in
+// registers. Each sums a thread's own, and then those of the threads down the tile, in order.
+// `moments` are this tile's, (2, n): means, and Σ(value − mean)².
 template <int tile_rows, int tile_columns, class Part>
 __device__ __forceinline__ void store_moments(Part& part, real* moments, int column0, int n) {
     constexpr int kDown = tile_rows / Part::kRows;

@@ -1,11 +1,12 @@
 """InfoGAN's MNIST training step in PyTorch: the baseline of minigan's own step.
 
-It is eager PyTorch at its best on a CPU, so that being faster means something. Where there was a choice it
-was measured, on two cores: networks run channels-last (6% faster than NCHW); real and generated images share
-one call of the trunk, and only batch norm treats them apart (15% faster than two calls); Adam is the fused
-one. No gradient is computed that the step does not use: D and Q are frozen in G's half, and the images are
-detached in D's. The compiled parts are the three pieces between two updates of weights, each with its backward pass
-(`Trainer(compiled=True)`). On a GPU the whole step can be one CUDA graph (`GraphedTrainer`).
+It is eager PyTorch at its best on a CPU, so that being faster means something. Where there was a
+choice it was measured, on two cores. Networks run channels-last (6% faster than NCHW). Real and
+generated images share one call of the trunk, and only batch norm treats them apart (15% faster than
+two calls). Adam is the fused one. No gradient is computed that the step does not use: D and Q are
+frozen in G's half, and the images are detached in D's. The compiled parts are the three pieces
+between two updates of weights, each with its backward pass (`Trainer(compiled=True)`). On a GPU the
+whole step can be one CUDA graph (`GraphedTrainer`).
 
 Layers, codes and losses are those of `minigan.infogan`, in the same order, so that parameters correspond one
 to one. This module imports nothing of minigan: the memory it takes is PyTorch's own.

@@ -1,9 +1,11 @@
 """The PyTorch call that a user would make instead of each kernel of minigan's contract.
 
-Each function here is named like its kernel and takes its arguments, as tensors, and gives a `TorchCall`. What a PyTorch user
-would have at hand already is prepared outside the timed call: images channels-last, filters in PyTorch's order. Behind these
-calls stand oneDNN and MKL on a CPU, cuDNN and cuBLAS on a GPU. A kernel that is not here has no such call: what remains are the
-random numbers, which another generator draws otherwise, and a step of a gradient that PyTorch has only inside its autograd.
+Each function here is named like its kernel and takes its arguments, as tensors, and gives a
+`TorchCall`. Data that a PyTorch user would have at hand already are prepared outside the timed
+call: images channels-last, filters in PyTorch's order. Behind these calls stand oneDNN and MKL on a
+CPU, cuDNN and cuBLAS on a GPU. A kernel that is not here has no such call. Those are the random
+numbers, which another generator draws otherwise, and a step of a gradient that PyTorch has only
+inside its autograd.
 
 This module imports nothing of minigan; a geometry and a table of codes have the contract's names.
 """

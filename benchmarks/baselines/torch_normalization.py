@@ -58,8 +58,9 @@ def batch_norm_backward(
     groups = mean.shape[0]
     scale = (variance + epsilon).rsqrt()
     parts = list(zip(map(_as_image, x.chunk(groups)), map(_as_image, dy.chunk(groups)), mean, variance, scale, strict=True))  # fmt: skip
-    # PyTorch keeps the activation's result from the forward pass. Here x − mean comes first, so that where the two are equal it is
-    # exactly at the kink, as in minigan: `batch_norm` puts such a value on either side of 0.
+    # PyTorch keeps the activation's result from the forward pass. Here x − mean comes first. So
+    # where the two are equal it is exactly at the kink, as in minigan: `batch_norm` puts such a
+    # value on either side of 0.
     kept = [
         (part - m[:, None, None]) * (s * weight)[:, None, None] + bias[:, None, None]
         for part, _, m, _, s in parts

@@ -1,4 +1,5 @@
-"""``python -m benchmarks conformance``: what passes of PyTorch's samples, what differs on purpose, and what is missing."""
+"""``python -m benchmarks conformance``: PyTorch's samples that pass, the differences on purpose,
+and the gaps."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import numpy as np
 import minigan as mg
 from benchmarks.report import Table
 
-# what the standard has for real and boolean arrays, by what a function takes
+# the standard's functions for real and boolean arrays, by their arguments
 _ONE = [
     "abs",
     "acos",

@@ -82,8 +82,8 @@ class Step(Generic[P]):
     def allowed_error(self, problem: Problem, dtype: Any) -> float:
         """Return how far its result may be from float64's, relative to the result's size (both in the 2-norm).
 
-        A rounding for each operation that an operand passes through, all of them one way; of operands that are rounded to few
-        bits, two a product.
+        A rounding for each operation that an operand passes through, all of them one way. A product
+        of operands that are rounded to few bits adds two.
         """
         operands = 2 * 2.0**-self.operand_bits if self.operand_bits else 0.0
         return problem.roundings * float(np.finfo(dtype).eps) / 2 + operands

@@ -11,7 +11,7 @@ SOURCE = Path(__file__).with_suffix(".cu")
 
 @mg.differentiable
 def operation(device, x):
-    """What the kernels compute, from arrays of `device` to an array of it; and the gradient beside it."""
+    """Launch the kernels on arrays of `device`; return the result and its gradient's rule."""
     x = device.contiguous(x)
     y = device.empty(x.shape, x.dtype)
     launch(device, "swish", x, y)
@@ -51,12 +51,12 @@ def large_example(rng):
 
 
 def least_bytes(x):
-    """What the forward pass must move: x read and y written, once."""
+    """Return the bytes that the forward pass must move: x read and y written, once."""
     return 2 * x.nbytes
 
 
 def flops(x):
-    """What it must compute, an exponential counted as one."""
+    """Return the operations of the forward pass, an exponential counted as one."""
     return 4 * x.size
 
 

@@ -36,7 +36,8 @@ def in_place(p, g, m, v, rate, beta1, beta2, correction, epsilon):
 
 @compiled
 def one_pass(p, g, m, v, rate, beta1, beta2, correction, epsilon):
-    """Step 3: a compiled loop takes each element through the whole algorithm: seven streams of memory, p, g, m, v in and p, m, v out.
+    """Step 3: a compiled loop takes each element through the whole algorithm. Seven streams of
+    memory: p, g, m, v in and p, m, v out.
 
     The code in use (devices/cpu/optimizer.py) is this loop, divided among the cores: which gains the rest of the memory's bandwidth.
     """

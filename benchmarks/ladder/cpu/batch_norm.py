@@ -18,8 +18,9 @@ def expressions(x, weight, bias, epsilon, slope):
 def channel_by_channel(x, weight, bias, epsilon, slope, y):
     """Step 2: compiled loops, a channel after the other, with no array in between.
 
-    Slower, or hardly faster: a channel's values lie `channels` elements apart, so of each cache line that is loaded one value is
-    used, three times over. To save passes is no use if each pass is in the wrong order.
+    Slower, or hardly faster: a channel's values lie `channels` elements apart. So of each cache
+    line that is loaded one value is used, three times over. To save passes is no use if each pass
+    is in the wrong order.
     """
     rows, channels = x.shape
     real = x.dtype.type
@@ -40,9 +41,10 @@ def channel_by_channel(x, weight, bias, epsilon, slope, y):
 def row_by_row(x, weight, bias, epsilon, slope, y):
     """Step 3: the same three passes in the order of memory: all channels of a row, then the next row.
 
-    The sums are arrays of a number a channel, which stay in the nearest cache, and the additions of neighbouring channels go side by side in
-    vectors. The code in use (devices/cpu/normalization.py) divides the rows among the cores, and reads x from memory twice, not
-    three times: mean and squares of a block of rows are taken while it is in cache, and the blocks merged.
+    The sums are arrays of a number a channel, which stay in the nearest cache. The additions of
+    neighbouring channels go side by side in vectors. The code in use (devices/cpu/normalization.py)
+    divides the rows among the cores, and reads x from memory twice, not three times. Mean and
+    squares of a block of rows are taken while it is in cache, and the blocks merged.
     """
     rows, channels = x.shape
     real = x.dtype.type

@@ -14,8 +14,9 @@ HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 def expressions(parameters, codes, table, values, derivative):
     """Step 1: NumPy, a code after the other.
 
-    The arrays are small, so it is not memory that takes the time but the calls: some ten for each code, of a microsecond or more.
-    The code in use (devices/cpu/likelihood.py) is one compiled loop over the batch.
+    The arrays are small, so the calls take the time, not memory: some ten for each code, of a
+    microsecond or more. The code in use (devices/cpu/likelihood.py) is one compiled loop over the
+    batch.
     """
     for i, (kind, at, width) in enumerate(zip(table.kind, table.offset, table.width, strict=True)):
         own, c, d = parameters[:, at : at + width], codes[:, i], derivative[:, at : at + width]

@@ -82,8 +82,9 @@ def _share_of_images(begin: int, end: int, x: Images, w: Images, g: Sizes4, y: I
 def unfolded(x, w, geometry):
     """Step 4: all windows are copied side by side (im2col), and one call of BLAS multiplies.
 
-    BLAS keeps blocks of both matrices in registers and caches, which the loops above do not: each value of w that they load serves one
-    multiplication. The price is the copy, which is larger than x (four times, for 4×4 windows with stride 2) and goes to memory and back.
+    BLAS keeps blocks of both matrices in registers and caches, which the loops above do not. Each
+    value of w that they load serves one multiplication. The price is the copy, which is larger than
+    x (four times, for 4×4 windows with stride 2) and goes to memory and back.
     """
     windows = windows_of(x, geometry)
     matrix = windows.reshape(-1, math.prod(w.shape[:3]))

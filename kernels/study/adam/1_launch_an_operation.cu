@@ -2,8 +2,9 @@
 //
 //     m ← β₁m + (1−β₁)g        v ← β₂v + (1−β₂)g²        p ← p − rate·m/(√(v·correction) + ε)
 //
-// with rate = α/(1−β₁ᵗ) and correction = 1/(1−β₂ᵗ), as an array library without fusion would compute it. The next kernel reads from
-// memory again the values that one had in registers: ten streams, g, m | m, g, v | v, p, m, v | p.
+// with rate = α/(1−β₁ᵗ) and correction = 1/(1−β₂ᵗ), as an array library without fusion would
+// compute it. Each kernel reads from memory again the values that the one before had in registers.
+// There are ten streams: g, m | m, g, v | v, p, m, v | p.
 //
 // Launch: three times a tensor, a thread an element, blocks of 256. Bound: memory, 10n·w bytes (w an element's), and for the many small
 // tensors the launches.

@@ -3,8 +3,9 @@
 // The idea: a table of addresses, passed to the kernel by value. Most tensors of a network are a few hundred numbers, for which a launch is
 // all they cost. A block finds out which tensor it belongs to, and updates 4,096 elements of it.
 //
-// Launch: blocks of 256 threads; tensor i has the blocks from first_block[i] on. Bound: memory, 7n·w bytes. The kernel in use (adam.cu)
-// moves them 16 bytes at a time where addresses are aligned, and reads the step's count on the device, so that a CUDA graph goes on counting.
+// Launch: blocks of 256 threads; tensor i has the blocks from first_block[i] on. Bound: memory,
+// 7n·w bytes. The kernel in use (adam.cu) moves them 16 bytes at a time where addresses are
+// aligned. It reads the step's count on the device, so that a CUDA graph goes on counting.
 
 #include "minigan.cuh"
 

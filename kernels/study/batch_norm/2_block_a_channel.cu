@@ -1,8 +1,9 @@
 // Batch normalization, step 2: a block a channel; its threads add up in a tree.
 //
-// The idea: 256 threads share the rows of a channel. Each adds its own, then the partial sums meet in shared memory: half of the threads
-// add the other half's, half of these theirs, …: 8 rounds for 256 numbers, a barrier after each. The order is fixed, and so are
-// the roundings.
+// The idea: 256 threads share the rows of a channel. Each adds its own, then the partial sums meet
+// in shared memory. Half of the threads add the other half's, half of these theirs, and so on. That
+// is 8 rounds for 256 numbers, with a barrier after each. The order is fixed, and so are the
+// roundings.
 //
 // But look at the sectors: neighbouring threads now take neighbouring rows, which are `channels` elements apart. And while the tree
 // narrows, ever fewer lanes work.

@@ -1,8 +1,8 @@
 // Batch normalization, step 3: within a warp, values go from register to register.
 //
-// The idea: the lanes of a warp run together, so they need neither shared memory nor a barrier to add up: five shuffles
-// (warp_sum of minigan.cuh) give each lane the sum of 32. Only the 8 sums of the warps meet in shared memory: 2 barriers a sum
-// instead of 10.
+// The idea: the lanes of a warp run together, so they need neither shared memory nor a barrier to
+// add up. Five shuffles (warp_sum of minigan.cuh) give each lane the sum of 32. Only the 8 sums of
+// the warps meet in shared memory: 2 barriers a sum instead of 10.
 //
 // Launch: as step 2. Bound: as step 2; the sectors are as they were.
 

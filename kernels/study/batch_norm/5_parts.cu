@@ -1,9 +1,10 @@
 // Batch normalization, step 5: several blocks share the rows of a channel, and several kernels the work.
 //
-// The idea: fill the GPU. Blocks cannot wait for each other within a kernel; the end of a launch is the barrier between them. So each
-// block leaves the sum over its part of the rows, a second kernel adds the parts (in order: no atomics, so the same bits at every
-// run), and the normalization, where every element is for itself, has a thread an element. The price: 5 launches, and mean
-// and variance go through memory.
+// The idea: fill the GPU. Blocks cannot wait for each other within a kernel; the end of a launch is
+// the barrier between them. So each block leaves the sum over its part of the rows, and a second
+// kernel adds the parts (in order: no atomics, so the same bits at every run). The normalization,
+// where every element is for itself, has a thread an element. The price: 5 launches, and mean and
+// variance go through memory.
 //
 // Launch: parts: grid (⌈channels/32⌉, parts), block (32, 8); merge: a thread a channel; normalize: a thread an element.
 // Bound: memory: x is read three times. The kernel in use (normalization.cu) reads it twice: Welford's recurrence gives mean and

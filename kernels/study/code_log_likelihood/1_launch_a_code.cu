@@ -1,7 +1,8 @@
 // Log-likelihood of the codes, step 1: a launch for each code, a thread an image.
 //
-// The idea: none yet. Each density is a kernel, and each code has a launch of it. A launch costs a GPU some microseconds, however
-// little there is to do, and here there is: one thread an image, and a few dozen operations each.
+// The idea: none yet. Each density is a kernel, and each code has a launch of it. A launch costs a
+// GPU some microseconds, however little it does. Here it does little: one thread an image, and a
+// few dozen operations each.
 //
 // Layout: table.cuh. Launch: once a code, a thread an image, blocks of 256. Bound: launches.
 

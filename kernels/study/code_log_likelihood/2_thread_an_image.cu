@@ -1,11 +1,12 @@
 // Log-likelihood of the codes, step 2: one launch for all codes, a thread an image.
 //
-// The idea: a table. What differs from code to code (its kind, its columns) lies in four small arrays, and a thread walks
-// through them. However many codes there are, there is one launch.
+// The idea: a table. What differs from code to code (its kind, its columns) lies in four small
+// arrays, and a thread walks through them. However many codes there are, there is one launch.
 //
 // Launch: a thread an image, blocks of 256. Bound: a launch, and then latency: few threads, each with all codes one after another.
-// The kernel in use (likelihood.cu) has a thread for each code of each image: more threads, that do less each; but neighbouring lanes then
-// take different kinds of code, so a warp goes through both branches.
+// The kernel in use (likelihood.cu) has a thread for each code of each image: more threads, that do
+// less each. But neighbouring lanes then take different kinds of code, so a warp goes through both
+// branches.
 
 #include "study/code_log_likelihood/table.cuh"
 

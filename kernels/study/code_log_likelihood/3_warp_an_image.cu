@@ -1,8 +1,9 @@
 // Log-likelihood of the codes, step 3: a warp an image, a lane a logit.
 //
-// The idea: the softmax across lanes. The logits of a code lie side by side, so a lane each reads them in one access, and keeps its own in
-// a register: it is read once and its exponential taken once, where a thread by itself goes over them three times. Maximum and sum go
-// through shuffles, and all lanes take the same branch.
+// The idea: the softmax across lanes. The logits of a code lie side by side, so a lane each reads
+// them in one access, and keeps its own in a register. It is read once and its exponential taken
+// once. A thread by itself goes over them three times. Maximum and sum go through shuffles, and all
+// lanes take the same branch.
 //
 // It is not in use: it saves accesses, and a batch of codes has few. The launch is what both cost, and
 // likelihood.cu is the shorter. With a thousand categories it would be the other way round.

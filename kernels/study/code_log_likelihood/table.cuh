@@ -1,7 +1,8 @@
 // The parts that all these steps share: log Q(c|x) of one code of one image, and its derivative by Q's parameters.
 //
-// Layout: parameters and derivative (batch, columns), codes and values (batch, codes); `kind` as in CodeTable: 0 a categorical of `width`
-// logits, 1 a Gaussian of (mean) with a given log σ, 2 a Gaussian of (mean, log σ).
+// Layout: parameters and derivative (batch, columns), codes and values (batch, codes). `kind` is as
+// in CodeTable: 0 a categorical of `width` logits, 1 a Gaussian of (mean) with a given log σ, 2 a
+// Gaussian of (mean, log σ).
 #pragma once
 
 #include "minigan.cuh"

@@ -1,8 +1,9 @@
 // Convolution, step 2: neighbouring threads take neighbouring channels.
 //
-// The idea: coalescing. Channels are contiguous in w and in y, so a warp's 32 lanes now read 32 values of w that lie side by side, 4
-// sectors, all of them used, and write y in the same way; of x they all want the same value, which is one
-// sector. One line differs from step 1: which of the two, window or channel, counts fastest.
+// The idea: coalescing. Channels are contiguous in w and in y, so a warp's 32 lanes now read 32
+// values of w that lie side by side: 4 sectors, all of them used. They write y in the same way. Of
+// x they all want the same value, which is one sector. One line differs from step 1: which of the
+// two, window or channel, counts fastest.
 //
 // Launch: as step 1. Bound: memory still; each product takes two loads, and the same values are loaded by block after block.
 

@@ -1,8 +1,10 @@
 // Convolution, step 4: a thread computes 4×4 outputs, in registers.
 //
-// The idea: reuse once more, one level up. In step 3 each product took two loads from shared memory. A thread that keeps 16 sums
-// loads 4 values of A and 4 of W for 16 products: half a load a product instead of two. The block's tile grows to 64×64, so
-// global memory is read 4 times less often as well. A thread's rows and columns are 16 apart, so that neighbouring lanes read
+// The idea: reuse once more, one level up. In step 3 each product took two loads from shared
+// memory. A thread that keeps 16 sums loads 4 values of A and 4 of W for 16 products. That is half
+// a load a product instead of two. The block's tile grows to 64×64, so global memory is read 4
+// times less often as well. A thread's rows and columns are 16 apart, so that neighbouring lanes
+// read
 // neighbouring words: no two of them meet in a bank.
 //
 // Launch: grid (⌈windows/64⌉, ⌈o/64⌉), block (16, 16). Bound: instructions; every load and copy still moves one element.

@@ -1,11 +1,13 @@
 // Convolution, step 5: every access moves 128 bits.
 //
-// The idea: a load of 16 bytes is one instruction, as one of 4 bytes is. Taps are contiguous in x along channels, and channels in w, so
-// both slices are copied as vectors, and read from shared memory as vectors: of A 4 taps of a row at once, of W 4 neighbouring columns.
-// The same bytes go the same ways, in a quarter of the requests.
+// The idea: a load of 16 bytes is one instruction, as one of 4 bytes is. Taps are contiguous in x
+// along channels, and channels in w, so both slices are copied as vectors. They are read from
+// shared memory as vectors too: of A 4 taps of a row at once, of W 4 neighbouring columns. The same
+// bytes go the same ways, in a quarter of the requests.
 //
 // Needs c and o that are multiples of a vector (4 floats, 2 doubles), and x and w aligned to 16 bytes.
-// Launch: as step 4. Bound: latency; between the two barriers everybody first waits for global memory, then multiplies.
+// Launch: as step 4. Bound: latency; between the two barriers each thread first waits for global
+// memory, then multiplies.
 
 #include "study/conv2d/geometry.cuh"
 

@@ -1,8 +1,9 @@
 // Convolution, step 6: the next slice is on its way while this one is multiplied.
 //
 // The idea: double buffering by asynchronous copies (cp.async, from sm_80 on). A thread starts the copy of a vector from global to
-// shared memory and goes on; no register holds the value meanwhile. With two buffers of each slice, one is filled while the other is
-// read, and one barrier a slice is enough: past it, all copies of this slice have landed and no thread reads the other buffer any more.
+// shared memory and goes on; no register holds the value meanwhile. With two buffers of each slice,
+// one is filled while the other is read, and one barrier a slice is enough. Past it, all copies of
+// this slice have landed and no thread reads the other buffer any more.
 //
 // Needs what step 5 needs. Launch: as step 4. Bound: arithmetic of the ordinary cores, 2·windows·taps·o FLOPs.
 

@@ -1,11 +1,12 @@
 // Convolution, step 7: tensor cores multiply; in float32 only, with operands rounded to TF32.
 //
 // The idea: one instruction of a warp multiplies a 16×8 by an 8×8 matrix. Its 32 lanes hold the elements (tensor_core.cuh says which
-// lane holds which). A warp computes 32×32 outputs as 2×4 such fragments, so a value that is read from shared memory serves
-// 32 products, and 128 threads are enough for the tile. Operands lose 13 bits of significand; sums stay in float32.
+// lane holds which). A warp computes 32×32 outputs as 2×4 such fragments. So a value that is read
+// from shared memory serves 32 products, and 128 threads are enough for the tile. Operands lose 13
+// bits of significand; sums stay in float32.
 //
-// But look at the wavefronts: a fragment's lanes read 8 rows of A, or 4 of W, at once, and rows that are 16 or 64 words apart
-// begin in the same few of the 32 banks.
+// But look at the wavefronts: a fragment's lanes read 8 rows of A, or 4 of W, at once. Rows that
+// are 16 or 64 words apart begin in the same few of the 32 banks.
 //
 // Needs what step 5 needs. Launch: grid as step 4, blocks of 128 threads. Bound: bank conflicts.
 

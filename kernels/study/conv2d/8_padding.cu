@@ -1,12 +1,14 @@
 // Convolution, step 8: a few words of padding end the bank conflicts.
 //
 // The idea: shared memory has 32 banks of 4 bytes, and serves one word of each at a time. Rows of A become 16 + 4 words, so that 8 rows of 16
-// bytes lie in 8 different groups of 4 banks. Rows of W become 64 + 8 words, so that 4 rows start 8 banks apart and the 4×8
-// elements of a fragment fill the 32 banks. Two numbers differ from step 7.
+// bytes lie in 8 different groups of 4 banks. Rows of W become 64 + 8 words, so that 4 rows start 8
+// banks apart. The 4×8 elements of a fragment then fill the 32 banks. Two numbers differ from step
+// 7.
 //
 // Needs what step 5 needs. Launch: as step 7. Bound: the divisions that find each element of A. The kernel in use (convolution.cu, on
-// tile.cuh) takes them apart: a thread's windows stay the same from slice to slice, and the rest is divided by multiplying
-// (Divisor). It also splits the sum where there are too few tiles for a GPU, and takes any channels, alignment and bias.
+// tile.cuh) takes them apart. A thread's windows stay the same from slice to slice, and the rest is
+// divided by multiplying (Divisor). It also splits the sum where there are too few tiles for a GPU,
+// and takes any channels, alignment and bias.
 
 #include "study/conv2d/geometry.cuh"
 #include "tensor_core.cuh"
