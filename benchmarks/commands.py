@@ -82,7 +82,7 @@ def compare_steps(
     precision: Precision = "ieee",
     write: Write = True,
 ) -> None:
-    """One InfoGAN training step on MNIST, against PyTorch's: eager, compiled, as a CUDA graph."""
+    """Time one InfoGAN training step on MNIST, against PyTorch's: eager, compiled, as a CUDA graph."""
     base = step.GPU_PLAN if uses_gpu(_device(device)) else step.Plan()
     plan = dataclasses.replace(
         base, batch_size=batch_size, threads=threads, rounds=rounds, device=device, precision=_precision(precision),
@@ -107,7 +107,7 @@ def measure_gpu() -> None:
 
 @app.command("startup")
 def measure_startup(write: Write = True) -> None:
-    """The first step and the first gradient check of a new process, with no kernels compiled, and with."""
+    """Time the first step and gradient check of a new process, with no kernels compiled, and with."""
     startup.run(write, rich.get_console().print)
 
 
@@ -118,7 +118,7 @@ def measure_first_minutes(
     ] = False,
     write: Write = True,
 ) -> None:
-    """The README's own lines in a fresh clone with an empty home: installing, the first digits, the end."""
+    """Time the README's own lines in a fresh clone with an empty home: installing, the first digits, the end."""
     first_minutes.run(quick, write, print)
 
 
@@ -134,7 +134,7 @@ def scale_batches(
     device: DeviceName = "cpu",
     write: Write = True,
 ) -> None:
-    """The step's cost against its batch size: the line a + b·n, and how far from it each size is."""
+    """Time the step against its batch size: the line a + b·n, and how far from it each size is."""
     sizes = _numbers(batch_sizes, "batch sizes", least=2)
     if len(sizes) < 3:
         raise typer.BadParameter("two batch sizes lie on a line always: give three or more")
@@ -152,7 +152,7 @@ def cost_of_information(
     device: DeviceName = "cpu",
     write: Write = True,
 ) -> None:
-    """What L_I costs: a step of InfoGAN over one of the same GAN, which has no Q."""
+    """Measure what L_I costs: a step of InfoGAN over one of the same GAN, which has no Q."""
     plan = information.Plan(batch_size, threads, rounds, steps, pause, _device(device))
     declaration.run(information.BENCHMARK, plan, write)
 
@@ -176,7 +176,7 @@ def compare_kernels(
     device: DeviceName = "cpu",
     write: Write = True,
 ) -> None:
-    """Every kernel at InfoGAN's shapes, against a library's call, and their place under the roofline."""
+    """Time every kernel at InfoGAN's shapes, against a library's call, and their place under the roofline."""
     if name is not None and name not in KERNELS:
         raise typer.BadParameter(f"'{name}' is no kernel; there is {', '.join(KERNELS)}")
     names = tuple(EXPERIMENTS) if experiment == "all" else tuple(experiment.split(","))
@@ -199,7 +199,7 @@ def _numbers(text: str, what: str, least: int, most: int = 10**6) -> tuple[int, 
 
 
 def _device(name: str) -> str:
-    """The emulated device is for reading and checking: its times say nothing."""
+    """Refuse a device whose times say nothing: the emulated one is for reading and checking."""
     if name not in ("cpu", "cuda"):
         raise typer.BadParameter(f"what is timed is 'cpu' or 'cuda', not '{name}'")
     get_device(name)
@@ -231,7 +231,7 @@ def tabulate_mnist(
     ] = None,
     note: Note = "",
 ) -> None:
-    """The runs of a sweep that have ended: L_I, agreement and unsupervised error into the results and the pages."""
+    """Write the runs of a sweep that have ended: L_I, agreement and unsupervised error into the results and the pages."""
     if sweep is None:
         mnist.write_pages()
     else:
@@ -251,7 +251,7 @@ def tabulate_scenes(
     ] = None,
     note: Note = "",
 ) -> None:
-    """The runs of a sweep on rendered scenes that have ended: MIG, FactorVAE score, SAP and DCI into the results and the page."""
+    """Write the runs of a sweep on rendered scenes that have ended: MIG, FactorVAE score, SAP and DCI into the results and the page."""
     if sweep is None:
         scenes.write_pages()
     else:
@@ -270,7 +270,7 @@ def kernel_resources(architecture: str = "sm_90") -> None:
 
 @app.command("account")
 def account_of_a_step(batch_size: BatchSize = 128) -> None:
-    """The least bytes and operations of each kernel in one MNIST step, and a model of their time; needs no GPU."""
+    """Count the least bytes and operations of each kernel in one MNIST step, and a model of their time; needs no GPU."""
     table = account.table(batch_size)
     rich.get_console().print(table.rich())
     report.rewrite_section(kernel_sources() / "README.md", "account", table.markdown())
@@ -284,7 +284,7 @@ def climb(
     device: Annotated[str, typer.Option(help="whose kernels: cuda or cpu")] = "cuda",
     write: Annotated[bool, typer.Option(help="write the results and the page's table")] = True,
 ) -> None:
-    """A kernel's steps from the naive one to the one in use: what each costs. The CUDA kernels' need no GPU."""
+    """Time a kernel's steps from the naive one to the one in use: what each costs. The CUDA kernels' need no GPU."""
     if device not in ("cuda", "cpu"):
         raise typer.BadParameter(f"'{device}' is neither cuda nor cpu")
     for name in names or LADDERS:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import minigan
-from minigan.files import replacing
+from minigan import files
 
 if TYPE_CHECKING:
     import rich.table
@@ -161,10 +161,9 @@ def write_json(path: Path, values: dict[str, Any]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
+    """Write a file whole or not at all; missing folders are made."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    files.write_text(path, text)
 
 
 def rewrite_section(path: Path, name: str, text: str) -> bool:

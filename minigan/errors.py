@@ -1,4 +1,6 @@
-"""The errors that minigan raises for the person at the keyboard."""
+"""The errors that minigan raises for the person at the keyboard, and the exit code of Ctrl-C."""
+
+INTERRUPTED = 130  # the shell's code for a process that Ctrl-C ended
 
 
 class MiniganError(Exception):

@@ -39,11 +39,26 @@ def leftovers(directory: Path) -> Iterator[Path]:
     return directory.glob(".*.[0-9]*.tmp")
 
 
-def write_json(path: Path, value: Any) -> None:
-    """`value` as indented JSON with sorted keys; not-a-number is refused, since JSON has none."""
+def write_text(path: Path, text: str) -> None:
+    """Write a file of text whole or not at all."""
     with replacing(path) as temporary:
-        text = json.dumps(value, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False)
-        temporary.write_text(text + "\n", encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write indented JSON with sorted keys; not-a-number is refused, since JSON has none."""
+    text = json.dumps(value, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False)
+    write_text(path, text + "\n")
+
+
+def read_json_lines(path: Path) -> list[Any]:
+    """Return the values of a file of JSON lines; a line that a full disk or a kill cut is passed over."""
+    values: list[Any] = []
+    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    for line in text.splitlines():
+        with contextlib.suppress(json.JSONDecodeError):
+            values.append(json.loads(line))
+    return values
 
 
 @contextlib.contextmanager

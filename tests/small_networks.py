@@ -100,4 +100,5 @@ def check_json(evaluation: Evaluation) -> dict[str, Any]:
     values: dict[str, Any] = json.loads(
         json.dumps(evaluation.to_json(), allow_nan=False, sort_keys=True)
     )
+    assert Evaluation.from_json(values).rows() == evaluation.rows()
     return values

@@ -1,15 +1,13 @@
 """Files are replaced whole or not at all, even when the writing process is killed."""
 
-import contextlib
 import json
 import os
-import resource
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from full_disk import limited_file_size
 
 from minigan.files import is_locked, leftovers, locked, replacing, write_json
 
@@ -97,17 +95,6 @@ def test_an_error_of_the_system_names_the_file_that_was_asked_for(tmp_path: Path
         assert caught.value.filename == str(path)
         assert caught.value.filename2 is None
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
-
-
-@contextlib.contextmanager
-def limited_file_size(size: int) -> Iterator[None]:
-    """Longer files cannot be written: the error of a full disk, by another name."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_full_disk_names_the_file_and_leaves_the_old_one(tmp_path: Path) -> None:

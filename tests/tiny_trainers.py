@@ -7,6 +7,7 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
+import tiny_networks
 
 from minigan.experiments.declarations import MNIST
 from minigan.infogan.extensions import (
@@ -57,13 +58,7 @@ CODES = CodeAugmentationSettings(
     codes="c3 rotation 40 shift 1 | c2 shear 0.5 shear_offset 0.75", start=0.0
 )
 # The paper's MNIST networks, with fewer channels.
-TINY = dataclasses.replace(
-    MNIST,
-    trunk="conv 4 | conv 8 bn | fc 16 bn",
-    generator="fc 16 bn | fc 7x7x8 bn | up 4 bn | up 1 sigmoid",
-    batch_size=4,
-    dtype="float64",
-)
+TINY = dataclasses.replace(tiny_networks.TINY, batch_size=4, dtype="float64")
 
 
 def random_images(settings: Settings, count: int = 20) -> np.ndarray:

@@ -187,6 +187,6 @@ def _compare(found: Any, right: Any, what: str, dtype: str) -> str | None:
         return None
     wrong = found[~same], right[~same]
     place = tuple(map(int, np.argwhere(~same)[0])) if found.ndim else ()
-    if all(np.isnan(wrong[1])) if right.dtype.kind == "f" else False:
+    if right.dtype.kind == "f" and np.isnan(wrong[1]).all():
         return f"{what}: minigan {wrong[0][0]}, torch nan"
     return f"{what}: at {place} minigan {found[place]}, torch {right[place]}"

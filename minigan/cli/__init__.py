@@ -29,7 +29,7 @@ from minigan.cli import (
     train,
 )
 from minigan.cli.vanished import about_vanished_option
-from minigan.errors import MiniganError
+from minigan.errors import INTERRUPTED, MiniganError
 
 app = typer.Typer(
     name="minigan",
@@ -73,9 +73,6 @@ def options(
     ] = False,
 ) -> None:
     """Train InfoGAN, draw its codes, and measure the result."""
-
-
-INTERRUPTED = 130  # the shell's code for a process that Ctrl-C ended
 
 
 def main(arguments: list[str] | None = None) -> None:

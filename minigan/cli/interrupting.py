@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from minigan.experiments.training import INTERRUPTED
+from minigan.errors import INTERRUPTED
 
 _NONE = b"\0"  # no signal: the block has ended
 

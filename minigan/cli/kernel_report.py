@@ -14,7 +14,7 @@ from rich.table import Table
 from minigan.cli.progress import progress
 from minigan.errors import SettingsError
 from minigan.experiments.declarations import get_experiment
-from minigan.files import replacing
+from minigan.files import write_text
 
 if TYPE_CHECKING:  # loaded by the commands that need them
     from minigan.inspect.profile import KernelProfile
@@ -53,8 +53,7 @@ def _show_profiles(
     for heading, profile in profiles:
         console.print(terminal(heading, profile))
     if page_path is not None:
-        with replacing(page_path) as temporary:
-            temporary.write_text(page(title, profiles), encoding="utf-8")
+        write_text(page_path, page(title, profiles))
         typer.echo(f"wrote {page_path}")
 
 

@@ -32,7 +32,7 @@ def start(
 ) -> None:
     """Write the file of an exercise, with one failing example."""
     from minigan.errors import SettingsError
-    from minigan.files import replacing
+    from minigan.files import write_text
     from minigan.learn.catalogue import find
 
     exercise = find(name)
@@ -43,8 +43,7 @@ def start(
     if path.exists():
         raise SettingsError(f"{path} exists already; 'minigan learn check {path}' judges it")
     out.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
-        temporary.write_text(exercise.start, encoding="utf-8")
+    write_text(path, exercise.start)
     typer.echo(f"wrote {path}: {exercise.task}")
 
 

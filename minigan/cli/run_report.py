@@ -10,12 +10,12 @@ from rich.table import Table
 
 from minigan.cli.progress import Display, Say, compiling, preparing, progress
 from minigan.devices import get_device
-from minigan.errors import TrainingError
+from minigan.errors import INTERRUPTED, TrainingError
 from minigan.experiments.evaluation import evaluate as evaluate_networks
 from minigan.experiments.evaluation import evaluation_images, on_fast_device
 from minigan.experiments.evaluation_result import Evaluation
 from minigan.experiments.runs import Run
-from minigan.experiments.training import INTERRUPTED, Interrupted, train
+from minigan.experiments.training import Interrupted, train
 from minigan.files import write_json
 from minigan.infogan.codes import share_read
 from minigan.infogan.networks import Networks

@@ -10,13 +10,13 @@ from rich.console import Console
 from rich.table import Table
 
 from minigan.cli.progress import preparing, progress
+from minigan.errors import INTERRUPTED
 from minigan.experiments.executors.base import Executor, execute
 from minigan.experiments.names import short_name
 from minigan.experiments.sweeps.directory import Sweep
 from minigan.experiments.sweeps.plan import shown
 from minigan.experiments.sweeps.table import Measures, Row, rows, summaries
 from minigan.experiments.sweeps.work import add_test_errors
-from minigan.experiments.training import INTERRUPTED
 
 
 def sweep_and_report(sweep: Sweep, executor: Executor) -> None:

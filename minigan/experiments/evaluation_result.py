@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,8 +67,31 @@ class Evaluation:
             "unsupervised_error": self.unsupervised_error,
         }
 
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Evaluation:
+        """Return what `to_json` wrote; those of earlier versions lack the last fields.
+
+        Raises:
+            KeyError, TypeError: The values are of another form.
+        """
+
+        def optional(kind: Callable[..., Any], name: str) -> Any:
+            return kind(**values[name]) if values.get(name) else None
+
+        return cls(
+            experiment=values["experiment"],
+            samples=values["samples"],
+            codes=tuple(CodeReading(**code) for code in values["codes"]),
+            train=optional(Clustering, "train"),
+            test=optional(Clustering, "test"),
+            strokes=tuple(StrokeRelation(**relation) for relation in values.get("strokes") or ()),
+            disentanglement=optional(Disentanglement, "disentanglement"),
+            agreement=values.get("agreement"),
+            reference=values.get("reference", ""),
+        )
+
     def rows(self) -> list[tuple[str, str, str]]:
-        """(what, its value, what to hold it against), for a table."""
+        """Return (what, its value, what to hold it against), for a table."""
         rows = []
         for name, clustering in (("test", self.test), ("training", self.train)):
             if clustering is not None:

@@ -97,16 +97,21 @@ def _generate(networks: Networks, latents: Tensor, rows: int) -> np.ndarray:
     return images.reshape(rows, -1, *images.shape[1:])
 
 
+def pixels(images: np.ndarray, low: float) -> np.ndarray:
+    """Return images as uint8: values from `low` to 1 become 0 to 255."""
+    # of networks that have diverged, a NaN is black: the losses will say so, not a warning here
+    shares = np.nan_to_num(np.clip((images.astype(np.float64) - low) / (1 - low), 0, 1))
+    return np.round(shares * 255).astype(np.uint8)
+
+
 def assemble(images: np.ndarray, low: float, gap: int = 0) -> np.ndarray:
-    """One picture, uint8 (height, width, channels), of images (rows, columns, height, width, channels).
+    """Return one picture, uint8 (height, width, channels), of images (rows, columns, height, width, channels).
 
     Values from `low` to 1 become 0 to 255. Between images there is a line of one pixel, as bright as `gap`.
     """
     rows, columns, height, width, channels = images.shape
-    # of networks that have diverged, a NaN is black: the losses will say so, not a warning here
-    pixels = np.nan_to_num(np.clip((images.astype(np.float64) - low) / (1 - low), 0, 1))
     cells = np.full((rows, columns, height + _GAP, width + _GAP, channels), gap, np.uint8)
-    cells[:, :, :height, :width] = np.round(pixels * 255)
+    cells[:, :, :height, :width] = pixels(images, low)
     grid = cells.transpose(0, 2, 1, 3, 4).reshape(rows * (height + _GAP), -1, channels)
     return grid[:-_GAP, :-_GAP]
 

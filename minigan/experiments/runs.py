@@ -25,7 +25,7 @@ from minigan.devices import get_device
 from minigan.errors import RunError, SettingsError, TrainingError
 from minigan.experiments.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from minigan.experiments.networks_files import load_networks, networks_step
-from minigan.files import is_locked, leftovers, locked, write_json
+from minigan.files import is_locked, leftovers, locked, read_json_lines, write_json
 from minigan.infogan.networks import Networks
 from minigan.infogan.settings import Settings
 from minigan.infogan.step import AVERAGED, Trainer
@@ -269,12 +269,8 @@ class Run:
 
     def seconds(self) -> float:
         """Return how long training took until the newest checkpoint, in seconds."""
-        path = self.directory / "timing.jsonl"
-        seconds = 0.0
-        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-            with contextlib.suppress(json.JSONDecodeError):  # a line that a full disk cut
-                seconds += json.loads(line).get("seconds", 0.0)
-        return seconds
+        lines = read_json_lines(self.directory / "timing.jsonl")
+        return float(sum(line.get("seconds", 0.0) for line in lines))
 
 
 def free_directory(folder: Path, settings: Settings) -> Path:

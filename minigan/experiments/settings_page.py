@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from minigan.experiments.declarations import EXPERIMENTS, PRESETS
-from minigan.files import replacing
+from minigan.files import write_text
 from minigan.infogan.extensions import EXTENSIONS
 from minigan.infogan.fields import DescribedSetting, described
 from minigan.infogan.settings import Settings
@@ -63,8 +63,7 @@ def settings_page() -> str:
 
 def write_settings_page(path: Path) -> None:
     """Write docs/settings.md to a path."""
-    with replacing(path) as temporary:
-        temporary.write_text(settings_page(), encoding="utf-8")
+    write_text(path, settings_page())
 
 
 def _table(settings: Iterable[DescribedSetting]) -> str:

@@ -27,7 +27,6 @@ from minigan.infogan.step import Trainer
 from minigan.infogan.step_metrics import StepMetrics
 
 SAMPLE_ROWS = 10
-INTERRUPTED = 130  # the shell's code for a process that Ctrl-C ended
 _FOLDERS = (".", "samples", "checkpoints", "networks")
 
 

@@ -14,14 +14,14 @@ from minigan.datasets.cache import Preparation
 from minigan.datasets.catalogue import open_images
 from minigan.errors import DatasetError, RunError
 from minigan.experiments.evaluation import on_fast_device
-from minigan.experiments.readings import real_batches
+from minigan.experiments.figures import pixels
+from minigan.experiments.readings import real_batches, representation
 from minigan.experiments.runs import Run
 from minigan.infogan.codes import CategoricalCode, UniformCode
 from minigan.infogan.latents import draw_noise_and_codes, encode
 from minigan.infogan.networks import GENERATED, REAL, Networks
 from minigan.infogan.settings import Settings
 from minigan.infogan.streams import Stream
-from minigan.ops.likelihood import code_table
 from minigan.recording import no_grad
 from minigan.tensor import Tensor, tensor
 
@@ -94,7 +94,9 @@ class Explorer:
         """
         with self._lock, no_grad():
             images = self._generate(noise, np.array([codes]))
-            return self._pixels(images.numpy())[0], self._read(images, GENERATED)[0]
+            return pixels(images.numpy(), self.settings.image_low)[0], self._read(
+                images, GENERATED
+            )[0]
 
     def traversal(
         self, noise: int, codes: list[float], code: int
@@ -109,7 +111,8 @@ class Explorer:
         rows = np.tile(np.array(codes), (len(values), 1))
         rows[:, code] = values
         with self._lock, no_grad():
-            return self._pixels(self._generate(noise, rows).numpy()), values.tolist()
+            images = self._generate(noise, rows).numpy()
+            return pixels(images, self.settings.image_low), values.tolist()
 
     def read(self, pixels: np.ndarray) -> list[Reading]:
         """Return what D and Q say of real pictures (n, height, width, channels), uint8."""
@@ -153,24 +156,20 @@ class Explorer:
         logits = networks.discriminator(features).numpy()[:, 0].astype(np.float64)
         own_trunk = networks.recognition.trunk is not None
         inputs = images if own_trunk else features
-        parameters = networks.recognition(inputs, (group,)).numpy().astype(np.float64)
-        return [self._reading(*row) for row in zip(logits, parameters, strict=True)]
+        parameters = networks.recognition(inputs, (group,)).numpy()
+        codes, widths = representation(self.layout, parameters)
+        ends = np.cumsum(widths)[:-1]
+        return [
+            self._reading(logit, np.split(row, ends))
+            for logit, row in zip(logits, codes, strict=True)
+        ]
 
-    def _reading(self, logit: float, parameters: np.ndarray) -> Reading:
-        offsets = code_table(self.layout.densities).offset
-        codes: list[tuple[float, ...] | float] = []
-        for code, offset in zip(self.layout, offsets, strict=True):
-            if isinstance(code, CategoricalCode):
-                logits = parameters[offset : offset + code.size]
-                odds = np.exp(logits - logits.max())
-                codes.append(tuple(float(p) for p in odds / odds.sum()))
-            else:
-                codes.append(float(parameters[offset]))
-        return Reading(0.5 * (1 + math.tanh(logit / 2)), tuple(codes))
-
-    def _pixels(self, images: np.ndarray) -> np.ndarray:
-        low = self.settings.image_low
-        return np.round(np.clip((images - low) / (1 - low), 0, 1) * 255).astype(np.uint8)
+    def _reading(self, logit: float, codes: list[np.ndarray]) -> Reading:
+        values = tuple(
+            tuple(columns.tolist()) if isinstance(code, CategoricalCode) else float(columns[0])
+            for code, columns in zip(self.layout, codes, strict=True)
+        )
+        return Reading(0.5 * (1 + math.tanh(logit / 2)), values)
 
 
 def _describe(code: CategoricalCode | UniformCode, name: str) -> dict[str, Any]:

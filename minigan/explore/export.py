@@ -15,7 +15,7 @@ import numpy as np
 
 from minigan.errors import RunError
 from minigan.explore.explorer import Explorer
-from minigan.files import replacing
+from minigan.files import write_text
 from minigan.infogan.networks import GENERATED
 from minigan.nn import BatchNorm, ConvTranspose2d, Flatten, Linear, Module, Reshape, Sigmoid, Tanh
 from minigan.ops.convolution import padding_of, pair_of
@@ -36,8 +36,7 @@ def export_page(explorer: Explorer, path: Path) -> int:
     page = re.sub(r'<script src="(.*?)">', _script, page)
     text = json.dumps(describe_generator(explorer), allow_nan=False).replace("</", "<\\/")
     page = page.replace('id="model">', f'id="model">{text}')
-    with replacing(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    write_text(path, page)
     return path.stat().st_size
 
 

@@ -5,17 +5,16 @@ It defines `operation`, `oracle` and `examples`, and may define what `OPTIONAL` 
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from minigan.devices.sources import KernelSource, read_source
 from minigan.errors import SettingsError
+from minigan.inspect.user_code import place_of, run_file
 
 Array = np.ndarray[Any, Any]
 Arguments = tuple[Any, ...]
@@ -139,31 +138,13 @@ def load_contract(kernels: Path) -> Contract:
     read_source(kernels)  # the error message comes first
     file = kernels.with_suffix(".py")
     try:
-        text = file.read_text(encoding="utf-8")
+        names = run_file(file)
     except FileNotFoundError:
         raise SettingsError(
             f"{kernels.name} has no contract: there is no {file.name} beside it ('minigan kernel new NAME' writes one to "
             "start from)"
         ) from None
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"{file} is not text in UTF-8 (byte {error.start})") from None
-    module = ModuleType(file.stem)
-    module.__file__ = str(file)
-    try:
-        exec(compile(text, str(file), "exec"), vars(module))
-    except (Exception, SystemExit) as error:
-        place = place_of(error, file) or file.name
-        message = error.msg if isinstance(error, SyntaxError) else error
-        raise SettingsError(f"{place}: {type(error).__name__}: {message}") from error
-    return Contract(kernels, file, vars(module))
-
-
-def place_of(error: BaseException, file: Path) -> str:
-    """Return the line of `file` that an error came from, "swish.py:12"; empty if from none."""
-    if isinstance(error, SyntaxError) and error.filename == str(file):
-        return f"{file.name}:{error.lineno}"
-    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(file)]
-    return f"{file.name}:{lines[-1]}" if lines else ""
+    return Contract(kernels, file, names)
 
 
 def of_dtype(arguments: Arguments, dtype: str) -> Arguments:

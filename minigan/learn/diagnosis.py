@@ -13,10 +13,13 @@ from minigan.learn.exercise import Array
 
 def is_close(found: Array, expected: Array, tolerance: float) -> bool:
     """Return whether shapes agree, and values within `tolerance`·max(1, |expected|)."""
-    if found.shape != expected.shape:
-        return False
-    error = np.abs(found - expected)
-    return bool((error <= tolerance * np.maximum(1, np.abs(expected))).all())
+    return found.shape == expected.shape and not is_wrong(found, expected, tolerance).any()
+
+
+def is_wrong(found: Array, expected: Array, tolerance: float) -> Array:
+    """Return which elements are not within `tolerance`·max(1, |expected|); NaN is not."""
+    bound = tolerance * np.maximum(1, np.abs(expected))
+    return np.asarray(~(np.abs(found - expected) <= bound))
 
 
 def name_mistake(

@@ -73,8 +73,8 @@ class Kernel(Exercise):
     """A CUDA kernel; `launches` go from small to large, and the last one has a goal on traffic."""
 
     launches: Callable[[np.random.Generator], list[Launch]]
-    tolerance: float = 1e-5
-    include: str = "minigan.cuh"
+    tolerance: float
+    include: str
 
     @property
     def file_name(self) -> str:
@@ -95,6 +95,20 @@ class Kernel(Exercise):
             f"the result begins with {_flat(launch.expected.ravel()[:4])}."
         )
         return self.solution.replace(self.body, f"{example}\n    // Your code comes here.")
+
+
+def cuda_kernel(
+    name: str,
+    task: str,
+    parameters: str,
+    body: str,
+    launches: Callable[[np.random.Generator], list[Launch]],
+    tolerance: float = 1e-5,
+    include: str = "minigan.cuh",
+) -> Kernel:
+    """Return an exercise of the last chapter: a kernel with that name and those parameters."""
+    header = f"KERNEL {name}({parameters})"
+    return Kernel(name, "CUDA kernels", task, header, body, launches, tolerance, include)
 
 
 def _written(value: Any) -> str:

@@ -11,7 +11,12 @@ import numpy as np
 from minigan.devices.emulated import Emulated
 from minigan.errors import MiniganError
 from minigan.inspect.profile import summarize
-from minigan.learn.diagnosis import is_close, name_kernel_mistake, name_mistake
+from minigan.learn.diagnosis import (
+    is_close,
+    is_wrong,
+    name_kernel_mistake,
+    name_mistake,
+)
 from minigan.learn.exercise import Array, Kernel, Launch
 from minigan.learn.pictures import picture_of_result, picture_of_threads, picture_of_traffic
 
@@ -79,6 +84,5 @@ def _described(launch: Launch) -> str:
 
 
 def _first_wrong(found: Array, expected: Array, tolerance: float) -> str:
-    wrong = ~(np.abs(found - expected) <= tolerance * np.maximum(1, np.abs(expected)))
-    at = tuple(int(i) for i in np.argwhere(wrong)[0])
+    at = tuple(int(i) for i in np.argwhere(is_wrong(found, expected, tolerance))[0])
     return f"  at {at}: found {found[at]:.6g}, expected {expected[at]:.6g}"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from minigan.learn.exercise import Array, Kernel, Launch
+from minigan.learn.exercise import Array, Launch, cuda_kernel
 
 Launches = Callable[[np.random.Generator], list[Launch]]
 _THREADS = 64
@@ -94,22 +94,8 @@ def _stencil(rng: np.random.Generator) -> list[Launch]:
     return made
 
 
-def _kernel(
-    name: str, task: str, parameters: str, body: str, launches: Launches, tolerance: float = 1e-5
-) -> Kernel:
-    return Kernel(
-        name=name,
-        chapter="CUDA kernels",
-        task=task,
-        header=f"KERNEL {name}({parameters})",
-        body=body,
-        launches=launches,
-        tolerance=tolerance,
-    )
-
-
 KERNELS = (
-    _kernel(
+    cuda_kernel(
         "map",
         "y[i] = 2·x[i] + 1, a thread an element; the last block has threads to spare.",
         "const real* x, real* y, int n",
@@ -118,7 +104,7 @@ KERNELS = (
     if (i < n) y[i] = 2 * x[i] + 1;""",
         elementwise(lambda x: 2 * x + 1, 1),
     ),
-    _kernel(
+    cuda_kernel(
         "zip",
         "z[i] = x[i]·y[i], a thread an element.",
         "const real* x, const real* y, real* z, int n",
@@ -127,7 +113,7 @@ KERNELS = (
     if (i < n) z[i] = x[i] * y[i];""",
         elementwise(lambda x, y: x * y, 2),
     ),
-    _kernel(
+    cuda_kernel(
         "grid_stride",
         "y[i] = x[i]², with fewer threads than elements: each takes steps of the grid's size.",
         "const real* x, real* y, int n",
@@ -136,7 +122,7 @@ KERNELS = (
     for (int i = blockIdx.x * blockDim.x + threadIdx.x; i < n; i += step) y[i] = x[i] * x[i];""",
         _few_blocks,
     ),
-    _kernel(
+    cuda_kernel(
         "bias",
         "y[row][column] = x[row][column] + b[column], a thread a column: read b once.",
         "const real* x, const real* b, real* y, int rows, int columns",
@@ -147,7 +133,7 @@ KERNELS = (
     for (int i = column; i < rows * columns; i += columns) y[i] = x[i] + addend;""",
         _bias,
     ),
-    _kernel(
+    cuda_kernel(
         "stencil",
         "y[i] = x[i − 1] + x[i] + x[i + 1], 0 outside; read x once, into shared memory.",
         "const real* x, real* y, int n",
@@ -161,7 +147,7 @@ KERNELS = (
     if (i < n) y[i] = tile[place - 1] + tile[place] + tile[place + 1];""",
         _stencil,
     ),
-    _kernel(
+    cuda_kernel(
         "warp_rows",
         "y[row] = Σ x[row][column]: a warp for each row, the sum by shuffles.",
         "const real* x, real* y, int columns",
@@ -172,7 +158,7 @@ KERNELS = (
     if (threadIdx.x == 0) y[blockIdx.x] = sum;""",
         _rows(lambda x: x.sum(axis=1), 32, [(1, 3), (2, 37), (16, 256)]),
     ),
-    _kernel(
+    cuda_kernel(
         "block_rows",
         "y[row] = Σ x[row][column]: a block of 128 for each row, a tree in shared memory.",
         "const real* x, real* y, int columns",
@@ -188,7 +174,7 @@ KERNELS = (
     if (threadIdx.x == 0) y[blockIdx.x] = sums[0];""",
         _rows(lambda x: x.sum(axis=1), 128, [(1, 3), (2, 130), (8, 512)]),
     ),
-    _kernel(
+    cuda_kernel(
         "scan",
         "y[row][i] = Σ x[row][j] over j ≤ i: a block of 64 for each row of at most 64.",
         "const real* x, real* y, int columns",

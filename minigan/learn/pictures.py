@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from minigan.inspect.profile import KernelProfile
+from minigan.learn.diagnosis import is_wrong
 from minigan.learn.exercise import Array
 
 _THREAD = re.compile(r"thread \((\d+),(\d+),(\d+)\) of block \((\d+),(\d+),(\d+)\)")
@@ -17,7 +18,7 @@ _MOST_ROWS, _MOST_COLUMNS = 16, 64
 
 def picture_of_result(found: Array, expected: Array, tolerance: float) -> str:
     """Return a map of the elements: `·` is right, `x` wrong, `?` not written."""
-    wrong = np.abs(found - expected) > tolerance * np.maximum(1, np.abs(expected))
+    wrong = is_wrong(found, expected, tolerance)
     marks = np.where(np.isnan(found), "?", np.where(wrong, "x", "·"))
     if marks.ndim < 2:
         width = min(32, max(1, marks.size))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from minigan.learn.exercise import Array, Kernel, Launch
+from minigan.learn.exercise import Array, Launch, cuda_kernel
 from minigan.learn.kernels import blocks, floats
 
 Shape = tuple[int, int, int]
@@ -50,27 +51,9 @@ def _round_to_tf32(x: Array) -> Array:
     return bits.view(np.float32)
 
 
-def _kernel(
-    name: str,
-    task: str,
-    parameters: str,
-    body: str,
-    launches: Callable[[np.random.Generator], list[Launch]],
-    include: str = "minigan.cuh",
-) -> Kernel:
-    return Kernel(
-        name=name,
-        chapter="CUDA kernels",
-        task=task,
-        header=f"KERNEL {name}({parameters})",
-        body=body,
-        launches=launches,
-        tolerance=1e-4,
-        include=include,
-    )
-
-
 _OPERANDS = "const real* a, const real* b, real* c, int m, int n, int k"
+
+_kernel = functools.partial(cuda_kernel, tolerance=1e-4)  # sums of products
 
 TILES = (
     _kernel(

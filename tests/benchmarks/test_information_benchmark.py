@@ -4,19 +4,13 @@ import dataclasses
 from typing import Any
 
 import numpy as np
+from tiny_networks import TINY
 
 from benchmarks import information, report
 from benchmarks.information import INFOGAN, PLAIN_GAN, PlainTrainer, Plan
-from minigan.experiments.declarations import MNIST
 from minigan.infogan.step import Trainer
 
-SMALL = dataclasses.replace(
-    MNIST,
-    trunk="conv 4 | conv 8 bn | fc 16 bn",
-    generator="fc 16 bn | fc 7x7x8 bn | up 4 bn | up 1 sigmoid",
-    batch_size=6,
-    dtype="float64",
-)
+SMALL = dataclasses.replace(TINY, batch_size=6, dtype="float64")
 IMAGES = np.random.default_rng(0).integers(0, 256, (20, 28, 28, 1)).astype(np.uint8)
 
 

@@ -1,13 +1,11 @@
 """Damaged runs, damaged data, and full disks: one line on stderr, and nothing lost."""
 
 import gzip
-import resource
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from full_disk import limited_file_size
 from tiny_run import REAL_LOAD, TINY, assert_refused, tiny, tree
 
 from minigan import cli
@@ -100,17 +98,6 @@ def test_damaged_data(
     assert_refused(capsys, tmp_path, arguments, str(images), "No such file")
 
 
-@contextmanager
-def full_disk(size: int) -> Iterator[None]:
-    """Longer files cannot be written: the error of a full disk, by another name."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 @pytest.mark.parametrize(
     ("size", "place"),
     [
@@ -120,7 +107,7 @@ def full_disk(size: int) -> Iterator[None]:
         (50_000, "checkpoints/step-00000002.safetensors: "),
     ],
 )
-def test_a_full_disk(
+def test_a_limited_file_size(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], finished: Path, size: int, place: str
 ) -> None:
     """The run that goes on with a free disk ends as one that was never stopped."""
@@ -129,7 +116,7 @@ def test_a_full_disk(
     if not place:  # long before there is anything else to write
         rare = tiny(checkpoint_every=20, sample_every=20)
         train = [*train[:4], *rare, "--iterations", "20"]
-    with full_disk(size):
+    with limited_file_size(size):
         assert cli._run(train) == 2
     expected = f"minigan: {directory / place if place else ''}File too large\n"
     assert capsys.readouterr().err == expected.replace(":File", ": File")
@@ -153,5 +140,5 @@ def test_a_full_disk_leaves_what_there_was(
     arguments = (command, str(run), *(["--out", str(target)] if command == "sample" else []))
     assert cli._run(list(arguments)) == 0  # kernels are compiled and kept
     target.write_bytes(b"old")
-    with full_disk(100):
+    with limited_file_size(100):
         assert_refused(capsys, run, arguments, f"{target}: File too large")

@@ -31,6 +31,7 @@ def stopped(tmp_path: Path) -> Run:
 
 @pytest.fixture(scope="module")
 def no_waiting_for_the_disk() -> Iterator[None]:
+    """No power cut is tested here, and a hundred runs would wait for seconds each."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("os.fsync", lambda descriptor: None)
         yield

@@ -12,8 +12,9 @@ from minigan.cli import main
 from minigan.errors import RunError
 from minigan.experiments.declarations import MNIST
 from minigan.experiments.report import collect, find_runs, report
-from minigan.experiments.report.page import MOST_BYTES, page
+from minigan.experiments.report.page import page
 from minigan.experiments.runs import Run
+from minigan.html_page import MOST_BYTES
 
 
 def make_run(folder: Path, steps: int, name: str = "run") -> Path:

@@ -1,7 +1,6 @@
 """A run is its seed's, to the byte: however often it stops, is killed or goes on, the same files come out."""
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -28,13 +27,7 @@ from minigan.infogan.extensions import WeightAveragingSettings
 from minigan.infogan.settings import Settings
 from minigan.infogan.step_metrics import StepMetrics
 
-
-@pytest.fixture(scope="module", autouse=True)
-def no_waiting_for_the_disk() -> Iterator[None]:
-    """No power cut is tested here, and a hundred runs would wait for seconds each."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "fsync", lambda descriptor: None)
-        yield
+pytestmark = pytest.mark.usefixtures("no_waiting_for_the_disk")
 
 
 # -- the files of a run ----------------------------------------------------------------------------

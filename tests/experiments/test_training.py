@@ -37,13 +37,7 @@ from minigan.files import leftovers
 from minigan.infogan.step import Trainer
 from minigan.infogan.step_metrics import StepMetrics
 
-
-@pytest.fixture(scope="module", autouse=True)
-def no_waiting_for_the_disk() -> Iterator[None]:
-    """No power cut is tested here, and a hundred runs would wait for seconds each."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "fsync", lambda descriptor: None)
-        yield
+pytestmark = pytest.mark.usefixtures("no_waiting_for_the_disk")
 
 
 # -- stopping and going on ------------------------------------------------------------------------

@@ -1,15 +1,14 @@
-"""A small InfoGAN to explore and the server of its page; the trained run and a browser."""
+"""A small InfoGAN to explore and the server of its page; the trained run."""
 
-import shutil
+import dataclasses
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pytest
 from explore.live import served
 from starlette.testclient import TestClient
+from tiny_networks import TINY
 
-from minigan.experiments.declarations import get_experiment
 from minigan.explore.explorer import TRAINED, Explorer
 from minigan.explore.server import make_app
 from minigan.infogan.networks import Networks
@@ -18,14 +17,7 @@ from minigan.infogan.settings import Settings
 
 @pytest.fixture(scope="session")
 def settings() -> Settings:
-    return get_experiment("mnist").with_values(
-        {
-            "trunk": "conv 4 | conv 8 bn | fc 16 bn",
-            "generator": "fc 16 bn | fc 7x7x8 bn | up 4 bn | up 1 sigmoid",
-            "codes": "Cat(3) + 2*Uniform",
-            "device": "cpu",
-        }
-    )
+    return dataclasses.replace(TINY, codes="Cat(3) + 2*Uniform", device="cpu")
 
 
 @pytest.fixture(scope="session")
@@ -51,18 +43,6 @@ def client(explorer: Explorer) -> Iterator[TestClient]:
 def trained() -> Explorer:
     """The run that comes with minigan."""
     return Explorer.open(TRAINED)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("there is no Chromium on this machine")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ import pytest
 from tiny_training import IMAGES, TINY
 
 import minigan as mg
+from minigan import html_page
 from minigan.infogan.step import Trainer
 from minigan.inspect.trace import Trace, page
 from minigan.inspect.trace.page import page as page_of
@@ -101,7 +102,7 @@ def test_a_large_trace_leaves_out_pictures_then_histograms(
     _, data = parsed(text)
     whole = len(json.dumps(data, ensure_ascii=False, separators=(",", ":")))
     for limit, left_out in ((whole - 10, "pictures"), (1000, "pictures and histograms")):
-        monkeypatch.setattr(page, "MOST_BYTES", limit)
+        monkeypatch.setattr(html_page, "MOST_BYTES", limit)
         _, data = parsed(page_of(trace))
         assert data["leftOut"] == left_out and data["pictures"] == []
         values = data["operations"][-1]["inputs"][0]["values"]

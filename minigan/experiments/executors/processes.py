@@ -15,10 +15,11 @@ from typing import IO
 
 from minigan.datasets.cache import Preparation
 from minigan.devices import get_device, uses_gpu
+from minigan.errors import INTERRUPTED
 from minigan.experiments.executors.base import Outcome, environment
 from minigan.experiments.sweeps.plan import Plan
 from minigan.experiments.sweeps.work import run_to_completion
-from minigan.experiments.training import INTERRUPTED, Interrupted
+from minigan.experiments.training import Interrupted
 
 
 @dataclass

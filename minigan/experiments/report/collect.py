@@ -3,7 +3,6 @@ too."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from minigan.errors import RunError
+from minigan.experiments.evaluation_result import Evaluation
 from minigan.experiments.runs import Run
+from minigan.files import read_json_lines
 from minigan.infogan.codes import share_read
 
 MOST_POINTS = 600  # of a curve; more are averaged
@@ -59,7 +60,7 @@ def find_runs(places: Sequence[Path]) -> list[Path]:
 def collect(directory: Path) -> RunRecord:
     """Read a run's directory. A missing or half-written file is left out."""
     run = Run.open(directory)
-    layout, metrics = run.settings.layout, _lines(directory / "metrics.jsonl")
+    layout, metrics = run.settings.layout, read_json_lines(directory / "metrics.jsonl")
     blocks = _blocks(metrics)
     information = {
         name: [_mean(line["information"][name] for line in block) for block in blocks]
@@ -89,20 +90,10 @@ def collect(directory: Path) -> RunRecord:
         evaluation=_evaluation(directory),
         speed=[
             (int(line["step"]), float(line["steps_per_second"]))
-            for line in _lines(directory / "timing.jsonl")
+            for line in read_json_lines(directory / "timing.jsonl")
             if "steps_per_second" in line
         ],
     )
-
-
-def _lines(path: Path) -> list[dict[str, Any]]:
-    """Return the whole lines of a file: the last one may be half written."""
-    lines: list[dict[str, Any]] = []
-    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-    for line in text.splitlines():
-        with contextlib.suppress(json.JSONDecodeError):
-            lines.append(json.loads(line))
-    return lines
 
 
 def _blocks(lines: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
@@ -137,10 +128,10 @@ def _samples(folder: Path) -> list[tuple[int, Path]]:
 
 
 def _evaluation(directory: Path) -> list[tuple[str, str, str]]:
-    """Return (what, value, what to hold it against) of an evaluation; none of one that cannot be read."""
+    """Return the rows of an evaluation; none of one that cannot be read."""
     try:
-        values = json.loads((directory / "evaluation.json").read_text(encoding="utf-8"))
-        return [*_errors(values), *_readings(values)]
+        text = (directory / "evaluation.json").read_text(encoding="utf-8")
+        return Evaluation.from_json(json.loads(text)).rows()
     except (
         OSError,
         ValueError,
@@ -148,28 +139,3 @@ def _evaluation(directory: Path) -> list[tuple[str, str, str]]:
         TypeError,
     ):  # not there, half written, or of an older form
         return []
-
-
-def _errors(values: dict[str, Any]) -> list[tuple[str, str, str]]:
-    rows = [
-        (f"error on {values[split]['images']:,} {name} images", f"{100 * values[split]['one_to_one_error']:.2f} %", values.get("reference", ""))
-        for split, name in (("test", "test"), ("train", "training"))
-        if values.get(split)
-    ]  # fmt: skip
-    if values.get("agreement") is not None:
-        share = f"{100 * values['agreement']:.2f} %"
-        rows.append(("images sorted like their augmented copies", share, ""))
-    return rows
-
-
-def _readings(values: dict[str, Any]) -> list[tuple[str, str, str]]:
-    rows = []
-    for code in values["codes"]:
-        limit = f"at most {code['attainable']:.3f} nats"
-        rows.append((f"L_I({code['name']}), {code['code']}", f"{code['information']:.3f}", limit))
-        if code.get("correlation") is not None:
-            rows.append((f"correlation of {code['name']}", f"{code['correlation']:.3f}", "±1"))
-    for relation in values.get("strokes") or ():
-        what = f"Spearman's ρ of {relation['code']} with {relation['measure']}"
-        rows.append((what, f"{relation['correlation']:.3f}", ""))
-    return rows

@@ -3,45 +3,37 @@
 from __future__ import annotations
 
 import base64
-import json
-import string
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from minigan.experiments.report.collect import RunRecord
-from minigan.files import replacing
+from minigan.experiments.report.collect import MOST_SAMPLES, RunRecord
+from minigan.files import write_text
+from minigan.html_page import assemble_page, first_that_fits
 
-MOST_BYTES = 4_500_000  # of a page, which has to open in two seconds
 _WEB = Path(__file__).with_name("web")
 _PNG = "data:image/png;base64,"
+# (grids of samples, whether there are figures): what a page may leave out to be short enough
+_VERSIONS = ((MOST_SAMPLES, True), (12, True), (4, True), (4, False), (1, False))
 
 
 def write_page(records: Sequence[RunRecord], path: Path, refresh: int = 0) -> None:
     """Write the page of these runs; see `report`."""
     text = page(records, refresh)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_text(path, text)
 
 
 def page(records: Sequence[RunRecord], refresh: int = 0) -> str:
     """Return the page. Where it would be too long, fewer sample grids are in it, then no figures."""
-    for most_samples, figures in ((40, True), (12, True), (4, True), (4, False), (1, False)):
-        runs = [_data(record, most_samples, figures) for record in records]
-        text = json.dumps(runs, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        if len(text) <= MOST_BYTES:
-            break
-    names = ", ".join(dict.fromkeys(record.title for record in records))
-    template = string.Template((_WEB / "page.html").read_text(encoding="utf-8"))
-    return template.substitute(
-        title=_escaped(names),
-        refresh=f'<meta http-equiv="refresh" content="{refresh}">' if refresh else "",
-        style=(_WEB / "page.css").read_text(encoding="utf-8"),
-        script=(_WEB / "page.js").read_text(encoding="utf-8"),
-        data=text.replace("<", "\\u003c"),  # no </script> inside
+    data = first_that_fits(
+        [_data(record, most_samples, figures) for record in records]
+        for most_samples, figures in _VERSIONS
     )
+    title = ", ".join(dict.fromkeys(record.title for record in records))
+    again = f'<meta http-equiv="refresh" content="{refresh}">' if refresh else ""
+    return assemble_page(_WEB, title, data, ["page.js"], {"REFRESH": again})
 
 
 def _data(record: RunRecord, most_samples: int, figures: bool) -> dict[str, Any]:
@@ -66,7 +58,3 @@ def _rounded(curves: dict[str, list[float]]) -> dict[str, list[float | None]]:
 
 def _picture(path: Path) -> str:
     return _PNG + base64.b64encode(path.read_bytes()).decode("ascii")
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;")

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import base64
-import html
 import inspect
 import io
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,8 @@ from PIL import Image
 
 from minigan.devices import get_device
 from minigan.devices.device import KERNELS
-from minigan.files import replacing
+from minigan.files import write_text
+from minigan.html_page import assemble_page, first_that_fits
 from minigan.inspect.trace.layout import place
 from minigan.inspect.trace.records import (
     ArrayRecord,
@@ -30,7 +29,6 @@ from minigan.inspect.trace.source import backward_formulas, formula, source
 from minigan.inspect.trace.table import summary
 from minigan.inspect.trace.values import Values
 
-MOST_BYTES = 4_500_000  # of a page; past it pictures, then histograms are left out
 MOST_OPERATIONS = 1_000  # of a page, which has to open in two seconds
 _WEB = Path(__file__).with_name("web")
 _SCRIPTS = ("elements.js", "graph.js", "time.js", "roofline.js", "detail.js", "main.js")
@@ -38,26 +36,14 @@ _SCRIPTS = ("elements.js", "graph.js", "time.js", "roofline.js", "detail.js", "m
 
 def write_page(trace: Recording, path: Path) -> None:
     """Write the page; its roofline is measured now."""
-    text = page(trace)
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_text(path, page(trace))
 
 
 def page(trace: Recording) -> str:
-    """Return the page, at most about `MOST_BYTES` long; it names the parts that were left out for that."""
-    for left_out in ("", "pictures", "pictures and histograms"):
-        data = _Data(trace, left_out).whole()
-        text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        if len(text) <= MOST_BYTES:
-            break
-    parts = {
-        "TITLE": html.escape(trace.title),
-        "STYLE": (_WEB / "page.css").read_text(encoding="utf-8"),
-        "SCRIPT": "\n".join((_WEB / name).read_text(encoding="utf-8") for name in _SCRIPTS),
-        "DATA": text.replace("</", "<\\/"),  # nothing in it ends the element that it stands in
-    }
-    pieces = (_WEB / "page.html").read_text(encoding="utf-8").split("@@")
-    return "".join(parts.get(piece, piece) for piece in pieces)
+    """Return the page, at most about `html_page.MOST_BYTES` long; it names the parts that were left out for that."""
+    versions = ("", "pictures", "pictures and histograms")
+    data = first_that_fits(_Data(trace, left_out).whole() for left_out in versions)
+    return assemble_page(_WEB, trace.title, data, _SCRIPTS)
 
 
 class _Data:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 from minigan.errors import MiniganError, SettingsError
 from minigan.experiments.runs import Run
 from minigan.experiments.training import images_of
 from minigan.infogan.settings import Settings
 from minigan.infogan.step import Trainer
-from minigan.inspect.contract import place_of
 from minigan.inspect.trace.recorder import tracing
 from minigan.inspect.trace.result import Trace
+from minigan.inspect.user_code import place_of, run_file
 from minigan.tensor import load_all
 
 _WARM_UP = 2  # steps that compile kernels and bring constants to the device
@@ -58,7 +56,7 @@ def trace_function(target: str, values: bool = True) -> Trace:
     """
     name, _, function_name = target.rpartition(":")
     file = Path(name)
-    function = _load(file).get(function_name)
+    function = run_file(file).get(function_name)
     if not callable(function):
         raise SettingsError(f"{file} has no function '{function_name}'")
     try:
@@ -75,20 +73,3 @@ def trace_function(target: str, values: bool = True) -> Trace:
     if not record.operations:
         raise SettingsError(f"{target} runs no operation and no kernel: there is nothing to trace")
     return record
-
-
-def _load(file: Path) -> dict[str, Any]:
-    """Run a user's file and return its names."""
-    file = file.absolute()
-    try:
-        text = file.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"{file} is not text in UTF-8 (byte {error.start})") from None
-    module = ModuleType(file.stem)
-    module.__file__ = str(file)
-    try:
-        exec(compile(text, str(file), "exec"), vars(module))
-    except (Exception, SystemExit) as error:
-        place = place_of(error, file) or file.name
-        raise SettingsError(f"{place}: {type(error).__name__}: {error}") from error
-    return vars(module)
