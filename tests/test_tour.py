@@ -21,7 +21,13 @@ from tour import (
 PAGE = "Text.\n\n```python\nprint(1 + 1)\n```\n\n```text\n3\n```\n\n```python\nx = 1\n```\n\nEnd.\n"
 
 
-@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
+def chapter_in_its_lane(path: Path) -> object:
+    """Return a chapter as a parameter; one that runs CUDA kernels is a test of the emulated device."""
+    kernels = 'get_device("emulated")' in path.read_text(encoding="utf-8")
+    return pytest.param(path, id=path.stem, marks=pytest.mark.emulated if kernels else ())
+
+
+@pytest.mark.parametrize("chapter", [chapter_in_its_lane(path) for path in CHAPTERS])
 def test_a_chapter_prints_and_draws_what_it_shows(chapter: Path, tmp_path: Path) -> None:
     page = chapter.read_text(encoding="utf-8")
     printed = run(page, tmp_path)
