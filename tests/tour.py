@@ -64,9 +64,11 @@ def _reproducible_figures() -> Iterator[None]:
     settings = {"backend": "Agg", "svg.hashsalt": "tour"}
     environment = {"SOURCE_DATE_EPOCH": "0", "MPLBACKEND": "Agg"}
     with mock.patch.dict(os.environ, environment), mpl.rc_context(settings):
-        yield
-        if "matplotlib.pyplot" in sys.modules:
-            sys.modules["matplotlib.pyplot"].close("all")
+        try:
+            yield
+        finally:
+            if "matplotlib.pyplot" in sys.modules:
+                sys.modules["matplotlib.pyplot"].close("all")
 
 
 def run(page: str, folder: Path) -> list[str]:
