@@ -36,7 +36,7 @@ from benchmarks.timing import (
     summary,
 )
 from minigan.devices import Device, get_device
-from minigan.devices.contract.normalization import BatchStatistics
+from minigan.devices.contract.products import Epilogue
 from minigan.experiments.declarations import get_experiment
 from minigan.inspect.calls import Call, training_calls
 from minigan.inspect.cost import CHANGED_ARGUMENTS, Cost, arrays_in, call_cost
@@ -79,9 +79,11 @@ def own_side(
     result = run()
     cost = call_cost(call.kernel, arguments, settings, result)
     out = [arguments[CHANGED_ARGUMENTS[call.kernel][0]] if result is None else result]
-    for statistics in (*arguments, *settings.values()):
-        if isinstance(statistics, BatchStatistics):  # which a product fills
-            out += [statistics.mean, statistics.variance]
+    for epilogue in (*arguments, *settings.values()):
+        if (
+            isinstance(epilogue, Epilogue) and epilogue.statistics is not None
+        ):  # filled by the product
+            out += [epilogue.statistics.mean, epilogue.statistics.variance]
     host = [np.array(device.to_numpy(array)) for array in arrays_in(out)]
     return finished(run, device.synchronize) if wait else run, cost, host
 

@@ -9,6 +9,7 @@ from minigan.devices.contract.convolution import ConvolutionGeometry
 from minigan.devices.contract.images import AffineRanges, OcclusionSizes
 from minigan.devices.contract.normalization import BatchNormalization
 from minigan.devices.contract.optimizer import AdamSettings
+from minigan.devices.contract.products import Epilogue
 from minigan.ops.likelihood import code_table
 
 
@@ -35,15 +36,15 @@ def kernel_calls(dtype: Any) -> dict[str, tuple[Any, ...]]:
     images = rng.integers(0, 256, (20, 4, 4, 1)).astype(np.uint8)
     moments = [np.abs(normal(300)), np.abs(normal(300))]
     return {
-        "gemm": (normal(70, 33), normal(33, 90), normal(90)),
-        "gemm, A transposed": (normal(33, 70), normal(33, 90), None, True, False),
-        "gemm, B transposed": (normal(70, 33), normal(90, 33), None, False, True),
-        "gemm, both transposed": (normal(33, 70), normal(90, 33), normal(90), True, True),
+        "gemm": (normal(70, 33), normal(33, 90), False, False, Epilogue(normal(90))),
+        "gemm, A transposed": (normal(33, 70), normal(33, 90), True, False),
+        "gemm, B transposed": (normal(70, 33), normal(90, 33), False, True),
+        "gemm, both transposed": (normal(33, 70), normal(90, 33), True, True, Epilogue(normal(90))),
         "column_sum": (normal(3, 50, 40),),
-        "conv2d": (x, normal(4, 3, 5, 8), normal(8), geometry),
+        "conv2d": (x, normal(4, 3, 5, 8), geometry, Epilogue(normal(8))),
         "conv2d_backward_data": (dy, normal(4, 3, 5, 8), geometry),
         "conv2d_backward_weight": (x, dy, geometry),
-        "conv_transpose2d": (dy, normal(4, 3, 8, 5), normal(5), geometry),
+        "conv_transpose2d": (dy, normal(4, 3, 8, 5), geometry, Epilogue(normal(5))),
         "conv_transpose2d_backward_data": (x, normal(4, 3, 8, 5), geometry),
         "conv_transpose2d_backward_weight": (dy, x, geometry),
         "batch_norm_statistics": (rows, 2),

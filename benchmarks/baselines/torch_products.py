@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -12,20 +11,18 @@ from torch.nn import functional
 
 from benchmarks.baselines.torch_call import Tensor, TorchCall, aten
 from benchmarks.baselines.torch_normalization import batch_norm_statistics
+from minigan.devices.contract.products import NO_EPILOGUE, Epilogue
 
 
 def with_epilogue(product: Callable[..., TorchCall]) -> Callable[..., TorchCall]:
     """Return the product, with separate calls for the parts that the contract fuses: the activation, and statistics of the result."""
 
-    own = len(inspect.signature(product).parameters)
-
     @functools.wraps(product)
-    def baseline(
-        *arguments: Any, negative_slope: float = 1.0, statistics: Any = None, **settings: Any
-    ) -> TorchCall:
-        call = product(*arguments[:own], **settings)
-        if arguments[own:]:
-            negative_slope, statistics = arguments[own:]
+    def baseline(*arguments: Any, epilogue: Epilogue = NO_EPILOGUE, **settings: Any) -> TorchCall:
+        if isinstance(arguments[-1], Epilogue):
+            *arguments, epilogue = arguments
+        bias, negative_slope, statistics = epilogue
+        call = product(*arguments, **settings, bias=bias)
         says = call.says
         if negative_slope != 1:
             says += " + leaky_relu_"
@@ -49,7 +46,7 @@ def with_epilogue(product: Callable[..., TorchCall]) -> Callable[..., TorchCall]
 
 @with_epilogue
 def gemm(
-    a: Tensor, b: Tensor, bias: Tensor | None = None, transpose_a: bool = False, transpose_b: bool = False
+    a: Tensor, b: Tensor, transpose_a: bool = False, transpose_b: bool = False, bias: Tensor | None = None
 ) -> TorchCall:  # fmt: skip
     left, right = a.T if transpose_a else a, b.T if transpose_b else b
     if bias is None:
@@ -63,7 +60,7 @@ def column_sum(x: Tensor) -> TorchCall:
 
 
 @with_epilogue
-def conv2d(x: Tensor, w: Tensor, bias: Tensor | None, geometry: Any) -> TorchCall:
+def conv2d(x: Tensor, w: Tensor, geometry: Any, bias: Tensor | None) -> TorchCall:
     image, weight, (symmetric, pads) = _image(x), _filter(w), _padding(geometry)
     if pads is None:
         run = lambda: functional.conv2d(image, weight, bias, geometry.stride, symmetric)  # noqa: E731
@@ -109,7 +106,7 @@ def _convolution_gradient(
 
 
 @with_epilogue
-def conv_transpose2d(x: Tensor, w: Tensor, bias: Tensor | None, geometry: Any) -> TorchCall:
+def conv_transpose2d(x: Tensor, w: Tensor, geometry: Any, bias: Tensor | None) -> TorchCall:
     image, weight, padding = _image(x), _transposed_filter(w), _least_padding(geometry)
     extra, crop = _extra_rows(geometry), _crop(geometry, padding)
 

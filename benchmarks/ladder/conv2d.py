@@ -106,7 +106,7 @@ def _study(
 def _in_use(kernel: str, precision: str, bits: int | None = None) -> Step[Convolution]:
     def run(device: Device, p: Convolution) -> tuple[Array, ...]:
         with using_float32_precision(precision):
-            return (device.conv2d(p.x, p.w, None, p.geometry),)
+            return (device.conv2d(p.x, p.w, p.geometry),)
 
     return Step(kernel, "kernels/convolution.cu", run, bits, in_use=True)
 
@@ -148,13 +148,13 @@ def _tiles_in_cache(device: Device, p: Convolution) -> tuple[Array, ...]:
     """Return the device's convolution with Winograd's put out of reach."""
     least, winograd.LEAST_CHANNELS = winograd.LEAST_CHANNELS, 2**31
     try:
-        return (device.conv2d(p.x, p.w, None, p.geometry),)
+        return (device.conv2d(p.x, p.w, p.geometry),)
     finally:
         winograd.LEAST_CHANNELS = least
 
 
 def _winograd(device: Device, p: Convolution) -> tuple[Array, ...]:
-    return (device.conv2d(p.x, p.w, None, p.geometry),)
+    return (device.conv2d(p.x, p.w, p.geometry),)
 
 
 CPU = (

@@ -15,7 +15,7 @@ import numpy as np
 from minigan.devices.contract.convolution import Convolution
 from minigan.devices.contract.elementwise import Elementwise
 from minigan.devices.contract.images import Images
-from minigan.devices.contract.kernel import Array, kernels_of
+from minigan.devices.contract.kernel import Array, keeping_the_contract, kernels_of
 from minigan.devices.contract.likelihood import Likelihood
 from minigan.devices.contract.normalization import Normalization
 from minigan.devices.contract.optimizer import Optimizer
@@ -34,6 +34,11 @@ class Device(
     name: str
     array_module: Any
     compile_progress: Callable[[int, int, str], None] | None = None  # see `prepare`
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for kernel in KERNELS.keys() & vars(cls).keys():
+            setattr(cls, kernel, keeping_the_contract(vars(cls)[kernel]))
 
     def identity(self) -> dict[str, str]:
         """Return the things that its results depend on besides minigan: hardware, driver and versions, by name."""

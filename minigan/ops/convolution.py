@@ -8,6 +8,7 @@ from numbers import Integral
 from minigan.devices import Device
 from minigan.devices.contract.convolution import ConvolutionGeometry
 from minigan.devices.contract.normalization import BatchStatistics
+from minigan.devices.contract.products import Epilogue
 from minigan.operation import differentiable
 from minigan.ops.activations import behind_activation
 from minigan.ops.normalization import check_batch_statistics
@@ -56,7 +57,7 @@ def conv2d(
     geometry = ConvolutionGeometry(x.shape[1:3], size, kernel, strides, pads)
     x, w, b = _contiguous(device, x, w, b)
     check_batch_statistics(statistics, (x.shape[0], *size, w.shape[3]), x.dtype)
-    y = device.conv2d(x, w, b, geometry, negative_slope, statistics)
+    y = device.conv2d(x, w, geometry, Epilogue(b, negative_slope, statistics))
     gradient, behind = behind_activation(device, y, negative_slope)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
@@ -106,7 +107,7 @@ def conv_transpose2d(
     geometry = ConvolutionGeometry(size, x.shape[1:3], kernel, strides, pads)
     x, w, b = _contiguous(device, x, w, b)
     check_batch_statistics(statistics, (x.shape[0], *size, w.shape[3]), x.dtype)
-    y = device.conv_transpose2d(x, w, b, geometry, negative_slope, statistics)
+    y = device.conv_transpose2d(x, w, geometry, Epilogue(b, negative_slope, statistics))
     gradient, behind = behind_activation(device, y, negative_slope)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:

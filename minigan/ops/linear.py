@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from minigan.devices import Device
 from minigan.devices.contract.normalization import BatchStatistics
+from minigan.devices.contract.products import Epilogue
 from minigan.operation import differentiable
 from minigan.ops.activations import behind_activation
 from minigan.ops.normalization import check_batch_statistics
@@ -78,7 +79,7 @@ def linear(
 
     shape, rows, w = x.shape, device.contiguous(x.reshape(-1, x.shape[-1])), device.contiguous(w)
     b = None if b is None else device.contiguous(b)
-    y = device.gemm(rows, w, b, negative_slope=negative_slope, statistics=statistics)
+    y = device.gemm(rows, w, epilogue=Epilogue(b, negative_slope, statistics))
     gradient, behind = behind_activation(device, y, negative_slope)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:

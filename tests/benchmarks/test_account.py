@@ -12,6 +12,7 @@ from benchmarks.account import Machine, seconds
 from benchmarks.step import GFLOP_AN_IMAGE
 from minigan.devices.contract.convolution import ConvolutionGeometry
 from minigan.devices.contract.optimizer import AdamSettings
+from minigan.devices.contract.products import Epilogue
 from minigan.devices.sources import kernel_names, kernel_sources
 from minigan.experiments.declarations import MNIST
 from minigan.inspect.cost import Cost
@@ -37,14 +38,14 @@ CONVOLUTION_BYTES = 4 * (6 * 9 * 8 * 5 + 4 * 3 * 5 * 7 + 6 * 4 * 5 * 7)
 @pytest.mark.parametrize(
     ("function", "expected"),
     [
-        (lambda: DEVICE.gemm(array(3, 5), array(5, 7), array(7)), Cost(1, 4 * (15 + 35 + 7 + 21), 0, 2 * 3 * 5 * 7)),
-        (lambda: DEVICE.gemm(array(5, 3), array(5, 7), None, True), Cost(1, 4 * (15 + 35 + 21), 0, 2 * 3 * 5 * 7)),
-        (lambda: DEVICE.gemm(array(3, 5), array(7, 5), None, False, True), Cost(1, 4 * (15 + 35 + 21), 0, 210)),
-        (lambda: DEVICE.conv2d(array(*IMAGES), array(*FILTERS), None, GEOMETRY), Cost(1, CONVOLUTION_BYTES, 0, PRODUCTS)),
+        (lambda: DEVICE.gemm(array(3, 5), array(5, 7), epilogue=Epilogue(array(7))), Cost(1, 4 * (15 + 35 + 7 + 21), 0, 2 * 3 * 5 * 7)),
+        (lambda: DEVICE.gemm(array(5, 3), array(5, 7), True), Cost(1, 4 * (15 + 35 + 21), 0, 2 * 3 * 5 * 7)),
+        (lambda: DEVICE.gemm(array(3, 5), array(7, 5), False, True), Cost(1, 4 * (15 + 35 + 21), 0, 210)),
+        (lambda: DEVICE.conv2d(array(*IMAGES), array(*FILTERS), GEOMETRY), Cost(1, CONVOLUTION_BYTES, 0, PRODUCTS)),
         (lambda: DEVICE.conv2d_backward_data(array(*WINDOWS), array(*FILTERS), GEOMETRY), Cost(1, CONVOLUTION_BYTES, 0, PRODUCTS)),
         (lambda: DEVICE.conv2d_backward_weight(array(*IMAGES), array(*WINDOWS), GEOMETRY), Cost(1, CONVOLUTION_BYTES, 0, PRODUCTS)),
         (
-            lambda: DEVICE.conv_transpose2d(array(*WINDOWS), array(4, 3, 7, 5), None, GEOMETRY),
+            lambda: DEVICE.conv_transpose2d(array(*WINDOWS), array(4, 3, 7, 5), GEOMETRY),
             Cost(1, CONVOLUTION_BYTES, 0, PRODUCTS),
         ),
         (lambda: DEVICE.scaled_sum(array(10), 2.0, array(10), 3.0), Cost(1, 3 * 40, 30)),

@@ -12,6 +12,7 @@ from minigan.devices.contract.convolution import ConvolutionGeometry
 from minigan.devices.contract.likelihood import CodeTable
 from minigan.devices.contract.normalization import BatchNormalization, BatchStatistics
 from minigan.devices.contract.optimizer import AdamSettings
+from minigan.devices.contract.products import Epilogue
 from minigan.devices.device import KERNELS
 from minigan.experiments.declarations import MNIST
 from minigan.inspect.calls import Call
@@ -43,11 +44,11 @@ def convolutions() -> list[tuple[str, tuple[Any, ...], float]]:
         swapped = np.ascontiguousarray(filters.swapaxes(2, 3))
         flops = 2.0 * 3 * 5 * 7 * np.prod(geometry.output_size) * np.prod(geometry.kernel_size)
         found += [
-            ("conv2d", (images, filters, array(7), geometry), flops),
-            ("conv2d", (images, filters, None, geometry), flops),
+            ("conv2d", (images, filters, geometry, Epilogue(array(7))), flops),
+            ("conv2d", (images, filters, geometry), flops),
             ("conv2d_backward_data", (windows, filters, geometry), flops),
             ("conv2d_backward_weight", (images, windows, geometry), flops),
-            ("conv_transpose2d", (windows, swapped, array(5), geometry), flops),
+            ("conv_transpose2d", (windows, swapped, geometry, Epilogue(array(5))), flops),
             ("conv_transpose2d_backward_data", (images, swapped, geometry), flops),
             ("conv_transpose2d_backward_weight", (windows, images, geometry), flops),
         ]
@@ -63,8 +64,8 @@ def other_calls() -> list[tuple[str, tuple[Any, ...]]]:
     backward = array(60, 7), rows, normalization
     images = RNG.integers(0, 256, (9, 4, 3, 2)).astype(np.uint8)
     return [
-        ("gemm", (array(37, 29), array(29, 31), array(31))),
-        ("gemm", (array(29, 37), array(31, 29), None, True, True)),
+        ("gemm", (array(37, 29), array(29, 31), False, False, Epilogue(array(31)))),
+        ("gemm", (array(29, 37), array(31, 29), True, True)),
         ("column_sum", (array(30, 3, 7),)),
         ("batch_norm_statistics", (rows, 3)),
         ("batch_norm_statistics", (rows, 2, [(array(7), abs(array(7))) for _ in range(2)], 0.9)),
@@ -112,7 +113,7 @@ def test_convolutions_cost_what_their_definition_says(
     cost = cost_of(name, *arguments)
     assert (cost.flops, cost.product_flops) == (0, flops)
     result = getattr(DEVICE, name)(*arguments)
-    given = sum(a.size for a in arguments if isinstance(a, np.ndarray))
+    given = sum(a.size for a in arrays_in(arguments))
     assert cost.bytes == 8 * (given + result.size)
 
 
@@ -222,11 +223,12 @@ def in_precision(values: Array, dtype: str) -> Array:
 @pytest.mark.parametrize("name", ["gemm", "conv2d", "conv_transpose2d"])
 def test_the_librarys_calls_give_what_is_fused_with_a_product(name: str, slope: float) -> None:
     pytest.importorskip("torch")
-    given = next(a for n, a in CALLS if n == name and a[2] is not None)
-    channels = len(given[2])
+    given = next(a for n, a in CALLS if n == name and isinstance(a[-1], Epilogue))
+    *plain_arguments, epilogue = given
+    channels = len(epilogue.bias)
     running = [(array(channels), abs(array(channels)))]
     statistics = BatchStatistics(np.empty((1, channels)), np.empty((1, channels)), running, 0.9)
-    call = Call(name, given, {"negative_slope": slope, "statistics": statistics})
+    call = Call(name, (*plain_arguments, Epilogue(epilogue.bias, slope, statistics)), {})
     _, cost, own = kernels.own_side(call, DEVICE)
     library = kernels.library_side(call, "cpu")
     assert library is not None

@@ -18,6 +18,7 @@ from minigan.devices.contract.images import AffineRanges, OcclusionSizes
 from minigan.devices.contract.likelihood import CodeTable
 from minigan.devices.contract.normalization import BatchNormalization
 from minigan.devices.contract.optimizer import AdamSettings
+from minigan.devices.contract.products import Epilogue
 from minigan.devices.device import KERNELS
 from minigan.devices.memory import share_memory
 from minigan.errors import DeviceError
@@ -43,12 +44,12 @@ def arguments(dtype: Any) -> dict[str, tuple[Any, ...]]:
     codes = np.stack([rng.integers(0, 4, 20), *rng.normal(size=(2, 20))], axis=1).astype(dtype)
     moments = [[array(5, 6), array(3000)] for _ in range(3)]
     return {
-        "gemm": (array(37, 29), array(29, 31), array(31), False, False),
+        "gemm": (array(37, 29), array(29, 31), False, False, Epilogue(array(31))),
         "column_sum": (array(300, 3, 7),),
-        "conv2d": (images, filters, array(7), GEOMETRY),
+        "conv2d": (images, filters, GEOMETRY, Epilogue(array(7))),
         "conv2d_backward_data": (windows, filters, GEOMETRY),
         "conv2d_backward_weight": (images, windows, GEOMETRY),
-        "conv_transpose2d": (windows, filters.swapaxes(2, 3).copy(), array(5), GEOMETRY),
+        "conv_transpose2d": (windows, filters.swapaxes(2, 3).copy(), GEOMETRY, Epilogue(array(5))),
         "conv_transpose2d_backward_data": (images, filters.swapaxes(2, 3).copy(), GEOMETRY),
         "conv_transpose2d_backward_weight": (windows, images, GEOMETRY),
         "batch_norm_statistics": (rows, 3),
@@ -96,8 +97,8 @@ def arrays_in(value: Any, kind: type = np.ndarray) -> Iterator[Any]:
 def copied(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return value.copy()
-    if isinstance(value, BatchNormalization):
-        return BatchNormalization(*map(copied, value))
+    if isinstance(value, (BatchNormalization, Epilogue)):
+        return type(value)(*map(copied, value))
     return type(value)(map(copied, value)) if type(value) in (tuple, list) else value
 
 
@@ -283,7 +284,9 @@ def test_gemm(
     exact = a.astype(np.longdouble) @ b.astype(np.longdouble) + bias
     results = []
     for _ in thread_counts():
-        results += call(device, "gemm", (stored_a, stored_b, bias, transpose_a, transpose_b))
+        results += call(
+            device, "gemm", (stored_a, stored_b, transpose_a, transpose_b, Epilogue(bias))
+        )
         assert results[-1].shape == (m, n) and results[-1].dtype == dtype
         assert (abs(results[-1] - exact) <= bound).all()
     assert (abs(results[0].astype(float) - results[1]) <= 2 * bound).all()
@@ -296,7 +299,7 @@ def test_gemm_of_whole_numbers_is_exact(device: Device, dtype: Any, thread_count
         a, b = (rng.integers(-4, 5, s).astype(dtype) for s in ((m, k), (k, n)))
         for _ in thread_counts():
             for given, product in (
-                ((a, b), a @ b), ((a, a, None, False, True), a @ a.T), ((b, b, None, True), b.T @ b)
+                ((a, b), a @ b), ((a, a, False, True), a @ a.T), ((b, b, True), b.T @ b)
             ):  # fmt: skip
                 (found,) = call(device, "gemm", given)
                 np.testing.assert_array_equal(found, product)
@@ -307,7 +310,7 @@ def test_gemm_of_whole_numbers_is_exact(device: Device, dtype: Any, thread_count
 def test_gemm_of_nothing(device: Device, m: int, n: int, k: int, transpose: bool) -> None:
     a, b = np.ones((k, m) if transpose else (m, k)), np.ones((n, k) if transpose else (k, n))
     bias = np.arange(1.0, n + 1)
-    (result,) = call(device, "gemm", (a, b, bias, transpose, transpose))
+    (result,) = call(device, "gemm", (a, b, transpose, transpose, Epilogue(bias)))
     np.testing.assert_array_equal(result, np.broadcast_to(bias, (m, n)))
 
 

@@ -89,27 +89,27 @@ def forked(work: Callable[[], bool]) -> bool:
 def test_a_forked_process_has_threads_too() -> None:
     device: Any = get_device("cpu")
     x = np.ones((300, 200), np.float32)
-    expected = device.gemm(x, x.T)
-    assert forked(lambda: bool((device.gemm(x, x.T) == expected).all()))
+    expected = device.gemm(x, x, transpose_b=True)
+    assert forked(lambda: bool((device.gemm(x, x, transpose_b=True) == expected).all()))
 
 
 @needs_fork
 def test_a_fork_while_another_thread_is_in_a_kernel() -> None:
     device: Any = get_device("cpu")
     x = np.ones((300, 200), np.float32)
-    expected = device.gemm(x, x.T)
+    expected = device.gemm(x, x, transpose_b=True)
     stop = threading.Event()
 
     def compute() -> None:
         while not stop.is_set():
-            device.gemm(x, x.T)
+            device.gemm(x, x, transpose_b=True)
 
     thread = threading.Thread(target=compute)
     thread.start()
     try:
         for _ in range(10):
-            assert forked(lambda: bool((device.gemm(x, x.T) == expected).all()))
-            assert (device.gemm(x, x.T) == expected).all()
+            assert forked(lambda: bool((device.gemm(x, x, transpose_b=True) == expected).all()))
+            assert (device.gemm(x, x, transpose_b=True) == expected).all()
     finally:
         stop.set()
         thread.join()

@@ -16,6 +16,7 @@ from fake_cupy import Machine
 from kernel_calls import arrays_of, kernel_calls
 
 import minigan as mg
+from minigan.devices.contract.products import Epilogue
 from minigan.devices.cuda import CUDA
 from minigan.errors import DeviceError, KernelError
 from minigan.experiments.declarations import MNIST
@@ -180,7 +181,7 @@ def test_arrays_of_another_dtype_are_refused(place: Any) -> None:
     with pytest.raises(
         TypeError, match=r"^gemm\w*: .*float32.*float64|^gemm\w*: .*float64.*float32"
     ):
-        place.gemm(single, single, place.ones((4,), np.float64))
+        place.gemm(single, single, epilogue=Epilogue(place.ones((4,), np.float64)))
     with pytest.raises(TypeError, match=r"^sigmoid: .* int64"):
         place.sigmoid(place.ones((3,), np.int64))
 
@@ -213,7 +214,7 @@ def test_an_array_between_elements_is_refused(place: Any) -> None:
 def test_sizes_over_the_range_are_refused(place: Any) -> None:
     huge = place.array_module.broadcast_to(place.ones((1,), np.float32), (2**31,))
     with pytest.raises(ValueError, match=r"^sigmoid: an array of 2147483648 elements is over"):
-        place.sigmoid(huge)
+        place.check_array("sigmoid", huge)
     x = place.ones((1,), np.float32)
 
     def copy(grid: Any, block: Any, *arguments: Any) -> None:
@@ -236,4 +237,4 @@ def test_an_array_of_the_host_is_refused(device: CUDA) -> None:
     with pytest.raises(DeviceError, match=r"^accumulate: an array is a numpy.ndarray"):
         device.accumulate(host, x)
     with pytest.raises(DeviceError, match=r"^gemm\w*: an array is a numpy.ndarray"):
-        device.gemm(x.reshape(1, 1), x.reshape(1, 1), host)
+        device.gemm(x.reshape(1, 1), x.reshape(1, 1), epilogue=Epilogue(host))

@@ -16,6 +16,7 @@ from device_list import DEVICES, moved_back, moved_to
 import minigan as mg
 from minigan.devices.contract.convolution import ConvolutionGeometry
 from minigan.devices.contract.normalization import BatchStatistics
+from minigan.devices.contract.products import Epilogue
 from minigan.devices.cuda_plan import products as plan
 from minigan.devices.emulated import Emulated
 from minigan.devices.precision import using_float32_precision
@@ -51,13 +52,13 @@ def products(dtype: Any, size: str, offset: float = 0.0) -> dict[str, tuple[Any,
         return normal(channels, offset=offset)
 
     return {
-        "gemm_nn": ("gemm", normal(m, k), normal(k, n), bias(n), False, False),
-        "gemm_nt": ("gemm", normal(m, k), normal(n, k), bias(n), False, True),
-        "gemm_tn": ("gemm", normal(k, m), normal(k, n), bias(n), True, False),
-        "gemm_tt": ("gemm", normal(k, m), normal(n, k), bias(n), True, True),
-        "conv2d": ("conv2d", x, normal(*kernel, c, o), bias(o), geometry),
-        "backward_data_swapped": ("conv_transpose2d", dy, normal(*kernel, o, c), bias(c), geometry),
-        "backward_data_swapped_narrow": ("conv_transpose2d", dy, normal(*kernel, o, 3), bias(3), geometry),
+        "gemm_nn": ("gemm", normal(m, k), normal(k, n), False, False, Epilogue(bias(n))),
+        "gemm_nt": ("gemm", normal(m, k), normal(n, k), False, True, Epilogue(bias(n))),
+        "gemm_tn": ("gemm", normal(k, m), normal(k, n), True, False, Epilogue(bias(n))),
+        "gemm_tt": ("gemm", normal(k, m), normal(n, k), True, True, Epilogue(bias(n))),
+        "conv2d": ("conv2d", x, normal(*kernel, c, o), geometry, Epilogue(bias(o))),
+        "backward_data_swapped": ("conv_transpose2d", dy, normal(*kernel, o, c), geometry, Epilogue(bias(c))),
+        "backward_data_swapped_narrow": ("conv_transpose2d", dy, normal(*kernel, o, 3), geometry, Epilogue(bias(3))),
     }  # fmt: skip
 
 
@@ -75,15 +76,17 @@ def batch_statistics(
 
 def call(device: Any, arguments: tuple[Any, ...], slope: float, groups: int = 0) -> tuple[Array, Any]:  # fmt: skip
     """The result, and the statistics if there are groups, on the host."""
-    name, *operands = arguments
+    name, *operands, epilogue = arguments
+    bias = moved_to(device, epilogue.bias)
     if not groups:
-        result = getattr(device, name)(*moved_to(device, operands), slope)
+        result = getattr(device, name)(*moved_to(device, operands), Epilogue(bias, slope))
         return moved_back(device, result), None
-    channels = operands[2].size
+    channels = bias.size
     given = batch_statistics(groups, channels, operands[0].dtype)
     arrays = moved_to(device, [given.mean, given.variance, given.running])
     statistics = BatchStatistics(*arrays, given.momentum)
-    result = getattr(device, name)(*moved_to(device, operands), slope, statistics)
+    fused = Epilogue(bias, slope, statistics)
+    result = getattr(device, name)(*moved_to(device, operands), fused)
     assert statistics.of is result
     mean, variance, running = moved_back(device, arrays)
     return moved_back(device, result), BatchStatistics(mean, variance, running)
@@ -235,7 +238,7 @@ def test_more_groups_than_a_table_holds_and_one_group_twice(device: str) -> None
     average = [moved_to(place, array) for array in np.full((2, 5), 3.0)]
     mean, variance = (moved_to(place, np.zeros((20, 5))) for _ in range(2))
     statistics = BatchStatistics(mean, variance, [tuple(average)] * 20, 0.5)
-    place.gemm(moved_to(place, x), moved_to(place, w), statistics=statistics)
+    place.gemm(moved_to(place, x), moved_to(place, w), epilogue=Epilogue(statistics=statistics))
     moved_mean, moved_variance = (moved_back(place, array) for array in average)
     runs = (x @ w).reshape(20, 64, 5)
     expected_mean, expected_variance = np.full((2, 5), 3.0)

@@ -11,6 +11,7 @@ import pytest
 
 import minigan as mg
 from minigan.devices.contract.convolution import ConvolutionGeometry
+from minigan.devices.contract.products import Epilogue
 from minigan.devices.cuda_plan import products as plan
 from minigan.devices.emulated import Emulated
 from minigan.devices.precision import using_float32_precision
@@ -46,18 +47,18 @@ def products(dtype: Any, channels: tuple[int, int], gemm: tuple[int, int, int]) 
         normal(4, 3, o, c),
     )
     return {
-        "gemm_nn": ("gemm", normal(m, k), normal(k, n), normal(n), False, False),
-        "gemm_nt": ("gemm", normal(m, k), normal(n, k), None, False, True),
-        "gemm_tn": ("gemm", normal(k, m), normal(k, n), normal(n), True, False),
-        "gemm_tt": ("gemm", normal(k, m), normal(n, k), None, True, True),
-        "conv2d": ("conv2d", x, w, normal(o), g),
+        "gemm_nn": ("gemm", normal(m, k), normal(k, n), False, False, Epilogue(normal(n))),
+        "gemm_nt": ("gemm", normal(m, k), normal(n, k), False, True),
+        "gemm_tn": ("gemm", normal(k, m), normal(k, n), True, False, Epilogue(normal(n))),
+        "gemm_tt": ("gemm", normal(k, m), normal(n, k), True, True),
+        "conv2d": ("conv2d", x, w, g, Epilogue(normal(o))),
         "conv2d_backward_data": ("conv2d_backward_data", dy, w, g),
         "conv2d_backward_weight": ("conv2d_backward_weight", x, dy, g),
-        "conv2d_backward_data_swapped": ("conv_transpose2d", dy, w_swapped, normal(c), g),
+        "conv2d_backward_data_swapped": ("conv_transpose2d", dy, w_swapped, g, Epilogue(normal(c))),
         "conv2d_swapped": ("conv_transpose2d_backward_data", x, w_swapped, g),
         "conv2d_backward_data_narrow": ("conv2d_backward_data", dy, normal(4, 3, 3, o), g),
-        "conv2d_backward_data_swapped_narrow": ("conv_transpose2d", dy, normal(4, 3, o, 3), normal(3), g),
-        "conv2d_backward_data_narrow, one channel": ("conv_transpose2d", dy, normal(4, 3, o, 1), normal(1), g),
+        "conv2d_backward_data_swapped_narrow": ("conv_transpose2d", dy, normal(4, 3, o, 3), g, Epilogue(normal(3))),
+        "conv2d_backward_data_narrow, one channel": ("conv_transpose2d", dy, normal(4, 3, o, 1), g, Epilogue(normal(1))),
         "conv2d_backward_weight, swapped": ("conv_transpose2d_backward_weight", dy, x, g),
     }  # fmt: skip
 
@@ -130,13 +131,15 @@ def test_gemm_of_whole_numbers_is_exact(
     expected = a @ b
     for ta, tb in itertools.product([False, True], repeat=2):
         x, y = (v.T.copy() if t else v for v, t in ((a, ta), (b, tb)))
-        np.testing.assert_array_equal(device.gemm(x, y, None, ta, tb), expected)
+        np.testing.assert_array_equal(device.gemm(x, y, ta, tb), expected)
 
 
 @pytest.mark.parametrize("m, n, k", list(itertools.product((0, 1, 5), repeat=3)))
 def test_products_of_nothing_and_of_no_terms(device: Emulated, m: int, n: int, k: int) -> None:
     bias = np.arange(n, dtype=np.float32)
-    found = device.gemm(np.ones((m, k), np.float32), np.ones((k, n), np.float32), bias)
+    found = device.gemm(
+        np.ones((m, k), np.float32), np.ones((k, n), np.float32), epilogue=Epilogue(bias)
+    )
     np.testing.assert_array_equal(found, np.broadcast_to(k + bias, (m, n)))
 
 
@@ -162,10 +165,10 @@ def test_convolutions_at_the_edges(
     x, dy = whole(batch, *geometry.input_size, c), whole(batch, *geometry.output_size, o)
     w, swapped = (whole(*geometry.kernel_size, *ends) for ends in ((c, o), (o, c)))
     for arguments in (
-        ("conv2d", x, w, whole(o), geometry),
+        ("conv2d", x, w, geometry, Epilogue(whole(o))),
         ("conv2d_backward_data", dy, w, geometry),
         ("conv2d_backward_weight", x, dy, geometry),
-        ("conv_transpose2d", dy, swapped, whole(c), geometry),
+        ("conv_transpose2d", dy, swapped, geometry, Epilogue(whole(c))),
         ("conv_transpose2d_backward_data", x, swapped, geometry),
         ("conv_transpose2d_backward_weight", dy, x, geometry),
     ):
@@ -283,5 +286,5 @@ def test_a_split_with_no_slice_of_its_own_adds_nothing(monkeypatch: pytest.Monke
     device, rng = Recorded(), np.random.default_rng(6)
     a, b = (rng.integers(-4, 5, shape).astype(np.float32) for shape in ((3, 20), (20, 6)))
     bias = np.arange(6, dtype=np.float32)
-    np.testing.assert_array_equal(device.gemm(a, b, bias), a @ b + bias)
+    np.testing.assert_array_equal(device.gemm(a, b, epilogue=Epilogue(bias)), a @ b + bias)
     assert device.launched[0][1] == (1, 5, 1)

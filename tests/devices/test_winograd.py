@@ -9,6 +9,7 @@ from oracles import Array
 
 import minigan as mg
 from minigan.devices.contract.convolution import ConvolutionGeometry
+from minigan.devices.contract.products import Epilogue
 from minigan.devices.cpu import threads as cpu_threads
 from minigan.devices.cpu import winograd
 
@@ -43,12 +44,12 @@ def results(case: Case, dtype: Any, arrays: list[Array]) -> list[Array]:
     """The convolution, the transposed one, and the gradients of both."""
     device, geometry = mg.get_device("cpu"), geometry_of(case)
     x, w, dy, b, c = (a.astype(dtype) for a in arrays)
-    swapped = w.swapaxes(2, 3)
+    swapped = np.ascontiguousarray(w.swapaxes(2, 3))
     return [
-        device.conv2d(x, w, b, geometry),
+        device.conv2d(x, w, geometry, Epilogue(b)),
         device.conv2d_backward_data(dy, w, geometry),
         device.conv2d_backward_weight(x, dy, geometry),
-        device.conv_transpose2d(dy, swapped, c, geometry),
+        device.conv_transpose2d(dy, swapped, geometry, Epilogue(c)),
         device.conv_transpose2d_backward_data(x, swapped, geometry),
         device.conv_transpose2d_backward_weight(dy, x, geometry),
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from minigan.devices.contract.kernel import Array, kernel
-from minigan.devices.contract.normalization import BatchStatistics
+from minigan.devices.contract.products import NO_EPILOGUE, Epilogue
 
 
 @dataclass(frozen=True)
@@ -33,15 +33,13 @@ class Convolution:
         self,
         x: Array,
         w: Array,
-        bias: Array | None,
         geometry: ConvolutionGeometry,
-        negative_slope: float = 1.0,
-        statistics: BatchStatistics | None = None,
+        epilogue: Epilogue = NO_EPILOGUE,
     ) -> Array:
-        """Return the convolution (cross-correlation) y[n,i,j,o] = activation(bias[o] + Σ x[n, i·s+u−t, j·s+v−l, c]·w[u,v,c,o]).
+        """Return the convolution (cross-correlation) y[n,i,j,o] = epilogue(Σ x[n, i·s+u−t, j·s+v−l, c]·w[u,v,c,o]).
 
-        x is (n, *input_size, c), w (*kernel_size, c, o), bias (o,) or None, y (n, *output_size, o). Pixels
-        outside x are 0. `statistics`, where given, are filled with those of y. 2·n·|output|·|kernel|·c·o FLOPs.
+        x is (n, *input_size, c), w (*kernel_size, c, o), y (n, *output_size, o). Pixels outside x are 0.
+        2·n·|output|·|kernel|·c·o FLOPs.
         """
 
     @kernel
@@ -57,15 +55,13 @@ class Convolution:
         self,
         x: Array,
         w: Array,
-        bias: Array | None,
         geometry: ConvolutionGeometry,
-        negative_slope: float = 1.0,
-        statistics: BatchStatistics | None = None,
+        epilogue: Epilogue = NO_EPILOGUE,
     ) -> Array:
-        """Return the transposed convolution y[n, i·s+u−t, j·s+v−l, o] += x[n,i,j,c]·w[u,v,c,o], plus bias[o], activated.
+        """Return the transposed convolution y[n, i·s+u−t, j·s+v−l, o] += x[n,i,j,c]·w[u,v,c,o], then epilogue(y).
 
         This is the adjoint of a convolution, and `geometry` belongs to that. x is (n, *output_size, c), w
-        (*kernel_size, c, o), y (n, *input_size, o). `statistics`, where given, are filled with those of y.
+        (*kernel_size, c, o), y (n, *input_size, o).
         """
 
     @kernel

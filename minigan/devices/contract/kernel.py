@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +23,29 @@ def kernel(method: Callable[..., Any]) -> Callable[..., Any]:
     missing.__annotations__ = method.__annotations__
     missing.__dict__["is_kernel"] = True
     return missing
+
+
+def check_contiguous(kernel: str, array: Any) -> None:
+    """Refuse an array with gaps or in another order: a kernel reads memory from the first element on."""
+    if not getattr(getattr(array, "flags", None), "c_contiguous", True):
+        raise ValueError(
+            f"{kernel}: an array of shape {array.shape} with strides {array.strides} is not contiguous; "
+            "device.contiguous(array) makes it so"
+        )
+
+
+def keeping_the_contract(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a device's kernel that refuses arguments which the contract does not allow."""
+    name = method.__name__
+
+    @functools.wraps(method)
+    def call(self: Any, *arguments: Any, **settings: Any) -> Any:
+        for argument in (*arguments, *settings.values()):
+            for value in argument if isinstance(argument, (tuple, list)) else (argument,):
+                check_contiguous(name, value)
+        return method(self, *arguments, **settings)
+
+    return call
 
 
 def kernels_of(family: type) -> dict[str, str]:

@@ -31,16 +31,13 @@ class Products:
         self,
         a: Array,
         b: Array,
-        bias: Array | None = None,
         transpose_a: bool = False,
         transpose_b: bool = False,
-        negative_slope: float = 1.0,
-        statistics: BatchStatistics | None = None,
+        epilogue: Epilogue = NO_EPILOGUE,
     ) -> Array:
-        """C = activation(op(A)·op(B) + bias).
+        """C = epilogue(op(A)·op(B)).
 
-        op(A) is (m, k), op(B) (k, n), where op transposes if asked; bias is (n,) or None; C is (m, n).
-        `statistics`, where given, are filled with those of C. 2mnk FLOPs.
+        op(A) is (m, k), op(B) (k, n), where op transposes if asked; C is (m, n). 2mnk FLOPs.
         """
 
     @kernel

@@ -6,19 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from minigan.devices.contract.products import Epilogue
 from minigan.devices.contract.random import Step
 
 Array = np.ndarray[Any, Any]
 
 
-def contiguous(*arrays: Array) -> tuple[Array, ...]:
-    """C-contiguous versions: a kernel's own arrays pass through, a transposed view is copied."""
-    return tuple(np.ascontiguousarray(a).reshape(a.shape) for a in arrays)
-
-
-def bias_or_empty(bias: Array | None, like: Array) -> Array:
+def bias_or_empty(epilogue: Epilogue, like: Array) -> Array:
     """Kernels take an empty bias for none: their compiled code has one signature."""
-    return np.empty(0, like.dtype) if bias is None else np.ascontiguousarray(bias)
+    return np.empty(0, like.dtype) if epilogue.bias is None else epilogue.bias
 
 
 def step_number(step: Step) -> int:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from minigan.devices.contract.convolution import ConvolutionGeometry
-from minigan.devices.contract.normalization import BatchStatistics
+from minigan.devices.contract.products import NO_EPILOGUE, Epilogue
 from minigan.devices.cpu import threads, unfolding, winograd
-from minigan.devices.cpu.arrays import Array, bias_or_empty, contiguous
+from minigan.devices.cpu.arrays import Array, bias_or_empty
 from minigan.devices.cpu.gemm import gemm_tile, gemm_workspaces
 from minigan.devices.cpu.normalization import with_statistics
 from minigan.devices.device import Device
@@ -24,36 +24,32 @@ def conv2d(
     device: Device,
     x: Array,
     w: Array,
-    bias: Array | None,
     geometry: ConvolutionGeometry,
-    negative_slope: float = 1.0,
-    statistics: BatchStatistics | None = None,
+    epilogue: Epilogue = NO_EPILOGUE,
 ) -> Array:
-    x, w = contiguous(x, w)
     n, c, o = x.shape[0], x.shape[3], w.shape[3]
     y = device.empty((n, *geometry.output_size, o), x.dtype)
     if winograd.pays(geometry, c, o):
-        winograd.conv2d(device, x, w, bias_or_empty(bias, x), geometry, negative_slope, y)
+        winograd.conv2d(device, x, w, geometry, epilogue, y)
     else:
         tile_rows, work = _row_tiles(device, n, c, geometry, x.dtype)
         unfolding.conv2d_parts(
             len(work), gemm_tile.address(x.dtype), x.reshape(-1), w.reshape(-1), o,
-            bias_or_empty(bias, x), negative_slope, _flat(geometry), n * math.prod(geometry.output_size),
+            bias_or_empty(epilogue, x), epilogue.negative_slope, _flat(geometry), n * math.prod(geometry.output_size),
             tile_rows, work, gemm_workspaces(device, x.dtype), y.reshape(-1),
         )  # fmt: skip
-    return with_statistics(device, y, statistics)
+    return with_statistics(device, y, epilogue.statistics)
 
 
 def conv2d_backward_data(
     device: Device, dy: Array, w: Array, geometry: ConvolutionGeometry
 ) -> Array:
-    return _fold_product(device, dy, w, None, geometry, 1.0)
+    return _fold_product(device, dy, w, geometry)
 
 
 def conv2d_backward_weight(
     device: Device, x: Array, dy: Array, geometry: ConvolutionGeometry
 ) -> Array:
-    x, dy = contiguous(x, dy)
     n, c, o = x.shape[0], x.shape[3], dy.shape[3]
     dw: Array = device.empty((*geometry.kernel_size, c, o), x.dtype)
     if winograd.pays(geometry, c, o):
@@ -73,19 +69,17 @@ def conv_transpose2d(
     device: Device,
     x: Array,
     w: Array,
-    bias: Array | None,
     geometry: ConvolutionGeometry,
-    negative_slope: float = 1.0,
-    statistics: BatchStatistics | None = None,
+    epilogue: Epilogue = NO_EPILOGUE,
 ) -> Array:
-    y = _fold_product(device, x, w.swapaxes(2, 3), bias, geometry, negative_slope)
-    return with_statistics(device, y, statistics)
+    y = _fold_product(device, x, _swapped(device, w), geometry, epilogue)
+    return with_statistics(device, y, epilogue.statistics)
 
 
 def conv_transpose2d_backward_data(
     device: Device, dy: Array, w: Array, geometry: ConvolutionGeometry
 ) -> Array:
-    return conv2d(device, dy, w.swapaxes(2, 3), None, geometry)
+    return conv2d(device, dy, _swapped(device, w), geometry)
 
 
 def conv_transpose2d_backward_weight(
@@ -95,20 +89,24 @@ def conv_transpose2d_backward_weight(
     return dw
 
 
+def _swapped(device: Device, w: Array) -> Array:
+    """Return the filter with its channels in and out exchanged."""
+    filters: Array = device.contiguous(w.swapaxes(2, 3))
+    return filters
+
+
 def _fold_product(
     device: Device,
     dy: Array,
     w: Array,
-    bias: Array | None,
     geometry: ConvolutionGeometry,
-    slope: float,
+    epilogue: Epilogue = NO_EPILOGUE,
 ) -> Array:
     """Compute the adjoint of a convolution, and an activation; w is the convolution's filter (kernel, c, o)."""
-    dy, w = contiguous(dy, w)
     n, c, o = dy.shape[0], w.shape[2], w.shape[3]
     dx: Array = device.empty((n, *geometry.input_size, c), dy.dtype)
     if winograd.pays(geometry, c, o):
-        winograd.conv2d_backward_data(device, dy, w, bias_or_empty(bias, dy), geometry, slope, dx)
+        winograd.conv2d_backward_data(device, dy, w, geometry, epilogue, dx)
         return dx
     image = math.prod(geometry.output_size) * (w.size // o)
     parts = threads.thread_count()
@@ -116,7 +114,7 @@ def _fold_product(
     work = device.empty((parts, tile_images * image), dy.dtype)
     unfolding.conv2d_data_parts(
         parts, gemm_tile.address(dy.dtype), dy.reshape(-1), w.reshape(-1), o,
-        bias_or_empty(bias, dy), slope, _flat(geometry), n, tile_images, work,
+        bias_or_empty(epilogue, dy), epilogue.negative_slope, _flat(geometry), n, tile_images, work,
         gemm_workspaces(device, dy.dtype), dx.reshape(-1),
     )  # fmt: skip
     return dx

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from minigan.devices.cpu.activation import leaky, leaky_gradient
-from minigan.devices.cpu.arrays import Array, contiguous
+from minigan.devices.cpu.arrays import Array
 from minigan.devices.cpu.compile import Vector, kernel
 from minigan.devices.device import Device
 
@@ -16,21 +16,18 @@ _GRAIN = 1 << 15
 
 
 def leaky_relu(device: Device, x: Array, negative_slope: float) -> Array:
-    (x,) = contiguous(x)
     y: Array = device.empty(x.shape, x.dtype)
     leaky_relu_values(x.size, x.reshape(-1), negative_slope, y.reshape(-1))
     return y
 
 
 def leaky_relu_backward(device: Device, dy: Array, x: Array, negative_slope: float) -> Array:
-    dy, x = contiguous(dy, x)
     dx: Array = device.empty(x.shape, x.dtype)
     leaky_relu_gradient(x.size, dy.reshape(-1), x.reshape(-1), negative_slope, dx.reshape(-1))
     return dx
 
 
 def sigmoid(device: Device, x: Array) -> Array:
-    (x,) = contiguous(x)
     y: Array = device.empty(x.shape, x.dtype)
     np.negative(np.abs(x, out=y), out=y)
     np.exp(y, out=y)  # NumPy's is vectorized, and Numba's is not
@@ -39,7 +36,6 @@ def sigmoid(device: Device, x: Array) -> Array:
 
 
 def sigmoid_backward(device: Device, dy: Array, y: Array) -> Array:
-    dy, y = contiguous(dy, y)
     dx: Array = device.empty(y.shape, y.dtype)
     sigmoid_gradient(y.size, dy.reshape(-1), y.reshape(-1), dx.reshape(-1))
     return dx

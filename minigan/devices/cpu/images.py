@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from minigan.devices.contract.images import AffineRanges, OcclusionSizes
-from minigan.devices.cpu.arrays import Array, contiguous
+from minigan.devices.cpu.arrays import Array
 from minigan.devices.cpu.compile import (
     SERIAL,
     Blocks,
@@ -37,14 +37,12 @@ def gather_images(
 def random_occlusion(
     device: Device, images: Array, uniforms: Array, sizes: OcclusionSizes, low: float, high: float
 ) -> Array:
-    images, uniforms = contiguous(images, uniforms)
     result: Array = device.empty(images.shape, images.dtype)
     occlude_images(len(images), images, uniforms, sizes.thickness, sizes.length, low, high, result)
     return result
 
 
 def random_affine(device: Device, images: Array, uniforms: Array, ranges: AffineRanges) -> Array:
-    images, uniforms = contiguous(images, uniforms)
     result: Array = device.empty(images.shape, images.dtype)
     map_images(
         len(images), images, uniforms, ranges.rotation, ranges.scale, ranges.shear, ranges.shift,

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from minigan.devices.contract.likelihood import CodeTable
-from minigan.devices.cpu.arrays import Array, contiguous
+from minigan.devices.cpu.arrays import Array
 from minigan.devices.cpu.compile import (
     SERIAL,
     Blocks,
@@ -27,7 +27,6 @@ _LEAST = 1e-37  # of the argument of a logarithm
 def binary_cross_entropy_with_logits(
     device: Device, logits: Array, targets: Array
 ) -> tuple[Array, Array]:
-    logits, targets = contiguous(logits, targets)
     pair = device.empty((2, *logits.shape), logits.dtype)
     values, derivative = pair[0, ...], pair[1, ...]  # with dots: arrays, 0-dimensional too
     cross_entropy(
@@ -40,7 +39,6 @@ def binary_cross_entropy_with_logits(
 def code_log_likelihood(
     device: Device, parameters: Array, codes: Array, table: CodeTable
 ) -> tuple[Array, Array]:
-    parameters, codes = contiguous(parameters, codes)
     values = device.empty(codes.shape, parameters.dtype)
     derivative = device.empty(parameters.shape, parameters.dtype)
     log_likelihoods(
@@ -51,7 +49,6 @@ def code_log_likelihood(
 
 
 def scale_code_gradient(device: Device, gradient: Array, dy: Array, table: CodeTable) -> Array:
-    gradient, dy = contiguous(gradient, dy)
     result: Array = device.empty(gradient.shape, gradient.dtype)
     scale_columns(
         len(gradient), gradient, dy.reshape(-1, len(table.kind)),
@@ -63,7 +60,6 @@ def scale_code_gradient(device: Device, gradient: Array, dy: Array, table: CodeT
 def code_consistency_information(
     device: Device, first: Array, second: Array, table: CodeTable, entropy_weight: float = 1.0
 ) -> tuple[Array, Array, Array]:
-    first, second = contiguous(first, second)
     values = device.empty((len(table.kind),), first.dtype)
     derivatives = device.empty((2, *first.shape), first.dtype)
     work = device.empty((3, max(1, len(first)), first.shape[1]), first.dtype)
@@ -75,7 +71,6 @@ def code_consistency_information(
 
 
 def encode_latents(device: Device, noise: Array, codes: Array, table: CodeTable) -> Array:
-    noise, codes = contiguous(noise, codes)
     result: Array = device.empty(
         (codes.shape[0], noise.shape[1] + table.encoded_columns), codes.dtype
     )

@@ -18,7 +18,7 @@ import numpy as np
 from minigan.devices.contract.normalization import BatchNormalization, BatchStatistics
 from minigan.devices.cpu import threads
 from minigan.devices.cpu.activation import leaky, leaky_gradient
-from minigan.devices.cpu.arrays import Array, contiguous
+from minigan.devices.cpu.arrays import Array
 from minigan.devices.cpu.compile import SERIAL, Blocks, Matrix, Vector, compiled, kernel
 from minigan.devices.device import Device
 
@@ -30,7 +30,6 @@ def batch_norm_statistics(
     running: Sequence[tuple[Array, Array]] = (),
     momentum: float = 0.0,
 ) -> tuple[Array, Array]:
-    (x,) = contiguous(x)
     mean, variance = device.empty((2, groups, x.shape[1]), x.dtype)
     _fill_statistics(device, x, BatchStatistics(mean, variance, running, momentum))
     return mean, variance
@@ -63,7 +62,6 @@ def batch_norm(
     normalization: BatchNormalization,
 ) -> Array:
     mean, variance, weight, bias, epsilon, negative_slope = normalization
-    (x,) = contiguous(x)
     y: Array = device.empty(x.shape, x.dtype)
     inverse, scale = device.empty((2, *mean.shape), x.dtype)
     inverse_deviations(mean.shape[0], variance, weight, epsilon, inverse, scale)
@@ -81,7 +79,6 @@ def batch_norm_backward(
     needs_data: bool,
 ) -> tuple[Array | None, Array, Array]:
     mean, variance, weight, bias, epsilon, negative_slope = normalization
-    dy, x = contiguous(dy, x)
     groups, channels = mean.shape
     parts = groups * threads.thread_count()
     part_sums, work = device.empty((2, parts, 2, channels), x.dtype)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from minigan.devices.contract.normalization import BatchStatistics
+from minigan.devices.contract.products import NO_EPILOGUE, Epilogue
 from minigan.devices.cpu import threads
 from minigan.devices.cpu.activation import activate
-from minigan.devices.cpu.arrays import Array, bias_or_empty, contiguous
+from minigan.devices.cpu.arrays import Array, bias_or_empty
 from minigan.devices.cpu.compile import Blocks, Matrix, Vector, compiled, kernel
 from minigan.devices.cpu.gemm import call_gemm_tile, gemm_tile, gemm_workspaces, panel_columns
 from minigan.devices.cpu.normalization import with_statistics
@@ -23,13 +23,10 @@ def gemm(
     device: Device,
     a: Array,
     b: Array,
-    bias: Array | None = None,
     transpose_a: bool = False,
     transpose_b: bool = False,
-    negative_slope: float = 1.0,
-    statistics: BatchStatistics | None = None,
+    epilogue: Epilogue = NO_EPILOGUE,
 ) -> Array:
-    a, b = contiguous(a, b)
     m = a.shape[1] if transpose_a else a.shape[0]
     n = b.shape[0] if transpose_b else b.shape[1]
     k = a.shape[0] if transpose_a else a.shape[1]
@@ -37,15 +34,15 @@ def gemm(
     rows, columns = thread_grid(m, n, threads.thread_count())
     gemm_parts(
         rows * columns, gemm_tile.address(a.dtype), transpose_a, transpose_b,
-        m, n, k, a.reshape(-1), b.reshape(-1), bias_or_empty(bias, a), negative_slope,
+        m, n, k, a.reshape(-1), b.reshape(-1), bias_or_empty(epilogue, a), epilogue.negative_slope,
         c.reshape(-1), rows, columns, gemm_workspaces(device, a.dtype),
     )  # fmt: skip
-    return with_statistics(device, c, statistics)
+    return with_statistics(device, c, epilogue.statistics)
 
 
 def column_sum(device: Device, x: Array) -> Array:
     columns = x.shape[-1]
-    (x,) = contiguous(x.reshape(-1, columns))
+    x = x.reshape(-1, columns)
     # Rows of few columns are added several side by side.
     side_by_side = math.gcd(x.shape[0], max(1, _WIDE_ROW // max(1, columns)))
     x = x.reshape(x.shape[0] // side_by_side, side_by_side * columns)

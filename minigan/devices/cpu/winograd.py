@@ -32,8 +32,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigan.devices.contract.convolution import ConvolutionGeometry
+from minigan.devices.contract.products import Epilogue
 from minigan.devices.cpu import threads
-from minigan.devices.cpu.arrays import Array
+from minigan.devices.cpu.arrays import Array, bias_or_empty
 from minigan.devices.cpu.gemm import gemm_tile, gemm_workspaces
 from minigan.devices.cpu.winograd_kernels import (
     POINTS,
@@ -145,17 +146,16 @@ def conv2d(
     device: Device,
     x: Array,
     w: Array,
-    bias: Array,
     geometry: ConvolutionGeometry,
-    slope: float,
+    epilogue: Epilogue,
     y: Array,
 ) -> None:
-    """y = activation(conv2d(x, w) + bias)."""
+    """y = activation(conv2d(x, w) + bias); the statistics are left to the caller."""
     plan = make_plan(geometry, x.shape[3], w.shape[3], x.dtype)
     filter_images(
         threads.thread_count(), gemm_tile.address(x.dtype),
         x.reshape(-1), plan.layout, plan.interpolate_transposed,
-        _filter_values(device, plan, w, geometry), False, bias, slope,
+        _filter_values(device, plan, w, geometry), False, bias_or_empty(epilogue, x), epilogue.negative_slope,
         y.reshape(-1), plan.output_layout, plan.evaluate_transposed,
         plan.rows, plan.starts, plan.tiling, *_workspaces(device, plan, x),
     )  # fmt: skip
@@ -165,17 +165,16 @@ def conv2d_backward_data(
     device: Device,
     dy: Array,
     w: Array,
-    bias: Array,
     geometry: ConvolutionGeometry,
-    slope: float,
+    epilogue: Epilogue,
     dx: Array,
 ) -> None:
-    """dx = activation(the adjoint of the convolution, of dy, + bias)."""
+    """dx = activation(the adjoint of the convolution, of dy, + bias); so are they here."""
     plan = make_plan(geometry, dx.shape[3], dy.shape[3], dy.dtype)
     filter_images(
         threads.thread_count(), gemm_tile.address(dy.dtype),
         dy.reshape(-1), plan.output_layout, plan.evaluate,
-        _filter_values(device, plan, w, geometry), True, bias, slope,
+        _filter_values(device, plan, w, geometry), True, bias_or_empty(epilogue, dy), epilogue.negative_slope,
         dx.reshape(-1), plan.layout, plan.interpolate,
         plan.rows, plan.starts, plan.tiling, *_workspaces(device, plan, dy),
     )  # fmt: skip

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from minigan.devices.arguments import REALS, PointerTable, check_parameters
-from minigan.devices.contract.kernel import Array
+from minigan.devices.contract.kernel import Array, check_contiguous
 from minigan.devices.contract.random import Step
 from minigan.devices.device import Device
 from minigan.devices.memory import address
@@ -148,11 +148,7 @@ class CudaPlan(Device):
                 f"'{self.name}'; move it there with mg.tensor(array, device='{self.name}')"
             )
         check_indices(kernel, array)
-        if not array.flags.c_contiguous:
-            raise ValueError(
-                f"{kernel}: an array of shape {array.shape} with strides {array.strides} is not contiguous; "
-                "device.contiguous(array) makes it so"
-            )
+        check_contiguous(kernel, array)
         needed = max(alignment, array.dtype.itemsize)
         if array.size and address(array) % needed:
             raise ValueError(

@@ -6,7 +6,6 @@ import math
 
 from minigan.devices.contract.convolution import ConvolutionGeometry
 from minigan.devices.contract.kernel import Array
-from minigan.devices.contract.normalization import BatchStatistics
 from minigan.devices.contract.products import NO_EPILOGUE, Epilogue
 from minigan.devices.cuda_plan.base import CudaPlan
 from minigan.devices.cuda_plan.products import NARROW_TILE, Product, launch_product
@@ -16,12 +15,9 @@ def conv2d(
     device: CudaPlan,
     x: Array,
     w: Array,
-    bias: Array | None,
     geometry: ConvolutionGeometry,
-    negative_slope: float = 1.0,
-    statistics: BatchStatistics | None = None,
+    epilogue: Epilogue = NO_EPILOGUE,
 ) -> Array:
-    epilogue = Epilogue(bias, negative_slope, statistics)
     return _forward(device, x, w, geometry, swapped=False, epilogue=epilogue)
 
 
@@ -41,12 +37,9 @@ def conv_transpose2d(
     device: CudaPlan,
     x: Array,
     w: Array,
-    bias: Array | None,
     geometry: ConvolutionGeometry,
-    negative_slope: float = 1.0,
-    statistics: BatchStatistics | None = None,
+    epilogue: Epilogue = NO_EPILOGUE,
 ) -> Array:
-    epilogue = Epilogue(bias, negative_slope, statistics)
     return _adjoint(device, x, w, geometry, swapped=True, epilogue=epilogue)
 
 

@@ -81,19 +81,17 @@ def gemm(
     device: CudaPlan,
     a: Array,
     b: Array,
-    bias: Array | None = None,
     transpose_a: bool = False,
     transpose_b: bool = False,
-    negative_slope: float = 1.0,
-    statistics: BatchStatistics | None = None,
+    epilogue: Epilogue = NO_EPILOGUE,
 ) -> Array:
-    a, b, bias = device.checked("gemm", a, b, bias)
+    a, b, _ = device.checked("gemm", a, b, epilogue.bias)
     m, k = (a.shape[1], a.shape[0]) if transpose_a else a.shape
     n = b.shape[0] if transpose_b else b.shape[1]
     c = device.empty((m, n), a.dtype)
     kernel = f"gemm_{'t' if transpose_a else 'n'}{'t' if transpose_b else 'n'}"
     product = Product("gemm", kernel, (m, n, k), (a.shape[1], b.shape[1]), (m, n, k))
-    launch_product(device, product, a, b, c, Epilogue(bias, negative_slope, statistics))
+    launch_product(device, product, a, b, c, epilogue)
     return c
 
 
