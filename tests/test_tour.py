@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ from tour import (
     with_outputs,
     write_notebooks,
 )
+
+from minigan.learn.catalogue import EXERCISES
 
 PAGE = "Text.\n\n```python\nprint(1 + 1)\n```\n\n```text\n3\n```\n\n```python\nx = 1\n```\n\nEnd.\n"
 
@@ -98,6 +101,16 @@ def test_notebooks_of_all_chapters_are_written_with_their_pictures(tmp_path: Pat
         assert all((tmp_path / "images" / name).exists() for name in linked_pictures(page))
         if importlib.util.find_spec("nbformat"):
             importlib.import_module("nbformat").validate(book)
+
+
+def test_the_exercises_of_every_chapter_exist() -> None:
+    known = {exercise.name for exercise in EXERCISES}
+    for chapter in CHAPTERS:
+        section = chapter.read_text(encoding="utf-8").split("\n## Exercises\n")[1]
+        quoted = re.findall(r"`([^`]+)`", section)
+        named = {words.removeprefix("minigan learn start ") for words in quoted}
+        assert named & known
+        assert named <= known
 
 
 def test_the_contents_name_every_chapter() -> None:

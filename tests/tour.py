@@ -64,9 +64,11 @@ def _reproducible_figures() -> Iterator[None]:
     settings = {"backend": "Agg", "svg.hashsalt": "tour"}
     environment = {"SOURCE_DATE_EPOCH": "0", "MPLBACKEND": "Agg"}
     with mock.patch.dict(os.environ, environment), mpl.rc_context(settings):
-        yield
-        if "matplotlib.pyplot" in sys.modules:
-            sys.modules["matplotlib.pyplot"].close("all")
+        try:
+            yield
+        finally:
+            if "matplotlib.pyplot" in sys.modules:
+                sys.modules["matplotlib.pyplot"].close("all")
 
 
 def run(page: str, folder: Path) -> list[str]:
@@ -148,9 +150,10 @@ def main(
     ] = None,
 ) -> None:
     """Write the outputs and pictures of the tour's chapters, or make notebooks of them."""
-    chosen = [path for path in CHAPTERS if not chapters or path.stem.split("_")[0] in chapters]
-    if not chosen:
-        raise typer.BadParameter(f"no chapter has this number: {', '.join(chapters or [])}")
+    by_number = {path.stem.split("_")[0]: path for path in CHAPTERS}
+    if unknown := set(chapters or []) - set(by_number):
+        raise typer.BadParameter(f"there is no chapter {min(unknown)}; {', '.join(by_number)}")
+    chosen = [by_number[number] for number in chapters or by_number]
     if not write and notebooks is None:
         raise typer.BadParameter("nothing to do: give --write, or --notebooks FOLDER")
     for chapter in chosen if write else []:
