@@ -47,7 +47,11 @@ MNIST_EXTENDED = dataclasses.replace(
     trunk="conv 32 | conv 64 bn | fc 512 bn",
     generator="fc 512 bn | fc 7x7x64 bn | up 32 bn | up 1 sigmoid",
     iterations=4000,
-    extensions=(ConsistencySettings(), CodeAugmentationSettings(), WeightAveragingSettings()),
+    extensions=(
+        ConsistencySettings(split_merge_threshold=0.2),
+        CodeAugmentationSettings(),
+        WeightAveragingSettings(),
+    ),
 )
 
 # The other experiments have MNIST's schedule, twice as long, since the paper gives none. Real images are scaled to the

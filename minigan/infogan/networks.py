@@ -129,6 +129,12 @@ class Networks:
             for name, value in module.named_tensors():
                 yield f"{network}.{name}", value
 
+    def code_layers(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the weights and the bias of Q's last layer, and the weights of G's first: a code has columns and rows there."""
+        last, first = self.recognition.head[-1], self.generator.layers[0]
+        assert isinstance(last, Linear) and isinstance(first, Linear) and last.bias is not None
+        return last.weight, last.bias, first.weight
+
     def read(self, images: Tensor, group: str) -> Tensor:
         """Q's parameters for images of a group, in inference: Q reads real ones with the real statistics."""
         groups = (group,)

@@ -27,6 +27,7 @@ from minigan.infogan.networks import (
     Generator,
     Networks,
     Recognition,
+    inference,
 )
 from minigan.infogan.objective import (
     discriminator_loss,
@@ -40,6 +41,7 @@ from minigan.infogan.step_metrics import StepMetrics, check_metrics, step_metric
 from minigan.infogan.streams import Stream
 from minigan.optim import Adam
 from minigan.random import integers
+from minigan.recording import no_grad
 from minigan.tensor import Tensor
 
 # Steps taken launch by launch before one is captured. A first use compiles kernels and brings
@@ -101,7 +103,13 @@ class Trainer:
         return Context(
             self.device, self.dtype, s.seed, s.batch_size, s.image_low, self.layout, self._weights,
             s.schedule_length, self._counter.data, self.networks, lambda: Networks(s),
+            self.real_images, self._read,
         )  # fmt: skip
+
+    def _read(self, images: Tensor, group: str) -> Tensor:
+        """Return Q's parameters for images of a group, in inference."""
+        with no_grad(), inference(self.networks):
+            return self.networks.read(images, group)
 
     @property
     def result(self) -> Networks:
@@ -239,6 +247,8 @@ class Trainer:
     def _take_step(self) -> Array:
         """Launch a step, kernel by kernel or captured; see `launch_step` for the result."""
         step = self.step_count + 1
+        for extension in self.extensions:
+            extension.before_step(step)
         phase = [
             *(extension.phase(step) for extension in self.extensions),
             self.discriminator_optimizer.settings,

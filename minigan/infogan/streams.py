@@ -20,3 +20,5 @@ class Stream(enum.IntEnum):
     EVALUATION_AUGMENTATION = 11
     OCCLUSION = 12
     CODE_AUGMENTATION = 13
+    SPLIT_IN_Q = 15
+    SPLIT_IN_G = 16

@@ -13,6 +13,7 @@ import numpy as np
 
 from minigan.devices import Device
 from minigan.devices.contract.kernel import Array
+from minigan.devices.contract.random import Step
 from minigan.infogan.codes import CodeLayout
 from minigan.tensor import Tensor
 
@@ -24,13 +25,16 @@ class TrainedNetworks(Protocol):
 
     def named_tensors(self) -> Iterator[tuple[str, Tensor]]: ...
 
+    def code_layers(self) -> tuple[Tensor, Tensor, Tensor]: ...
+
 
 @dataclass(frozen=True)
 class Context:
     """The training that an extension is a part of.
 
     `code_weights` is λ of each code. `step` is the number of the running step, an int64 on the device.
-    `schedule_length` is the number of steps that fractions of a schedule are of.
+    `schedule_length` is the number of steps that fractions of a schedule are of. `real_images` gives the batch of
+    a step, and `read` Q's parameters for images of a batch-norm group, in inference.
     """
 
     device: Device
@@ -44,6 +48,8 @@ class Context:
     step: Array
     networks: TrainedNetworks
     new_networks: Callable[[], TrainedNetworks]
+    real_images: Callable[[Step], Tensor]
+    read: Callable[[Tensor, str], Tensor]
 
     def constant(self, values: np.ndarray) -> Tensor:
         """Return the values as a tensor of the training's dtype on its device."""
@@ -80,6 +86,9 @@ class Extension:
     def milestones(self) -> list[tuple[int, str]]:
         """Return the steps at which something begins, with what does: for people."""
         return []
+
+    def before_step(self, step: int) -> None:
+        """Change the networks between two steps. Unlike all other methods, it may read from the device."""
 
     def is_active(self, step: int) -> bool:
         """Return whether D's half of the step reads images of the extension."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from minigan.devices.contract.images import AffineRanges, OcclusionSizes
+from minigan.devices.contract.random import Step
 from minigan.infogan.codes import CodeLayout
 from minigan.infogan.extensions.augmentation import (
     LARGEST,
@@ -24,6 +25,7 @@ from minigan.infogan.extensions.augmentation import (
     random_occlusion,
 )
 from minigan.infogan.extensions.base import Addition, Context, Extension, ExtensionSettings
+from minigan.infogan.extensions.split_merge import joint_distributions, mend
 from minigan.infogan.fields import setting
 from minigan.infogan.streams import Stream
 from minigan.ops.likelihood import code_consistency_information
@@ -55,6 +57,18 @@ class ConsistencySettings(ExtensionSettings):
         "When H(c) has that weight; before, it has 1.",
         6 / 16, unit="fraction of the steps", low=0, high=1e6,
     )  # fmt: skip
+    split_merge_threshold: float = setting(
+        "A category is moved (`split_merge.py`) if a merge loses less than this share of the information "
+        "between two equal kinds; 0 moves none.",
+        0.0, low=0, high=1e30,
+    )  # fmt: skip
+    split_merge_start: float = setting(
+        "When a category may be moved first; then again each 1/10 of the steps.",
+        0.35, unit="fraction of the steps", low=0, high=10,
+    )  # fmt: skip
+    split_merge_end: float = setting(
+        "When a category may be moved last.", 0.45, unit="fraction of the steps", low=0, high=10
+    )
     rotation: float = setting(
         "Largest rotation of a copy.", 20.0, unit="degrees", low=0, high=LARGEST["rotation"]
     )
@@ -94,6 +108,9 @@ class Consistency(Extension):
         self.weights = context.constant(context.layout.weights(settings.weight, 0.0))
         sizes = OcclusionSizes(settings.rectangle_thickness, settings.rectangle_length)
         self.occlusion = Occlusion(settings.rectangles, sizes)
+        first, last = settings.split_merge_start, settings.split_merge_end
+        times = math.floor(10 * (last - first) + 1e-6) + 1 if settings.split_merge_threshold else 0
+        self.split_merge_steps = {context.at(first + i / 10) for i in range(times)}
 
     def is_active(self, step: int) -> bool:
         return self.settings.weight > 0 and step >= self.context.at(self.settings.start)
@@ -107,6 +124,12 @@ class Consistency(Extension):
         s = self.settings
         return s.entropy_weight if step >= self.context.at(s.entropy_weight_start) else 1.0
 
+    def before_step(self, step: int) -> None:
+        """Move a category of a code where two share a kind of images, and one holds two kinds."""
+        if self.is_active(step) and step in self.split_merge_steps:
+            joints = joint_distributions(self.context, step, self.copies, AUGMENTED)
+            mend(self.context, step, joints, self.settings.split_merge_threshold)
+
     def milestones(self) -> list[tuple[int, str]]:
         """Return when the term begins."""
         begins = (self.context.at(self.settings.start), "consistency begins")
@@ -117,12 +140,14 @@ class Consistency(Extension):
 
     def add(self, real: Tensor, generated: Tensor, codes: Tensor, step: int) -> Addition:
         """Return an augmented copy of each real image, and the consistency of Q's predictions."""
-        c = self.context
-        covered = random_occlusion(
-            real, self.occlusion, c.image_low, (c.seed, Stream.OCCLUSION, c.step)
-        )
-        copies = random_affine(covered, self.settings.ranges, (c.seed, Stream.AUGMENTATION, c.step))
+        copies = self.copies(real, self.context.step)
         return Addition(copies, lambda q: self.term(q["real"], q[AUGMENTED], step))
+
+    def copies(self, images: Tensor, step: Step) -> Tensor:
+        """Return the augmented copies of a step's images."""
+        seed, low = self.context.seed, self.context.image_low
+        covered = random_occlusion(images, self.occlusion, low, (seed, Stream.OCCLUSION, step))
+        return random_affine(covered, self.settings.ranges, (seed, Stream.AUGMENTATION, step))
 
     def term(self, images: Tensor, copies: Tensor, step: int) -> Tensor:
         """Return the term of a step, from Q's parameters for images and for their copies."""
