@@ -45,7 +45,8 @@ def profile_and_show(
 def _show_profiles(
     title: str, profiles: list[tuple[str, KernelProfile]], page_path: Path | None
 ) -> None:
-    from minigan.inspect.annotate import page, terminal
+    from minigan.inspect.annotate import terminal
+    from minigan.inspect.profile_page import page
 
     console = Console()
     if not console.is_terminal:

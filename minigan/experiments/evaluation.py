@@ -56,7 +56,7 @@ def on_fast_device(networks: Networks, settings: Settings) -> tuple[Networks, Se
     if not faster:
         return networks, settings
     moved = dataclasses.replace(settings, device=faster)
-    copies = Networks(moved)
+    copies = Networks(moved, initialized=False)
     values = dict(networks.named_tensors())
     for name, copy in copies.named_tensors():
         copy.copy_(values[name].numpy())

@@ -190,7 +190,7 @@ class Run:
 
         They are read from networks/, or from a checkpoint that is newer.
         """
-        networks = Networks(self.settings)
+        networks = Networks(self.settings, initialized=False)
         own = dict(networks.named_tensors())
         step = networks_step(self.networks_folder)
         if step and step >= self._checkpoint_step():

@@ -87,11 +87,13 @@ def initialize(module: Module, seed: int, first_step: int) -> int:
 
 
 class Networks:
-    """G, D and Q of an experiment, with their starting weights."""
+    """G, D and Q of an experiment, with their starting weights, or `initialized` False: for those who load all of them."""
 
-    def __init__(self, settings: Settings) -> None:
-        with skip_initialization():  # every parameter is set below
+    def __init__(self, settings: Settings, *, initialized: bool = True) -> None:
+        with skip_initialization():  # every parameter is set below, or by the caller
             self._build(settings)
+        if not initialized:
+            return
         step = 0
         for _, module in self.named():
             step = initialize(module, settings.seed, step)

@@ -1,8 +1,7 @@
-"""A profile as annotated source: in the terminal, and as a page that needs nothing else."""
+"""A profile as annotated source: what it shows of a line, and its form in a terminal."""
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +12,7 @@ from rich.text import Text
 
 from minigan.inspect.profile import Counts, KernelProfile
 
-_CONTEXT = 1  # lines of source shown above and below a line with counts
+_CONTEXT = 2  # lines of source shown above and below a line with counts
 
 
 class Column(NamedTuple):
@@ -142,55 +141,3 @@ def terminal(title: str, profile: KernelProfile) -> RenderableType:
 def _coloured(column: Column) -> Text:
     style = "red" if column.loss > 0.5 else "yellow" if column.loss > 0.1 else ""
     return Text(column.text, style=style)
-
-
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
-body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 100rem; padding: 0 1rem; color: #222; background: #fff; }}
-h2 {{ margin: 2.5rem 0 .5rem; font-size: 1.15rem; }} h3 {{ font-size: 1rem; margin: 1.2rem 0 .3rem; font-weight: 600; }}
-dl {{ display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1.2rem; margin: 0; }} dt {{ color: #666; }} dd {{ margin: 0; }}
-.scroll {{ overflow-x: auto; border: 1px solid #ddd; border-radius: 6px; }}
-table {{ border-collapse: collapse; font: 13px/1.45 ui-monospace, Menlo, Consolas, monospace; width: 100%; }}
-th {{ text-align: right; padding: .3rem .7rem; font-weight: 600; border-bottom: 1px solid #ddd; white-space: nowrap; background: #f7f7f7; }}
-td {{ text-align: right; padding: 0 .7rem; white-space: nowrap; }} td.code {{ text-align: left; white-space: pre; width: 100%; }}
-td.number {{ color: #999; }} tr.plain td.code {{ color: #888; }}
-</style></head><body><h1>{title}</h1>
-<p>Counted on the emulated device, access by access, for the source as it stands. The redder a cell, the more is lost there.</p>
-{body}</body></html>
-"""
-
-
-def page(title: str, profiles: Sequence[tuple[str, KernelProfile]]) -> str:
-    """Return the profiles as one HTML page, with whole files."""
-    return _PAGE.format(
-        title=html.escape(title), body="\n".join(_section(name, p) for name, p in profiles)
-    )
-
-
-def _section(title: str, profile: KernelProfile) -> str:
-    facts = "".join(
-        f"<dt>{html.escape(what)}</dt><dd>{html.escape(value)}</dd>"
-        for what, value in summary(profile)
-    )
-    tables = "".join(_file_table(file, counted) for file, counted in profile.lines.items())
-    return f"<h2>{html.escape(title)}</h2><dl>{facts}</dl>{tables}"
-
-
-def _file_table(file: Path, counted: dict[int, Counts]) -> str:
-    heads = "".join(
-        f'<th title="{html.escape(c.meaning)}">{c.head}</th>' for c in columns(Counts())
-    )
-    source = file.read_text(encoding="utf-8").splitlines()
-    rows = "".join(_row(Line(i, text, counted.get(i))) for i, text in enumerate(source, 1))
-    return f"<h3>{html.escape(file.name)}</h3><div class=scroll><table><tr>{heads}<th></th><th></th></tr>{rows}</table></div>"
-
-
-def _row(line: Line) -> str:
-    cells = columns(line.counts) if line.counts else columns(Counts())
-    counts = "".join(
-        f'<td style="background: rgba(220, 50, 30, {0.75 * c.loss:.2f})">{c.text}</td>' if c.loss > 0.01
-        else f"<td>{c.text}</td>" for c in cells
-    )  # fmt: skip
-    code = html.escape(line.text)
-    kind = "counted" if line.counts else "plain"
-    return f"<tr class={kind}>{counts}<td class=number>{line.number}</td><td class=code>{code}</td></tr>"

@@ -10,11 +10,13 @@ from rich.console import Console
 
 import minigan as mg
 from minigan.devices.device import KERNELS
+from minigan.devices.sources import kernel_sources
 from minigan.errors import SettingsError
 from minigan.experiments.declarations import MNIST
-from minigan.inspect.annotate import page, terminal
+from minigan.inspect.annotate import terminal
 from minigan.inspect.calls import Call, training_calls
-from minigan.inspect.profile import KernelProfile, calls_of, profile_call
+from minigan.inspect.profile import Counts, KernelProfile, calls_of, profile_call
+from minigan.inspect.profile_page import hottest, page
 
 SMALL = dataclasses.replace(
     MNIST, trunk="conv 4 | conv 6 bn | fc 8 bn", generator="fc 8 bn | fc 7x7x6 bn | up 4 bn | up 1 sigmoid",
@@ -115,6 +117,26 @@ def test_the_page_stands_alone(profiled: KernelProfile) -> None:
     parser.feed(page("minigan <profile>", [("one", profiled)]))
     assert parser.open == [] and parser.links == []
     assert "minigan <profile>" in parser.text  # escaped, and read back
-    source = Path(profiled.launch.source).read_text(encoding="utf-8")
-    assert source.splitlines()[0] in parser.text
-    assert "for (int i = 1; i < kRowThreads; ++i)" in parser.text
+    own = Path(profiled.launch.source).name
+    header = kernel_sources() / "tile.cuh"
+    both = dataclasses.replace(
+        profiled, lines={header: {1: Counts(sectors=4000)}, **profiled.lines}
+    )
+    text = page("x", [("one", both)])
+    folded = "<details><summary>tile.cuh: 4 k sectors</summary>"
+    assert text.index("<h3>" + own) < text.index(folded)  # the kernel's file is first, and open
+    for file, counted in profiled.lines.items():  # each line that costs something, whole
+        source = file.read_text(encoding="utf-8").splitlines()
+        assert all(source[number - 1] in parser.text for number in counted)
+
+
+def test_the_costliest_lines_have_their_shares(profiled: KernelProfile) -> None:
+    found = hottest(profiled)
+    costs = {hot.cost for hot in found}
+    assert costs == {"sectors of global memory", "wavefronts of shared memory", "FLOPs"}
+    for cost in costs:
+        shares = [hot.share for hot in found if hot.cost == cost]
+        assert shares == sorted(shares, reverse=True) and 0 < sum(shares) <= 1 and len(shares) <= 3
+    sectors = [counts.sectors for lines in profiled.lines.values() for counts in lines.values()]
+    assert found[0].share == max(sectors) / profiled.total.sectors
+    assert found[0].line.text in found[0].file.read_text(encoding="utf-8")
