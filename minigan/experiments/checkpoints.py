@@ -19,8 +19,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from minigan.errors import RunError, SettingsError
+from minigan.experiments.older_settings import read_settings, translated_tensor
 from minigan.files import replacing
-from minigan.infogan.older_settings import translated_tensor
 from minigan.infogan.settings import Settings
 
 _FORMAT = 1
@@ -81,7 +81,7 @@ def load_checkpoint(
     if digest.hexdigest() != header["sha256"]:
         raise RunError(f"checkpoint {path} is damaged (its digest does not match); {remedy}")
     try:
-        settings = Settings.from_json(header["settings"])
+        settings = read_settings(header["settings"])
     except (SettingsError, TypeError) as error:
         raise RunError(f"checkpoint {path} was written by another minigan: {error}") from error
     return Checkpoint(int(header["step"]), settings, tensors)

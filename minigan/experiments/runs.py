@@ -25,6 +25,7 @@ from minigan.devices import get_device
 from minigan.errors import RunError, SettingsError, TrainingError
 from minigan.experiments.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from minigan.experiments.networks_files import load_networks, networks_step
+from minigan.experiments.older_settings import read_settings
 from minigan.files import is_locked, leftovers, locked, read_json_lines, write_json
 from minigan.infogan.networks import Networks
 from minigan.infogan.settings import Settings
@@ -76,7 +77,7 @@ class Run:
         path = directory / "experiment.json"
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
-            return cls(directory, Settings.from_json(values["settings"]), values.get("threads"))
+            return cls(directory, read_settings(values["settings"]), values.get("threads"))
         except (FileNotFoundError, NotADirectoryError) as error:
             raise RunError(f"{directory} holds no run: it has no experiment.json") from error
         except (

@@ -22,7 +22,6 @@ from minigan.infogan.fields import (
     setting,
     unknown,
 )
-from minigan.infogan.older_settings import translated
 
 OBJECTIVES = ("infogan", "gan")
 DTYPES = ("float32", "float64")
@@ -178,7 +177,7 @@ class Settings:
 
     @classmethod
     def from_json(cls, values: Any) -> Settings:
-        """Read what `to_json` gave, or the settings in an older minigan's ``experiment.json``.
+        """Read what `to_json` gave.
 
         A newer setting may be absent from an older file; its default is the earlier behaviour.
 
@@ -187,7 +186,6 @@ class Settings:
         """
         if not isinstance(values, dict):
             raise SettingsError(f"settings are names with values, not {values!r}")
-        values = translated(values)
         if missing := [name for name in _REQUIRED if name not in values]:
             raise SettingsError(f"these are not the settings of a run: missing {missing}")
         own = {name: convert(cls, name, v) for name, v in values.items() if name != "extensions"}

@@ -11,6 +11,7 @@ from typing import Any
 from minigan.errors import SettingsError
 from minigan.experiments.declarations import MNIST
 from minigan.experiments.names import long_name, short_name
+from minigan.experiments.older_settings import read_settings
 from minigan.infogan.settings import Settings
 
 # What names a sweep and its images, where it computes, and what --seeds is for.
@@ -87,7 +88,7 @@ class Plan:
         if not all(type(seed) is int for seed in values["seeds"]):
             raise SettingsError("seeds are whole numbers")
         return cls(
-            Settings.from_json(values["settings"]),
+            read_settings(values["settings"]),
             tuple(values["seeds"]),
             tuple((name, tuple(own)) for name, own in values["grid"]),
             int(values["threads"]),

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from minigan.errors import SettingsError
+from minigan.infogan.settings import Settings
 
 # Steps that the fractions of an older run's schedule are of: its own steps are kept to the step.
 _SCHEDULE = 4000
@@ -34,6 +35,15 @@ _DEFAULTS = {
 }  # fmt: skip
 _FIGURES = {"mnist": 2, "faces": 3, "chairs": 4, "svhn": 5, "celeba": 6}
 _OLDER = {*_CONSISTENCY, "views", "views_start", "average_decay"}
+
+
+def read_settings(values: Any) -> Settings:
+    """Return the settings in a file of a run: what `Settings.to_json` gave, or those of an older minigan.
+
+    Raises:
+        SettingsError: The values are something else, in one sentence.
+    """
+    return Settings.from_json(translated(values) if isinstance(values, dict) else values)
 
 
 def translated(values: dict[str, Any]) -> dict[str, Any]:
