@@ -83,6 +83,14 @@ Evaluate = Annotated[
         rich_help_panel=RESULT,
     ),
 ]
+TensorBoard = Annotated[
+    bool,
+    typer.Option(
+        "--tensorboard",
+        help="Write events for TensorBoard too.",
+        rich_help_panel=RESULT,
+    ),
+]
 Cache = Annotated[
     Path | None,
     typer.Option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import typer
@@ -15,6 +16,7 @@ from minigan.experiments.evaluation import evaluate as evaluate_networks
 from minigan.experiments.evaluation import evaluation_images, on_fast_device
 from minigan.experiments.evaluation_result import Evaluation
 from minigan.experiments.runs import Run
+from minigan.experiments.tensorboard_events import writing_events
 from minigan.experiments.training import Interrupted, train
 from minigan.files import write_json
 from minigan.infogan.codes import share_read
@@ -28,7 +30,13 @@ _LEGEND = (
 )
 
 
-def run_and_report(run: Run, trainer: Trainer, evaluate: bool, cache: Path | None = None) -> None:
+def run_and_report(
+    run: Run,
+    trainer: Trainer,
+    evaluate: bool,
+    cache: Path | None = None,
+    tensorboard: bool = False,
+) -> None:
     """Train to the end; then, if asked, evaluate and print the paper's numbers."""
     settings = run.settings
     typer.echo(
@@ -39,8 +47,17 @@ def run_and_report(run: Run, trainer: Trainer, evaluate: bool, cache: Path | Non
         with (
             progress("step", settings.iterations, trainer.step_count, unit="steps") as display,
             trainer.device.showing_compilation(display.compiling),
+            writing_events(run.directory, trainer.layout)
+            if tensorboard
+            else nullcontext() as events,
         ):
-            train(run, trainer, lambda metrics: _show_step(display, trainer, metrics))
+
+            def show(metrics: StepMetrics) -> None:
+                _show_step(display, trainer, metrics)
+                if events:
+                    events(metrics)
+
+            train(run, trainer, show)
     except Interrupted as stopped:
         typer.echo(
             f"stopped at step {stopped.step}; go on with: minigan resume {run.directory}", err=True

@@ -23,6 +23,7 @@ def train(
     threads: options.Threads = None,
     capture: options.Capture = True,
     evaluate: options.Evaluate = True,
+    tensorboard: options.TensorBoard = False,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -42,6 +43,7 @@ def train(
     from minigan.cli.progress import compiling, preparing
     from minigan.cli.run_report import run_and_report
     from minigan.experiments.runs import Run, free_directory
+    from minigan.experiments.tensorboard_events import require_tensorboard
     from minigan.experiments.training import make_trainer
 
     settings = read_settings(
@@ -49,10 +51,12 @@ def train(
         data=data, seed=seed, iterations=iterations, batch_size=batch_size, device=device,
     )  # fmt: skip
     use_threads(threads)
+    if tensorboard:
+        require_tensorboard()
     directory = out or free_directory(Path("runs"), settings)
     Run.check_free(directory)
     with preparing(cache) as preparation, compiling(settings.device):
         trainer = make_trainer(settings, preparation, capture)
     run = Run.create(directory, settings)
     with run.lock():
-        run_and_report(run, trainer, evaluate, cache)
+        run_and_report(run, trainer, evaluate, cache, tensorboard)

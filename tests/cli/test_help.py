@@ -62,5 +62,5 @@ def test_train_has_few_options() -> None:
     shown = {option for p in COMMANDS[("train",)].params if not p.hidden for option in p.opts}
     assert shown == {
         "experiment", "--preset", "--data", "--seed", "--iterations", "--batch-size", "--set",
-        "--device", "--threads", "--evaluate", "--out", "--cache",
+        "--device", "--threads", "--evaluate", "--tensorboard", "--out", "--cache",
     }  # fmt: skip
