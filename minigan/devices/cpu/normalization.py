@@ -18,7 +18,7 @@ import numpy as np
 from minigan.devices.contract.normalization import BatchNormalization, BatchStatistics
 from minigan.devices.cpu import threads
 from minigan.devices.cpu.activation import leaky, leaky_gradient
-from minigan.devices.cpu.arrays import Array
+from minigan.devices.cpu.arrays import Array, rows_of_threads
 from minigan.devices.cpu.compile import SERIAL, Blocks, Matrix, Vector, compiled, kernel
 from minigan.devices.device import Device
 
@@ -47,7 +47,7 @@ def _fill_statistics(device: Device, x: Array, statistics: BatchStatistics) -> N
     mean, variance, momentum = statistics.mean, statistics.variance, statistics.momentum
     groups, channels = mean.shape
     parts, rows = groups * threads.thread_count(), x.shape[0] // groups
-    means, m2, *work = device.empty((4, parts, channels), x.dtype)
+    means, m2, *work = rows_of_threads(device, (4, parts), channels, x.dtype)
     statistics_of_parts(parts, x, groups, means, m2, work[0], work[1])
     merge_statistics(groups, means, m2, rows, mean, variance)
     for i, (running_mean, running_variance) in enumerate(statistics.running):
@@ -81,7 +81,7 @@ def batch_norm_backward(
     mean, variance, weight, bias, epsilon, negative_slope = normalization
     groups, channels = mean.shape
     parts = groups * threads.thread_count()
-    part_sums, work = device.empty((2, parts, 2, channels), x.dtype)
+    part_sums, work = rows_of_threads(device, (2, parts, 2), channels, x.dtype)
     group_sums = device.empty((groups, 2, channels), x.dtype)
     dweight, dbias = device.empty((2, channels), x.dtype)
     inverse, scale = device.empty((2, *mean.shape), x.dtype)
@@ -108,12 +108,12 @@ def _rows_of(t, parts, rows):
 
 
 @compiled
-def _merge(means, m2, t, count, other_means, other_m2, other_t, other_count):
+def _merge(channels, means, m2, t, count, other_means, other_m2, other_t, other_count):
     """Chan, Golub & LeVeque (1983): the statistics of two sets of rows from those of each, into row t."""
     real = means.dtype.type
     share = real(other_count / (count + other_count))
     weight = real(count * (other_count / (count + other_count)))
-    for c in range(means.shape[1]):
+    for c in range(channels):
         difference = other_means[other_t, c] - means[t, c]
         means[t, c] += difference * share
         m2[t, c] += other_m2[other_t, c] + difference * difference * weight
@@ -146,7 +146,7 @@ def statistics_of_parts(
                 for c in range(channels):
                     deviation = x[row, c] - block_means[t, c]
                     block_m2[t, c] += deviation * deviation
-            _merge(means, m2, t, b0 - r0, block_means, block_m2, t, b1 - b0)
+            _merge(channels, means, m2, t, b0 - r0, block_means, block_m2, t, b1 - b0)
 
 
 @kernel(grain=SERIAL)
@@ -164,7 +164,17 @@ def merge_statistics(
         for t in range(group * parts, (group + 1) * parts):
             _, r0, r1 = _rows_of(t, parts, rows)
             if r1 > r0:
-                _merge(mean, variance, group, r0 - group * rows, part_means, part_m2, t, r1 - r0)
+                _merge(
+                    channels,
+                    mean,
+                    variance,
+                    group,
+                    r0 - group * rows,
+                    part_means,
+                    part_m2,
+                    t,
+                    r1 - r0,
+                )
         for c in range(channels):
             variance[group, c] /= mean.dtype.type(rows)
 
