@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from minigan.cli import options
+from minigan.cli.wrapping import say
 from minigan.datasets.catalogue import CATALOGUE
 
 app = typer.Typer(
@@ -29,11 +30,12 @@ def show(context: typer.Context, as_json: options.Json = False) -> None:
             json.dumps([dataclasses.asdict(e) for e in entries], ensure_ascii=False, indent=1)
         )
         return
-    typer.echo("Where each data set comes from, and what to give as --data. Nothing is downloaded.")
+    say("Where each data set comes from, and what to give as --data. Nothing is downloaded.")
     for entry in entries:
-        typer.echo(
+        say(
             f"\n{entry.name}: {entry.what}.\n  from     {entry.source}\n  licence  {entry.licence}\n"
-            f"  size     {entry.size}\n  --data   {entry.place}"
+            f"  size     {entry.size}\n  --data   {entry.place}",
+            indent=11,
         )
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from minigan.cli import options
+from minigan.cli.wrapping import say
 
 
 def info(
@@ -32,7 +33,7 @@ def info(
         "auto": f"--device auto is {choose_device('auto', typer.echo)} here",
     }
     for name, value in lines.items():
-        typer.echo(f"{name:10} {value}")
+        say(f"{name:10} {value}", indent=11)
     for name, device in machine["devices"].items():
         _print_device(name, device, kernels)
 
@@ -42,10 +43,10 @@ def _print_device(name: str, device: dict[str, Any], kernels: bool) -> None:
 
     note = f" ({device['note']})" if device["note"] else ""
     if device["absent"]:
-        typer.echo(f"device {name}{note}: not here: {device['absent']}")
+        say(f"device {name}{note}: not here: {device['absent']}", indent=2)
         return
     own = device["kernels"]
     threads = f", {device['threads']} threads" if device["threads"] else ""
     typer.echo(f"device {name}{note}: {len(own)} of {len(KERNELS)} kernels{threads}")
     for kernel, description in KERNELS.items() if kernels else ():
-        typer.echo(f"  {'✓' if kernel in own else '✗'} {kernel:36} {description}")
+        say(f"  {'✓' if kernel in own else '✗'} {kernel:36} {description}", indent=41)

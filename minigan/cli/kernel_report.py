@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from minigan.cli.progress import progress
+from minigan.cli.wrapping import say
 from minigan.errors import SettingsError
 from minigan.experiments.declarations import get_experiment
 from minigan.files import write_text
@@ -58,6 +59,7 @@ def _show_profiles(
         typer.echo(f"wrote {page_path}")
 
 
+_DETAIL = 14  # columns before the detail of a check
 _MARKS = {"passed": "✓", "failed": "✗", "not checked": "–"}
 
 
@@ -73,11 +75,19 @@ def check_and_show(path: Path) -> bool:
         for check in check_kernel(contract):
             failed += check.verdict == FAILED
             reason = "not checked: " if check.verdict == NOT_CHECKED else ""
-            detail = f"{reason}{check.detail}".replace("\n", "\n" + 14 * " ")
-            typer.echo(f"  {_MARKS[check.verdict]} {check.name:9} {detail}")
+            detail = f"{reason}{check.detail}".replace("\n", "\n" + _DETAIL * " ")
+            say(f"  {_MARKS[check.verdict]} {check.name:9} {detail}", _DETAIL)
             sys.stdout.flush()
     typer.echo(f"{failed} failed" if failed else "all right")
     return not failed
+
+
+_LEGEND = (
+    "sectors: of 32 bytes, that an access of a warp moves, of how many would do. "
+    "FLOPs: additions, multiplications, divisions and roots, without what exp and its like do inside.\n"
+    "The model leaves out the launch overhead, the time that the start of a kernel takes: only a GPU can tell it. "
+    "A small kernel takes longer than its model."
+)
 
 
 def bench_and_show(path: Path, number: int, gpu: str) -> None:
@@ -94,43 +104,50 @@ def bench_and_show(path: Path, number: int, gpu: str) -> None:
         console.width = 160
     for contract in [load_contract(kernels) for kernels in find_kernels(path)]:
         example, profiles = count(contract, number)
-        console.print(
-            _counts_table(f"{contract.kernels.name}, {shapes(example)}, float32: counted on the emulated device", profiles, machine)
-        )  # fmt: skip
+        name = contract.kernels.name
+        say(f"{name}, {shapes(example)}, float32: counted on the emulated device")
+        console.print(_counts_table(profiles, machine))
+        say(_LEGEND)
         amount = work(contract)
         if amount is not None:
-            typer.echo(
+            say(
                 f"{amount.arguments}: {amount.bytes / 1e6:.4g} MB and {amount.flops / 1e9:.3g} GFLOP at least; a model, not a "
                 f"measurement: {1e6 * amount.model(machine):.3g} µs at the rates stated for the {machine.name}"
             )
         if problem := gpu_problem():
-            typer.echo(f"not timed: {problem}")
+            say(f"not timed: {problem}")
             continue
         for timing in timings(contract):
             typer.echo(timing.described(amount))
 
 
-def _counts_table(title: str, profiles: list[KernelProfile], machine: Machine) -> Table:
-    table = Table(title=title, title_justify="left")
-    for column in ("kernel", "grid", "sectors", "bank conflicts", "moved", "least", "lanes", "FLOPs", "FLOPs/byte", f"{machine.name}, model"):  # fmt: skip
-        table.add_column(column, justify="left" if column == "kernel" else "right")
+def _counts_table(profiles: list[KernelProfile], machine: Machine) -> Table:
+    """Return the counts, a column for each kernel: so they fit a narrow terminal."""
+    table = Table("")
     for profile in profiles:
-        total, launch = profile.total, profile.launch
-        requests = max(total.global_requests, 1)
-        seconds = machine.seconds(profile.least_bytes, total.flops)
-        table.add_row(
-            launch.kernel, "×".join(map(str, launch.grid)),
-            f"{total.sectors / requests:.3g} of {total.least_sectors / requests:.3g}",
-            f"{total.wavefronts - total.least_wavefronts:,}", f"{profile.moved_bytes:,} B",
-            f"{profile.least_bytes:,} B", f"{total.active_lanes:.0%}", f"{total.flops:,}",
-            f"{profile.intensity:.3g}",
-            f"{1e6 * seconds:.2g} µs, {machine.bound(profile.least_bytes, total.flops)}",
-        )  # fmt: skip
-    table.caption = (
-        "sectors of 32 bytes that an access of a warp moves, of how many would do; FLOPs are additions, multiplications, "
-        "divisions and roots, and not what exp and its like do inside; the model has no launch in it"
-    )
+        table.add_column(profile.launch.kernel, justify="right")
+    counts = [_counts(profile, machine) for profile in profiles]
+    for name in counts[0] if counts else ():
+        table.add_row(name, *(own[name] for own in counts))
     return table
+
+
+def _counts(profile: KernelProfile, machine: Machine) -> dict[str, str]:
+    total, launch = profile.total, profile.launch
+    requests = max(total.global_requests, 1)
+    seconds = machine.seconds(profile.least_bytes, total.flops)
+    return {
+        "grid": "×".join(map(str, launch.grid)),
+        "sectors": f"{total.sectors / requests:.3g} of {total.least_sectors / requests:.3g}",
+        "bank conflicts": f"{total.wavefronts - total.least_wavefronts:,}",
+        "moved": f"{profile.moved_bytes:,} B",
+        "least": f"{profile.least_bytes:,} B",
+        "lanes": f"{total.active_lanes:.0%}",
+        "FLOPs": f"{total.flops:,}",
+        "FLOPs/byte": f"{profile.intensity:.3g}",
+        f"{machine.name}, model": f"{1e6 * seconds:.2g} µs",
+        "bound by": machine.bound(profile.least_bytes, total.flops),
+    }
 
 
 def profile_file_and_show(path: Path, number: int, page_path: Path | None) -> None:

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from minigan.cli.wrapping import say
+
 if TYPE_CHECKING:
     from minigan.learn.exercise import Exercise
 
 app = typer.Typer(help="Exercises, from a gradient to the tensor cores.")
+_TASK = 46  # columns before the task, in the list
 _Solution = Annotated[bool, typer.Option("--solution", help="Show a solution.")]
 
 
@@ -21,7 +24,7 @@ def learn(context: typer.Context) -> None:
         from minigan.learn.catalogue import EXERCISES
 
         for number, exercise in enumerate(EXERCISES, 1):
-            typer.echo(f"{number:3} {exercise.chapter:13} {exercise.name:27} {exercise.task}")
+            say(f"{number:3} {exercise.chapter:13} {exercise.name:27} {exercise.task}", _TASK)
 
 
 @app.command()
@@ -44,7 +47,7 @@ def start(
         raise SettingsError(f"{path} exists already; 'minigan learn check {path}' judges it")
     out.mkdir(parents=True, exist_ok=True)
     write_text(path, exercise.start)
-    typer.echo(f"wrote {path}: {exercise.task}")
+    say(f"wrote {path}: {exercise.task}")
 
 
 @app.command()
@@ -60,7 +63,7 @@ def check(
         _show(find(file.stem))
         return
     verdict = judge(file)
-    typer.echo(f"{'✓' if verdict.passed else '✗'} {file.name}: {verdict.message}")
+    say(f"{'✓' if verdict.passed else '✗'} {file.name}: {verdict.message}")
     if verdict.case:
         typer.echo(verdict.case)
     if not verdict.passed:

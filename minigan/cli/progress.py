@@ -121,6 +121,11 @@ class Display:
         self.rate.leave_out()
         self._print(compilation(done, total), compilation(done, total))
 
+    def only_compiling(self, done: int, total: int, kernel: str = "") -> None:
+        """Show how many kernels are compiled, where they are the counted thing."""
+        self.done, self.total = done, total
+        self._print(compilation(done, total), "")
+
     def _print(self, plain: str, note: str, last: bool = False) -> None:
         per_second = self.rate.per_second
         speed = f"{per_second:,.3g} {self.unit}/s" if self.unit and per_second else ""
@@ -181,7 +186,7 @@ def compiling(device: str, say: Say = typer.echo) -> Iterator[None]:
     """Show how many kernels are compiled, while the block runs. Ctrl-C ends the process at once."""
     with (
         progress("compiling kernels, once:", 0, say=say) as display,
-        get_device(device).showing_compilation(display.compiling),
+        get_device(device).showing_compilation(display.only_compiling),
         ending_at_once(display.close),
     ):
         yield

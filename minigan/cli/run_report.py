@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from minigan.cli.progress import Display, Say, compiling, preparing, progress
+from minigan.cli.wrapping import say
 from minigan.devices import get_device
 from minigan.errors import INTERRUPTED, TrainingError
 from minigan.experiments.evaluation import evaluate as evaluate_networks
@@ -39,7 +40,7 @@ def run_and_report(
 ) -> None:
     """Train to the end; then, if asked, evaluate and print the paper's numbers."""
     settings = run.settings
-    typer.echo(
+    say(
         f"{settings.title}: {settings.codes}, seed {settings.seed}, {settings.iterations} steps of "
         f"{settings.batch_size} images on {settings.device}, in {run.directory}\n{_LEGEND}"
     )

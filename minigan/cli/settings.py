@@ -48,7 +48,10 @@ def _print_table(declared: Settings) -> None:
 
     from minigan.experiments.settings_page import all_settings, shown
 
-    table = Table("setting", "value", "meaning", title=f"Settings of {declared.experiment}")
+    table = Table(title=f"Settings of {declared.experiment}")
+    table.add_column("setting", no_wrap=True)  # a cut name could not be copied
+    table.add_column("value")
+    table.add_column("meaning")
     on = {extension.name for extension in declared.extensions}
     for row in all_settings(declared):
         extension, dot, _ = row.name.partition(".")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 from anyio import CapacityLimiter
@@ -34,7 +34,7 @@ FILES = {
     "real.js": "real.js",
     "served.js": "served.js",
 }
-_HOSTS = ("127.0.0.1", "localhost")
+_HOST = re.compile(r"(127\.0\.0\.1|localhost)(:\d{1,5})?", re.IGNORECASE)
 _HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -90,10 +90,7 @@ class LocalOnly:
 
 
 def _is_local(host: str) -> bool:
-    try:
-        return urlsplit(f"//{host}").hostname in _HOSTS
-    except ValueError:  # an address that is none
-        return False
+    return _HOST.fullmatch(host) is not None
 
 
 def _refusal(sentence: str) -> JSONResponse:

@@ -2,6 +2,9 @@
 
 import dataclasses
 import re
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +182,38 @@ def test_kernels_of_the_cpu_are_counted_as_they_are_compiled(
     assert re.fullmatch(r"compiling kernels, once: 1 of \d+", lines[0])
     get_device("cpu").compile_kernels("float64")
     assert len(lines) == 1
+
+
+def test_the_last_kernel_is_counted_though_the_other_process_compiled_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from minigan.devices.cpu import prepare
+
+    @contextmanager
+    def helper(missing: deque[str], *rest: object) -> Iterator[None]:
+        missing.pop()
+        yield
+
+    monkeypatch.setattr(prepare, "kernel_folder", lambda: tmp_path)
+    monkeypatch.setattr(prepare, "_cores", lambda: 2)
+    monkeypatch.setattr(prepare, "_helper", helper)
+    for kernel in prepare._own_kernels().values():
+        monkeypatch.setattr(kernel, "compile", lambda dtype: None)
+    told: list[tuple[int, int]] = []
+    prepare.prepare("float32", lambda done, total, name: told.append((done, total)))
+    assert told[-1] == (len(prepare._own_kernels()), len(prepare._own_kernels()))
+
+
+def test_a_terminal_shows_how_many_kernels_are_compiled(clock: Clock) -> None:
+    """In the bar itself, which would say 0/0 else."""
+    made = display(clock, [])
+    made.only_compiling(7, 23)
+    (task,) = made.bar.tasks
+    assert (made.done, made.total) == (7, 23)
+    made.is_live = True
+    made.only_compiling(8, 23)
+    made.close()
+    assert (task.completed, task.total, task.fields["note"]) == (8, 23, "")
 
 
 def test_a_device_that_compiles_during_training_is_heard() -> None:

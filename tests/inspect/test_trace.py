@@ -1,5 +1,6 @@
 """What `mg.tracing` records of operations, kernels and memory."""
 
+import io
 import itertools
 import threading
 import time
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 from tiny_training import IMAGES, TINY
 
 import minigan as mg
@@ -15,6 +17,7 @@ from minigan.infogan.step import Trainer
 from minigan.inspect.trace import Trace
 from minigan.inspect.trace.clock import Clock
 from minigan.inspect.trace.source import backward_formulas, formula
+from minigan.inspect.trace.table import tables
 from minigan.recording import mode
 
 
@@ -215,6 +218,16 @@ def test_an_operation_that_raises_is_the_error_that_it_was() -> None:
 def test_the_tables_say_it_in_words() -> None:
     text = str(product()[0])
     assert "linear ←" in text and "gemm" in text and "3 operations, 6 kernel calls" in text
+
+
+@pytest.mark.parametrize("width", [50, 80])
+def test_a_narrow_terminal_cuts_no_number(width: int) -> None:
+    """Columns are left out before one is cut, and what they mean with them."""
+    file = io.StringIO()
+    Console(file=file, width=width).print(tables(product(500, 700, 300)[0], width))
+    text = file.getvalue().split("Kernels, by time")[0]
+    assert "…" not in text and max(map(len, text.splitlines())) <= width
+    assert ("freed" in text) == (width == 80)
 
 
 def test_an_empty_trace_has_tables_too() -> None:

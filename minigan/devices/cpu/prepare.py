@@ -66,6 +66,7 @@ def _compile_all(dtype: np.dtype[Any], side_by_side: bool) -> None:
             with contextlib.suppress(IndexError):  # the helper has taken the last one
                 kernels[missing.popleft()].compile(dtype)
                 done.add()
+    tell_observers(done.total, done.total)  # the helper may have compiled the last one
     # those that the helper compiled are read, the others are compiled here
     for kernel in kernels.values():
         kernel.compile(dtype)

@@ -24,16 +24,22 @@ from minigan.inspect.trace.units import milliseconds, scaled
 
 WIDE = 130  # columns of a terminal that shows formulas too
 _LEGEND = (
-    "← marks a backward pass. `saves` is the new memory that the gradient keeps, `freed` where that ends; bytes and FLOPs are "
-    "the least that the kernels move and compute."
+    "← marks a backward pass. Bytes and FLOPs are the least that the kernels move and compute."
 )
+_MEANINGS = {
+    "saves": "`saves` is the new memory that the gradient keeps.",
+    "freed": "`freed` tells where that memory is freed.",
+}
 
 
 def tables(trace: Recording, width: int) -> RenderableType:
     """Return the operations in order, the kernels by time, and the sums, for a terminal of that width."""
+    operations = _operations(trace, width)
+    shown = {str(column.header) for column in operations.columns}
+    meanings = [text for name, text in _MEANINGS.items() if name in shown]
     return Group(
-        _operations(trace, width),
-        Text(f"\n{_LEGEND}\n"),
+        operations,
+        Text(f"\n{' '.join([_LEGEND, *meanings])}\n"),
         _kernels(trace),
         Text(f"\n{summary(trace)}"),
     )
@@ -58,6 +64,7 @@ def as_text(trace: Recording) -> str:
 
 _NUMBERS = {"#", "ms", "bytes", "FLOPs", "saves"}
 _WIDE = {"in", "formula"}  # columns for a wide terminal
+_SPARE = ("freed", "saves", "FLOPs")  # left out of a narrow terminal, in this order
 _WIDEST = {"operation": 26, "in": 24}
 
 
@@ -65,8 +72,8 @@ def _operations(trace: Recording, width: int) -> Table:
     table = Table(title="Operations, in order", title_justify="left", box=None, pad_edge=False)
     when = trace.when_freed()
     rows = [_row(trace, when, *run) for run in trace.spans()]
-    names = [name for name in rows[0] if width >= WIDE or name not in _WIDE] if rows else []
     widest = _WIDEST | {"formula": width - 125}
+    names = _fitting(rows, widest, width) if rows else []
     for name in names:
         justify: JustifyMethod = "right" if name in _NUMBERS else "left"
         table.add_column(name, justify=justify, no_wrap=True, max_width=widest.get(name))
@@ -74,6 +81,19 @@ def _operations(trace: Recording, width: int) -> Table:
     for (_, kind, _), row in zip(trace.spans(), rows, strict=True):
         table.add_row(*(escape(row[name]) for name in names), style=styles.get(kind, ""))
     return table
+
+
+def _fitting(rows: list[dict[str, str]], widest: dict[str, int], width: int) -> list[str]:
+    """Return the columns that a terminal of that width shows without cutting numbers."""
+    names = [name for name in rows[0] if width >= WIDE or name not in _WIDE]
+    taken = {
+        name: min(max(len(name), *(len(row[name]) for row in rows)), widest.get(name, width)) + 2
+        for name in names
+    }
+    for name in _SPARE:
+        if sum(taken[name] for name in names) - 2 > width:
+            names.remove(name)
+    return names
 
 
 def _row(
@@ -121,7 +141,7 @@ def _kernels(trace: Recording) -> Table:
         for call in span.kernels:
             calls[call.kernel].append(call)
     table = Table(title="Kernels, by time", title_justify="left", box=None, pad_edge=False)
-    table.add_column("kernel")
+    table.add_column("kernel", overflow="fold")
     for name in ("calls", "ms", "share", "bytes", "FLOPs", "GFLOP/s", "GB/s"):
         table.add_column(name, justify="right")
     for kernel, own in sorted(calls.items(), key=lambda item: -sum(c.seconds for c in item[1])):
