@@ -1,0 +1,90 @@
+"""Write the pages of the API reference: one for each public module, with every public name."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import types
+from typing import Any
+
+from mkdocs.structure.files import File, Files
+
+MODULES = ("nn", "nn.utils", "optim", "random", "check", "errors", "datasets", "datasets.mnist")
+FOLDER = "reference"
+
+
+def public_modules() -> list[str]:
+    """Return the full names of the modules that are for users, `minigan` itself first."""
+    metrics = importlib.import_module("minigan.metrics")
+    found = [f"metrics.{module.name}" for module in pkgutil.iter_modules(metrics.__path__)]
+    return ["minigan", *(f"minigan.{name}" for name in (*MODULES, *found))]
+
+
+def public_names(module_name: str) -> list[str]:
+    """Return the public names of a module: its `__all__`, or what it defines without an underscore."""
+    module = importlib.import_module(module_name)
+    names = getattr(module, "__all__", None)
+    if names is None:
+        own = [name for name in dir(module) if not name.startswith("_")]
+        names = [name for name in own if _belongs(getattr(module, name), module_name)]
+    lazy = ["tracing"] if module_name == "minigan" else []
+    values = {name: getattr(module, name) for name in (*names, *lazy)}
+    return sorted(name for name, value in values.items() if not isinstance(value, types.ModuleType))
+
+
+def pages() -> dict[str, dict[str, list[str]]]:
+    """Return the pages: their titles, and for each the full names of its sections' objects."""
+    result: dict[str, dict[str, list[str]]] = {}
+    for module in public_modules():
+        sections: dict[str, list[str]] = {}
+        for name in public_names(module):
+            sections.setdefault(_section(module, name), []).append(f"{module}.{name}")
+        if sections:
+            result[module] = dict(sorted(sections.items()))
+    return result
+
+
+def on_config(config: Any) -> Any:
+    """Add the pages to the navigation."""
+    entries = [{module: f"{FOLDER}/{module}.md"} for module in pages()]
+    for part in config.nav:
+        if "API reference" in part:
+            part["API reference"] = entries
+    return config
+
+
+def on_files(files: Files, config: Any) -> Files:
+    """Write the pages."""
+    for module, sections in pages().items():
+        parts = [f"# {module}", _summary(module)]
+        for title, names in sections.items():
+            parts += [f"## {title}"] if len(sections) > 1 else []
+            parts += [_entry(name) for name in names]
+        text = "\n\n".join(parts) + "\n"
+        files.append(File.generated(config, f"{FOLDER}/{module}.md", content=text))
+    return files
+
+
+def _entry(full_name: str) -> str:
+    """Return the block of a name; a second name of the same function points to the first."""
+    module, name = full_name.rsplit(".", 1)
+    first = getattr(getattr(importlib.import_module(module), name), "__name__", name)
+    if first != name and first in public_names(module):
+        return f"### `{full_name}`\n\nThe same as [`{module}.{first}`][{module}.{first}]."
+    return f"::: {full_name}\n    options:\n      heading_level: 3"
+
+
+def _belongs(value: object, module: str) -> bool:
+    home = getattr(value, "__module__", None) or ""
+    return home == module or (module == "minigan" and home.startswith("minigan."))
+
+
+def _section(module: str, name: str) -> str:
+    """Return the heading of a name: the last part of the module that defines it."""
+    value = getattr(importlib.import_module(module), name)
+    home = str(getattr(value, "__module__", module))
+    return home.removeprefix("minigan.").removeprefix("ops.").replace("_", " ")
+
+
+def _summary(module: str) -> str:
+    return (importlib.import_module(module).__doc__ or "").strip().split("\n")[0]
