@@ -30,7 +30,7 @@ def report(
 
     path = out or directories[0] / "report.html"
     if path.suffix != ".html":
-        raise SettingsError(f"--out writes a file in .html, not {path.name}")
+        raise SettingsError(f"--out writes a file in .html, not {path}")
     reports.report(directories, path, reports.SECONDS if watch else 0)
     typer.echo(f"wrote {path}")
     if watch:

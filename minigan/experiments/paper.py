@@ -195,7 +195,7 @@ def _information(
 
 
 def _losses(subject: LoadedRun, out: Path) -> Iterator[Path]:
-    yield from save(loss_figure([subject.curve], f"Losses ({subject.title})"), out / "losses")
+    yield from save(loss_figure([subject.curve], f"Losses\n{subject.title}"), out / "losses")
 
 
 def _codes(
@@ -215,7 +215,7 @@ def _codes(
         panels.append(_panel(source, i, count, options, whose))
     number = settings.figure
     head, stem = (f"Fig. {number}   ", f"fig{number}-codes") if number else ("", "codes")
-    title = f"{head}Each row one random sample, one code varied ({subject.title})"
+    title = f"{head}Each row one random sample, one code varied\n{subject.title}"
     yield from save(grid_figure(panels, title), out / stem)
 
 
@@ -260,7 +260,7 @@ def _interpolation(subject: LoadedRun, options: FigureOptions, out: Path) -> Ite
     panel = Panel(
         "each row from one random latent (z, c) to another", images, settings.image_low, ticks
     )
-    title = f"Interpolation ({subject.title})"
+    title = f"Interpolation\n{subject.title}"
     yield from save(grid_figure([panel], title), out / "interpolation")
 
 

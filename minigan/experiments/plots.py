@@ -126,7 +126,7 @@ def loss_figure(curves: Sequence[Curve], title: str) -> Figure:
             axes.set_xlabel("training step")
             axes.set_ylabel("loss (nats)")
             axes.margins(x=0)
-            axes.legend(loc="upper right")
+            axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2)  # above the curves
     return figure
 
 

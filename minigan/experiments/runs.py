@@ -80,10 +80,11 @@ class Run:
             return cls(directory, read_settings(values["settings"]), values.get("threads"))
         except (FileNotFoundError, NotADirectoryError) as error:
             raise RunError(f"{directory} holds no run: it has no experiment.json") from error
+        except KeyError as error:
+            raise RunError(f"{path} is damaged: it has no {error}") from error
         except (
             json.JSONDecodeError,
             UnicodeDecodeError,
-            KeyError,
             TypeError,
             SettingsError,
         ) as error:

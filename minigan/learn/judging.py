@@ -21,7 +21,9 @@ from minigan.learn.diagnosis import is_close, name_mistake
 from minigan.learn.exercise import Function, Kernel
 
 _TOLERANCE = 1e-6
-SECONDS = 60.0  # the time limit: a first compilation of a kernel takes some ten
+FUNCTION_SECONDS = 15.0  # the time limit
+KERNEL_SECONDS = 60.0  # that of a kernel: its first compilation takes some ten
+_LIMITS = {Function: FUNCTION_SECONDS, Kernel: KERNEL_SECONDS}
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,10 @@ class Verdict:
     case: str = ""
 
 
-def judge(file: Path, seconds: float = SECONDS) -> Verdict:
-    """Judge the exercise that the file's name tells, in another process, stopped after `seconds`.
+def judge(file: Path, seconds: float | None = None) -> Verdict:
+    """Judge the exercise that the file's name tells, in another process.
+
+    It is stopped after `seconds`, by default a limit that fits the exercise.
 
     Raises SettingsError if there is no such file or exercise, DeviceError without a C++ compiler.
     """
@@ -43,6 +47,7 @@ def judge(file: Path, seconds: float = SECONDS) -> Verdict:
     exercise = find(file.stem)
     if exercise.file_name != file.name:
         raise SettingsError(f"{file.name} is no answer; the exercise wants {exercise.file_name}")
+    seconds = seconds or _LIMITS[type(exercise)]
     if isinstance(exercise, Kernel):
         get_device("emulated")  # an error here, where there is no compiler
     with tempfile.TemporaryDirectory() as folder:
@@ -50,7 +55,12 @@ def judge(file: Path, seconds: float = SECONDS) -> Verdict:
         command = [sys.executable, "-m", "minigan.learn.judging", str(file.absolute()), str(result)]
         try:
             run = subprocess.run(
-                command, stderr=subprocess.PIPE, text=True, timeout=seconds, check=False
+                command,
+                stdin=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+                timeout=seconds,
+                check=False,
             )
         except subprocess.TimeoutExpired:
             return Verdict(False, f"stopped after {seconds:g} s: is there a loop without an end?")
@@ -74,7 +84,8 @@ def judged_here(file: Path) -> Verdict:
             return Verdict(False, f"{file.name} defines no function {exercise.name}")
         return _judge_function(exercise, function)
     except SyntaxError as error:
-        return Verdict(False, f"{file.name}, line {error.lineno}: syntax error: {error.msg}")
+        line = f", line {error.lineno}" if error.lineno else ""
+        return Verdict(False, f"{file.name}{line}: syntax error: {error.msg}")
     except NotImplementedError:
         return Verdict(False, f"{exercise.name} is not written yet")
     except Exception as error:
@@ -88,7 +99,10 @@ def _judge_function(exercise: Function, function: Any) -> Verdict:
     cases = exercise.cases(np.random.default_rng(0))
     for case in cases:
         copies = tuple(np.copy(v) if isinstance(v, np.ndarray) else v for v in case)
-        found, expected = _arrays(function(*copies)), _arrays(exercise.expected(*case))
+        result = function(*copies)
+        if result is None:
+            return Verdict(False, f"{exercise.name} returns nothing; does a 'return' lack?")
+        found, expected = _arrays(result), _arrays(exercise.expected(*case))
         shown = "\n".join(f"  argument {i + 1}: {_text(v)}" for i, v in enumerate(case))
         if len(found) != len(expected):
             message = f"{len(found)} results, and {len(expected)} are right"

@@ -27,6 +27,9 @@ _ORDERS = (1, 2)  # seeds of the order in which warps and lanes run
 
 def judge_kernel(exercise: Kernel, file: Path) -> tuple[bool, str, str]:
     """Return whether the kernel passes, a sentence, and the smallest failing case as a picture."""
+    text = file.read_text(encoding="utf-8", errors="replace")
+    if not re.search(rf"\bKERNEL\s+{exercise.name}\s*\(", text):
+        return False, f"{file.name} defines no kernel {exercise.name}", ""
     launches = exercise.launches(np.random.default_rng(0))
     for launch in launches:
         shown = _described(launch)
@@ -34,6 +37,8 @@ def judge_kernel(exercise: Kernel, file: Path) -> tuple[bool, str, str]:
             device = Emulated(order_seed=seed, strict=True)
             try:
                 found = _run(device, exercise.name, file, launch)
+            except TypeError as error:  # other arguments than the exercise gives
+                return False, str(error), shown
             except MiniganError as error:
                 message = str(error)
                 if at := _COMPILER_ERROR.search(message):

@@ -34,6 +34,8 @@ def test_a_damaged_run(run: Path, capsys: pytest.CaptureFixture[str], command: s
         assert_refused(capsys, run, (command, run), f"{newest} is damaged", "delete it")
     (run / "experiment.json").write_text('{"settings": {}}')
     assert_refused(capsys, run, (command, run), "experiment.json is damaged")
+    (run / "experiment.json").write_text('{"versions": {}}')
+    assert_refused(capsys, run, (command, run), "experiment.json is damaged: it has no 'settings'")
 
 
 @pytest.mark.parametrize("command", ["evaluate", "sample", "figures"])

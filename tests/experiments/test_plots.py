@@ -78,6 +78,17 @@ def test_losses_of_each_run_over_its_steps() -> None:
         np.testing.assert_allclose(y, 1 + x / steps)
 
 
+def test_the_names_of_losses_stand_above_the_curves() -> None:
+    figure = loss_figure([curve("one")], "Losses")
+    figure.draw_without_rendering()
+    (axes,) = axes_of(figure)
+    legend = axes.get_legend()
+    assert legend is not None
+    names, caption = legend.get_window_extent(), axes.title.get_window_extent()
+    assert names.y0 >= axes.bbox.y1 and names.x1 <= figure.bbox.x1
+    assert not names.overlaps(caption)
+
+
 def test_a_narrow_panel_below_wide_ones_leaves_no_blank_band() -> None:
     """Twenty categories above ten values: all images have one size, and the rows stand close."""
     figure = grid_figure([panel("c₁", 4, 20), panel("c₂", 4, 10)], "Fig. 4")

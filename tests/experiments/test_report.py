@@ -107,12 +107,12 @@ def test_the_command_writes_a_page_and_refuses_what_is_none(
     assert not end.value.code and (directory / "report.html").exists()
     (tmp_path / "nothing").mkdir()
     nothing = str(tmp_path / "nothing")
-    for arguments in (["report", nothing], ["report", str(directory), "--out", "a.pdf"]):
+    for arguments in (["report", nothing], ["report", str(directory), "--out", "."]):
         with pytest.raises(SystemExit) as end:
             main(arguments)
         assert end.value.code == 2
     errors = capsys.readouterr().err.splitlines()
-    assert "holds no run" in errors[0] and "a file in .html" in errors[1]
+    assert "holds no run" in errors[0] and "a file in .html, not ." in errors[1]
 
 
 def test_watching_writes_the_page_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """The judge's answers to files that cannot be right, and the commands around it."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,42 @@ def test_a_syntax_error_is_one_line(tmp_path: Path) -> None:
     assert not verdict.passed
     assert "line 1: syntax error" in verdict.message
     assert "\n" not in verdict.message
+
+
+def test_a_file_that_is_no_text_is_one_line(tmp_path: Path) -> None:
+    verdict = judge(_file(tmp_path, "a\0b"))
+    assert verdict.message.startswith("square.py: syntax error") or "line 1" in verdict.message
+    assert "None" not in verdict.message
+
+
+def test_a_function_without_a_return(tmp_path: Path) -> None:
+    verdict = judge(_file(tmp_path, "def square(dy, x):\n    dy * 2 * x\n"))
+    assert verdict.message == "square returns nothing; does a 'return' lack?"
+
+
+def test_a_file_that_asks_for_input_does_not_wait(tmp_path: Path) -> None:
+    """The judge's own stdin stays open and silent here, as a terminal does."""
+    reading, writing = os.pipe()
+    own = os.dup(0)
+    os.dup2(reading, 0)
+    try:
+        verdict = judge(_file(tmp_path, "def square(dy, x):\n    input()\n"), seconds=10)
+    finally:
+        os.dup2(own, 0)
+        for descriptor in (own, reading, writing):
+            os.close(descriptor)
+    assert "EOFError" in verdict.message
+
+
+def test_a_file_without_the_kernel_says_so(tmp_path: Path) -> None:
+    try:
+        get_device("emulated")
+    except DeviceError as error:
+        pytest.skip(str(error))
+    assert judge(_file(tmp_path, "x", "map.cu")).message == "map.cu defines no kernel map"
+    text = find("map").solution.replace(", int n)", ", int n, int m)")
+    message = judge(_file(tmp_path, text, "map.cu")).message
+    assert message.startswith("map of map.cu takes 4 arguments") and "3 were given" in message
 
 
 def test_an_endless_loop_is_stopped(tmp_path: Path) -> None:
