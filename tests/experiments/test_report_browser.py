@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from test_report import make_run
+from written_run import make_run
 
 from minigan.experiments.report import collect
 from minigan.experiments.report.page import page
