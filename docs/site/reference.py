@@ -5,12 +5,24 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import types
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mkdocs.structure.files import File, Files
+if TYPE_CHECKING:
+    from mkdocs.structure.files import Files
 
 MODULES = ("nn", "nn.utils", "optim", "random", "check", "errors", "datasets", "datasets.mnist")
 FOLDER = "reference"
+
+# Arguments that mean the same in many functions: they are explained once, at the top of the first page.
+SHARED = {
+    "x, y, a, b": "the operands: tensors, arrays or numbers, of shapes that broadcast unless the text says another rule",
+    "axis": "the axis, or axes, along which a function works; None means all, where it is allowed",
+    "keepdims": "whether a reduced axis stays, with length 1",
+    "dtype": "the type of the result's elements",
+    "device": "a device or its name; None is the default device",
+    "generator": "the source of random numbers; None is the one that `manual_seed` starts",
+    "requires_grad": "whether `backward` leaves a gradient on the result",
+}
 
 
 def public_modules() -> list[str]:
@@ -55,8 +67,13 @@ def on_config(config: Any) -> Any:
 
 def on_files(files: Files, config: Any) -> Files:
     """Write the pages."""
+    from mkdocs.structure.files import File
+
     for module, sections in pages().items():
         parts = [f"# {module}", _summary(module)]
+        if module == "minigan":
+            rows = "\n".join(f"| `{name}` | {meaning} |" for name, meaning in SHARED.items())
+            parts.append(f"## Shared arguments\n\n| argument | meaning |\n|---|---|\n{rows}")
         for title, names in sections.items():
             parts += [f"## {title}"] if len(sections) > 1 else []
             parts += [_entry(name) for name in names]
