@@ -34,4 +34,5 @@ def report(
     reports.report(directories, path, reports.SECONDS if watch else 0)
     typer.echo(f"wrote {path}")
     if watch:
+        typer.echo(f"It is written again every {reports.SECONDS} seconds, until Ctrl-C.")
         reports.follow(directories, path)

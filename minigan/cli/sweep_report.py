@@ -19,21 +19,32 @@ from minigan.experiments.sweeps.table import Measures, Row, rows, summaries
 from minigan.experiments.sweeps.work import add_test_errors
 
 
+def progress_note(ended: int, steps: dict[str, int], of: dict[str, int]) -> str:
+    """Return how far the runs of a sweep are.
+
+    Args:
+        ended: How many runs have ended: they are trained and evaluated, or diverged.
+        steps: The steps that each run has trained.
+        of: The steps that each run trains.
+    """
+    going = [f"{name} {step}/{of[name]}" for name, step in steps.items() if 0 < step < of[name]]
+    trained = sum(step >= of[name] for name, step in steps.items())
+    if trained > ended:
+        going.append(f"{trained - ended} being evaluated")
+    return "  ".join([f"{ended} of {len(of)} runs have ended", *going])
+
+
 def sweep_and_report(sweep: Sweep, executor: Executor) -> None:
     """Run a sweep, and print its table."""
     of = {name: settings.iterations for name, settings in sweep.settings.items()}
     typer.echo(f"{sweep.title}, in {sweep.directory}")
-
-    def note(ended: int, steps: dict[str, int]) -> str:
-        going = [f"{name} {step}/{of[name]}" for name, step in steps.items() if 0 < step < of[name]]
-        return "  ".join([f"{ended} of {len(of)} runs have ended", *going])
 
     try:
         with progress("steps", sum(of.values()), sum(sweep.reached().values())) as display:
 
             def report(ended: int) -> None:
                 steps = sweep.reached()
-                display.show(sum(steps.values()), note(ended, steps))
+                display.show(sum(steps.values()), progress_note(ended, steps, of))
 
             execute(sweep, executor, report)
     except KeyboardInterrupt:

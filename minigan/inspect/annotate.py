@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import compress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -116,7 +117,7 @@ def excerpts(file: Path, counted: dict[int, Counts]) -> Iterator[list[Line]]:
 
 
 def terminal(title: str, profile: KernelProfile) -> RenderableType:
-    """Return the profile for a terminal: the summary, then each file's lines."""
+    """Return the profile for a terminal: the summary, then each file's lines, without columns that have no count."""
     parts: list[RenderableType] = [Text(title, style="bold")]
     facts = Table.grid(padding=(0, 2))
     for what, value in summary(profile):
@@ -125,15 +126,19 @@ def terminal(title: str, profile: KernelProfile) -> RenderableType:
     for file, counted in profile.lines.items():
         table = Table(box=None, pad_edge=False, expand=True, title=file.name, title_justify="left")
         table.add_column("", justify="right", style="dim", width=4)
-        table.add_column("", no_wrap=True, ratio=1, min_width=24)
-        for column in columns(Counts()):
+        table.add_column("", overflow="fold", ratio=1, min_width=24)
+        rows = [columns(counts) for counts in counted.values()]
+        used = [any(row[i].text for row in rows) for i in range(len(columns(Counts())))]
+        for column in compress(columns(Counts()), used):
             table.add_column(column.head, justify="right", no_wrap=True, width=column.width)
         for i, run in enumerate(excerpts(file, counted)):
             if i:
                 table.add_row("⋮")
             for line in run:
                 cells = columns(line.counts) if line.counts else []
-                table.add_row(str(line.number), Text(line.text), *map(_coloured, cells))
+                table.add_row(
+                    str(line.number), Text(line.text), *map(_coloured, compress(cells, used))
+                )
         parts.append(table)
     return Group(*parts, Text(""))
 

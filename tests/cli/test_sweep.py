@@ -11,6 +11,7 @@ import pytest
 from tiny_sweep import declare, tiny, tree
 
 from minigan import cli, get_device
+from minigan.cli.sweep_report import progress_note
 from minigan.datasets.cache import Preparation
 from minigan.experiments.executors.processes import ProcessExecutor
 from minigan.experiments.sweeps.directory import Sweep
@@ -86,6 +87,13 @@ def test_a_sweep_ends_with_its_table(
     assert run(*command) == 0
     assert capsys.readouterr().out == heading + table
     assert tree(tmp_path) == before
+
+
+def test_the_line_of_a_sweep_says_what_runs_still_do() -> None:
+    of = {"seed0": 20, "seed1": 20, "seed2": 20}
+    training = progress_note(0, {"seed0": 2, "seed1": 20, "seed2": 0}, of)
+    assert training == "0 of 3 runs have ended  seed0 2/20  1 being evaluated"
+    assert progress_note(3, of, of) == "3 of 3 runs have ended"
 
 
 def test_kernels_are_compiled_once_before_the_runs_start(

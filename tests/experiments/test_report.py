@@ -101,7 +101,9 @@ def test_the_command_writes_a_page_and_refuses_what_is_none(
     assert "holds no run" in errors[0] and "a file in .html, not ." in errors[1]
 
 
-def test_watching_writes_the_page_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_watching_writes_the_page_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     directory, waits = make_run(tmp_path, 2), []
 
     def wait(seconds: float) -> None:
@@ -114,5 +116,6 @@ def test_watching_writes_the_page_again(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(SystemExit) as end:
         main(["report", str(directory), "--watch"])
     assert end.value.code == 130 and len(waits) == 2
+    assert "again every 5 seconds, until Ctrl-C" in capsys.readouterr().out
     text = (directory / "report.html").read_text(encoding="utf-8")
     assert data_of(text)[0]["steps"] == [] and 'http-equiv="refresh"' in text

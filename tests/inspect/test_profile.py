@@ -2,6 +2,7 @@
 
 import dataclasses
 import html.parser
+import io
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,21 @@ def test_the_annotated_source_in_a_terminal(profiled: KernelProfile) -> None:
     assert "own.mean += difference / own.count;" in text
     (line,) = (part for part in text.splitlines() if "return x[i];" in part)
     assert "of" in line and line.split()[0].isdigit()
+
+
+def test_a_narrow_terminal_cuts_no_code(profiled: KernelProfile) -> None:
+    """A long line goes on below; a column without a count leaves it more room."""
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(terminal("a title", profiled))
+    text = console.export_text()
+    assert "…" not in text and "barriers" in text
+    (file,) = (file for file in profiled.lines if file.name == "normalization.cu")
+    part = {
+        line: dataclasses.replace(counts, barriers=0)
+        for line, counts in profiled.lines[file].items()
+    }
+    console.print(terminal("a title", dataclasses.replace(profiled, lines={file: part})))
+    assert "barriers" not in console.export_text()
 
 
 class _Text(html.parser.HTMLParser):
