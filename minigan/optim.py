@@ -167,7 +167,9 @@ def _zeros_like(parameters: list[Tensor]) -> list[Tensor]:
 
 
 class SGD(Optimizer):
-    """v ← momentum·v + g, p ← p − α·v, where g has weight_decay·p added; Nesterov's rule moves by g + momentum·v.
+    """v ← momentum·v + g, p ← p − α·v, where g has weight_decay·p added; with `nesterov` p moves by g + momentum·v.
+
+    `parameters` are the tensors p that it changes, and `lr` is α.
 
     Reference: Sutskever et al. (2013), "On the importance of initialization and momentum in deep learning".
     """
@@ -230,7 +232,8 @@ class Adam(Optimizer):
     """Kingma & Ba (2015), algorithm 1, all parameters (up to 64 at a time) in one kernel.
 
     m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², p ← p − α·(m/(1−β₁ᵗ))/(√(v/(1−β₂ᵗ)) + ε), where t counts the
-    steps in which p had a gradient g, and g has weight_decay·p added.
+    steps in which p had a gradient g, and g has weight_decay·p added. `parameters` are the tensors p, `lr` is α, `betas` are
+    (β₁, β₂), and `eps` is ε.
     """
 
     weight_decay = _Setting(
@@ -305,6 +308,8 @@ class Adam(Optimizer):
 
 class AdamW(Adam):
     """Adam that shrinks each p by α·weight_decay·p beside the step, and leaves the gradient as it is.
+
+    The arguments are Adam's: `parameters`, `lr` (α), `betas` and `eps`.
 
     Reference: Loshchilov & Hutter (2019), "Decoupled weight decay regularization".
     """

@@ -49,7 +49,12 @@ def batch_groups(*names: str) -> Iterator[None]:
 class BatchNorm(Module):
     """`minigan.batch_norm` over the last axis, with running statistics for each named group.
 
-    `negative_slope` fuses the activation that follows: 1 is none, 0 ReLU, 0.1 the paper's leaky ReLU.
+    Args:
+        channels: length of the last axis.
+        groups: names of the groups of images, each with its own running statistics.
+        momentum: the share of a batch in the new running statistics.
+        eps: what is added to the variance under the root.
+        negative_slope: the slope below 0 of the fused activation: 1 is none, 0 ReLU, 0.1 the paper's leaky ReLU.
     """
 
     def __init__(

@@ -21,7 +21,7 @@ from minigan.tensor import Tensor
 
 
 class Linear(Module):
-    """y = activation(x·weight + bias); weight is (features in, features out).
+    """y = activation(x·weight + bias); weight is (in_features, out_features).
 
     `negative_slope` fuses the activation that follows, here and in the convolutions: 1 is none, 0 ReLU. With
     `statistics` the layer finds those of its result, for the batch norm that follows; `Sequential` asks for them.
@@ -51,7 +51,17 @@ class Linear(Module):
 
 
 class Conv2d(Module):
-    """`minigan.conv2d` with its own filter (kernel height, kernel width, channels in, channels out)."""
+    """`minigan.conv2d` with its own filter (kernel height, kernel width, channels in, channels out).
+
+    Args:
+        in_channels: channels of the images that it reads, (batch, height, width, in_channels).
+        out_channels: channels of the result.
+        kernel_size: height and width of the filter in pixels, or one number for both.
+        stride: as for the function.
+        padding: as for the function.
+        bias: whether a number is added to each channel of the result.
+        negative_slope: the slope below 0 of the fused activation: 1 is none, 0 ReLU.
+    """
 
     def __init__(
         self,
@@ -81,7 +91,18 @@ class Conv2d(Module):
 
 
 class ConvTranspose2d(Module):
-    """`minigan.conv_transpose2d` with its own filter (kernel height, kernel width, channels in, channels out)."""
+    """`minigan.conv_transpose2d` with its own filter (kernel height, kernel width, channels in, channels out).
+
+    Args:
+        in_channels: channels of the images that it reads, (batch, height, width, in_channels).
+        out_channels: channels of the result.
+        kernel_size: height and width of the filter in pixels, or one number for both.
+        stride: as for the function.
+        padding: as for the function.
+        output_padding: as for the function.
+        bias: whether a number is added to each channel of the result.
+        negative_slope: the slope below 0 of the fused activation: 1 is none, 0 ReLU.
+    """
 
     def __init__(
         self,
