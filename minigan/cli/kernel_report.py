@@ -40,6 +40,7 @@ def profile_and_show(
             for profile in profile_call(call):
                 title = f"{call}: {profile.launch.source.name}, {profile.launch.kernel}"
                 profiles.append((title, profile))
+        display.show(len(chosen))
     _show_profiles(f"minigan profile {kernel}", profiles, page_path)
 
 
