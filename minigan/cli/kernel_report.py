@@ -54,7 +54,7 @@ def _show_profiles(
     if not console.is_terminal:
         console.width = 160  # a file has no width: show the whole source
     for heading, profile in profiles:
-        console.print(terminal(heading, profile))
+        console.print(terminal(heading, profile, console.width))
     if page_path is not None:
         write_text(page_path, page(title, profiles))
         typer.echo(f"wrote {page_path}")

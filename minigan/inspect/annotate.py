@@ -13,6 +13,9 @@ from rich.text import Text
 
 from minigan.inspect.profile import Counts, KernelProfile
 
+_NUMBER = 5  # columns of a terminal for the number of a line
+_CODE = 40  # columns that the code has at least, where columns of counts can be left out
+_SPARE = ("barriers", "global", "shared", "lanes")  # in this order
 _CONTEXT = 2  # lines of source shown above and below a line with counts
 
 
@@ -116,7 +119,7 @@ def excerpts(file: Path, counted: dict[int, Counts]) -> Iterator[list[Line]]:
         yield run
 
 
-def terminal(title: str, profile: KernelProfile) -> RenderableType:
+def terminal(title: str, profile: KernelProfile, width: int) -> RenderableType:
     """Return the profile for a terminal: the summary, then each file's lines, without columns that have no count."""
     parts: list[RenderableType] = [Text(title, style="bold")]
     facts = Table.grid(padding=(0, 2))
@@ -125,10 +128,9 @@ def terminal(title: str, profile: KernelProfile) -> RenderableType:
     parts.append(facts)
     for file, counted in profile.lines.items():
         table = Table(box=None, pad_edge=False, expand=True, title=file.name, title_justify="left")
-        table.add_column("", justify="right", style="dim", width=4)
-        table.add_column("", overflow="fold", ratio=1, min_width=24)
-        rows = [columns(counts) for counts in counted.values()]
-        used = [any(row[i].text for row in rows) for i in range(len(columns(Counts())))]
+        table.add_column("", justify="right", style="dim", width=_NUMBER - 1)
+        table.add_column("", overflow="fold", ratio=1)
+        used = _used_columns(counted, width)
         for column in compress(columns(Counts()), used):
             table.add_column(column.head, justify="right", no_wrap=True, width=column.width)
         for i, run in enumerate(excerpts(file, counted)):
@@ -141,6 +143,21 @@ def terminal(title: str, profile: KernelProfile) -> RenderableType:
                 )
         parts.append(table)
     return Group(*parts, Text(""))
+
+
+def _used_columns(counted: dict[int, Counts], width: int) -> list[bool]:
+    """Tell which columns have a count, and leave the code its room in a terminal of that width."""
+    rows = [columns(counts) for counts in counted.values()]
+    empty = columns(Counts())
+    widths = {
+        column.head: column.width + 1
+        for i, column in enumerate(empty)
+        if any(row[i].text for row in rows)
+    }
+    for head in _SPARE:
+        if sum(widths.values()) + _NUMBER + _CODE > width:
+            widths.pop(head, None)
+    return [column.head in widths for column in empty]
 
 
 def _coloured(column: Column) -> Text:

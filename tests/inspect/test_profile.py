@@ -80,7 +80,7 @@ def test_lines_sum_to_the_whole(profiled: KernelProfile) -> None:
 
 def test_the_annotated_source_in_a_terminal(profiled: KernelProfile) -> None:
     console = Console(width=160, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
-    console.print(terminal("a title", profiled))
+    console.print(terminal("a title", profiled, 160))
     text = console.export_text()
     assert (
         "a title" in text
@@ -92,18 +92,24 @@ def test_the_annotated_source_in_a_terminal(profiled: KernelProfile) -> None:
     assert "of" in line and line.split()[0].isdigit()
 
 
-def test_a_narrow_terminal_cuts_no_code(profiled: KernelProfile) -> None:
-    """A long line goes on below; a column without a count leaves it more room."""
-    console = Console(width=100, record=True, file=io.StringIO())
-    console.print(terminal("a title", profiled))
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_narrow_terminal_cuts_no_code(profiled: KernelProfile, width: int) -> None:
+    """A long line goes on below; columns of counts are left out before the code is too narrow."""
+    console = Console(width=width, record=True, file=io.StringIO())
+    console.print(terminal("a title", profiled, width))
     text = console.export_text()
-    assert "…" not in text and "barriers" in text
-    (file,) = (file for file in profiled.lines if file.name == "normalization.cu")
-    part = {
-        line: dataclasses.replace(counts, barriers=0)
-        for line, counts in profiled.lines[file].items()
+    assert "…" not in text and "FLOPs" in text and ("barriers" in text) == (width == 120)
+    words = {word for line in text.splitlines() for word in line.split()}
+    assert words >= {"own.mean", "+=", "difference", "own.count;"}
+
+
+def test_a_column_without_a_count_is_left_out(profiled: KernelProfile) -> None:
+    lines = {
+        file: {line: dataclasses.replace(counts, barriers=0) for line, counts in of_file.items()}
+        for file, of_file in profiled.lines.items()
     }
-    console.print(terminal("a title", dataclasses.replace(profiled, lines={file: part})))
+    console = Console(width=160, record=True, file=io.StringIO())
+    console.print(terminal("a title", dataclasses.replace(profiled, lines=lines), 160))
     assert "barriers" not in console.export_text()
 
 
