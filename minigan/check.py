@@ -24,9 +24,20 @@ def check_gradients(
     """Check the gradient of `function` by every input that has ``requires_grad``; float64.
 
     The output is contracted with fixed random weights w. For each element of each input, ∂⟨w, f⟩/∂x
-    is compared with (⟨w, f(x + h)⟩ − ⟨w, f(x − h)⟩) / 2h, with h = `step`·max(1, |x|). They must
-    agree within `tolerance`·max(1, the largest gradient of that input). GradientMismatch names the
-    worst element; the inputs and their `grad` are left as they were.
+    is compared with (⟨w, f(x + h)⟩ − ⟨w, f(x − h)⟩) / 2h. The step h is `step`·max(1, |x|). They must
+    agree within `tolerance`·max(1, the largest gradient of that input). The inputs and their `grad`
+    are left as they were.
+
+    Args:
+        function: the function f of the inputs; it returns a tensor.
+        inputs: the tensors at which the gradient is checked.
+        step: the step of the differences, relative to max(1, |x|).
+        tolerance: the largest error, relative to max(1, the largest gradient).
+        seed: the seed of the weights w.
+
+    Raises:
+        GradientMismatch: a gradient differs; the message names the worst element.
+        TypeError: an input that has ``requires_grad`` is not float64.
     """
     for i, x in enumerate(inputs):
         if x.requires_grad and x.dtype != np.float64:

@@ -44,7 +44,15 @@ def full(
     device: str | Device | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Return a tensor of one value."""
+    """Return a tensor of one value.
+
+    Args:
+        shape: the lengths of the axes, or one length.
+        value: the value of every element, converted to `dtype`.
+
+    Raises:
+        ValueError: a length is negative.
+    """
     place = get_device(device)
     values = place.empty(_shape(shape), np.dtype(dtype))
     values[...] = value
@@ -52,12 +60,22 @@ def full(
 
 
 def zeros(shape: Shape, **settings: Any) -> Tensor:
-    """Return a tensor of zeros; `settings` as for `full`."""
+    """Return a tensor of zeros.
+
+    Args:
+        shape: the lengths of the axes, or one length.
+        settings: `dtype`, `device` and `requires_grad`, as for `full`.
+    """
     return full(shape, 0, **settings)
 
 
 def ones(shape: Shape, **settings: Any) -> Tensor:
-    """Return a tensor of ones; `settings` as for `full`."""
+    """Return a tensor of ones.
+
+    Args:
+        shape: the lengths of the axes, or one length.
+        settings: `dtype`, `device` and `requires_grad`, as for `full`.
+    """
     return full(shape, 1, **settings)
 
 
@@ -79,7 +97,14 @@ def ones_like(x: Tensor, requires_grad: bool = False) -> Tensor:
 def arange(
     *bounds: float, dtype: DTypeLike | None = None, device: str | Device | None = None
 ) -> Tensor:
-    """stop, or start, stop, or start, stop, step; the stop is left out. Integers give int64, floats float32."""
+    """Return the numbers from start to stop, the stop left out, in equal steps.
+
+    Args:
+        bounds: stop, or start and stop, or start, stop and step. The start is 0 and the step 1 by default.
+
+    Returns:
+        A tensor (count,). Integers give int64, floats float32, unless `dtype` says another type.
+    """
     return _from_host(np.arange(*bounds), dtype, device)
 
 
@@ -106,7 +131,19 @@ def eye(
 
 
 def one_hot(labels: Tensor, classes: int, dtype: DTypeLike = np.float32) -> Tensor:
-    """1 where the last, new axis of length `classes` has the label's index, else 0."""
+    """Return 1 where the last, new axis has the label's index, else 0.
+
+    Args:
+        labels: integers 0 … classes − 1, of any shape.
+        classes: the length of the new axis.
+
+    Returns:
+        A tensor (…, classes) for labels (…).
+
+    Raises:
+        TypeError: the labels are no integers.
+        ValueError: a label is outside 0 … classes − 1.
+    """
     if labels.dtype.kind not in "iu":
         raise TypeError(f"one_hot: labels are integers, not {labels.dtype}")
     columns = arange(classes, device=labels.device)
@@ -122,7 +159,16 @@ def randint(
     device: str | Device | None = None,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Uniform integers in [low, high), int64; at most 2³² different ones."""
+    """Return uniform integers in [low, high), int64.
+
+    Args:
+        low: the least integer.
+        high: one more than the largest integer, at most low + 2³².
+        shape: the lengths of the axes, or one length.
+
+    Raises:
+        ValueError: high is not in low + 1 … low + 2³², or a length is negative.
+    """
     place, key = get_device(device), (generator or default_generator()).next_key()
     if not low < high <= low + 2**32:
         raise ValueError(f"randint: low < high ≤ low + 2³²; got {low} and {high}")
@@ -139,7 +185,18 @@ def randperm(
 
 
 def meshgrid(*vectors: Tensor, indexing: str = "xy") -> list[Tensor]:
-    """Coordinates of a grid, from the coordinates along each axis; with "xy" the first two axes are exchanged."""
+    """Return the coordinates of a grid, from the coordinates along each axis.
+
+    Args:
+        vectors: the coordinates along each axis, (n₁,), (n₂,), ….
+        indexing: "ij", or "xy", which exchanges the first two axes.
+
+    Returns:
+        For each vector a tensor of its coordinates, (n₁, n₂, …), or (n₂, n₁, …) with "xy".
+
+    Raises:
+        ValueError: the indexing is neither.
+    """
     if indexing not in ("xy", "ij"):
         raise ValueError(f"meshgrid: indexing is 'xy' or 'ij', not {indexing!r}")
     order = list(range(len(vectors)))
@@ -154,7 +211,12 @@ def meshgrid(*vectors: Tensor, indexing: str = "xy") -> list[Tensor]:
 
 
 def empty(shape: Shape, **settings: Any) -> Tensor:
-    """Return a tensor of unset values, which are zeros here; `settings` as for `full`."""
+    """Return a tensor of unset values, which are zeros here.
+
+    Args:
+        shape: the lengths of the axes, or one length.
+        settings: `dtype`, `device` and `requires_grad`, as for `full`.
+    """
     return zeros(shape, **settings)
 
 
@@ -171,7 +233,17 @@ def rand(
     device: str | Device | None = None,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Uniform numbers in [low, high), from a generator's next step (the default one's: see `manual_seed`)."""
+    """Return uniform numbers in [low, high), from a generator's next step (the default one's: see `manual_seed`).
+
+    Args:
+        shape: the lengths of the axes, or one length.
+        low: the least number.
+        high: the upper bound, left out unless it is `low`.
+
+    Raises:
+        TypeError: `dtype` is not float32 or float64.
+        ValueError: low > high, a bound is not finite, or a length is negative.
+    """
     place, key = get_device(device), (generator or default_generator()).next_key()
     return Tensor(place.random_uniform(_shape(shape), low, high, np.dtype(dtype), key), place)
 
@@ -183,7 +255,15 @@ def randn(
     device: str | Device | None = None,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Normal numbers of mean 0, from a generator's next step (the default one's: see `manual_seed`)."""
+    """Return normal numbers of mean 0, from a generator's next step (the default one's: see `manual_seed`).
+
+    Args:
+        shape: the lengths of the axes, or one length.
+        std: the standard deviation.
+
+    Raises:
+        ValueError: a length is negative.
+    """
     key = (generator or default_generator()).next_key()
     return tensor(normal(_shape(shape), std, key, np.dtype(dtype)), device=device)
 

@@ -33,19 +33,49 @@ def uniform(
     device: Device,
     dtype: Any = np.float32,
 ) -> Array:
-    """low + (high − low)·u, u uniform in [0, 1), for `key` = (seed, stream, step); see `Device.random_uniform`."""
+    """Return low + (high − low)·u, u uniform in [0, 1); see `Device.random_uniform`.
+
+    Args:
+        shape: the lengths of the axes.
+        low: the least number.
+        high: the upper bound, left out unless it is `low`.
+        key: (seed, stream, step) of the numbers.
+        dtype: float32 or float64.
+
+    Raises:
+        TypeError: `dtype` is another.
+        ValueError: low > high, or a bound is not finite.
+    """
     return device.random_uniform(shape, low, high, dtype, key)
 
 
 def integers(shape: Sequence[int], high: int, key: Key, device: Device) -> Array:
-    """Uniform integers in [0, high), int64, for `key` = (seed, stream, step); `high` is at most 2³²."""
+    """Return uniform integers in [0, high), int64.
+
+    Args:
+        shape: the lengths of the axes.
+        high: one more than the largest integer, 1 … 2³².
+        key: (seed, stream, step) of the numbers.
+
+    Raises:
+        ValueError: high is out of range.
+    """
     if not 0 < high <= 2**32:
         raise ValueError(f"integers: high is 1 … 2³², not {high}")
     return device.random_integers(shape, high, key)
 
 
 def normal(shape: Sequence[int], std: float, key: tuple[int, int, int], dtype: Any) -> np.ndarray:
-    """N(0, std²), drawn on the host in float64 (Box & Muller 1958): math libraries differ between devices."""
+    """N(0, std²), drawn on the host in float64 (Box & Muller 1958): math libraries differ between devices.
+
+    Args:
+        shape: the lengths of the axes.
+        std: the standard deviation.
+        key: (seed, stream, step) of the numbers.
+
+    Returns:
+        A NumPy array of `dtype`.
+    """
     count = math.prod(shape)
     pairs = -(-count // 2)
     u = get_device("cpu").random_uniform((2, pairs), 0.0, 1.0, np.float64, key)

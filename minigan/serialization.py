@@ -40,7 +40,11 @@ def save(path: str | os.PathLike[str], state: Mapping[str, Any]) -> None:
 def load(path: str | os.PathLike[str], device: str | Device | None = None) -> dict[str, Tensor]:
     """Return the tensors of a safetensors file by name, on `device` or the default one.
 
+    Args:
+        path: the file.
+
     Raises:
+        FileNotFoundError: There is no such file.
         ValueError: The file is damaged, of another format, or of a dtype that NumPy lacks.
 
     Example, the trained generator of a run::

@@ -20,12 +20,14 @@ def float32_precision() -> str:
 def set_float32_precision(precision: str) -> None:
     """Set how float32 matrix products and convolutions are computed, by layers and their gradients alike.
 
-    "ieee": in float32, as written. "tf32": on the tensor cores of GPUs since sm_80. They round each
-    operand to TF32, to nearest: 11 bits of significand in place of 24. So each product is off by up
-    to 2⁻¹⁰ of itself; sums are in float32. It concerns devices with tensor cores, and the emulated
-    one: the CPU, a GPU of sm_75, and float64 always compute as in "ieee".
+    Args:
+        precision: "ieee": in float32, as written. "tf32": on the tensor cores of GPUs since sm_80. They
+            round each operand to TF32, to nearest: 11 bits of significand in place of 24. So each
+            product is off by up to 2⁻¹⁰ of itself; sums are in float32. It concerns devices with tensor
+            cores, and the emulated one. The CPU, a GPU of sm_75, and float64 always compute as in "ieee".
 
-    SettingsError if it is neither.
+    Raises:
+        SettingsError: the precision is neither.
     """
     global _float32_precision
     if precision not in FLOAT32_PRECISIONS:

@@ -86,14 +86,29 @@ signbit = _of_one("signbit", "Whether the sign of x is minus, −0 included: a t
 
 @differentiable
 def searchsorted(device: Device, x: Array, values: Array, side: str = "left") -> Result:
-    """Return the places in the sorted x where `values` belong: before equal ones, or "right" after them."""
+    """Return the indices in the sorted x where `values` belong, int64 of their shape.
+
+    Args:
+        x: numbers in rising order, (n,).
+        values: numbers of any shape.
+        side: "left" is before equal elements of x, "right" after them.
+
+    Raises:
+        ValueError: the side is neither.
+    """
     return device.array_module.searchsorted(x, values, side=side), None
 
 
 def allclose(
     x: Tensor, y: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> bool:
-    """Return whether |x − y| ≤ atol + rtol·|y| for every element."""
+    """Return whether |x − y| ≤ atol + rtol·|y| for every element.
+
+    Args:
+        rtol: the error allowed in proportion to |y|.
+        atol: the error allowed in any case.
+        equal_nan: whether NaN is close to NaN.
+    """
     return bool(all(isclose(x, y, rtol=rtol, atol=atol, equal_nan=equal_nan)))
 
 
@@ -106,7 +121,13 @@ def isclose(
     atol: float = 1e-8,
     equal_nan: bool = False,
 ) -> Result:
-    """Return whether |x − y| ≤ atol + rtol·|y|: a tensor of bool."""
+    """Return whether |x − y| ≤ atol + rtol·|y|: a tensor of bool.
+
+    Args:
+        rtol: the error allowed in proportion to |y|.
+        atol: the error allowed in any case.
+        equal_nan: whether NaN is close to NaN.
+    """
     close = device.array_module.isclose(x, y, rtol=rtol, atol=atol, equal_nan=equal_nan)
     return close, None
 

@@ -85,11 +85,22 @@ def conv_transpose2d(
 ) -> Result:
     """Transposed convolution: the adjoint of `conv2d`, and the activation that follows it.
 
-    x is (batch, height, width, channels in), w (kernel height, kernel width, channels in, channels out), b
-    (channels out,) or None. The result is (batch, (height − 1)·stride + kernel height − top − bottom +
-    output_padding, …, channels out). `output_padding`, less than the stride, adds rows at the
-    bottom and columns at the right. With (H + top + bottom − kernel) mod stride it gives back the
-    size H that a convolution came from. `negative_slope` and `statistics` are as in `conv2d`.
+    Args:
+        x: images (batch, height, width, channels in).
+        w: filters (kernel height, kernel width, channels in, channels out).
+        b: a number added to each channel, (channels out,), or None.
+        stride: pixels of the result from one pixel of x to the next, an int or (vertical, horizontal).
+        padding: pixels cut off at the edges, an int, (vertical, horizontal) or ((top, bottom), (left, right)).
+        output_padding: rows added at the bottom and columns at the right, less than the stride. With
+            (H + top + bottom − kernel) mod stride it gives back the size H that a convolution came from.
+        negative_slope: as in `conv2d`.
+        statistics: as in `conv2d`.
+
+    Returns:
+        A tensor (batch, (height − 1)·stride + kernel height − top − bottom + output_padding, …, channels out).
+
+    Raises:
+        ValueError: the shapes do not fit, or nothing is left of the result.
     """
     _check(x, w, b, negative_slope)
     if x.shape[3] != w.shape[2]:

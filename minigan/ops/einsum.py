@@ -54,9 +54,14 @@ def _einsum(device: Device, *operands: Array, names: tuple[str, ...], result: st
 def einsum(subscripts: str, *operands: Tensor) -> Tensor:
     """Σ over the axes that the result leaves out: ``einsum("bij,bjk->bik", a, b)`` is a stack of products.
 
-    Each operand's axes are named by letters, and the result's stand behind ``->`` (left out: those named once, in
-    alphabetical order, as NumPy's). ``...`` stands for all other axes, which broadcast. A letter twice in one operand takes
-    its diagonal.
+    Args:
+        subscripts: a letter for each axis of each operand, and of the result behind ``->``. Without
+            ``->`` the result has the letters that stand once, in alphabetical order, as in NumPy.
+            ``...`` stands for all other axes, which broadcast. A letter twice in one operand takes its diagonal.
+        operands: a tensor for each term between commas.
+
+    Raises:
+        ValueError: the subscripts do not fit the operands.
     """
     try:
         names, result = _names(subscripts, [x.ndim for x in operands])

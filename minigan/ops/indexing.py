@@ -118,7 +118,16 @@ def as_tensor_index(indices: Any) -> Any:
 
 @explained
 def diagonal(x: Tensor, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
-    """Return the elements with indices along the two axes that differ by `offset`, as a new last axis."""
+    """Return the elements with indices along two axes that differ by `offset`, as a new last axis.
+
+    Args:
+        offset: the index along `axis2` less the index along `axis1`; 0 is the main diagonal.
+        axis1: the axis of the rows.
+        axis2: the axis of the columns.
+
+    Raises:
+        ValueError: the two axes are the same, or x lacks one.
+    """
     first, second = axis_of(x.ndim, axis1), axis_of(x.ndim, axis2)
     if first == second:
         raise ValueError(f"diagonal: axes {axis1} and {axis2} are the same")
@@ -132,7 +141,13 @@ def diagonal(x: Tensor, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tens
 
 @explained
 def trace(x: Tensor, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
-    """Σ of the diagonal."""
+    """Return the sum of a diagonal, of x's shape without the two axes.
+
+    Args:
+        offset: as for `diagonal`.
+        axis1: the axis of the rows.
+        axis2: the axis of the columns.
+    """
     return diagonal(x, offset, axis1, axis2).sum(axis=-1)
 
 

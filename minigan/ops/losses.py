@@ -41,14 +41,15 @@ def _squared_error(device: Device, x: Array, target: Array) -> Result:
 
 @explained
 def mse_loss(x: Tensor, target: Tensor | float | Any, reduction: str = "mean") -> Tensor:
-    """Return (x − target)², reduced by "mean", "sum" or "none".
+    """Return (x − target)².
 
     Args:
         x: the prediction, of any shape.
         target: of x's shape, or one number. It does not broadcast: (n,) against (n, 1) would be n² pairs.
+        reduction: "mean" or "sum" of all elements, or "none", which gives x's shape.
 
     Raises:
-        ValueError: the shapes differ.
+        ValueError: the shapes differ, or the reduction is another.
     """
     if not isinstance(target, Tensor) or target.dtype.kind != "f":
         target = _data("mse_loss", "target", target, x)

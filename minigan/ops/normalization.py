@@ -23,7 +23,12 @@ __all__ = [
 
 
 class RunningStatistics(NamedTuple):
-    """The moving averages of a group's batch statistics, (channels,) both; updated in place."""
+    """The moving averages of a group's batch statistics, updated in place.
+
+    Attributes:
+        mean: the mean of each channel, (channels,).
+        variance: the variance of each channel, (channels,).
+    """
 
     mean: Tensor
     variance: Tensor
@@ -71,15 +76,29 @@ def batch_norm(
     negative_slope: float = 1.0,
     statistics: BatchStatistics | None = None,
 ) -> Tensor:
-    """activation(weight·(x − mean)/√(variance + ε) + bias), by channel (the last axis).
+    """activation(weight·(x − mean)/√(variance + eps) + bias), by channel (the last axis).
 
     In training the batch (the first axis) is `len(groups)` equal runs. Each is normalized by its
-    own mean and biased variance, so real and generated images can share one call. `running[group]`,
-    where given, moves to (1 − momentum)·running + momentum·batch, with the unbiased variance. In
-    inference the one group named is normalized by its running statistics. `negative_slope` fuses
-    the activation y if y > 0 else negative_slope·y: 1 is none, 0 ReLU. `statistics`, where given,
-    were filled by the operation that made x, which then need not be read for them. They have moved
-    the running ones already.
+    own mean and biased variance, so real and generated images can share one call. In inference the
+    one group named is normalized by its running statistics.
+
+    Args:
+        x: (batch, …, channels).
+        weight: the factor of each channel, (channels,).
+        bias: the number added to each channel, (channels,).
+        running: the running statistics by group. In training, `running[group]` moves to
+            (1 − momentum)·running + momentum·batch, with the unbiased variance.
+        groups: the names of the runs, in order.
+        training: whether to normalize by the batch, and not by the running statistics.
+        momentum: the share of the batch in the new running statistics.
+        eps: the number added to the variance under the root.
+        negative_slope: fuses the activation y if y > 0 else negative_slope·y: 1 is none, 0 ReLU.
+        statistics: filled by the operation that made x, so that x is not read for them again. That
+            operation has moved the running statistics already.
+
+    Raises:
+        ValueError: the shapes or dtypes do not fit, or the batch does not divide into the groups.
+            Also if a group is unknown, or has fewer than two values a channel in training.
     """
     common_device("batch_norm", [x, weight, bias])
     _check(x, weight, bias, groups)

@@ -76,9 +76,19 @@ def max_pool2d(
 ) -> Result:
     """Return the largest value of each window; NaN where there is one.
 
-    x is (batch, height, width, channels). The result has (height + top + bottom − kernel) // stride + 1 rows. The gradient
-    goes to the first of equal values. `stride` is by default `kernel_size`. Padding is never the largest; it is at most
-    half of the kernel.
+    The gradient goes to the first of equal values.
+
+    Args:
+        x: images (batch, height, width, channels).
+        kernel_size: the height and width of a window in pixels, or one number for both.
+        stride: pixels from one window to the next, an int or (vertical, horizontal); `kernel_size` by default.
+        padding: pixels around the image, as for `conv2d`, at most half of the kernel. They are never the largest.
+
+    Returns:
+        A tensor (batch, (height + top + bottom − kernel) // stride + 1, …, channels).
+
+    Raises:
+        ValueError: x is no batch of images, or the window does not fit the image or the padding.
     """
     xp, windows = device.array_module, _Windows(x, kernel_size, stride, padding)
     wide = windows.padded(device, x, -np.inf)
@@ -110,10 +120,19 @@ def avg_pool2d(
     stride: Pair | None = None,
     padding: Padding = 0,
 ) -> Result:
-    """Return the mean of each window; padding counts as zeros.
+    """Return the mean of each window.
 
-    x is (batch, height, width, channels). The result has (height + top + bottom − kernel) // stride + 1 rows. `stride` is by
-    default `kernel_size`; padding is at most half of the kernel.
+    Args:
+        x: images (batch, height, width, channels).
+        kernel_size: the height and width of a window in pixels, or one number for both.
+        stride: pixels from one window to the next, an int or (vertical, horizontal); `kernel_size` by default.
+        padding: pixels around the image, as for `conv2d`, at most half of the kernel. They count as zeros.
+
+    Returns:
+        A tensor (batch, (height + top + bottom − kernel) // stride + 1, …, channels).
+
+    Raises:
+        ValueError: x is no batch of images, or the window does not fit the image or the padding.
     """
     windows = _Windows(x, kernel_size, stride, padding)
     wide = windows.padded(device, x, 0)

@@ -172,7 +172,14 @@ def var(
 def std(
     device: Device, x: Array, axis: Axis = None, keepdims: bool = False, correction: int = 0
 ) -> Result:
-    """√var; its gradient is 0 where all values are equal."""
+    """√var; its gradient is 0 where all values are equal.
+
+    Args:
+        correction: the number subtracted from the count in the variance; 1 is the unbiased variance.
+
+    Raises:
+        ValueError: there are not more values than the correction.
+    """
     xp = device.array_module
     kept = _kept_shape(x.shape, axis)
     deviation, variance, scale = _moments(device, x, axis, correction)

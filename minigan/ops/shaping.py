@@ -76,7 +76,15 @@ def transpose(x: Tensor, *axes: Any) -> Tensor:
 
 
 def swapaxes(x: Tensor, first: int, second: int) -> Tensor:
-    """Return the two axes exchanged."""
+    """Return x with two axes exchanged.
+
+    Args:
+        first: one of the axes.
+        second: the other.
+
+    Raises:
+        ValueError: x lacks one of them.
+    """
     order = list(range(x.ndim))
     first, second = _axis(x, first, "swapaxes"), _axis(x, second, "swapaxes")
     order[first], order[second] = second, first
@@ -84,7 +92,15 @@ def swapaxes(x: Tensor, first: int, second: int) -> Tensor:
 
 
 def moveaxis(x: Tensor, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
-    """Move an axis, or each of several, to its destination; the others stay in order."""
+    """Return x with an axis, or each of several, moved; the others stay in order.
+
+    Args:
+        source: the axis, or the axes, to move.
+        destination: the place of each in the result.
+
+    Raises:
+        ValueError: an axis is unknown, a source is named twice, or the two differ in number.
+    """
     sources = [_axis(x, a, "moveaxis") for a in _sequence((source,))]
     destinations = [_axis(x, a, "moveaxis") for a in _sequence((destination,))]
     order = [a for a in range(x.ndim) if a not in sources]
@@ -225,7 +241,12 @@ def repeat(x: Tensor, repeats: int | Sequence[int], axis: int | None = None) -> 
 
 @explained
 def tile(x: Tensor, repeats: int | Sequence[int]) -> Tensor:
-    """Repeat the whole tensor along each axis: a, b, a, b, …; missing axes come first."""
+    """Return the whole tensor repeated along each axis: a, b, a, b, ….
+
+    Args:
+        repeats: how often, for each axis, or one number for the last axis. With fewer numbers than axes, the
+            first axes are not repeated. With more, new axes come first.
+    """
     counts = _sequence((repeats,))
     axes = max(len(counts), x.ndim)
     counts = (1,) * (axes - len(counts)) + counts
