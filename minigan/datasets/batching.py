@@ -31,7 +31,15 @@ Y = TypeVar("Y", bound=_Rows)
 
 
 class Batches(Generic[Item]):
-    """The batches that `batches` describes: each `for` loop over this object is one epoch."""
+    """The batches that `batches` describes: each `for` loop over this object is one epoch.
+
+    Args:
+        arrays: arrays or tensors, (rows, …) each, of one number of rows. A batch of one array is that
+            array's rows; of several, a tuple.
+        batch_size: the number of rows in a batch, at least 1.
+        seed: the seed of the epochs' orders, 0 … 2⁶⁴ − 1.
+        drop_last: whether to leave out a last batch that is smaller.
+    """
 
     def __init__(
         self, arrays: tuple[_Rows, ...], batch_size: int, seed: int, drop_last: bool

@@ -10,21 +10,36 @@ __all__ = ["FactoredImages", "Images", "LabeledImages"]
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth value, so none of these has ==
 class Images:
-    """Images: uint8 (N, height, width, channels), 0 to 255."""
+    """A set of images.
+
+    Attributes:
+        images: uint8 (N, height, width, channels), 0 to 255.
+    """
 
     images: NDArray[np.uint8]
 
 
 @dataclass(frozen=True, eq=False)
 class LabeledImages(Images):
-    """Images and the class of each: `labels` is uint8 (N,)."""
+    """Images and the class of each.
+
+    Attributes:
+        images: uint8 (N, height, width, channels), 0 to 255.
+        labels: uint8 (N,).
+    """
 
     labels: NDArray[np.uint8]
 
 
 @dataclass(frozen=True, eq=False)
 class FactoredImages(Images):
-    """Images and the factors of each: `factors` is float64 (N, factors), and `names` names them."""
+    """Images and the factors of each.
+
+    Attributes:
+        images: uint8 (N, height, width, channels), 0 to 255.
+        factors: float64 (N, factors).
+        names: the names of the factors, in order.
+    """
 
     factors: NDArray[np.float64]
     names: tuple[str, ...]

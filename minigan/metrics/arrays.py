@@ -17,7 +17,13 @@ BINS = 20  # of a continuous variable, where its distribution is needed (Locatel
 
 
 class CodesAndFactors(NamedTuple):
-    """Each code, (n, width), the factors, (n, factors), and whether each factor is discrete."""
+    """Codes and factors that fit each other.
+
+    Attributes:
+        codes: each code, (n, width).
+        factors: the value of each factor, (n, factors).
+        discrete: whether each factor is discrete, bool (factors,).
+    """
 
     codes: list[np.ndarray]
     factors: np.ndarray

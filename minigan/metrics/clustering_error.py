@@ -12,14 +12,29 @@ UNMATCHED = -1  # the class of a category that has none
 def contingency(
     categories: np.ndarray, labels: np.ndarray, n_categories: int, n_classes: int
 ) -> np.ndarray:
-    """Return how many images of each class fall in each category: int64 (categories, classes)."""
+    """Return how many images of each class fall in each category: int64 (categories, classes).
+
+    Args:
+        categories: the category of each image, integers (n,), 0 … n_categories − 1.
+        labels: the class of each image, integers (n,), 0 … n_classes − 1.
+        n_categories: the number of categories, the rows of the result.
+        n_classes: the number of classes, the columns of the result.
+    """
     matrix = np.zeros((n_categories, n_classes), np.int64)
     np.add.at(matrix, (categories, labels), 1)
     return matrix
 
 
 def matching_error(matrix: np.ndarray, assignment: np.ndarray) -> float:
-    """Return the share of images in a category that is not assigned to their class."""
+    """Return the share of images in a category that is not assigned to their class.
+
+    Args:
+        matrix: the images of each class in each category, (categories, classes).
+        assignment: the class of each category, integers (categories,), or `UNMATCHED`.
+
+    Raises:
+        ValueError: the matrix counts no images.
+    """
     total = int(matrix.sum())
     if total == 0:
         raise ValueError("there is no error rate of no images")
@@ -32,6 +47,15 @@ def one_to_one_matching(matrix: np.ndarray) -> tuple[np.ndarray, float]:
 
     This is the assignment problem (Kuhn 1955). With more categories than classes some are `UNMATCHED`. With fewer
     some classes have no category. Either way their images are errors.
+
+    Args:
+        matrix: the images of each class in each category, (categories, classes).
+
+    Returns:
+        The class of each category, integers (categories,), and the share of images that are errors.
+
+    Raises:
+        ValueError: the matrix counts no images.
     """
     from scipy.optimize import linear_sum_assignment
 
@@ -45,6 +69,15 @@ def majority_vote(matrix: np.ndarray) -> tuple[np.ndarray, float]:
     """Return the most frequent class of each category, and the error of that assignment.
 
     Enough categories bring this error to 0. An empty category is `UNMATCHED`.
+
+    Args:
+        matrix: the images of each class in each category, (categories, classes).
+
+    Returns:
+        The class of each category, integers (categories,), and the share of images that are errors.
+
+    Raises:
+        ValueError: the matrix counts no images.
     """
     assignment = np.where(matrix.any(axis=1), matrix.argmax(axis=1), UNMATCHED)
     return assignment, matching_error(matrix, assignment)
@@ -54,10 +87,18 @@ def majority_vote(matrix: np.ndarray) -> tuple[np.ndarray, float]:
 class Clustering:
     """One set of labelled images, as the categories of one code divide it.
 
-    `matrix` is (categories, classes). `one_to_one_error` is the paper's unsupervised error, with
-    the matching found on these images themselves. `training_matching_error` applies the training
-    images' matching to these, so that no label of theirs is used. It is None where there are no
-    training images, and on those. Assignments hold each category's class, or −1.
+    An assignment holds the class of each category, or −1. Errors are shares of the images.
+
+    Attributes:
+        code: the name of the code.
+        images: the number of images.
+        matrix: the images of each class in each category, (categories, classes).
+        one_to_one_assignment: the assignment that `one_to_one_matching` finds on these images.
+        one_to_one_error: its error, the paper's unsupervised error.
+        training_matching_error: the error here of the assignment found on the training images. It
+            matches without these images' labels. None for those images, or where there are none.
+        majority_vote_assignment: the most frequent class of each category.
+        majority_vote_error: the error of that assignment.
     """
 
     code: str

@@ -15,7 +15,14 @@ _LEAF = 10  # samples in a leaf, at least: trees that learn the noise find every
 
 
 class DCI(NamedTuple):
-    """Disentanglement, completeness and informativeness, each in [0, 1]; `importance` is (codes, factors)."""
+    """The three scores, each in [0, 1], and the importances that they are made of.
+
+    Attributes:
+        disentanglement: 1 if each code is important to one factor alone.
+        completeness: 1 if each factor has one important code alone.
+        informativeness: 1 if the codes predict all factors without error.
+        importance: the importance of each code to each factor, (codes, factors).
+    """
 
     disentanglement: float
     completeness: float
@@ -37,7 +44,19 @@ def dci(
     A forest learns each factor from all codes on a random half of the images. R_jk is the importance of code j
     in it (the fall of variance, or of Gini impurity, at the splits on its columns). Informativeness is how well
     it predicts the other half, the mean over factors: R² of a continuous factor, not below 0, and accuracy of a
-    discrete one. Needs scikit-learn, which SettingsError says if it is not there.
+    discrete one.
+
+    Args:
+        codes: (n, columns), as in `minigan.metrics.arrays`.
+        factors: the true factors, (n, factors).
+        discrete: whether each factor is discrete; by default one with at most 20 different values is.
+        widths: the number of columns of each code; 1 each by default.
+        seed: the seed of the halves and of the forests.
+        trees: the number of trees in a forest.
+
+    Raises:
+        SettingsError: scikit-learn is not installed.
+        ValueError: the arrays do not fit each other, hold a number that is not finite, or a factor never changes.
     """
     try:
         from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor

@@ -19,9 +19,20 @@ from minigan.metrics.sap import attribute_predictability, attribute_scores
 
 @dataclass(frozen=True)
 class Disentanglement:
-    """The scores of one set of images; `gaps` are MIG's by factor, and `shares` is I(z_j; v_k)/H(v_k).
+    """The scores of one set of images.
 
-    `shares` is (codes, factors). DCI's three are None where scikit-learn is not installed.
+    Attributes:
+        images: the number of images.
+        codes: the names of the codes.
+        factors: the names of the factors that change.
+        shares: I(z_j; v_k)/H(v_k), the share of each factor that each code tells, (codes, factors).
+        gaps: MIG's gap of each factor, (factors,).
+        mig: the mean of the gaps.
+        factor_vae: the FactorVAE score, an accuracy.
+        sap: the mean of SAP's gaps.
+        dci_disentanglement: DCI's score, or None where scikit-learn is not installed.
+        dci_completeness: as above.
+        dci_informativeness: as above.
     """
 
     images: int
@@ -70,8 +81,17 @@ def measure(
 ) -> Disentanglement:
     """Return all scores of these codes, over the factors that change.
 
+    Args:
+        codes: (n, columns), as in `minigan.metrics.arrays`.
+        factors: the true factors, (n, factors).
+        code_names: a name for each code.
+        factor_names: a name for each factor.
+        widths: the number of columns of each code; 1 each by default.
+        seed: the seed of the FactorVAE score and of DCI.
+
     Raises:
         SettingsError: No factor changes.
+        ValueError: The arrays do not fit each other, or hold a number that is not finite.
     """
     changing = np.flatnonzero(np.ptp(factors, axis=0) > 0)
     if not len(changing):

@@ -29,6 +29,19 @@ def factor_vae_score(
     the classifier learns the factor most often named with each d. The score is the share of as many
     new pairs that it gets right, 1/factors by chance. A categorical code's variance is that of its
     probabilities, summed. Codes that never change have no vote; without any other the score is 0.
+
+    Args:
+        codes: (n, columns), as in `minigan.metrics.arrays`.
+        factors: the true factors, (n, factors).
+        discrete: whether each factor is discrete; by default one with at most 20 different values is.
+        widths: the number of columns of each code; 1 each by default.
+        seed: the seed of the votes.
+        batch_size: the number of images in a vote.
+        votes: the number of votes to learn from, and again to score.
+        bins: the number of parts of a continuous factor's range.
+
+    Raises:
+        ValueError: the arrays do not fit each other, hold a number that is not finite, or a factor never changes.
     """
     data = checked(codes, factors, discrete, widths)
     varying = [code for code in data.codes if _variance(code) > 0]

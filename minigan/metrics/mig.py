@@ -11,7 +11,12 @@ from minigan.metrics.arrays import BINS, checked, code_classes, discretize, entr
 
 
 class MutualInformation(NamedTuple):
-    """I(z_j; v_k), (codes, factors), and H(v_k), (factors,); nats."""
+    """The information of codes about factors, in nats.
+
+    Attributes:
+        information: I(z_j; v_k), (codes, factors).
+        entropies: H(v_k), (factors,).
+    """
 
     information: np.ndarray
     entropies: np.ndarray
@@ -24,7 +29,18 @@ def mutual_information(
     widths: Sequence[int] | None = None,
     bins: int = BINS,
 ) -> MutualInformation:
-    """Return I(z; v) = H(z) + H(v) − H(z, v) of each code and factor, from their joint histogram."""
+    """Return I(z; v) = H(z) + H(v) − H(z, v) of each code and factor, from their joint histogram.
+
+    Args:
+        codes: (n, columns), as in `minigan.metrics.arrays`.
+        factors: the true factors, (n, factors).
+        discrete: whether each factor is discrete; by default one with at most 20 different values is.
+        widths: the number of columns of each code; 1 each by default.
+        bins: the number of equal parts of a continuous variable's range.
+
+    Raises:
+        ValueError: the arrays do not fit each other, hold a number that is not finite, or a factor never changes.
+    """
     data = checked(codes, factors, discrete, widths)
     z = [code_classes(code, bins) for code in data.codes]
     v = [
@@ -42,8 +58,10 @@ def mutual_information(
 def mutual_information_gap(measured: MutualInformation) -> np.ndarray:
     """Return the gap of each factor, (factors,); MIG is their mean.
 
-    The gap is (I(z_j; v_k) − I(z_i; v_k)) / H(v_k), where j is the code with the most information about v_k, and
-    i is the next.
+    The gap is (I(z_j; v_k) − I(z_i; v_k)) / H(v_k). Code j has the most information about v_k, and i the next.
+
+    Args:
+        measured: the information and the entropies, from `mutual_information`.
 
     Reference: Chen et al. 2018, section 4.
     """

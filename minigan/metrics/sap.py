@@ -21,6 +21,15 @@ def attribute_scores(
     the balanced accuracy of the best thresholds on z, one fewer than the classes. It is the mean
     over classes of the share that is right. A categorical code predicts by its likeliest category:
     its mean, or its best class. A code that never changes has 0.
+
+    Args:
+        codes: (n, columns), as in `minigan.metrics.arrays`.
+        factors: the true factors, (n, factors).
+        discrete: whether each factor is discrete; by default one with at most 20 different values is.
+        widths: the number of columns of each code; 1 each by default.
+
+    Raises:
+        ValueError: the arrays do not fit each other, hold a number that is not finite, or a factor never changes.
     """
     data = checked(codes, factors, discrete, widths)
     scores = np.zeros((len(data.codes), data.factors.shape[1]))
@@ -40,7 +49,11 @@ def attribute_scores(
 
 
 def attribute_predictability(scores: np.ndarray) -> np.ndarray:
-    """Return the gap of each factor, (factors,), between its two best `attribute_scores`; SAP is their mean."""
+    """Return the gap of each factor, (factors,), between its two best scores; SAP is their mean.
+
+    Args:
+        scores: the scores of `attribute_scores`, (codes, factors).
+    """
     ranked = np.sort(np.vstack([np.zeros(scores.shape[1]), scores]), axis=0)
     gaps: np.ndarray = ranked[-1] - ranked[-2]
     return gaps

@@ -8,7 +8,11 @@ from minigan.tensor import Tensor
 
 
 class LeakyReLU(Module):
-    """`minigan.leaky_relu`; the slope 0.1 is the paper's."""
+    """`minigan.leaky_relu`.
+
+    Args:
+        negative_slope: the slope below 0; 0.1 is the paper's.
+    """
 
     def __init__(self, negative_slope: float = 0.1) -> None:
         self.negative_slope = negative_slope

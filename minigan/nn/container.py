@@ -42,6 +42,9 @@ class Sequential(_Modules):
     """Modules one after another.
 
     A linear layer or convolution that stands before a batch norm finds the statistics for it.
+
+    Args:
+        modules: the modules in order; each takes the result of the one before.
     """
 
     def __init__(self, *modules: Module) -> None:

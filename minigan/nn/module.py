@@ -11,10 +11,15 @@ from minigan.tensor import Tensor, load_all
 
 
 class LoadedState(NamedTuple):
-    """What `Module.load_state_dict` left out, with PyTorch's names."""
+    """The names that `Module.load_state_dict` left out; the fields have PyTorch's names.
 
-    missing_keys: list[str]  # of the module, and not in the state
-    unexpected_keys: list[str]  # in the state, and not of the module
+    Attributes:
+        missing_keys: names of the module that are not in the state.
+        unexpected_keys: names in the state that the module lacks.
+    """
+
+    missing_keys: list[str]
+    unexpected_keys: list[str]
 
 
 class Module:

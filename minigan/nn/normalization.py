@@ -38,6 +38,9 @@ def batch_groups(*names: str) -> Iterator[None]:
 
         with mg.nn.batch_groups("real", "generated"):
             logits = discriminator(mg.concatenate([real, generated]))
+
+    Args:
+        names: the groups of the runs, in order.
     """
     before, _current.names = _current.names, names
     try:
@@ -53,7 +56,7 @@ class BatchNorm(Module):
         channels: length of the last axis.
         groups: names of the groups of images, each with its own running statistics.
         momentum: the share of a batch in the new running statistics.
-        eps: what is added to the variance under the root.
+        eps: the number added to the variance under the root.
         negative_slope: the slope below 0 of the fused activation: 1 is none, 0 ReLU, 0.1 the paper's leaky ReLU.
     """
 

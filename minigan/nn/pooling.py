@@ -9,7 +9,13 @@ from minigan.tensor import Tensor
 
 
 class MaxPool2d(Module):
-    """`minigan.max_pool2d`: the largest value of each window; `stride` is by default `kernel_size`."""
+    """`minigan.max_pool2d`: the largest value of each window.
+
+    Args:
+        kernel_size: the height and width of a window in pixels, or one number for both.
+        stride: pixels from one window to the next, an int or (vertical, horizontal); `kernel_size` by default.
+        padding: pixels around the image, as for the function.
+    """
 
     def __init__(self, kernel_size: Pair, stride: Pair | None = None, padding: Padding = 0) -> None:
         self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
@@ -19,7 +25,13 @@ class MaxPool2d(Module):
 
 
 class AvgPool2d(Module):
-    """`minigan.avg_pool2d`: the mean of each window; `stride` is by default `kernel_size`."""
+    """`minigan.avg_pool2d`: the mean of each window.
+
+    Args:
+        kernel_size: the height and width of a window in pixels, or one number for both.
+        stride: pixels from one window to the next, an int or (vertical, horizontal); `kernel_size` by default.
+        padding: pixels around the image, as for the function.
+    """
 
     def __init__(self, kernel_size: Pair, stride: Pair | None = None, padding: Padding = 0) -> None:
         self.kernel_size, self.stride, self.padding = kernel_size, stride, padding

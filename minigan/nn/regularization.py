@@ -55,7 +55,11 @@ class LayerNorm(Module):
 class Dropout(Module):
     """`minigan.dropout` in training; afterwards x itself (see `eval`).
 
-    The numbers come from the `generator`, by default the general one.
+    Args:
+        p: the probability that an element becomes 0, 0 … 1.
+
+    Raises:
+        ValueError: p is no probability.
     """
 
     def __init__(self, p: float = 0.5, *, generator: Generator | None = None) -> None:
