@@ -19,6 +19,13 @@ class Optimizer:
 
     Counts of steps lie on the parameters' device, where a captured step goes on counting. Parameters that had a gradient
     in the same steps share a counter.
+
+    Args:
+        parameters: the tensors that it changes.
+
+    Raises:
+        TypeError: parameters are one tensor, not a list.
+        ValueError: there is none, or one is no contiguous, writable leaf with requires_grad=True.
     """
 
     def __init__(self, parameters: Iterable[Tensor]) -> None:
@@ -60,7 +67,11 @@ class Optimizer:
             parameter.grad = None
 
     def step(self) -> None:
-        """Change the parameters that have a gradient."""
+        """Change the parameters that have a gradient.
+
+        Raises:
+            ValueError: a gradient has another shape than its parameter.
+        """
         for i, p in enumerate(self.parameters):
             if p.grad is not None and p.grad.shape != p.shape:  # a kernel would read past its end
                 raise ValueError(f"parameter {i} is {p.shape}, and its gradient {p.grad.shape}")
@@ -109,7 +120,11 @@ class Optimizer:
         return {**state, **self._named_memories()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Overwrite everything that is remembered."""
+        """Overwrite everything that is remembered.
+
+        Raises:
+            ValueError: the state is not that of an optimizer of such parameters.
+        """
         memories = self._named_memories()
         names = {"step_count", *memories}
         counts = {f"step_count.{i}": i for i in range(len(self.parameters))}
@@ -170,6 +185,9 @@ class SGD(Optimizer):
     """v ← momentum·v + g, p ← p − α·v, where g has weight_decay·p added; with `nesterov` p moves by g + momentum·v.
 
     `parameters` are the tensors p that it changes, and `lr` is α.
+
+    Raises:
+        ValueError: `nesterov` is set, and the momentum is 0.
 
     Reference: Sutskever et al. (2013), "On the importance of initialization and momentum in deep learning".
     """

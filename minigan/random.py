@@ -90,7 +90,15 @@ def normal(shape: Sequence[int], std: float, key: tuple[int, int, int], dtype: A
 
 
 def checked_seed(seed: int) -> int:
-    """Return a seed as Python's int; ValueError unless it is 0 … 2⁶⁴ − 1, which is what Philox takes."""
+    """Return a seed as Python's int.
+
+    Args:
+        seed: an integer, 0 … 2⁶⁴ − 1, the range that Philox takes.
+
+    Raises:
+        TypeError: the seed is no integer.
+        ValueError: it is out of range.
+    """
     try:
         value = operator.index(seed)
     except TypeError:

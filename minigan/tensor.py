@@ -132,7 +132,7 @@ class Tensor(Protocols, Methods):
             raise AttributeError(f"a tensor has no attribute '{name}'{advice(name)}")
 
     def item(self) -> Any:
-        """Return the value of a one-element tensor as a Python number."""
+        """Return the value of a one-element tensor as a Python number; raise ValueError for another size."""
         if self.size != 1:
             raise ValueError(
                 f"item: a tensor of shape {self.shape} has {self.size} elements, not 1"
@@ -146,7 +146,7 @@ class Tensor(Protocols, Methods):
         return view
 
     def copy_(self, source: Tensor | ArrayLike) -> Tensor:
-        """Overwrite the values in place with `source`, broadcast to this shape."""
+        """Overwrite the values in place with `source`, broadcast to this shape; raise ValueError if it does not fit."""
         self.check_writable("copy_", source)
         values = _values(source, self.device)
         try:

@@ -25,6 +25,9 @@ class MovingAverage(Module):
     Args:
         module: the trained module. It is read at each `update`.
         decay: how much of the average stays, 0 … 1. An average reaches back over about 1/(1 − decay) updates.
+
+    Raises:
+        ValueError: decay is out of range.
     """
 
     def __init__(self, module: Module, decay: float = 0.999) -> None:

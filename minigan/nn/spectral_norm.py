@@ -30,6 +30,9 @@ class SpectralNorm(Module):
         n_power_iterations: steps of power iteration in each call, at least 1.
         eps: the least norm that a vector is divided by.
         generator: for the first vectors; by default the general one.
+
+    Raises:
+        ValueError: the layer has no such weight, or there is no iteration.
     """
 
     def __init__(

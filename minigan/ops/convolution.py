@@ -37,12 +37,20 @@ def conv2d(
 ) -> Result:
     """Convolution (cross-correlation, as in every deep-learning library), and the activation that follows it.
 
-    x is (batch, height, width, channels in), w (kernel height, kernel width, channels in, channels out), b (channels
-    out,) or None. The result is (batch, (height + top + bottom − kernel height) // stride + 1, …, channels
-    out). `stride` is an int or (vertical, horizontal); `padding` an int, (vertical, horizontal) or
-    ((top, bottom), (left, right)), filled with zeros. `negative_slope` fuses the activation y if y > 0 else
-    negative_slope·y: 1 is none, 0 ReLU. `statistics`, from `allocate_batch_statistics`, are filled for the `batch_norm` of the
-    result.
+    Args:
+        x: images (batch, height, width, channels in).
+        w: filters (kernel height, kernel width, channels in, channels out).
+        b: a number added to each channel, (channels out,), or None.
+        stride: pixels from one window to the next, an int or (vertical, horizontal).
+        padding: pixels of zeros around the image, an int, (vertical, horizontal) or ((top, bottom), (left, right)).
+        negative_slope: fuses the activation y if y > 0 else negative_slope·y: 1 is none, 0 ReLU.
+        statistics: from `allocate_batch_statistics`, to be filled for the `batch_norm` of the result.
+
+    Returns:
+        A tensor (batch, (height + top + bottom − kernel height) // stride + 1, …, channels out).
+
+    Raises:
+        ValueError: the shapes or dtypes do not fit, the slope is negative, or the kernel is larger than the padded image.
     """
     _check(x, w, b, negative_slope)
     if x.shape[3] != w.shape[2]:

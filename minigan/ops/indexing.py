@@ -44,7 +44,15 @@ def _take_along_axis(device: Device, x: Array, indices: Array, axis: int) -> Res
 
 @explained
 def take_along_axis(x: Tensor, indices: Tensor | Any, axis: int) -> Tensor:
-    """result[…, j, …] = x[…, indices[…, j, …], …]: integer indices of x's shape but for the length of that axis."""
+    """result[…, j, …] = x[…, indices[…, j, …], …].
+
+    Args:
+        indices: integers, of x's shape but for the length of that axis; −1 is the last element.
+
+    Raises:
+        ValueError: the indices have another shape, or are no integers.
+        IndexError: an index is outside the axis.
+    """
     device = common_device("take_along_axis", [x, indices])
     values = indices.data if isinstance(indices, Tensor) else device.asarray(indices)
     axis = axis_of(x.ndim, axis)
@@ -84,7 +92,11 @@ def _getitem(device: Device, x: Array, *arrays: Array, index: tuple[Any, ...]) -
 
 
 def getitem(x: Tensor, index: Any) -> Tensor:
-    """x[index]: slices, integers, None, ..., and arrays or tensors of integers or bool, as NumPy's."""
+    """x[index]: slices, integers, None, ..., and arrays or tensors of integers or bool, as NumPy's.
+
+    Raises:
+        IndexError: the index does not fit x.
+    """
     try:
         parts, arrays = split_index(index)
         return _getitem(x, *arrays, index=parts)

@@ -103,6 +103,9 @@ def code_log_likelihood(
     (batch, codes) holds the
     values: an index for a categorical. The codes are data: no gradient reaches them. `check_codes` reads them back to
     the host, to refuse values that are no category; codes that minigan drew itself need no check.
+
+    Raises:
+        ValueError: the shapes do not fit the layout, the codes require a gradient, or one is no category.
     """
     table = code_table(layout)
     device = common_device("code_log_likelihood", [parameters, codes])
@@ -158,6 +161,9 @@ def code_consistency_information(
     batch: H(p̄) + E[Σ p·log q]. It is at most log K for K
     categories: where both views are read as one category, for sure, and all categories alike often. A
     `entropy_weight` over 1 weighs the entropy more, that all categories be used.
+
+    Raises:
+        ValueError: the shapes do not fit the layout, or there is no row or no code.
     """
     table = code_table(layout)
     common_device("code_consistency_information", [first, second])
@@ -187,7 +193,18 @@ def _check_categories(codes: Array, layout: Sequence[Density]) -> None:
 
 @explained
 def categorical_log_likelihood(logits: Tensor, labels: Tensor | Any) -> Tensor:
-    """log softmax(logits)[label]: logits (…, categories), integer labels (…), result (…)."""
+    """log softmax(logits)[label]; nats.
+
+    Args:
+        logits: (…, categories).
+        labels: the category of each row, integers (…).
+
+    Returns:
+        A tensor (…).
+
+    Raises:
+        ValueError: the labels have another shape, or one is no category.
+    """
     device = common_device("categorical_log_likelihood", [logits, labels])
     values = labels.data if isinstance(labels, Tensor) else device.asarray(labels)
     if tuple(values.shape) != logits.shape[:-1]:
@@ -230,6 +247,9 @@ def gaussian_log_likelihood(
     """log N(x; mean, σ²) = −½((x − mean)/σ)² − log σ − ½ log 2π, elementwise, operands broadcast.
 
     σ is `std`, or e^log_std where that is given (as a network predicts it); by default 1.
+
+    Raises:
+        ValueError: std and log_std are both given.
     """
     if std is not None and log_std is not None:
         raise ValueError("gaussian_log_likelihood: give std or log_std, not both")

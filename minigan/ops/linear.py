@@ -64,10 +64,20 @@ def linear(
     negative_slope: float = 1.0,
     statistics: BatchStatistics | None = None,
 ) -> Result:
-    """activation(x·w + b): x is (…, features in), w (features in, features out), b (features out,) or None.
+    """activation(x·w + b).
 
-    `negative_slope` fuses the activation y if y > 0 else negative_slope·y: 1 is none, 0 ReLU. `statistics`, from
-    `allocate_batch_statistics`, are filled for the `batch_norm` of the result.
+    Args:
+        x: (…, features in), of at least two axes.
+        w: (features in, features out).
+        b: a number added to each feature, (features out,), or None.
+        negative_slope: fuses the activation y if y > 0 else negative_slope·y: 1 is none, 0 ReLU.
+        statistics: from `allocate_batch_statistics`, to be filled for the `batch_norm` of the result.
+
+    Returns:
+        A tensor (…, features out).
+
+    Raises:
+        ValueError: the shapes or dtypes do not fit, or the slope is negative.
     """
     if x.ndim < 2 or w.ndim != 2 or x.shape[-1] != w.shape[0]:
         raise ValueError("x is (…, features in) and w (features in, features out)")

@@ -155,7 +155,15 @@ def avg_pool2d(
 
 @explained
 def upsample_nearest(x: Tensor, scale_factor: Pair) -> Tensor:
-    """Return each pixel of x, (batch, height, width, channels), as a block of scale_factor pixels (an int, or two)."""
+    """Return each pixel of x as a block of pixels.
+
+    Args:
+        x: images (batch, height, width, channels).
+        scale_factor: the height and width of a block in pixels, or one number for both.
+
+    Raises:
+        ValueError: x is no batch of images, or a factor is less than 1.
+    """
     if x.ndim != 4:
         raise ValueError(f"upsample_nearest: x is (batch, height, width, channels), not {x.shape}")
     rows, columns = pair_of(scale_factor, "scale_factor", 1)

@@ -33,6 +33,9 @@ def layer_norm(
 
     Mean and biased variance are those of the last `axes` axes together, for each of the others alone. `weight` and
     `bias`, where given, have the shape of these axes.
+
+    Raises:
+        ValueError: weight or bias has another shape, or `axes` or `eps` is out of range.
     """
     if not 1 <= axes <= x.ndim:
         raise ValueError(f"axes is 1 … {x.ndim}, the number of last axes; not {axes}")
@@ -87,6 +90,10 @@ def dropout(
     """Return x with each element replaced by 0 with probability p, and the others divided by 1 − p (Srivastava et al. 2014).
 
     Without `training`, x itself. The numbers come from the generator's next step (the default one's: see `manual_seed`).
+
+    Raises:
+        ValueError: p is no probability.
+        TypeError: x is not of floats.
     """
     if not 0 <= p <= 1:
         raise ValueError(f"dropout: p is a probability, 0 … 1; not {p}")

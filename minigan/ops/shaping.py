@@ -65,7 +65,14 @@ def _transpose(device: Device, x: Array, axes: tuple[int, ...]) -> Result:
 
 
 def transpose(x: Tensor, *axes: Any) -> Tensor:
-    """Return the axes in the order given, or reversed."""
+    """Return the axes in the order given, or reversed.
+
+    Args:
+        axes: every axis once, as numbers or as one sequence. Without them the order is reversed.
+
+    Raises:
+        ValueError: the axes are no order of x's.
+    """
     order = _sequence(axes) or tuple(reversed(range(x.ndim)))
     positions = tuple(_axis(x, a, "transpose") for a in order)
     if sorted(positions) != list(range(x.ndim)):
@@ -156,7 +163,14 @@ def _concatenate(device: Device, *arrays: Array, axis: int) -> Result:
 
 @explained
 def concatenate(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
-    """Return the tensors one after another along an axis; their other lengths are equal."""
+    """Return the tensors one after another along an axis; their other lengths are equal.
+
+    Args:
+        tensors: at least one tensor; the result has a dtype that holds all of theirs.
+
+    Raises:
+        ValueError: there is no tensor, they lack the axis, or other lengths differ.
+    """
     if not tensors:
         raise ValueError("concatenate: there is no tensor to begin with")
     axis = _axis(tensors[0], axis, "concatenate")
@@ -166,7 +180,14 @@ def concatenate(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
 
 @explained
 def stack(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
-    """Return the tensors, all of one shape, along a new axis."""
+    """Return the tensors, all of one shape, along a new axis.
+
+    Args:
+        tensors: at least one tensor; the result has a dtype that holds all of theirs.
+
+    Raises:
+        ValueError: the shapes differ, there is no tensor, or the axis is out of range.
+    """
     if len({t.shape for t in tensors}) != 1:
         raise ValueError(f"stack: the shapes differ: {', '.join(str(t.shape) for t in tensors)}")
     return concatenate([expand_dims(t, axis=axis) for t in tensors], axis)
@@ -174,7 +195,14 @@ def stack(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
 
 @explained
 def split(x: Tensor, sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:
-    """`sections` equal pieces along an axis, or pieces that end at the given positions, as NumPy's."""
+    """`sections` equal pieces along an axis, or pieces that end at the given positions, as NumPy's.
+
+    Args:
+        sections: the number of pieces, or the positions between them.
+
+    Raises:
+        ValueError: the axis does not divide by the number of pieces, or x lacks it.
+    """
     axis = _axis(x, axis, "split")
     length = x.shape[axis]
     if not isinstance(sections, (Sequence, np.ndarray)):
@@ -197,7 +225,15 @@ def unstack(x: Tensor, axis: int = 0) -> list[Tensor]:
 
 @differentiable
 def pad(device: Device, x: Array, widths: Sequence[tuple[int, int]], value: float = 0.0) -> Result:
-    """x with `value` before and after it: a pair of widths for each axis."""
+    """x with `value` before and after it: a pair of widths for each axis.
+
+    Args:
+        widths: (before, after) for each axis, none negative.
+        value: the value of the new elements.
+
+    Raises:
+        ValueError: there is not one pair for each axis, or a width is negative.
+    """
     if len(widths) != x.ndim:
         raise ValueError(f"there are {len(widths)} pairs of widths for {x.ndim} axes")
     inner = tuple(slice(before, before + n) for (before, _), n in zip(widths, x.shape, strict=True))
