@@ -122,6 +122,7 @@ class Generator:
         super().__setattr__(name, checked_seed(value) if name == "seed" else value)
 
     def next_key(self) -> tuple[int, int, int]:
+        """Take the next step; return (seed, stream, step) of its numbers."""
         self.step += 1
         return self.seed, _GENERAL, self.step
 

@@ -112,7 +112,13 @@ class Clustering:
 
     @classmethod
     def of(cls, code: str, matrix: np.ndarray, training: Clustering | None = None) -> Clustering:
-        """Return the clustering of a contingency matrix; `training` is that of the training images."""
+        """Return the clustering that a contingency matrix gives.
+
+        Args:
+            code: the name of the code.
+            matrix: the images of each class in each category, (categories, classes).
+            training: the clustering of the training images, if there are any.
+        """
         assignment, error = one_to_one_matching(matrix)
         votes, majority_error = majority_vote(matrix)
         transferred = None

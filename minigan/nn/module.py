@@ -36,7 +36,11 @@ class Module:
         return self.forward(*arguments, **settings)
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
-        """Yield this module and all beneath it with dotted names, each once, in the order they were set."""
+        """Yield this module and all beneath it with dotted names, each once, in the order they were set.
+
+        Args:
+            prefix: the name of this module.
+        """
         yield from self._named_modules(prefix, set())
 
     def _named_modules(self, prefix: str, seen: set[int]) -> Iterator[tuple[str, Module]]:
@@ -114,7 +118,7 @@ class Module:
         return left_out
 
     def train(self, mode: bool = True) -> Self:
-        """Let batch norms use the batch's own statistics (or, with False, the running ones)."""
+        """Let batch norms use the batch's own statistics; if `mode` is False, the running ones."""
         for _, module in self.named_modules():
             module.training = mode
         return self

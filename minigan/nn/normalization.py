@@ -107,7 +107,14 @@ class BatchNorm(Module):
     def allocate_batch_statistics(
         self, groups: Sequence[str] | None = None
     ) -> BatchStatistics | None:
-        """Allocate the statistics that the layer before fills in training."""
+        """Allocate the statistics that the layer before fills in training.
+
+        Args:
+            groups: the names of the batch's runs; by default those of `batch_groups`, or the only group.
+
+        Returns:
+            The statistics, or None outside training.
+        """
         if not self.training:
             return None
         return allocate_batch_statistics(
