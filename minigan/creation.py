@@ -263,7 +263,10 @@ def randn(
 
     Raises:
         ValueError: a length is negative.
+        TypeError: `dtype` is not float32 or float64.
     """
+    if np.dtype(dtype) not in (np.float32, np.float64):
+        raise TypeError(f"randn: the dtype is float32 or float64, not {np.dtype(dtype)}")
     key = (generator or default_generator()).next_key()
     return tensor(normal(_shape(shape), std, key, np.dtype(dtype)), device=device)
 

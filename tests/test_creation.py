@@ -69,3 +69,10 @@ def test_what_is_no_real_number_is_refused_by_name(dtype: Any) -> None:
     ):
         with pytest.raises(TypeError, match=r"complex|datetime64|object|<U"):
             call()
+
+
+@pytest.mark.parametrize("make", [mg.rand, mg.randn])
+@pytest.mark.parametrize("dtype", ["int32", "float16", "bool"])
+def test_random_numbers_are_float32_or_float64(make: Any, dtype: str) -> None:
+    with pytest.raises(TypeError, match=r"float32.*float64"):
+        make(3, dtype=dtype)

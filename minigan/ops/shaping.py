@@ -106,10 +106,14 @@ def moveaxis(x: Tensor, source: int | Sequence[int], destination: int | Sequence
         destination: the place of each in the result.
 
     Raises:
-        ValueError: an axis is unknown, a source is named twice, or the two differ in number.
+        ValueError: an axis is unknown, a source or a destination is named twice, or the two differ in number.
     """
     sources = [_axis(x, a, "moveaxis") for a in _sequence((source,))]
     destinations = [_axis(x, a, "moveaxis") for a in _sequence((destination,))]
+    if not len(sources) == len(destinations) == len(set(sources)) == len(set(destinations)):
+        raise ValueError(
+            f"moveaxis: {source} and {destination} are as many axes, each named once on either side"
+        )
     order = [a for a in range(x.ndim) if a not in sources]
     for place, axis in sorted(zip(destinations, sources, strict=True)):
         order.insert(place, axis)
@@ -171,7 +175,7 @@ def concatenate(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
     Raises:
         ValueError: there is no tensor, they lack the axis, or other lengths differ.
     """
-    if not tensors:
+    if len(tensors) == 0:
         raise ValueError("concatenate: there is no tensor to begin with")
     axis = _axis(tensors[0], axis, "concatenate")
     dtype = np.result_type(*(t.dtype for t in tensors))
@@ -188,6 +192,8 @@ def stack(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
     Raises:
         ValueError: the shapes differ, there is no tensor, or the axis is out of range.
     """
+    if len(tensors) == 0:
+        raise ValueError("stack: there is no tensor; give one or more")
     if len({t.shape for t in tensors}) != 1:
         raise ValueError(f"stack: the shapes differ: {', '.join(str(t.shape) for t in tensors)}")
     return concatenate([expand_dims(t, axis=axis) for t in tensors], axis)
