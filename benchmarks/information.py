@@ -18,9 +18,8 @@ from benchmarks.declaration import Benchmark, Goal, Presentation, Result, Say, S
 from benchmarks.report import PERFORMANCE, Table, setting
 from benchmarks.step import Plan
 from benchmarks.timing import Rounds, interleave, ratio_summary, summary
-from minigan.infogan.networks import GENERATED, REAL
 from minigan.infogan.objective import discriminator_loss, generator_loss
-from minigan.infogan.parts import Parts
+from minigan.infogan.parts import GENERATED, REAL, Parts
 from minigan.infogan.step import Trainer, minimize
 from minigan.tensor import Tensor
 

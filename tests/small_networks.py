@@ -13,7 +13,8 @@ from minigan.datasets import LabeledImages
 from minigan.experiments.declarations import MNIST
 from minigan.experiments.evaluation_result import Evaluation
 from minigan.infogan.codes import CodeLayout
-from minigan.infogan.networks import GENERATED, Networks
+from minigan.infogan.networks import Networks
+from minigan.infogan.parts import GENERATED
 from minigan.infogan.settings import Settings
 from minigan.tensor import Tensor
 

@@ -30,7 +30,8 @@ from minigan.experiments.readings import (
 from minigan.infogan.codes import UniformCode
 from minigan.infogan.extensions.augmentation import SLIGHT, random_affine
 from minigan.infogan.latents import draw_latents
-from minigan.infogan.networks import GENERATED, REAL, Networks, inference
+from minigan.infogan.networks import Networks, inference
+from minigan.infogan.parts import GENERATED, REAL
 from minigan.infogan.settings import Settings
 from minigan.infogan.streams import Stream
 from minigan.metrics.clustering_error import Clustering, contingency

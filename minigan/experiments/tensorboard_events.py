@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
 
 from minigan.errors import SettingsError
 from minigan.infogan.codes import CodeLayout, share_read
@@ -13,12 +12,6 @@ from minigan.infogan.step_metrics import StepMetrics
 
 FOLDER = "tensorboard"
 _FLUSH_EVERY = 50  # steps, so that a page that follows the run is not far behind
-
-
-class Events(Protocol):
-    """What takes the metrics of each step."""
-
-    def __call__(self, metrics: StepMetrics) -> None: ...
 
 
 def require_tensorboard() -> None:
@@ -32,7 +25,7 @@ def require_tensorboard() -> None:
 
 
 @contextmanager
-def writing_events(directory: Path, layout: CodeLayout) -> Iterator[Events]:
+def writing_events(directory: Path, layout: CodeLayout) -> Iterator[Callable[[StepMetrics], None]]:
     """Give a function that writes a step's losses, L_I in nats, and the share of each code that Q reads.
 
     Args:

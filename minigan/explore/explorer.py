@@ -19,7 +19,8 @@ from minigan.experiments.readings import real_batches, representation
 from minigan.experiments.runs import Run
 from minigan.infogan.codes import CategoricalCode, UniformCode
 from minigan.infogan.latents import draw_noise_and_codes, encode
-from minigan.infogan.networks import GENERATED, REAL, Networks
+from minigan.infogan.networks import Networks
+from minigan.infogan.parts import GENERATED, REAL
 from minigan.infogan.settings import Settings
 from minigan.infogan.streams import Stream
 from minigan.recording import no_grad

@@ -16,7 +16,7 @@ import numpy as np
 from minigan.errors import RunError
 from minigan.explore.explorer import Explorer
 from minigan.files import write_text
-from minigan.infogan.networks import GENERATED
+from minigan.infogan.parts import GENERATED
 from minigan.nn import BatchNorm, ConvTranspose2d, Flatten, Linear, Module, Reshape, Sigmoid, Tanh
 from minigan.ops.convolution import padding_of, pair_of
 from minigan.tensor import Tensor

@@ -14,14 +14,13 @@ import numpy as np
 from minigan.devices import Device, get_device
 from minigan.errors import SettingsError
 from minigan.infogan.layers import Builder
+from minigan.infogan.parts import GENERATED, REAL
 from minigan.infogan.settings import Settings
 from minigan.infogan.streams import Stream
 from minigan.nn import Flatten, Linear, Module, Sequential
 from minigan.nn.initial import skip_initialization
 from minigan.random import normal
 from minigan.tensor import Tensor
-
-REAL, GENERATED = "real", "generated"  # the groups of every batch norm in D and Q
 
 
 class Generator(Module):

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from minigan.ops.shaping import concatenate
 from minigan.tensor import Tensor
 
+REAL, GENERATED = "real", "generated"  # the groups of the paper's own images
+
 
 class Parts:
     """Images of several groups, of one number each, one group after another in `batch`."""

@@ -20,22 +20,14 @@ from minigan.devices.precision import using_float32_precision
 from minigan.errors import SettingsError
 from minigan.infogan.extensions.base import Context, Extension
 from minigan.infogan.latents import draw_latents
-from minigan.infogan.networks import (
-    GENERATED,
-    REAL,
-    Discriminator,
-    Generator,
-    Networks,
-    Recognition,
-    inference,
-)
+from minigan.infogan.networks import Discriminator, Generator, Networks, Recognition, inference
 from minigan.infogan.objective import (
     discriminator_loss,
     generator_loss,
     log_likelihood,
     weighted_information,
 )
-from minigan.infogan.parts import Parts
+from minigan.infogan.parts import GENERATED, REAL, Parts
 from minigan.infogan.settings import Settings
 from minigan.infogan.step_metrics import StepMetrics, check_metrics, step_metrics
 from minigan.infogan.streams import Stream

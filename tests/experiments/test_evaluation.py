@@ -14,8 +14,9 @@ from minigan.experiments.evaluation import _affordable, evaluate, on_fast_device
 from minigan.infogan.extensions import ConsistencySettings
 from minigan.infogan.extensions.augmentation import SLIGHT, random_affine
 from minigan.infogan.latents import draw_latents
-from minigan.infogan.networks import GENERATED, REAL, Networks, inference
+from minigan.infogan.networks import Networks, inference
 from minigan.infogan.objective import log_likelihood
+from minigan.infogan.parts import GENERATED, REAL
 from minigan.infogan.settings import Settings
 from minigan.infogan.streams import Stream
 from minigan.metrics.clustering_error import (

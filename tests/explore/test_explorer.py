@@ -13,7 +13,8 @@ from minigan.experiments.figures import traversal
 from minigan.explore.explorer import LIMIT, TRAVERSAL_STEPS, Explorer
 from minigan.infogan.codes import CategoricalCode
 from minigan.infogan.latents import draw_noise_and_codes
-from minigan.infogan.networks import GENERATED, REAL, Networks
+from minigan.infogan.networks import Networks
+from minigan.infogan.parts import GENERATED, REAL
 from minigan.infogan.settings import Settings
 from minigan.infogan.streams import Stream
 

@@ -14,7 +14,8 @@ from tiny_networks import TINY
 import minigan as mg
 from minigan.errors import SettingsError
 from minigan.infogan.layers import Builder
-from minigan.infogan.networks import GENERATED, REAL, Networks
+from minigan.infogan.networks import Networks
+from minigan.infogan.parts import GENERATED, REAL
 from minigan.nn import BatchNorm, Conv2d, ConvTranspose2d, LeakyReLU, Linear, Module, Sequential
 
 

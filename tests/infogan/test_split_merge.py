@@ -21,7 +21,7 @@ from minigan.infogan.extensions.split_merge import (
     merge_loss,
     mutual_information,
 )
-from minigan.infogan.networks import GENERATED, REAL
+from minigan.infogan.parts import GENERATED, REAL
 from minigan.infogan.step import Trainer
 
 MOVING = dataclasses.replace(

@@ -28,7 +28,7 @@ from minigan.infogan.extensions import (
 from minigan.infogan.extensions.augmentation import random_affine
 from minigan.infogan.extensions.code_augmentation import AUGMENTED_CODES
 from minigan.infogan.extensions.consistency import AUGMENTED
-from minigan.infogan.networks import GENERATED, REAL
+from minigan.infogan.parts import GENERATED, REAL
 from minigan.infogan.step import Trainer
 from minigan.infogan.streams import Stream
 from minigan.random import uniform

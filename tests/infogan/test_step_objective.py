@@ -24,8 +24,8 @@ from tiny_trainers import (
 )
 
 import minigan as mg
-from minigan.infogan.networks import GENERATED, REAL
 from minigan.infogan.objective import log_likelihood
+from minigan.infogan.parts import GENERATED, REAL
 from minigan.infogan.settings import Settings
 from minigan.infogan.step import Trainer
 from minigan.tensor import Tensor

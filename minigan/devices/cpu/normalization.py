@@ -164,17 +164,8 @@ def merge_statistics(
         for t in range(group * parts, (group + 1) * parts):
             _, r0, r1 = _rows_of(t, parts, rows)
             if r1 > r0:
-                _merge(
-                    channels,
-                    mean,
-                    variance,
-                    group,
-                    r0 - group * rows,
-                    part_means,
-                    part_m2,
-                    t,
-                    r1 - r0,
-                )
+                start = r0 - group * rows
+                _merge(channels, mean, variance, group, start, part_means, part_m2, t, r1 - r0)
         for c in range(channels):
             variance[group, c] /= mean.dtype.type(rows)
 

@@ -169,7 +169,7 @@ def conv2d_backward_data(
     epilogue: Epilogue,
     dx: Array,
 ) -> None:
-    """dx = activation(the adjoint of the convolution, of dy, + bias); so are they here."""
+    """dx = activation(the adjoint of the convolution, of dy, + bias); the statistics are left to the caller."""
     plan = make_plan(geometry, dx.shape[3], dy.shape[3], dy.dtype)
     filter_images(
         threads.thread_count(), gemm_tile.address(dy.dtype),

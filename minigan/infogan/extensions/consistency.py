@@ -27,6 +27,7 @@ from minigan.infogan.extensions.augmentation import (
 from minigan.infogan.extensions.base import Addition, Context, Extension, ExtensionSettings
 from minigan.infogan.extensions.split_merge import joint_distributions, mend
 from minigan.infogan.fields import setting
+from minigan.infogan.parts import REAL
 from minigan.infogan.streams import Stream
 from minigan.ops.likelihood import code_consistency_information
 from minigan.ops.reduction import weighted_sum
@@ -141,7 +142,7 @@ class Consistency(Extension):
     def add(self, real: Tensor, generated: Tensor, codes: Tensor, step: int) -> Addition:
         """Return an augmented copy of each real image, and the consistency of Q's predictions."""
         copies = self.copies(real, self.context.step)
-        return Addition(copies, lambda q: self.term(q["real"], q[AUGMENTED], step))
+        return Addition(copies, lambda q: self.term(q[REAL], q[AUGMENTED], step))
 
     def copies(self, images: Tensor, step: Step) -> Tensor:
         """Return the augmented copies of a step's images."""

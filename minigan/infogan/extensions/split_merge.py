@@ -22,6 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minigan.infogan.extensions.base import Context
+from minigan.infogan.parts import REAL
 from minigan.infogan.streams import Stream
 from minigan.ops.likelihood import code_table
 from minigan.ops.reduction import softmax
@@ -30,7 +31,6 @@ from minigan.tensor import Tensor
 
 BATCHES = 20  # from which J is estimated
 NOISE = 0.2  # of a copy's weights, in standard deviations of those that are copied
-REAL = "real"  # the batch-norm group of real images
 
 Array = np.ndarray
 
