@@ -12,6 +12,7 @@ def test_the_commands_are_the_readmes() -> None:
     *install, train = first_minutes.commands()
     assert any("pip install" in command for command in install)
     assert "minigan train mnist" in train
+    assert "\n" not in train
 
 
 def events(script: str, folder: Path) -> list[str]:
