@@ -32,10 +32,13 @@ from minigan.ops.comparison import *  # noqa: F403
 from minigan.ops.convolution import *  # noqa: F403
 from minigan.ops.einsum import *  # noqa: F403
 from minigan.ops.elementwise import *  # noqa: F403
+from minigan.ops.exponentials import *  # noqa: F403
 from minigan.ops.indexing import *  # noqa: F403
+from minigan.ops.joining import *  # noqa: F403
 from minigan.ops.likelihood import *  # noqa: F403
 from minigan.ops.linear import *  # noqa: F403
 from minigan.ops.losses import *  # noqa: F403
+from minigan.ops.moments import *  # noqa: F403
 from minigan.ops.normalization import *  # noqa: F403
 from minigan.ops.pooling import *  # noqa: F403
 from minigan.ops.reduction import *  # noqa: F403

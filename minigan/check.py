@@ -24,13 +24,13 @@ def check_gradients(
     """Check the gradient of `function` by every input that has ``requires_grad``; float64.
 
     The output is contracted with fixed random weights w. For each element of each input, ∂⟨w, f⟩/∂x
-    is compared with (⟨w, f(x + h)⟩ − ⟨w, f(x − h)⟩) / 2h. The step h is `step`·max(1, |x|). They must
-    agree within `tolerance`·max(1, the largest gradient of that input). The inputs and their `grad`
-    are left as they were.
+    is compared with (⟨w, f(x + h)⟩ − ⟨w, f(x − h)⟩) / 2h. The step h is `step`·max(1, |x|). They
+    must agree within `tolerance`·max(1, the largest gradient of that input). The inputs and their
+    `grad` are left as they were.
 
     Args:
         function: the function f of the inputs; it returns a tensor.
-        inputs: the tensors at which the gradient is checked.
+        inputs: the tensors at which the gradient is checked, of any shapes.
         step: the step of the differences, relative to max(1, |x|).
         tolerance: the largest error, relative to max(1, the largest gradient).
         seed: the seed of the weights w.

@@ -44,66 +44,72 @@ def full(
     device: str | Device | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Return a tensor of one value.
+    """Return a tensor of one value, as `numpy.full`.
 
     Args:
         shape: the lengths of the axes, or one length.
         value: the value of every element, converted to `dtype`.
 
+    Returns:
+        A tensor of that shape.
+
     Raises:
         ValueError: a length is negative.
     """
     place = get_device(device)
-    values = place.empty(_shape(shape), np.dtype(dtype))
+    values = place.empty(checked_shape(shape), np.dtype(dtype))
     values[...] = value
     return Tensor(values, place, requires_grad)
 
 
 def zeros(shape: Shape, **settings: Any) -> Tensor:
-    """Return a tensor of zeros.
-
-    Args:
-        shape: the lengths of the axes, or one length.
-        settings: `dtype`, `device` and `requires_grad`, as for `full`.
-    """
+    """Return `minigan.full` of this `shape` and these `settings` with 0, as `numpy.zeros`."""
     return full(shape, 0, **settings)
 
 
 def ones(shape: Shape, **settings: Any) -> Tensor:
-    """Return a tensor of ones.
-
-    Args:
-        shape: the lengths of the axes, or one length.
-        settings: `dtype`, `device` and `requires_grad`, as for `full`.
-    """
+    """Return `minigan.full` of this `shape` and these `settings` with 1, as `numpy.ones`."""
     return full(shape, 1, **settings)
 
 
 def full_like(x: Tensor, value: float, requires_grad: bool = False) -> Tensor:
-    """Return a tensor of one value, in the shape and dtype and on the device of x."""
+    """Return a tensor of one value, with the dtype and on the device of x, as `numpy.full_like`.
+
+    Args:
+        x: any shape.
+        value: the value of every element, converted to the dtype.
+
+    Returns:
+        A tensor of x's shape.
+    """
     return full(x.shape, value, x.dtype, x.device, requires_grad)
 
 
 def zeros_like(x: Tensor, requires_grad: bool = False) -> Tensor:
-    """Zeros, in the shape and dtype and on the device of x."""
+    """Return `minigan.full_like` with the value 0, as `numpy.zeros_like`."""
     return full_like(x, 0, requires_grad)
 
 
 def ones_like(x: Tensor, requires_grad: bool = False) -> Tensor:
-    """Ones, in the shape and dtype and on the device of x."""
+    """Return `minigan.full_like` with the value 1, as `numpy.ones_like`."""
     return full_like(x, 1, requires_grad)
 
 
 def arange(
     *bounds: float, dtype: DTypeLike | None = None, device: str | Device | None = None
 ) -> Tensor:
-    """Return the numbers from start to stop, the stop left out, in equal steps.
+    """Return the numbers from start to stop, the stop left out, in equal steps, as `numpy.arange`.
 
     Args:
-        bounds: stop, or start and stop, or start, stop and step. The start is 0 and the step 1 by default.
+        bounds: stop, or start and stop, or start, stop and step. The start is 0 and the step 1 by
+            default.
 
     Returns:
         A tensor (count,). Integers give int64, floats float32, unless `dtype` says another type.
+
+    Raises:
+        ZeroDivisionError: the step is 0.
+        TypeError: there are no bounds, or more than three.
     """
     return _from_host(np.arange(*bounds), dtype, device)
 
@@ -115,7 +121,19 @@ def linspace(
     dtype: DTypeLike | None = None,
     device: str | Device | None = None,
 ) -> Tensor:
-    """`count` numbers from start to stop, both in."""
+    """Return `count` numbers from start to stop, both in, in equal steps, as `numpy.linspace`.
+
+    Args:
+        start: the first number.
+        stop: the last number.
+        count: how many numbers, at least 0.
+
+    Returns:
+        A tensor (count,), float32 unless `dtype` says another type.
+
+    Raises:
+        ValueError: the count is negative.
+    """
     return _from_host(np.linspace(start, stop, count), dtype, device)
 
 
@@ -126,7 +144,19 @@ def eye(
     dtype: DTypeLike | None = None,
     device: str | Device | None = None,
 ) -> Tensor:
-    """Return the n×`columns` matrix (n×n by default) with ones on its k-th diagonal."""
+    """Return the matrix with ones on its k-th diagonal and zeros elsewhere, as `numpy.eye`.
+
+    Args:
+        n: the number of rows.
+        columns: the number of columns; by default n.
+        k: the column of the diagonal in the first row; a negative one begins below that row.
+
+    Returns:
+        A tensor (n, columns), float32 unless `dtype` says another type.
+
+    Raises:
+        ValueError: a number of rows or columns is negative.
+    """
     return _from_host(np.eye(n, columns, k), dtype, device)
 
 
@@ -159,12 +189,17 @@ def randint(
     device: str | Device | None = None,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Return uniform integers in [low, high), int64.
+    """Return uniform integers in [low, high), as `numpy.random.randint`.
+
+    They are those of the generator's next step.
 
     Args:
         low: the least integer.
         high: one more than the largest integer, at most low + 2³².
         shape: the lengths of the axes, or one length.
+
+    Returns:
+        A tensor of that shape, int64.
 
     Raises:
         ValueError: high is not in low + 1 … low + 2³², or a length is negative.
@@ -172,20 +207,30 @@ def randint(
     place, key = get_device(device), (generator or default_generator()).next_key()
     if not low < high <= low + 2**32:
         raise ValueError(f"randint: low < high ≤ low + 2³²; got {low} and {high}")
-    return Tensor(random_integers(_shape(shape), high - low, key, place) + low, place)
+    return Tensor(random_integers(checked_shape(shape), high - low, key, place) + low, place)
 
 
 def randperm(
     n: int, device: str | Device | None = None, generator: Generator | None = None
 ) -> Tensor:
-    """Return the integers 0 … n−1 in random order, int64."""
+    """Return the integers 0 … n − 1 in random order, as `numpy.random.permutation`.
+
+    Args:
+        n: how many, at least 0.
+
+    Returns:
+        A tensor (n,), int64.
+
+    Raises:
+        ValueError: n is negative.
+    """
     key = (generator or default_generator()).next_key()
-    draws = get_device("cpu").random_uniform((n,), 0.0, 1.0, np.dtype(np.float64), key)
+    draws = get_device("cpu").random_uniform(checked_shape(n), 0.0, 1.0, np.dtype(np.float64), key)
     return tensor(np.argsort(draws, kind="stable"), device=device)
 
 
 def meshgrid(*vectors: Tensor, indexing: str = "xy") -> list[Tensor]:
-    """Return the coordinates of a grid, from the coordinates along each axis.
+    """Return the coordinates of a grid, from the coordinates along each axis, as `numpy.meshgrid`.
 
     Args:
         vectors: the coordinates along each axis, (n₁,), (n₂,), ….
@@ -211,17 +256,12 @@ def meshgrid(*vectors: Tensor, indexing: str = "xy") -> list[Tensor]:
 
 
 def empty(shape: Shape, **settings: Any) -> Tensor:
-    """Return a tensor of unset values, which are zeros here.
-
-    Args:
-        shape: the lengths of the axes, or one length.
-        settings: `dtype`, `device` and `requires_grad`, as for `full`.
-    """
+    """Return `minigan.zeros` of this `shape` and these `settings`; `numpy.empty` sets no values."""
     return zeros(shape, **settings)
 
 
 def empty_like(x: Tensor, requires_grad: bool = False) -> Tensor:
-    """Unset values, which are zeros here, in the shape and dtype and on the device of x."""
+    """Return `minigan.zeros_like`; `numpy.empty_like` sets no values."""
     return zeros_like(x, requires_grad)
 
 
@@ -233,19 +273,26 @@ def rand(
     device: str | Device | None = None,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Return uniform numbers in [low, high), from a generator's next step (the default one's: see `manual_seed`).
+    """Return uniform numbers in [low, high), as `numpy.random.uniform`.
+
+    They are those of the generator's next step.
 
     Args:
         shape: the lengths of the axes, or one length.
         low: the least number.
         high: the upper bound, left out unless it is `low`.
 
+    Returns:
+        A tensor of that shape.
+
     Raises:
         TypeError: `dtype` is not float32 or float64.
         ValueError: low > high, a bound is not finite, or a length is negative.
     """
     place, key = get_device(device), (generator or default_generator()).next_key()
-    return Tensor(place.random_uniform(_shape(shape), low, high, np.dtype(dtype), key), place)
+    return Tensor(
+        place.random_uniform(checked_shape(shape), low, high, np.dtype(dtype), key), place
+    )
 
 
 def randn(
@@ -255,11 +302,16 @@ def randn(
     device: str | Device | None = None,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Return normal numbers of mean 0, from a generator's next step (the default one's: see `manual_seed`).
+    """Return normal numbers of mean 0, as `numpy.random.normal`.
+
+    They are those of the generator's next step.
 
     Args:
         shape: the lengths of the axes, or one length.
         std: the standard deviation.
+
+    Returns:
+        A tensor of that shape.
 
     Raises:
         ValueError: a length is negative.
@@ -268,10 +320,10 @@ def randn(
     if np.dtype(dtype) not in (np.float32, np.float64):
         raise TypeError(f"randn: the dtype is float32 or float64, not {np.dtype(dtype)}")
     key = (generator or default_generator()).next_key()
-    return tensor(normal(_shape(shape), std, key, np.dtype(dtype)), device=device)
+    return tensor(normal(checked_shape(shape), std, key, np.dtype(dtype)), device=device)
 
 
-def _shape(shape: Shape) -> tuple[int, ...]:
+def checked_shape(shape: Shape) -> tuple[int, ...]:
     """Return the shape as Python's integers, none negative."""
     lengths = integers((shape,), "a length")
     if any(n < 0 for n in lengths):

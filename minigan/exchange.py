@@ -15,11 +15,23 @@ _DLPACK_CUDA = (2, 13)  # of DLDeviceType: memory of a GPU, and memory that it s
 
 
 def from_dlpack(source: Any) -> Tensor:
-    """Return a tensor that shares the memory of another library's array, on the host ("cpu") or a GPU ("cuda").
+    """Return a tensor that shares the memory of another library's array, as `numpy.from_dlpack`.
 
-    Through DLPack, where `source` has it (NumPy, PyTorch, CuPy, JAX), else its array interface (Numba). Strides stay as they
-    are, and so does memory that may only be read: what would write to such a tensor refuses to. The array of a GPU that may
-    only be read is refused, since CuPy could not tell. Writing to either is seen in both; no gradient passes between.
+    Strides stay as they are, and so does memory that may only be read: what would write to such a
+    tensor refuses to. Writing to either is seen in both; no gradient passes between.
+
+    Args:
+        source: an array of any shape on the host or a GPU. It is read through DLPack where it has
+            it (NumPy, PyTorch, CuPy, JAX), else through its array interface (Numba).
+
+    Returns:
+        A tensor of that shape, on "cpu" or "cuda".
+
+    Raises:
+        TypeError: the source has neither, or holds no real numbers or bool.
+        ValueError: the source is on a GPU and may only be read, which CuPy could not tell.
+
+    Reference: the DLPack specification, https://dmlc.github.io/dlpack/latest/.
     """
     place, array = _foreign_memory(source)
     shared = Tensor(array, place)

@@ -31,10 +31,10 @@ def differentiable(
 ) -> Callable[Parameters, Tensor]:
     """Turn a function of arrays into a differentiable operation on tensors.
 
-    `function(device, *arrays, **settings)` returns ``(output, vjp, saved)``. ``vjp(dy, needs)`` receives the
-    gradient of the output and, for each positional argument, whether its gradient is wanted. It
-    returns a gradient (or None) for each, of the argument's own shape and dtype: a fresh array, or
-    `dy` or a view of it. ``saved`` lists every array that ``vjp`` reads. Example::
+    `function(device, *arrays, **settings)` returns ``(output, vjp, saved)``. ``vjp(dy, needs)``
+    receives the gradient of the output and, for each positional argument, whether its gradient is
+    wanted. It returns a gradient (or None) for each, of the argument's own shape and dtype: a fresh
+    array, or `dy` or a view of it. ``saved`` lists every array that ``vjp`` reads. Example::
 
         @mg.differentiable
         def cube(device, x):
@@ -43,12 +43,27 @@ def differentiable(
 
             return x**3, vjp, (x,)
 
-    A saved array that is written before ``backward()`` raises an error there. An array that ``vjp`` keeps and ``saved``
-    leaves out raises a TypeError at once. A rule that keeps no array may leave ``saved`` out, and ``vjp`` is None for an
-    operation that has no gradient.
+    A saved array that is written before ``backward()`` raises an error there. A rule that keeps no
+    array may leave ``saved`` out, and ``vjp`` is None for an operation that has no gradient.
 
-    Positional arguments may be tensors. Arrays of NumPy and other libraries become arrays of the device; they are
-    copied when the operation is recorded, since nothing can watch them. Numbers are handed over as they are.
+    Positional arguments may be tensors. Arrays of NumPy and other libraries become arrays of the
+    device; they are copied when the operation is recorded, since nothing can watch them. Numbers
+    are handed over as they are.
+
+    Args:
+        function: the function of a device and its arrays, of the shapes that it takes.
+
+    Returns:
+        The operation, which takes tensors in place of the arrays, and returns a tensor of the
+        output's shape.
+
+    Raises:
+        TypeError: when it is called. The function returns another form, `vjp` keeps an array that
+            `saved` leaves out, an argument is unknown, or an array holds no real numbers.
+        ValueError: when it is called. The tensors are on different devices, or the function raises
+            it.
+
+    Reference: Griewank & Walther (2008), "Evaluating derivatives", chapter 3: the reverse mode.
     """
     signature = inspect.signature(function)
     operand_names, setting_names = _roles(signature)

@@ -4,150 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-
 from minigan.devices.contract.optimizer import AdamSettings
+from minigan.optimizer import Optimizer
 from minigan.saving import Array
-from minigan.tensor import Tensor, load_all
+from minigan.tensor import Tensor
 
-
-class Optimizer:
-    """Parameters, and a memory of each from step to step.
-
-    Counts of steps lie on the parameters' device, where a captured step goes on counting. Parameters that had a gradient
-    in the same steps share a counter.
-
-    Args:
-        parameters: the tensors that it changes.
-
-    Raises:
-        TypeError: parameters are one tensor, not a list.
-        ValueError: there is none, or one is no contiguous, writable leaf with requires_grad=True.
-    """
-
-    def __init__(self, parameters: Iterable[Tensor]) -> None:
-        if isinstance(parameters, Tensor):  # iterating over it would give its rows
-            raise TypeError(
-                "an optimizer takes a list of parameters, not one tensor: write [tensor]"
-            )
-        self.parameters = list(dict.fromkeys(parameters))  # a shared one is changed once a step
-        if not self.parameters:
-            raise ValueError("an optimizer needs at least one parameter")
-        if any(not p.requires_grad for p in self.parameters):
-            raise ValueError("an optimizer's parameters have requires_grad=True")
-        if any(not p.is_leaf for p in self.parameters):
-            raise ValueError("an optimizer's parameters are leaves: a computed tensor is none")
-        if any(not p.data.flags.c_contiguous for p in self.parameters):
-            raise ValueError(
-                "an optimizer's parameters are contiguous: kernels change them in place"
-            )
-        if any(not getattr(p.data.flags, "writeable", True) for p in self.parameters):
-            raise ValueError("an optimizer's parameters share no memory that may only be read")
-        self._counter = self._new_counter(0)
-        # Each counter, and the parameters that it counts for: `_counter` for those that never lacked a gradient.
-        self._counts: list[tuple[Tensor, list[int]]] = [
-            (self._counter, list(range(len(self.parameters))))
-        ]
-
-    def _new_counter(self, count: int) -> Tensor:
-        device = self.parameters[0].device
-        return Tensor(device.copy(device.asarray(np.array([count], np.int64))), device)
-
-    @property
-    def step_count(self) -> int:
-        """Return the number of steps taken, read from the device."""
-        return int(self._counter.item())
-
-    def zero_grad(self) -> None:
-        """Forget the gradients: the next backward pass starts from nothing."""
-        for parameter in self.parameters:
-            parameter.grad = None
-
-    def step(self) -> None:
-        """Change the parameters that have a gradient.
-
-        Raises:
-            ValueError: a gradient has another shape than its parameter.
-        """
-        for i, p in enumerate(self.parameters):
-            if p.grad is not None and p.grad.shape != p.shape:  # a kernel would read past its end
-                raise ValueError(f"parameter {i} is {p.shape}, and its gradient {p.grad.shape}")
-        chosen = [i for i, p in enumerate(self.parameters) if p.grad is not None]
-        self._count(set(chosen))
-        self._update(chosen)
-        for i in chosen:
-            self.parameters[i].mark_changed()
-
-    def _count(self, chosen: set[int]) -> None:
-        """Count this step for the chosen parameters; those left behind keep the count that they have."""
-        counts = []
-        for counter, members in self._counts:
-            ahead = [i for i in members if i in chosen]
-            behind = [i for i in members if i not in chosen]
-            if not ahead and counter is not self._counter:
-                counts.append((counter, behind))
-                continue
-            if behind:
-                kept = Tensor(counter.device.copy(counter.data), counter.device)
-                counts.append((kept, behind))
-            counter.device.increment(counter.data)
-            counter.mark_changed()
-            counts.append((counter, ahead))
-        self._counts = counts
-
-    def _update(self, chosen: list[int]) -> None:
-        raise NotImplementedError  # each optimizer's rule
-
-    def _memories(self) -> dict[str, list[Tensor]]:
-        """Return the rule's memories, a tensor for each parameter."""
-        return {}
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the counts and the memories: the tensors themselves, not copies.
-
-        ``step_count`` is the number of steps, and "step_count.index" those of a parameter that lacked a gradient in
-        some; "name.index" is a memory.
-        """
-        total = self.step_count
-        state: dict[str, Any] = {"step_count": total}
-        for counter, members in self._counts:
-            count = int(counter.item()) if members else total
-            if count != total:
-                state.update({f"step_count.{i}": count for i in members})
-        return {**state, **self._named_memories()}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Overwrite everything that is remembered.
-
-        Raises:
-            ValueError: the state is not that of an optimizer of such parameters.
-        """
-        memories = self._named_memories()
-        names = {"step_count", *memories}
-        counts = {f"step_count.{i}": i for i in range(len(self.parameters))}
-        if not names <= set(state) <= names | set(counts):
-            raise ValueError(
-                "load_state_dict: this state is not of an optimizer of the same parameters"
-            )
-        total = int(state["step_count"])
-        each = [int(state.get(name, total)) for name in counts]
-        load_all(memories, state)
-        self._set_counts(total, each)
-
-    def _named_memories(self) -> dict[str, Tensor]:
-        memories = self._memories().items()
-        return {f"{name}.{i}": t for name, memory in memories for i, t in enumerate(memory)}
-
-    def _set_counts(self, step_count: int, counts: list[int]) -> None:
-        self._counter.copy_(np.array([step_count]))
-        members: dict[int, list[int]] = {step_count: []}
-        for i, count in enumerate(counts):
-            members.setdefault(count, []).append(i)
-        self._counts = [(self._counter, members.pop(step_count))]
-        self._counts += [(self._new_counter(count), found) for count, found in members.items()]
+__all__ = ["SGD", "Adam", "AdamW", "Optimizer"]
 
 
 def _checked(name: str, value: float, end: float = math.inf) -> float:
@@ -182,14 +47,24 @@ def _zeros_like(parameters: list[Tensor]) -> list[Tensor]:
 
 
 class SGD(Optimizer):
-    """v ← momentum·v + g, p ← p − α·v, where g has weight_decay·p added; with `nesterov` p moves by g + momentum·v.
+    """v ← momentum·v + g, p ← p − α·v: stochastic gradient descent with momentum.
 
-    `parameters` are the tensors p that it changes, and `lr` is α.
+    g has weight_decay·p added; with `nesterov` p moves by g + momentum·v. Every number may be set
+    again at any time.
+
+    Args:
+        parameters: the tensors p that it changes, of any shapes.
+        lr: the learning rate α, at least 0.
+        momentum: the share of the velocity v that a step keeps, at least 0.
+        weight_decay: the share of p that is added to its gradient, at least 0.
+        nesterov: whether p moves by the velocity of the next step.
 
     Raises:
-        ValueError: `nesterov` is set, and the momentum is 0.
+        ValueError: a number is negative or not finite, or `nesterov` is set with the momentum 0.
+            Also for parameters that `Optimizer` refuses.
 
-    Reference: Sutskever et al. (2013), "On the importance of initialization and momentum in deep learning".
+    Reference: Sutskever et al. (2013), "On the importance of initialization and momentum in deep
+    learning".
     """
 
     def __init__(
@@ -247,11 +122,22 @@ def _with_decay(parameter: Tensor, weight_decay: float) -> Array:
 
 
 class Adam(Optimizer):
-    """Kingma & Ba (2015), algorithm 1, all parameters (up to 64 at a time) in one kernel.
+    """m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², p ← p − α·(m/(1−β₁ᵗ))/(√(v/(1−β₂ᵗ)) + ε).
 
-    m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², p ← p − α·(m/(1−β₁ᵗ))/(√(v/(1−β₂ᵗ)) + ε), where t counts the
-    steps in which p had a gradient g, and g has weight_decay·p added. `parameters` are the tensors p, `lr` is α, `betas` are
-    (β₁, β₂), and `eps` is ε.
+    t counts the steps in which p had a gradient g, and g has weight_decay·p added. All parameters
+    (up to 64 at a time) are changed in one kernel. Every number may be set again at any time.
+
+    Args:
+        parameters: the tensors p that it changes, of any shapes.
+        lr: the learning rate α, at least 0.
+        betas: (β₁, β₂), in [0, 1) each.
+        eps: ε, at least 0.
+        weight_decay: the share of p that is added to its gradient, at least 0.
+
+    Raises:
+        ValueError: a number is out of range. Also for parameters that `Optimizer` refuses.
+
+    Reference: Kingma & Ba (2015), "Adam: a method for stochastic optimization", algorithm 1.
     """
 
     weight_decay = _Setting(
@@ -283,7 +169,7 @@ class Adam(Optimizer):
 
     @property
     def betas(self) -> tuple[float, float]:
-        """β₁ and β₂, which may be set at any time."""
+        """Return β₁ and β₂, which may be set at any time."""
         return self.settings.beta1, self.settings.beta2
 
     @betas.setter
@@ -293,7 +179,7 @@ class Adam(Optimizer):
 
     @property
     def eps(self) -> float:
-        """ε, which keeps the quotient finite; it may be set at any time."""
+        """Return ε, which keeps the quotient finite; it may be set at any time."""
         return self.settings.epsilon
 
     @eps.setter
@@ -325,9 +211,19 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam that shrinks each p by α·weight_decay·p beside the step, and leaves the gradient as it is.
+    """`Adam` that shrinks each p by α·weight_decay·p beside the step.
 
-    The arguments are Adam's: `parameters`, `lr` (α), `betas` and `eps`.
+    The gradient stays as it is.
+
+    Args:
+        parameters: the tensors p that it changes, of any shapes.
+        lr: the learning rate α, at least 0.
+        betas: (β₁, β₂), in [0, 1) each.
+        eps: ε, at least 0.
+        weight_decay: the share of p that a step of α = 1 takes away, at least 0.
+
+    Raises:
+        ValueError: a number is out of range. Also for parameters that `Optimizer` refuses.
 
     Reference: Loshchilov & Hutter (2019), "Decoupled weight decay regularization".
     """

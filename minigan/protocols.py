@@ -1,4 +1,7 @@
-"""How the values of a tensor leave the library: as NumPy arrays, and by the protocols of other libraries."""
+"""The array in a tensor: its shape and dtype, and how its values leave the library.
+
+They leave as Python's numbers, as NumPy arrays, and by the protocols of other libraries.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,10 @@ if TYPE_CHECKING:
 
 
 class Protocols:
-    """What NumPy, CuPy, Numba and PyTorch ask a tensor for. A tensor of a graph refuses the protocols."""
+    """What Python, NumPy, CuPy, Numba and PyTorch ask a tensor for.
+
+    A tensor of a graph refuses the protocols of other libraries.
+    """
 
     __slots__ = ()
 
@@ -27,8 +33,33 @@ class Protocols:
         @property
         def requires_grad(self) -> bool: ...
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Return the lengths of the axes."""
+        return tuple(self.data.shape)
+
+    @property
+    def ndim(self) -> int:
+        """Return the number of axes."""
+        return int(self.data.ndim)
+
+    @property
+    def size(self) -> int:
+        """Return the number of elements."""
+        return int(self.data.size)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Return the type of the elements."""
+        dtype: np.dtype[Any] = self.data.dtype
+        return dtype
+
     def numpy(self) -> np.ndarray[Any, Any]:
-        """Return the values as a NumPy array: the tensor's own memory on ``cpu``, a copy elsewhere."""
+        """Return the values as a NumPy array: the tensor's own memory on ``cpu``, a copy elsewhere.
+
+        Returns:
+            An array of the tensor's shape and dtype.
+        """
         values = self.device.to_numpy(self.data)
         if self.data.size and share_memory(values, self.data):
             exchange(self._version, self.data)
@@ -37,6 +68,50 @@ class Protocols:
     def tolist(self) -> Any:
         """Return the values as nested lists of Python's numbers."""
         return self.numpy().tolist()
+
+    def item(self) -> Any:
+        """Return the value of a one-element tensor as a Python number.
+
+        Raises:
+            ValueError: the tensor has another number of elements.
+        """
+        if self.size != 1:
+            raise ValueError(
+                f"item: a tensor of shape {self.shape} has {self.size} elements, not 1"
+            )
+        return self.numpy().reshape(()).item()
+
+    def __len__(self) -> int:
+        if not self.ndim:
+            raise TypeError("len() of a 0-dimensional tensor")
+        return self.shape[0]
+
+    def __bool__(self) -> bool:
+        if self.size != 1:
+            raise ValueError(
+                f"bool: a tensor of {self.size} elements is neither true nor false; use .any() or .all()"
+            )
+        return bool(self.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if self.ndim or self.dtype.kind not in "iu":
+            raise TypeError(
+                f"only an integer scalar is an index, not {self.dtype} of shape {self.shape}"
+            )
+        return int(self.item())
+
+    def __format__(self, specification: str) -> str:
+        if not specification:
+            return str(self)
+        if self.size != 1:
+            raise TypeError(f"format: '{specification}' needs one element, not {self.size}")
+        return format(self.item(), specification)
 
     def __array__(
         self, dtype: DTypeLike | None = None, copy: bool | None = None

@@ -42,20 +42,28 @@ def uniform(
         key: (seed, stream, step) of the numbers.
         dtype: float32 or float64.
 
+    Returns:
+        An array of the device, of that shape.
+
     Raises:
         TypeError: `dtype` is another.
         ValueError: low > high, or a bound is not finite.
+
+    Reference: Salmon et al. (2011), "Parallel random numbers: as easy as 1, 2, 3".
     """
     return device.random_uniform(shape, low, high, dtype, key)
 
 
 def integers(shape: Sequence[int], high: int, key: Key, device: Device) -> Array:
-    """Return uniform integers in [0, high), int64.
+    """Return uniform integers in [0, high).
 
     Args:
         shape: the lengths of the axes.
         high: one more than the largest integer, 1 … 2³².
         key: (seed, stream, step) of the numbers.
+
+    Returns:
+        An array of the device, of that shape, int64.
 
     Raises:
         ValueError: high is out of range.
@@ -66,15 +74,18 @@ def integers(shape: Sequence[int], high: int, key: Key, device: Device) -> Array
 
 
 def normal(shape: Sequence[int], std: float, key: tuple[int, int, int], dtype: Any) -> np.ndarray:
-    """N(0, std²), drawn on the host in float64 (Box & Muller 1958): math libraries differ between devices.
+    """N(0, std²), drawn on the host in float64: math libraries differ between devices.
 
     Args:
         shape: the lengths of the axes.
         std: the standard deviation.
         key: (seed, stream, step) of the numbers.
+        dtype: the dtype that the numbers are rounded to.
 
     Returns:
-        A NumPy array of `dtype`.
+        A NumPy array of that shape and dtype.
+
+    Reference: Box & Muller (1958), "A note on the generation of random normal deviates".
     """
     count = math.prod(shape)
     pairs = -(-count // 2)
@@ -112,7 +123,13 @@ def checked_seed(seed: int) -> int:
 class Generator:
     """A seed and a place in its numbers: each draw takes the next step of the general stream.
 
-    The seed is 0 … 2⁶⁴ − 1 (ValueError), and may be set at any time.
+    Attributes:
+        seed: 0 … 2⁶⁴ − 1; it may be set at any time.
+        step: the number of draws so far.
+
+    Raises:
+        TypeError: the seed is no integer.
+        ValueError: the seed is out of range.
     """
 
     seed: int = 0
@@ -131,7 +148,18 @@ _default = Generator()
 
 
 def manual_seed(seed: int) -> Generator:
-    """Start the default generator, which initializes layers, at this seed."""
+    """Start the default generator, which initializes layers, at this seed.
+
+    Args:
+        seed: an integer, 0 … 2⁶⁴ − 1.
+
+    Returns:
+        The default generator.
+
+    Raises:
+        TypeError: the seed is no integer.
+        ValueError: it is out of range.
+    """
     _default.seed, _default.step = seed, 0
     return _default
 

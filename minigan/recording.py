@@ -25,7 +25,11 @@ def is_recording() -> bool:
 
 @contextlib.contextmanager
 def no_grad() -> Iterator[None]:
-    """Within this block operations are not recorded, so nothing is saved for a backward pass."""
+    """Within this block operations are not recorded, so nothing is saved for a backward pass.
+
+    Returns:
+        A context, for ``with``; it is of this thread alone.
+    """
     before, mode.recording = mode.recording, False
     try:
         yield

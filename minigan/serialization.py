@@ -1,4 +1,4 @@
-"""Tensors by name in a file: `save` and `load`, in the safetensors format, which holds numbers and no code."""
+"""Tensors by name: loaded all or none, and in files of the safetensors format, which hold no code."""
 
 from __future__ import annotations
 
@@ -9,21 +9,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from minigan.devices import Device
 from minigan.files import replacing
-from minigan.tensor import Tensor, tensor
+from minigan.tensor import Tensor, tensor, values_on
 
 
 def save(path: str | os.PathLike[str], state: Mapping[str, Any]) -> None:
     """Write a state dict of a module or an optimizer, whole or not at all.
 
     Args:
-        path: The file; an older one stays until the new one is complete.
-        state: Tensors, NumPy arrays and numbers by name.
+        path: the file; an older one stays until the new one is complete.
+        state: tensors and NumPy arrays, of any shape, and numbers, by name.
 
     Raises:
-        TypeError: A value is none of these, or a name is no text.
+        TypeError: a value is none of these, or a name is no text.
+        OSError: the file cannot be written.
+
+    Reference: the safetensors format, https://huggingface.co/docs/safetensors.
 
     Example::
 
@@ -43,16 +47,23 @@ def load(path: str | os.PathLike[str], device: str | Device | None = None) -> di
     Args:
         path: the file.
 
+    Returns:
+        The tensors by name, of the shapes that were saved.
+
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: The file is damaged, of another format, or of a dtype that NumPy lacks.
+        FileNotFoundError: there is no such file.
+        ValueError: the file is damaged, of another format, or of a dtype that NumPy lacks.
+
+    Reference: the safetensors format, https://huggingface.co/docs/safetensors.
 
     Example, the trained generator of a run::
 
         generator = minigan.infogan.networks.Networks(settings).generator
         state = mg.load("runs/mnist/checkpoint.safetensors")
         prefix = "generator."
-        generator.load_state_dict({n.removeprefix(prefix): t for n, t in state.items() if n.startswith(prefix)})
+        generator.load_state_dict(
+            {n.removeprefix(prefix): t for n, t in state.items() if n.startswith(prefix)}
+        )
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load as decode
@@ -65,6 +76,20 @@ def load(path: str | os.PathLike[str], device: str | Device | None = None) -> di
             f"load: {path} is no safetensors file that minigan can read: {error}"
         ) from error
     return {name: tensor(values, device=device) for name, values in arrays.items()}
+
+
+def load_all(targets: Mapping[str, Tensor], sources: Mapping[str, Tensor | ArrayLike]) -> None:
+    """Overwrite each target with the source of its name: all of them, or none and an error."""
+    arrays = {name: values_on(sources[name], target.device) for name, target in targets.items()}
+    for name, target in targets.items():
+        shape = tuple(arrays[name].shape)
+        if shape != target.shape or arrays[name].dtype.kind not in "fiub":
+            raise ValueError(
+                f"load_state_dict: '{name}' holds numbers of shape {target.shape}; the state's is "
+                f"{arrays[name].dtype} of shape {shape}"
+            )
+    for name, target in targets.items():
+        target.copy_(Tensor(arrays[name], target.device))
 
 
 def _checked_name(name: Any) -> str:

@@ -7,7 +7,7 @@ The engine is reverse-mode differentiation on a graph built as operations run. `
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,9 +43,17 @@ def check_real(dtype: np.dtype[Any], operation: str = "tensor") -> None:
 class Tensor(Protocols, Methods):
     """An n-dimensional array on a device, which can remember how it was computed.
 
-    ``data`` is the device's own array (NumPy on ``cpu``). ``grad`` is filled by `backward` on tensors
-    made with ``requires_grad=True``. Operators broadcast as NumPy's do, and compare elementwise; a tensor's
-    hash is its identity.
+    Operators broadcast as NumPy's do, and compare elementwise; a tensor's hash is its identity. The
+    methods that are functions of `minigan` too take the tensor as the first argument, x or a.
+    `minigan.tensor` makes tensors from other values. ``grad`` is the gradient, of the tensor's
+    shape, which `backward` adds to; it is None at first.
+
+    Args:
+        data: the device's own array (NumPy on ``cpu``), of any shape.
+        device: the device.
+
+    Raises:
+        TypeError: the array holds no real numbers or bool, or integers with ``requires_grad``.
     """
 
     __slots__ = (
@@ -72,25 +80,12 @@ class Tensor(Protocols, Methods):
             self.requires_grad_()
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        return tuple(self.data.shape)
-
-    @property
-    def ndim(self) -> int:
-        return int(self.data.ndim)
-
-    @property
-    def size(self) -> int:
-        return int(self.data.size)
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        dtype: np.dtype[Any] = self.data.dtype
-        return dtype
-
-    @property
     def T(self) -> Tensor:  # noqa: N802 (NumPy's name)
-        """Return the axes in reverse order."""
+        """Return the tensor with its axes in reverse order: a view.
+
+        Returns:
+            A tensor of the reverse shape.
+        """
         return self.transpose()
 
     @property
@@ -99,7 +94,15 @@ class Tensor(Protocols, Methods):
         return self._is_variable or self._node is not None
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
-        """Let `backward` compute the gradient of this tensor, or make it with False a constant (a frozen parameter)."""
+        """Let `backward` compute the gradient of this tensor, or with False make it a constant.
+
+        Returns:
+            The tensor itself, of its shape.
+
+        Raises:
+            TypeError: the tensor is not float32 or float64.
+            RuntimeError: a computed tensor would become a constant; `detach` gives one.
+        """
         if not requires_grad:
             if self._node is not None:
                 raise RuntimeError(
@@ -131,24 +134,32 @@ class Tensor(Protocols, Methods):
         def __getattr__(self, name: str) -> Any:
             raise AttributeError(f"a tensor has no attribute '{name}'{advice(name)}")
 
-    def item(self) -> Any:
-        """Return the value of a one-element tensor as a Python number; raise ValueError for another size."""
-        if self.size != 1:
-            raise ValueError(
-                f"item: a tensor of shape {self.shape} has {self.size} elements, not 1"
-            )
-        return self.numpy().reshape(()).item()
-
     def detach(self) -> Tensor:
-        """Return the same memory, cut off from the graph."""
+        """Return the same memory, cut off from the graph.
+
+        Returns:
+            A tensor of the same shape: a write to either is seen in both.
+        """
         view = Tensor(self.data, self.device)
         view._version = self._version
         return view
 
     def copy_(self, source: Tensor | ArrayLike) -> Tensor:
-        """Overwrite the values in place with `source`, broadcast to this shape; raise ValueError if it does not fit."""
+        """Overwrite the values in place.
+
+        Args:
+            source: a tensor of any device, an array or numbers, of a shape that broadcasts to this
+                one.
+
+        Returns:
+            The tensor itself, of its shape.
+
+        Raises:
+            ValueError: the source does not fit, or the memory may only be read.
+            RuntimeError: the write would lose a gradient; see `check_writable`.
+        """
         self.check_writable("copy_", source)
-        values = _values(source, self.device)
+        values = values_on(source, self.device)
         try:
             self.data[...] = values
         except ValueError as error:
@@ -159,17 +170,33 @@ class Tensor(Protocols, Methods):
         return self
 
     def zero_(self) -> Tensor:
-        """Overwrite the values in place with zeros."""
+        """Overwrite the values in place with zeros.
+
+        Returns:
+            The tensor itself, of its shape.
+
+        Raises:
+            ValueError: the memory may only be read.
+            RuntimeError: the write would lose a gradient; see `check_writable`.
+        """
         self.check_writable("zero_")
         self.data[...] = 0
         self.mark_changed()
         return self
 
     def check_writable(self, operation: str, source: Any = None, leaf: bool = True) -> None:
-        """Raise RuntimeError where a write would lose a gradient, ValueError for memory that may only be read.
+        """Raise an error where a write in place would lose a gradient, or may not be.
 
-        A computed tensor goes on to pass gradients to the tensors that its old values came from. `leaf` allows the write to
-        a leaf with a wanted gradient.
+        A computed tensor goes on to pass gradients to the tensors that its old values came from.
+
+        Args:
+            operation: the name of what writes, for the message.
+            source: the values to write; a tensor of a graph is refused.
+            leaf: whether a leaf with a wanted gradient may be written.
+
+        Raises:
+            RuntimeError: a gradient would be lost; under `no_grad` none is.
+            ValueError: the memory may only be read.
         """
         graph = self._node is not None or (self.requires_grad and not leaf)
         if is_recording() and (graph or (isinstance(source, Tensor) and source.requires_grad)):
@@ -187,7 +214,11 @@ class Tensor(Protocols, Methods):
             )
 
     def add_gradient(self, gradient: Array) -> None:
-        """Add `gradient`, an array with no other holder, to ``grad``."""
+        """Add a gradient to ``grad``.
+
+        Args:
+            gradient: an array of this shape with no other holder.
+        """
         if self.grad is None:
             self.grad = Tensor(gradient, self.device)
         else:
@@ -195,7 +226,7 @@ class Tensor(Protocols, Methods):
             self.grad.mark_changed()
 
     def mark_changed(self) -> None:
-        """Say that the memory was written in place, so that a vjp which saved it can refuse to run."""
+        """Say that the memory was written in place: a vjp that saved it can then refuse to run."""
         self._version.mark_changed()
 
     def backward(
@@ -203,52 +234,29 @@ class Tensor(Protocols, Methods):
     ) -> None:
         """Add the gradient of this tensor to ``grad`` of the tensors that it was computed from.
 
-        `gradient` is the gradient of the final objective with respect to this tensor, of the same
-        shape. Only a one-element tensor may leave it out (it is 1). `inputs` names the tensors that get a
-        gradient, by default every leaf with ``requires_grad``; nothing else is computed.
         The graph that was walked is used up: its saved arrays are freed as the walk passes.
+
+        Args:
+            gradient: the gradient of the final objective with respect to this tensor, of the same
+                shape. Only a one-element tensor may leave it out (it is 1).
+            inputs: the tensors, of any shapes, that get a gradient; by default every leaf with
+                ``requires_grad``. Nothing else is computed.
+
+        Raises:
+            RuntimeError: no tensor with ``requires_grad`` is beneath, the graph was used before, or
+                an array that it saved was changed in place.
+            ValueError: the gradient is left out or of another shape, or an input needs no gradient.
+            TypeError: the gradient rule of an operation returns another form than it says.
         """
         if gradient is not None:
             common_device("backward", [self, gradient])
-            gradient = _values(gradient, self.device).astype(self.dtype, copy=False)
+            gradient = values_on(gradient, self.device).astype(self.dtype, copy=False)
         run_backward(self, gradient, None if inputs is None else list(inputs))
-
-    def __len__(self) -> int:
-        if not self.ndim:
-            raise TypeError("len() of a 0-dimensional tensor")
-        return self.shape[0]
 
     def __iter__(self) -> Iterator[Tensor]:
         if not self.ndim:
             raise TypeError("iteration over a 0-dimensional tensor")
         return iter(self.unstack())
-
-    def __bool__(self) -> bool:
-        if self.size != 1:
-            raise ValueError(
-                f"bool: a tensor of {self.size} elements is neither true nor false; use .any() or .all()"
-            )
-        return bool(self.item())
-
-    def __float__(self) -> float:
-        return float(self.item())
-
-    def __int__(self) -> int:
-        return int(self.item())
-
-    def __index__(self) -> int:
-        if self.ndim or self.dtype.kind not in "iu":
-            raise TypeError(
-                f"only an integer scalar is an index, not {self.dtype} of shape {self.shape}"
-            )
-        return int(self.item())
-
-    def __format__(self, specification: str) -> str:
-        if not specification:
-            return str(self)
-        if self.size != 1:
-            raise TypeError(f"format: '{specification}' needs one element, not {self.size}")
-        return format(self.item(), specification)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the values and the gradient; the device is named, and opened where it is read."""
@@ -286,10 +294,20 @@ def tensor(
     dtype: DTypeLike | None = None,
     device: str | Device | None = None,
 ) -> Tensor:
-    """Return a tensor holding a copy of `data` (numbers, nested lists, an array of any library or another tensor).
+    """Return a tensor that holds a copy of `data`, as `numpy.array`.
 
-    Arrays keep their dtype; Python floats become float32. `dtype` overrides both. Without a `device` an array in a GPU's
+    Arrays keep their dtype; Python floats become float32. Without a `device` an array in a GPU's
     memory stays there, and all else goes to the default device. `from_dlpack` makes no copy.
+
+    Args:
+        data: numbers, nested lists, an array of any library or another tensor, of any shape.
+
+    Returns:
+        A tensor of that shape.
+
+    Raises:
+        TypeError: the data hold no real numbers or bool.
+        ValueError: nested lists differ in length.
     """
     if device is None and is_on_gpu(data) and not isinstance(data, Tensor):
         device = "cuda"
@@ -313,25 +331,11 @@ def _restored(
     return restored
 
 
-def _values(source: Tensor | ArrayLike, device: Device) -> Array:
+def values_on(source: Tensor | ArrayLike, device: Device) -> Array:
     """Return the numbers of `source` as an array of that device."""
     if isinstance(source, Tensor):
         return source.data if source.device is device else device.asarray(source.numpy())
     return device.asarray(source)
-
-
-def load_all(targets: Mapping[str, Tensor], sources: Mapping[str, Tensor | ArrayLike]) -> None:
-    """Overwrite each target with the source of its name: all of them, or none and an error."""
-    arrays = {name: _values(sources[name], target.device) for name, target in targets.items()}
-    for name, target in targets.items():
-        shape = tuple(arrays[name].shape)
-        if shape != target.shape or arrays[name].dtype.kind not in "fiub":
-            raise ValueError(
-                f"load_state_dict: '{name}' holds numbers of shape {target.shape}; the state's is "
-                f"{arrays[name].dtype} of shape {shape}"
-            )
-    for name, target in targets.items():
-        target.copy_(Tensor(arrays[name], target.device))
 
 
 def common_device(name: str, arguments: Sequence[Any]) -> Device:

@@ -41,7 +41,7 @@ BUDGET = {
 }
 CORE = (
     "__init__", "check", "creation", "exchange", "from_pytorch", "graph", "nn", "operation", "ops",
-    "optim", "protocols", "random", "recording", "saving", "serialization", "tensor",
+    "optim", "optimizer", "protocols", "random", "recording", "saving", "serialization", "tensor",
 )  # fmt: skip
 _NO_CODE = (
     tokenize.COMMENT,

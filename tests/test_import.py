@@ -24,6 +24,7 @@ LAYERS = [
     {"operation", "exchange", "random"},
     {"ops", "check"},
     {"creation", "datasets", "serialization"},
+    {"optimizer"},
     {"nn", "optim"},
     {"minigan"},
     {"infogan", "metrics"},

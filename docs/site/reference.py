@@ -13,15 +13,29 @@ if TYPE_CHECKING:
 MODULES = ("nn", "nn.utils", "optim", "random", "check", "errors", "datasets", "datasets.mnist")
 FOLDER = "reference"
 
-# Arguments that mean the same in many functions: they are explained once, at the top of the first page.
+# Arguments that mean the same in many functions: they are explained once, on the first page.
 SHARED = {
-    "x, y, a, b": "the operands: tensors, arrays or numbers, of shapes that broadcast unless the text says another rule",
-    "axis": "the axis, or axes, along which a function works; None means all, where it is allowed",
+    "x, y, a, b": "the operands: tensors, arrays or numbers",
+    "axis": "the axis, or axes, along which a function works, a negative one counted from the last; "
+    "None means all, where it is allowed",
     "keepdims": "whether a reduced axis stays, with length 1",
     "dtype": "the type of the result's elements",
-    "device": "a device or its name; None is the default device",
+    "device": "a device or its name; None is the default device. DeviceError: no device has that name, "
+    "or it cannot be opened",
     "generator": "the source of random numbers; None is the one that `manual_seed` starts",
-    "requires_grad": "whether `backward` leaves a gradient on the result",
+    "requires_grad": "whether `backward` leaves a gradient on the result. TypeError: the type is not "
+    "float32 or float64",
+}
+
+# Words that stand for a rule in many docstrings.
+TERMS = {
+    "elementwise": "The operands broadcast, and the result is a tensor of their common shape. "
+    "ValueError: the shapes do not broadcast. TypeError: NumPy has no such function of that type, as "
+    "`subtract` of bool.",
+    "as `numpy.sum`": "The function computes what that function of NumPy does, but on tensors.",
+    "Return `minigan.sum` …": "The shapes and the errors are those of that function.",
+    "of a function of tensors": "ValueError: the tensors are on different devices. TypeError: an "
+    "operand holds no real numbers or bool, or an argument is of another kind than the signature says.",
 }
 
 
@@ -74,6 +88,8 @@ def on_files(files: Files, config: Any) -> Files:
         if module == "minigan":
             rows = "\n".join(f"| `{name}` | {meaning} |" for name, meaning in SHARED.items())
             parts.append(f"## Shared arguments\n\n| argument | meaning |\n|---|---|\n{rows}")
+            rows = "\n".join(f"| {name} | {meaning} |" for name, meaning in TERMS.items())
+            parts.append(f"## Shared terms\n\n| term | meaning |\n|---|---|\n{rows}")
         for title, names in sections.items():
             parts += [f"## {title}"] if len(sections) > 1 else []
             parts += [_entry(name) for name in names]

@@ -34,11 +34,14 @@ class Batches(Generic[Item]):
     """The batches that `batches` describes: each `for` loop over this object is one epoch.
 
     Args:
-        arrays: arrays or tensors, (rows, …) each, of one number of rows. A batch of one array is that
-            array's rows; of several, a tuple.
+        arrays: arrays or tensors, (rows, …) each, of one number of rows. A batch of one array is
+            that array's rows; of several, a tuple.
         batch_size: the number of rows in a batch, at least 1.
         seed: the seed of the epochs' orders, 0 … 2⁶⁴ − 1.
         drop_last: whether to leave out a last batch that is smaller.
+
+    Attributes:
+        epoch: the number of epochs so far.
     """
 
     def __init__(
@@ -81,9 +84,8 @@ def batches(
 ) -> Batches[Any]:
     """Return the batches of images and labels, in random order, each row once an epoch.
 
-    Each `for` loop over the result is one epoch and has an order of its epoch's number: the same seed gives the
-    same orders. The last batch is smaller where the rows do not divide; `drop_last` leaves that one out.
-    Example::
+    Each `for` loop over the result is one epoch and has an order of its epoch's number: the same
+    seed gives the same orders. The last batch is smaller where the rows do not divide. Example::
 
         training = batches(digits.images, digits.labels, batch_size=64, seed=0)
         for epoch in range(3):
@@ -97,9 +99,13 @@ def batches(
         seed: 0 … 2⁶⁴ − 1.
         drop_last: whether to leave out a last batch that is smaller.
 
+    Returns:
+        The epochs: an iteration gives images, (batch_size, …), or the pair of images and labels.
+
     Raises:
         TypeError: images or labels are no array or tensor.
-        ValueError: images and labels differ in length, or the batch size or the seed is out of range.
+        ValueError: images and labels differ in length, or the batch size or the seed is out of
+            range.
     """
     arrays = (images,) if labels is None else (images, labels)
     for name, array in zip(("images", "labels"), arrays, strict=False):

@@ -50,7 +50,11 @@ def _by_name(device: Device) -> tuple[Callable[[str], Device], tuple[str]]:
 def get_device(device: str | Device | None = None) -> Device:
     """Return the device of that name, or the default one.
 
-    DeviceError (one sentence) if there is none of that name, or it cannot be opened.
+    Args:
+        device: a name, a device, or None for the default one.
+
+    Raises:
+        DeviceError: there is none of that name, or it cannot be opened.
     """
     if isinstance(device, Device):
         return device
@@ -66,7 +70,14 @@ def uses_gpu(name: str) -> bool:
 
 
 def set_default_device(name: str) -> None:
-    """Set where tensors and layers are made that name no device; "cpu" at first."""
+    """Set the device of tensors and layers that are made with no device named; "cpu" at first.
+
+    Args:
+        name: the device's name, one of `device_names`.
+
+    Raises:
+        DeviceError: there is none of that name, or it cannot be opened.
+    """
     global _default
     get_device(name)  # an error here, and not at the first tensor
     _default = name

@@ -18,13 +18,14 @@ def float32_precision() -> str:
 
 
 def set_float32_precision(precision: str) -> None:
-    """Set how float32 matrix products and convolutions are computed, by layers and their gradients alike.
+    """Set how float32 matrix products and convolutions are computed, by layers and their gradients.
 
     Args:
-        precision: "ieee": in float32, as written. "tf32": on the tensor cores of GPUs since sm_80. They
-            round each operand to TF32, to nearest: 11 bits of significand in place of 24. So each
-            product is off by up to 2⁻¹⁰ of itself; sums are in float32. It concerns devices with tensor
-            cores, and the emulated one. The CPU, a GPU of sm_75, and float64 always compute as in "ieee".
+        precision: "ieee": in float32, as written. "tf32": on the tensor cores of GPUs since sm_80.
+            They round each operand to TF32, to nearest: 11 bits of significand in place of 24. So
+            each product is off by up to 2⁻¹⁰ of itself; sums are in float32. It concerns devices
+            with tensor cores, and the emulated one. The CPU, a GPU of sm_75, and float64 always
+            compute as in "ieee".
 
     Raises:
         SettingsError: the precision is neither.

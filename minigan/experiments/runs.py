@@ -30,7 +30,7 @@ from minigan.files import is_locked, leftovers, locked, read_json_lines, write_j
 from minigan.infogan.networks import Networks
 from minigan.infogan.settings import Settings
 from minigan.infogan.step import AVERAGED, Trainer
-from minigan.tensor import load_all
+from minigan.serialization import load_all
 
 # Settings that change no step: a run goes on from a checkpoint that differs in them.
 _RESUMABLE = (

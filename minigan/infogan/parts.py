@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from minigan.ops.shaping import concatenate
+from minigan.ops.joining import concatenate
 from minigan.tensor import Tensor
 
 REAL, GENERATED = "real", "generated"  # the groups of the paper's own images

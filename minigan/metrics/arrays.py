@@ -38,8 +38,18 @@ def checked(
 ) -> CodesAndFactors:
     """Split the codes by their widths, and find out which factors are discrete.
 
+    Args:
+        codes: (n, columns), each code's columns side by side.
+        factors: the true factors, (n, factors).
+        discrete: whether each factor is discrete; None: one with at most 20 different values is.
+        widths: the number of columns of each code; None: 1 each.
+
+    Returns:
+        The codes, (n, width) each, the factors, (n, factors), and whether each is discrete.
+
     Raises:
-        ValueError: The arrays do not fit each other, hold a number that is not finite, or a factor never changes.
+        ValueError: the arrays do not fit each other, hold a number that is not finite, or a factor
+            never changes.
     """
     codes, factors = np.asarray(codes, np.float64), np.asarray(factors, np.float64)
     if (
@@ -70,9 +80,17 @@ def checked(
 
 
 def discretize(values: np.ndarray, discrete: bool = False, bins: int = BINS) -> np.ndarray:
-    """Return classes 0, 1, … (n,) of the values (n,): `bins` equal parts of their range.
+    """Return classes of values: `bins` equal parts of their range.
 
     Each different value is a class if the values are discrete, or if at most `bins` of them differ.
+
+    Args:
+        values: (n,).
+        discrete: whether the values are classes already.
+        bins: the number of parts.
+
+    Returns:
+        The classes 0, 1, …, (n,).
     """
     distinct, classes = np.unique(values, return_inverse=True)
     if discrete or len(distinct) <= bins:
@@ -84,13 +102,28 @@ def discretize(values: np.ndarray, discrete: bool = False, bins: int = BINS) -> 
 
 
 def code_classes(code: np.ndarray, bins: int) -> np.ndarray:
-    """Return the classes of a code (n, width): its bins, or its likeliest categories."""
+    """Return the classes of a code: its bins, or its likeliest categories.
+
+    Args:
+        code: (n, width); a code of several columns has the probability of each category.
+        bins: the number of parts of the range of a code of one column.
+
+    Returns:
+        The classes 0, 1, …, (n,).
+    """
     likeliest: np.ndarray = code.argmax(axis=1)
     return discretize(code[:, 0], bins=bins) if code.shape[1] == 1 else likeliest
 
 
 def entropy(p: np.ndarray, axis: int | None = None) -> np.ndarray:
-    """Return H = −Σ p·ln p along an axis, in nats; 0·ln 0 is 0."""
+    """Return H = −Σ p·ln p along an axis, in nats; 0·ln 0 is 0.
+
+    Args:
+        p: probabilities, of any shape.
+
+    Returns:
+        The entropies, of p's shape without the axis.
+    """
     logarithms = np.log(p, out=np.zeros_like(p), where=p > 0)
     result: np.ndarray = -(p * logarithms).sum(axis=axis)
     return result

@@ -12,13 +12,16 @@ UNMATCHED = -1  # the class of a category that has none
 def contingency(
     categories: np.ndarray, labels: np.ndarray, n_categories: int, n_classes: int
 ) -> np.ndarray:
-    """Return how many images of each class fall in each category: int64 (categories, classes).
+    """Return how many images of each class fall in each category.
 
     Args:
         categories: the category of each image, integers (n,), 0 … n_categories − 1.
         labels: the class of each image, integers (n,), 0 … n_classes − 1.
         n_categories: the number of categories, the rows of the result.
         n_classes: the number of classes, the columns of the result.
+
+    Returns:
+        The counts, int64 (categories, classes).
     """
     matrix = np.zeros((n_categories, n_classes), np.int64)
     np.add.at(matrix, (categories, labels), 1)
@@ -43,10 +46,10 @@ def matching_error(matrix: np.ndarray, assignment: np.ndarray) -> float:
 
 
 def one_to_one_matching(matrix: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return the one-to-one assignment of classes to categories with the least error, and that error.
+    """Return the one-to-one assignment of classes to categories with the least error, and that.
 
-    This is the assignment problem (Kuhn 1955). With more categories than classes some are `UNMATCHED`. With fewer
-    some classes have no category. Either way their images are errors.
+    With more categories than classes some are `UNMATCHED`. With fewer some classes have no
+    category. Either way their images are errors.
 
     Args:
         matrix: the images of each class in each category, (categories, classes).
@@ -56,6 +59,8 @@ def one_to_one_matching(matrix: np.ndarray) -> tuple[np.ndarray, float]:
 
     Raises:
         ValueError: the matrix counts no images.
+
+    Reference: Kuhn (1955), "The Hungarian method for the assignment problem".
     """
     from scipy.optimize import linear_sum_assignment
 
@@ -118,6 +123,9 @@ class Clustering:
             code: the name of the code.
             matrix: the images of each class in each category, (categories, classes).
             training: the clustering of the training images, if there are any.
+
+        Raises:
+            ValueError: the matrix counts no images.
         """
         assignment, error = one_to_one_matching(matrix)
         votes, majority_error = majority_vote(matrix)

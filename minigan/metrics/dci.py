@@ -39,24 +39,32 @@ def dci(
     seed: int = 0,
     trees: int = 50,
 ) -> DCI:
-    """Return the three scores of Eastwood & Williams (2018, section 2), with random forests as its second regressor.
+    """Return the three scores of DCI, with random forests as the regressors.
 
-    A forest learns each factor from all codes on a random half of the images. R_jk is the importance of code j
-    in it (the fall of variance, or of Gini impurity, at the splits on its columns). Informativeness is how well
-    it predicts the other half, the mean over factors: R² of a continuous factor, not below 0, and accuracy of a
-    discrete one.
+    A forest learns each factor from all codes on a random half of the images. R_jk is the
+    importance of code j in it (the fall of variance, or of Gini impurity, at the splits on its
+    columns). Informativeness is how well it predicts the other half, the mean over factors: R² of a
+    continuous factor, not below 0, and accuracy of a discrete one.
 
     Args:
         codes: (n, columns), as in `minigan.metrics.arrays`.
         factors: the true factors, (n, factors).
-        discrete: whether each factor is discrete; by default one with at most 20 different values is.
+        discrete: whether each factor is discrete; by default one with at most 20 different values
+            is.
         widths: the number of columns of each code; 1 each by default.
         seed: the seed of the halves and of the forests.
         trees: the number of trees in a forest.
 
+    Returns:
+        The scores, and the importances, (codes, factors).
+
     Raises:
         SettingsError: scikit-learn is not installed.
-        ValueError: the arrays do not fit each other, hold a number that is not finite, or a factor never changes.
+        ValueError: the arrays do not fit each other, hold a number that is not finite, or a factor
+            never changes.
+
+    Reference: Eastwood & Williams (2018), "A framework for the quantitative evaluation of
+    disentangled representations", section 2.
     """
     try:
         from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
@@ -84,10 +92,16 @@ def dci(
 
 
 def disentanglement(importance: np.ndarray) -> float:
-    """Return Σ_j ρ_j·D_j, D_j = 1 − H(P_j)/ln factors: 1 if each code is important to one factor alone.
+    """Return Σ_j ρ_j·D_j, D_j = 1 − H(P_j)/ln factors.
 
-    P_jk = R_jk/Σ_k R_jk is the share of factor k in code j's importance. ρ_j = Σ_k R_jk/Σ_jk R_jk
-    is the code's weight. `importance` R is (codes, factors), not negative.
+    It is 1 if each code is important to one factor alone. P_jk = R_jk/Σ_k R_jk is the share of
+    factor k in code j's importance. ρ_j = Σ_k R_jk/Σ_jk R_jk is the code's weight.
+
+    Args:
+        importance: R, (codes, factors), not negative.
+
+    Reference: Eastwood & Williams (2018), "A framework for the quantitative evaluation of
+    disentangled representations", section 2.
     """
     weights = importance.sum(axis=1)
     if weights.sum() == 0:
@@ -96,10 +110,16 @@ def disentanglement(importance: np.ndarray) -> float:
 
 
 def completeness(importance: np.ndarray) -> float:
-    """Return the mean over factors of C_k = 1 − H(P_k)/ln codes: 1 if one code alone is important to each factor.
+    """Return the mean over factors of C_k = 1 − H(P_k)/ln codes.
 
-    P_jk = R_jk/Σ_j R_jk is the share of code j in the importance to factor k. `importance` R is
-    (codes, factors), not negative.
+    It is 1 if one code alone is important to each factor. P_jk = R_jk/Σ_j R_jk is the share of code
+    j in the importance to factor k.
+
+    Args:
+        importance: R, (codes, factors), not negative.
+
+    Reference: Eastwood & Williams (2018), "A framework for the quantitative evaluation of
+    disentangled representations", section 2.
     """
     return float(_concentration(importance.T).mean())
 

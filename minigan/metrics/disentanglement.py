@@ -89,9 +89,12 @@ def measure(
         widths: the number of columns of each code; 1 each by default.
         seed: the seed of the FactorVAE score and of DCI.
 
+    Returns:
+        The scores; those of DCI are None where scikit-learn is not installed.
+
     Raises:
-        SettingsError: No factor changes.
-        ValueError: The arrays do not fit each other, or hold a number that is not finite.
+        SettingsError: no factor changes.
+        ValueError: the arrays do not fit each other, or hold a number that is not finite.
     """
     changing = np.flatnonzero(np.ptp(factors, axis=0) > 0)
     if not len(changing):

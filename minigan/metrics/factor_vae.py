@@ -21,7 +21,7 @@ def factor_vae_score(
     votes: int = 800,
     bins: int = BINS,
 ) -> float:
-    """Return the accuracy of the majority-vote classifier (Kim & Mnih 2018, section 4).
+    """Return the accuracy of the majority-vote classifier of factors.
 
     A vote takes a random factor k and `batch_size` images, with replacement, that agree in it. A
     continuous factor's images agree if they fall in the same of `bins` equal parts of its range. d
@@ -33,7 +33,8 @@ def factor_vae_score(
     Args:
         codes: (n, columns), as in `minigan.metrics.arrays`.
         factors: the true factors, (n, factors).
-        discrete: whether each factor is discrete; by default one with at most 20 different values is.
+        discrete: whether each factor is discrete; by default one with at most 20 different values
+            is.
         widths: the number of columns of each code; 1 each by default.
         seed: the seed of the votes.
         batch_size: the number of images in a vote.
@@ -41,7 +42,10 @@ def factor_vae_score(
         bins: the number of parts of a continuous factor's range.
 
     Raises:
-        ValueError: the arrays do not fit each other, hold a number that is not finite, or a factor never changes.
+        ValueError: the arrays do not fit each other, hold a number that is not finite, or a factor
+            never changes.
+
+    Reference: Kim & Mnih (2018), "Disentangling by factorising", section 4.
     """
     data = checked(codes, factors, discrete, widths)
     varying = [code for code in data.codes if _variance(code) > 0]

@@ -29,17 +29,25 @@ def mutual_information(
     widths: Sequence[int] | None = None,
     bins: int = BINS,
 ) -> MutualInformation:
-    """Return I(z; v) = H(z) + H(v) − H(z, v) of each code and factor, from their joint histogram.
+    """Return I(z; v) = H(z) + H(v) − H(z, v) of each code and factor, by their histogram; nats.
 
     Args:
         codes: (n, columns), as in `minigan.metrics.arrays`.
         factors: the true factors, (n, factors).
-        discrete: whether each factor is discrete; by default one with at most 20 different values is.
+        discrete: whether each factor is discrete; by default one with at most 20 different values
+            is.
         widths: the number of columns of each code; 1 each by default.
         bins: the number of equal parts of a continuous variable's range.
 
+    Returns:
+        The information, (codes, factors), and the entropies of the factors, (factors,).
+
     Raises:
-        ValueError: the arrays do not fit each other, hold a number that is not finite, or a factor never changes.
+        ValueError: the arrays do not fit each other, hold a number that is not finite, or a factor
+            never changes.
+
+    Reference: Chen et al. (2018), "Isolating sources of disentanglement in variational
+    autoencoders".
     """
     data = checked(codes, factors, discrete, widths)
     z = [code_classes(code, bins) for code in data.codes]
@@ -56,14 +64,19 @@ def mutual_information(
 
 
 def mutual_information_gap(measured: MutualInformation) -> np.ndarray:
-    """Return the gap of each factor, (factors,); MIG is their mean.
+    """Return the gap of each factor; MIG is their mean.
 
-    The gap is (I(z_j; v_k) − I(z_i; v_k)) / H(v_k). Code j has the most information about v_k, and i the next.
+    The gap is (I(z_j; v_k) − I(z_i; v_k)) / H(v_k). Code j has the most information about v_k, and
+    i the next.
 
     Args:
         measured: the information and the entropies, from `mutual_information`.
 
-    Reference: Chen et al. 2018, section 4.
+    Returns:
+        The gaps, (factors,).
+
+    Reference: Chen et al. (2018), "Isolating sources of disentanglement in variational
+    autoencoders", section 4.
     """
     ranked = np.sort(np.vstack([np.zeros_like(measured.entropies), measured.information]), axis=0)
     gaps: np.ndarray = (ranked[-1] - ranked[-2]) / measured.entropies

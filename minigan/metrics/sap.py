@@ -15,7 +15,7 @@ def attribute_scores(
     discrete: Sequence[bool] | None = None,
     widths: Sequence[int] | None = None,
 ) -> np.ndarray:
-    """Return how well each code alone predicts each factor, (codes, factors) (Kumar et al. 2018, section 3).
+    """Return how well each code alone predicts each factor.
 
     Of a continuous factor, R² of linear regression: Cov(z, v)²/(Var z·Var v). Of a discrete one,
     the balanced accuracy of the best thresholds on z, one fewer than the classes. It is the mean
@@ -25,11 +25,19 @@ def attribute_scores(
     Args:
         codes: (n, columns), as in `minigan.metrics.arrays`.
         factors: the true factors, (n, factors).
-        discrete: whether each factor is discrete; by default one with at most 20 different values is.
+        discrete: whether each factor is discrete; by default one with at most 20 different values
+            is.
         widths: the number of columns of each code; 1 each by default.
 
+    Returns:
+        The scores, (codes, factors).
+
     Raises:
-        ValueError: the arrays do not fit each other, hold a number that is not finite, or a factor never changes.
+        ValueError: the arrays do not fit each other, hold a number that is not finite, or a factor
+            never changes.
+
+    Reference: Kumar et al. (2018), "Variational inference of disentangled latent concepts from
+    unlabeled observations", section 3.
     """
     data = checked(codes, factors, discrete, widths)
     scores = np.zeros((len(data.codes), data.factors.shape[1]))
@@ -49,10 +57,16 @@ def attribute_scores(
 
 
 def attribute_predictability(scores: np.ndarray) -> np.ndarray:
-    """Return the gap of each factor, (factors,), between its two best scores; SAP is their mean.
+    """Return the gap of each factor between its two best scores; SAP is their mean.
 
     Args:
         scores: the scores of `attribute_scores`, (codes, factors).
+
+    Returns:
+        The gaps, (factors,).
+
+    Reference: Kumar et al. (2018), "Variational inference of disentangled latent concepts from
+    unlabeled observations", section 3.
     """
     ranked = np.sort(np.vstack([np.zeros(scores.shape[1]), scores]), axis=0)
     gaps: np.ndarray = ranked[-1] - ranked[-2]

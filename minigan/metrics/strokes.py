@@ -10,7 +10,7 @@ MEASURES = ("slant", "stroke width")
 
 
 def measure_strokes(ink: np.ndarray) -> np.ndarray:
-    """Slant and stroke width of each image, (n, 2) float64, of ink (n, height, width): 0 is paper, 1 is ink.
+    """Return the slant and the stroke width of each image.
 
     The slant is how many pixels a stroke moves to the right as it rises by one. It is −μ_xy/μ_yy (y
     points down), from the central second moments: a shear x → x − s·y adds s to it. The stroke
@@ -18,6 +18,12 @@ def measure_strokes(ink: np.ndarray) -> np.ndarray:
     where it is long. Below two pixels, where the two edges of a slanting stroke meet in one
     gradient, it reads up to 0.2 too wide. An image without ink, or all on one line, has a slant of
     0; one without an edge a width of 0.
+
+    Args:
+        ink: (n, height, width): 0 is paper, 1 is ink.
+
+    Returns:
+        Slant and stroke width, (n, 2) float64.
     """
     ink = np.asarray(ink, np.float64)
     return np.stack([_slant(ink), _stroke_width(ink)], axis=1)
@@ -52,8 +58,12 @@ def _stroke_width(ink: np.ndarray) -> np.ndarray:
 class StrokeRelation:
     """How one continuous code moves one measure of the digits that G draws.
 
-    `correlation` is Spearman's ρ over digits with all codes and noise random. `held_correlation` is
-    that of one digit as the code alone moves through (−1, 1), the mean over random digits.
+    Attributes:
+        code: the name of the code.
+        measure: "slant" or "stroke width".
+        correlation: Spearman's ρ over digits with all codes and noise random.
+        held_correlation: that of one digit as the code alone moves through (−1, 1), the mean over
+            random digits.
     """
 
     code: str
@@ -63,7 +73,17 @@ class StrokeRelation:
 
 
 def spearman_correlation(x: np.ndarray, y: np.ndarray) -> float:
-    """Spearman's ρ of two samples (n,), and 0 where one of them is constant: it tells nothing of the other."""
+    """Return Spearman's ρ of two samples, as `scipy.stats.spearmanr`.
+
+    It is 0 where one of them is constant: it tells nothing of the other.
+
+    Args:
+        x: one sample, (n,).
+        y: the other, (n,).
+
+    Raises:
+        ValueError: the samples differ in length.
+    """
     from scipy.stats import spearmanr
 
     if np.ptp(x) == 0 or np.ptp(y) == 0:

@@ -13,8 +13,9 @@ from minigan.tensor import Tensor
 class MovingAverage(Module):
     """A copy of a module with average ← decay·average + (1 − decay)·weight after each `update`.
 
-    It is called as the module is, and computes as after `eval`. Buffers, such as running statistics, are copied. Nothing
-    of it is trained, and its state is saved with `state_dict`. Example::
+    It is called as the module is, and computes as after `eval`. Buffers, such as running
+    statistics, are copied. Nothing of it is trained, and its state is saved with `state_dict`.
+    Example::
 
         average = nn.MovingAverage(generator, decay=0.999)
         for step in range(steps):
@@ -24,10 +25,13 @@ class MovingAverage(Module):
 
     Args:
         module: the trained module. It is read at each `update`.
-        decay: how much of the average stays, 0 … 1. An average reaches back over about 1/(1 − decay) updates.
+        decay: how much of the average stays, 0 … 1. An average reaches back over about
+            1/(1 − decay) updates.
 
     Raises:
-        ValueError: decay is out of range.
+        ValueError: the decay is out of range.
+
+    Reference: Polyak & Juditsky (1992), "Acceleration of stochastic approximation by averaging".
     """
 
     def __init__(self, module: Module, decay: float = 0.999) -> None:
@@ -40,6 +44,15 @@ class MovingAverage(Module):
         self.eval()
 
     def forward(self, *arguments: Any, **settings: Any) -> Tensor:
+        """Run the module with the averages.
+
+        Args:
+            arguments: the module's arguments.
+            settings: its arguments by name.
+
+        Returns:
+            A tensor of the shape that the module gives.
+        """
         return self.module(*arguments, **settings)
 
     def update(self) -> None:
@@ -54,5 +67,12 @@ class MovingAverage(Module):
                     average.copy_(value)
 
     def train(self, mode: bool = True) -> Self:
-        """Stay in evaluation when a module around this one is trained."""
+        """Stay in evaluation when a module around this one is trained.
+
+        Args:
+            mode: the mode of that module.
+
+        Returns:
+            The module itself.
+        """
         return super().train(False)

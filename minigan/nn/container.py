@@ -45,6 +45,9 @@ class Sequential(_Modules):
 
     Args:
         modules: the modules in order; each takes the result of the one before.
+
+    Raises:
+        TypeError: a part is no module.
     """
 
     def __init__(self, *modules: Module) -> None:
@@ -55,7 +58,15 @@ class Sequential(_Modules):
         return type(self)(*modules)
 
     def forward(self, x: Tensor, groups: Sequence[str] | None = None) -> Tensor:
-        """Return the result of the last module; `groups` are those of `batch_groups`."""
+        """Return the result of the last module.
+
+        Args:
+            x: a shape that the first module takes.
+            groups: the groups of the batch norms, as for `batch_groups`.
+
+        Returns:
+            A tensor of the shape that the last module gives.
+        """
         if groups is not None:
             with batch_groups(*groups):
                 return self.forward(x)
@@ -72,7 +83,14 @@ class Sequential(_Modules):
 
 
 class ModuleList(_Modules):
-    """A list of modules, for a forward that says itself how they are used."""
+    """A list of modules, for a forward that says itself how they are used.
+
+    Args:
+        modules: the first modules of the list.
+
+    Raises:
+        TypeError: a part is no module.
+    """
 
     def __init__(self, modules: Iterable[Module] = ()) -> None:
         """Raise TypeError for a part that is no module."""
@@ -85,11 +103,31 @@ class ModuleList(_Modules):
         (self.modules[index],) = _checked("ModuleList", [module])
 
     def append(self, module: Module) -> Self:
-        """Add a module at the end."""
+        """Add a module at the end.
+
+        Args:
+            module: the module.
+
+        Returns:
+            The list itself.
+
+        Raises:
+            TypeError: it is no module.
+        """
         return self.extend([module])
 
     def extend(self, modules: Iterable[Module]) -> Self:
-        """Add modules at the end."""
+        """Add modules at the end.
+
+        Args:
+            modules: the modules, in order.
+
+        Returns:
+            The list itself.
+
+        Raises:
+            TypeError: one of them is no module.
+        """
         self.modules += _checked("ModuleList", modules)
         return self
 

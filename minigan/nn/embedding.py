@@ -16,7 +16,18 @@ from minigan.tensor import Tensor
 
 
 class Embedding(Module):
-    """`minigan.embedding` with its own table: weight is (num_embeddings, embedding_dim), from N(0, 1)."""
+    """A table of vectors that are looked up by number, each from N(0, 1) at first.
+
+    Its weight is (num_embeddings, embedding_dim).
+
+    Args:
+        num_embeddings: the number of vectors, at least 0.
+        embedding_dim: the length of a vector, at least 0.
+
+    Raises:
+        ValueError: a number is negative.
+        TypeError: `dtype` is not float32 or float64.
+    """
 
     def __init__(
         self,
@@ -31,4 +42,5 @@ class Embedding(Module):
         self.weight = randn(shape, dtype=dtype, device=device, generator=generator).requires_grad_()
 
     def forward(self, indices: Tensor | Any) -> Tensor:
+        """Return `minigan.embedding` of the indices in the layer's weight."""
         return embedding(indices, self.weight)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import math
-import operator
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import DTypeLike
 
+from minigan.creation import checked_shape
 from minigan.devices import Device, get_device
 from minigan.random import Generator, default_generator
 from minigan.tensor import Tensor
@@ -43,7 +43,7 @@ class Initializer:
         self.generator = generator or default_generator()
 
     def __call__(self, shape: Sequence[int]) -> Tensor:
-        shape = tuple(operator.index(size) for size in shape)  # NumPy's integers too; no floats
+        shape = checked_shape(shape)
         if _skipped.get():
             return Tensor(self.device.empty(shape, self.dtype), self.device, requires_grad=True)
         values = self.device.random_uniform(

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple, Self
 
 from numpy.typing import ArrayLike
 
-from minigan.tensor import Tensor, load_all
+from minigan.serialization import load_all
+from minigan.tensor import Tensor
 
 
 class LoadedState(NamedTuple):
@@ -25,8 +26,20 @@ class LoadedState(NamedTuple):
 class Module:
     """Something with parameters: its tensors that require gradients, and those of its modules.
 
-    Modules and parameters are found in attributes, and in lists, tuples and dicts there. Other leaves that are
-    attributes are buffers (running statistics): saved, not trained. A computed tensor is neither.
+    Modules and parameters are found in attributes, and in lists, tuples and dicts there. Other
+    leaves that are attributes are buffers (running statistics): saved, not trained. A computed
+    tensor is neither. A class of layers defines `forward`, which a call of the module runs.
+    Example::
+
+        class Residual(nn.Module):
+            def __init__(self, features):
+                self.inner = nn.Linear(features, features)
+
+            def forward(self, x):
+                return x + mg.relu(self.inner(x))
+
+    Attributes:
+        training: whether batch norms and dropout work as in training; see `train`.
     """
 
     training: bool = True
@@ -57,7 +70,11 @@ class Module:
                 yield name, value
 
     def named_tensors(self) -> Iterator[tuple[str, Tensor]]:
-        """Yield every parameter and buffer by its dotted name."""
+        """Yield every parameter and buffer by its dotted name.
+
+        Returns:
+            An iterator of names and tensors, of the shapes that the layers give them.
+        """
         for prefix, module in self.named_modules():
             for name, value in module._tensors():
                 yield _joined(prefix, name), value
@@ -70,7 +87,11 @@ class Module:
                 yield name, value
 
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
-        """Yield the tensors that training changes, each once; frozen ones are left out."""
+        """Yield the tensors that training changes, each once; frozen ones are left out.
+
+        Returns:
+            An iterator of names and tensors, of the shapes that the layers give them.
+        """
         seen: set[int] = set()
         for name, value in self.named_tensors():
             if value.requires_grad and id(value) not in seen:
@@ -78,18 +99,30 @@ class Module:
                 yield name, value
 
     def parameters(self) -> list[Tensor]:
-        """Return the tensors that training changes, in a fixed order."""
+        """Return the tensors that training changes, in a fixed order.
+
+        Returns:
+            The tensors, of the shapes that the layers give them.
+        """
         return [t for _, t in self.named_parameters()]
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
-        """Freeze all parameters with False, and thaw them with True; buffers stay buffers."""
+        """Freeze all parameters with False, and thaw them with True; buffers stay buffers.
+
+        Returns:
+            The module itself.
+        """
         for _, value in self.named_tensors():
             if value.is_parameter:
                 value.requires_grad_(requires_grad)
         return self
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return every parameter and buffer by name: the tensors themselves, not copies."""
+        """Return every parameter and buffer by name: the tensors themselves, not copies.
+
+        Returns:
+            The tensors by name, of the shapes that the layers give them.
+        """
         return dict(self.named_tensors())
 
     def load_state_dict(
@@ -98,14 +131,14 @@ class Module:
         """Overwrite every parameter and buffer, or nothing where the state does not fit.
 
         Args:
-            state: Values by name, of the shapes that `state_dict` has.
-            strict: Whether a name that is missing or unknown is an error; if not, it is left out.
+            state: values by name, of the shapes that `state_dict` has.
+            strict: whether a name that is missing or unknown is an error; if not, it is left out.
 
         Returns:
             The names that were left out.
 
         Raises:
-            ValueError: A shape differs; or, if strict, a name.
+            ValueError: a shape differs; or, if strict, a name.
         """
         own = self.state_dict()
         left_out = LoadedState(sorted(set(own) - set(state)), sorted(set(state) - set(own)))
@@ -118,13 +151,24 @@ class Module:
         return left_out
 
     def train(self, mode: bool = True) -> Self:
-        """Let batch norms use the batch's own statistics; if `mode` is False, the running ones."""
+        """Let batch norms use the batch's own statistics, and dropout drop.
+
+        Args:
+            mode: False lets batch norms use the running statistics, and dropout do nothing.
+
+        Returns:
+            The module itself.
+        """
         for _, module in self.named_modules():
             module.training = mode
         return self
 
     def eval(self) -> Self:
-        """Let batch norms use their running statistics."""
+        """Let batch norms use their running statistics, and dropout do nothing.
+
+        Returns:
+            The module itself.
+        """
         return self.train(False)
 
     def zero_grad(self) -> None:

@@ -41,6 +41,9 @@ def batch_groups(*names: str) -> Iterator[None]:
 
     Args:
         names: the groups of the runs, in order.
+
+    Returns:
+        A context, for ``with``; it is of this thread alone.
     """
     before, _current.names = _current.names, names
     try:
@@ -50,14 +53,23 @@ def batch_groups(*names: str) -> Iterator[None]:
 
 
 class BatchNorm(Module):
-    """`minigan.batch_norm` over the last axis, with running statistics for each named group.
+    """weight·(x − mean)/√(variance + eps) + bias, with running statistics for each named group.
+
+    Its weight and bias are (channels,), and start at 1 and 0.
 
     Args:
         channels: length of the last axis.
         groups: names of the groups of images, each with its own running statistics.
         momentum: the share of a batch in the new running statistics.
         eps: the number added to the variance under the root.
-        negative_slope: the slope below 0 of the fused activation: 1 is none, 0 ReLU, 0.1 the paper's leaky ReLU.
+        negative_slope: the slope below 0 of the fused activation: 1 is none, 0 ReLU, 0.1 the
+            paper's leaky ReLU.
+
+    Raises:
+        TypeError: the channels are no integer.
+
+    Reference: Ioffe & Szegedy (2015), "Batch normalization: accelerating deep network training by
+    reducing internal covariate shift".
     """
 
     def __init__(
@@ -95,9 +107,12 @@ class BatchNorm(Module):
         groups: Sequence[str] | None = None,
         statistics: BatchStatistics | None = None,
     ) -> Tensor:
-        """`groups` names the equal runs of the batch, as `batch_groups` does; a layer with one group needs no name.
+        """Return `minigan.batch_norm` of x with the layer's weights and running statistics.
 
-        `statistics` are those that the layer before filled; see `allocate_batch_statistics`.
+        Args:
+            groups: the equal runs of the batch, as for `batch_groups`; a layer with one group needs
+                none.
+            statistics: those that the layer before filled; see `allocate_batch_statistics`.
         """
         return batch_norm(
             x, self.weight, self.bias, self.running, self._named(groups), self.training,
@@ -110,10 +125,14 @@ class BatchNorm(Module):
         """Allocate the statistics that the layer before fills in training.
 
         Args:
-            groups: the names of the batch's runs; by default those of `batch_groups`, or the only group.
+            groups: the names of the batch's runs; by default those of `batch_groups`, or the only
+                group.
 
         Returns:
             The statistics, or None outside training.
+
+        Raises:
+            ValueError: a group is unknown, or none of several is named.
         """
         if not self.training:
             return None

@@ -21,10 +21,20 @@ from minigan.tensor import Tensor
 
 
 class Linear(Module):
-    """y = activation(x·weight + bias); weight is (in_features, out_features).
+    """activation(x·weight + bias); weight is (in_features, out_features), and bias (out_features,).
 
-    `negative_slope` fuses the activation that follows, here and in the convolutions: 1 is none, 0 ReLU. With
-    `statistics` the layer finds those of its result, for the batch norm that follows; `Sequential` asks for them.
+    The parameters start uniform in ±1/√in_features. With `statistics` the layer finds those of its
+    result, for the batch norm that follows; `Sequential` asks for them.
+
+    Args:
+        in_features: the length of x's last axis.
+        out_features: the length of the result's last axis.
+        bias: whether a number is added to each feature of the result.
+        negative_slope: the slope below 0 of the fused activation: 1 is none, 0 ReLU.
+
+    Raises:
+        TypeError: a number of features is no integer.
+        ValueError: one is negative.
     """
 
     def __init__(
@@ -44,6 +54,11 @@ class Linear(Module):
         self.bias = make((out_features,)) if bias else None
 
     def forward(self, x: Tensor, statistics: BatchStatistics | None = None) -> Tensor:
+        """Return `minigan.linear` of x with the layer's weight and bias.
+
+        Args:
+            statistics: from `allocate_batch_statistics`, to be filled.
+        """
         return linear(
             x, self.weight, self.bias,
             negative_slope=self.negative_slope, statistics=statistics,
@@ -51,7 +66,9 @@ class Linear(Module):
 
 
 class Conv2d(Module):
-    """`minigan.conv2d` with its own filter (kernel height, kernel width, channels in, channels out).
+    """A convolution; weight is (kernel height, kernel width, channels in, channels out).
+
+    The bias is (out_channels,). The parameters start uniform in ±1/√(the values in a window).
 
     Args:
         in_channels: channels of the images that it reads, (batch, height, width, in_channels).
@@ -61,6 +78,10 @@ class Conv2d(Module):
         padding: as for the function.
         bias: whether a number is added to each channel of the result.
         negative_slope: the slope below 0 of the fused activation: 1 is none, 0 ReLU.
+
+    Raises:
+        TypeError: a number of channels is no integer.
+        ValueError: one is negative, or the kernel is no pair of sizes of at least 1.
     """
 
     def __init__(
@@ -84,6 +105,11 @@ class Conv2d(Module):
         self.bias = make((out_channels,)) if bias else None
 
     def forward(self, x: Tensor, statistics: BatchStatistics | None = None) -> Tensor:
+        """Return `minigan.conv2d` of x with the layer's weight and bias.
+
+        Args:
+            statistics: from `allocate_batch_statistics`, to be filled.
+        """
         return conv2d(
             x, self.weight, self.bias, self.stride, self.padding,
             negative_slope=self.negative_slope, statistics=statistics,
@@ -91,7 +117,9 @@ class Conv2d(Module):
 
 
 class ConvTranspose2d(Module):
-    """`minigan.conv_transpose2d` with its own filter (kernel height, kernel width, channels in, channels out).
+    """A transposed convolution; weight is (kernel height, kernel width, channels in, channels out).
+
+    The bias is (out_channels,). The parameters start uniform in ±1/√(the values in a window).
 
     Args:
         in_channels: channels of the images that it reads, (batch, height, width, in_channels).
@@ -102,6 +130,10 @@ class ConvTranspose2d(Module):
         output_padding: as for the function.
         bias: whether a number is added to each channel of the result.
         negative_slope: the slope below 0 of the fused activation: 1 is none, 0 ReLU.
+
+    Raises:
+        TypeError: a number of channels is no integer.
+        ValueError: one is negative, or the kernel is no pair of sizes of at least 1.
     """
 
     def __init__(
@@ -127,6 +159,11 @@ class ConvTranspose2d(Module):
         self.bias = make((out_channels,)) if bias else None
 
     def forward(self, x: Tensor, statistics: BatchStatistics | None = None) -> Tensor:
+        """Return `minigan.conv_transpose2d` of x with the layer's weight and bias.
+
+        Args:
+            statistics: from `allocate_batch_statistics`, to be filled.
+        """
         return conv_transpose2d(
             x, self.weight, self.bias, self.stride, self.padding, self.output_padding,
             negative_slope=self.negative_slope, statistics=statistics,

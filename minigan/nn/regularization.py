@@ -15,13 +15,17 @@ from minigan.tensor import Tensor
 
 
 class LayerNorm(Module):
-    """`minigan.layer_norm` over the last axes, with a weight and a bias of their shape, which start at 1 and 0.
+    """weight·(x − mean)/√(variance + eps) + bias, over the last axes together.
+
+    The weight and the bias have the shape of these axes, and start at 1 and 0.
 
     Args:
         normalized_shape: the lengths of these axes, or that of the last one.
         eps: a number that is added to the variance.
         elementwise_affine: whether there is a weight.
         bias: whether there is a bias too.
+
+    Reference: Ba et al. (2016), "Layer normalization".
     """
 
     def __init__(
@@ -44,6 +48,11 @@ class LayerNorm(Module):
             self.bias = Tensor(place.zeros(self.normalized_shape, dtype), place, True)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return `minigan.layer_norm` of x with the layer's weight and bias.
+
+        Raises:
+            ValueError: the last axes of x have other lengths.
+        """
         axes = len(self.normalized_shape)
         if x.shape[-axes:] != self.normalized_shape:
             raise ValueError(
@@ -53,13 +62,16 @@ class LayerNorm(Module):
 
 
 class Dropout(Module):
-    """`minigan.dropout` in training; afterwards x itself (see `eval`).
+    """Replace each element by 0 with probability p in training; after `eval` give x itself.
 
     Args:
         p: the probability that an element becomes 0, 0 … 1.
 
     Raises:
         ValueError: p is no probability.
+
+    Reference: Srivastava et al. (2014), "Dropout: a simple way to prevent neural networks from
+    overfitting".
     """
 
     def __init__(self, p: float = 0.5, *, generator: Generator | None = None) -> None:
@@ -68,4 +80,5 @@ class Dropout(Module):
         self.p, self.generator = p, generator
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return `minigan.dropout` of x with the layer's probability."""
         return dropout(x, self.p, self.training, self.generator)

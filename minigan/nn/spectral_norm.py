@@ -16,9 +16,9 @@ _FIRST_ITERATIONS = 15  # they start from random vectors
 class SpectralNorm(Module):
     """A layer that computes with weight/σ, where σ is the largest singular value of its weight.
 
-    The weight is read as a matrix of all its axes but the last, by the last. Each call in training improves the
-    singular vectors u and v, which are buffers, by `n_power_iterations`. σ = uᵀWv has a gradient by W, not by u and v.
-    Example::
+    The weight is read as a matrix of all its axes but the last, by the last. Each call in training
+    improves the singular vectors u and v, which are buffers, by `n_power_iterations`. σ = uᵀWv has
+    a gradient by W, not by u and v. Example::
 
         discriminator = nn.Sequential(
             nn.SpectralNorm(nn.Conv2d(1, 64, 4, stride=2, padding=1)), nn.LeakyReLU(0.1),
@@ -26,13 +26,15 @@ class SpectralNorm(Module):
         )
 
     Args:
-        layer: a module with a `weight` of at least two axes: Linear, Conv2d, ConvTranspose2d, Embedding.
+        layer: a module with a `weight` of at least two axes: Linear, Conv2d, ConvTranspose2d,
+            Embedding.
         n_power_iterations: steps of power iteration in each call, at least 1.
         eps: the least norm that a vector is divided by.
-        generator: for the first vectors; by default the general one.
 
     Raises:
         ValueError: the layer has no such weight, or there is no iteration.
+
+    Reference: Miyato et al. (2018), "Spectral normalization for generative adversarial networks".
     """
 
     def __init__(
@@ -57,6 +59,15 @@ class SpectralNorm(Module):
         self._iterate(matrix, _FIRST_ITERATIONS)
 
     def forward(self, *arguments: Any, **settings: Any) -> Tensor:
+        """Run the layer with weight/σ.
+
+        Args:
+            arguments: the layer's arguments.
+            settings: its arguments by name.
+
+        Returns:
+            A tensor of the shape that the layer gives.
+        """
         weight: Tensor = self.layer.weight  # type: ignore[attr-defined]
         self.layer.weight = weight / self._sigma(weight).maximum(self.eps)  # type: ignore[attr-defined]
         try:

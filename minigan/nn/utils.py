@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from minigan.ops.shaping import stack
+from minigan.ops.joining import stack
 from minigan.recording import no_grad
 from minigan.tensor import Tensor
 
@@ -15,14 +15,17 @@ def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float) -> T
     g ← g·min(1, max_norm/(norm + 10⁻⁶)), where norm = √(Σ g²) over all elements of all gradients.
 
     Args:
-        parameters: Their ``grad`` is scaled; one without a gradient is passed over.
-        max_norm: The largest norm that is left, at least 0.
+        parameters: tensors of any shapes. Their ``grad`` is scaled; one without a gradient is
+            passed over.
+        max_norm: the largest norm that is left, at least 0.
 
     Returns:
-        The norm before, a scalar.
+        The norm before, a tensor of one element, ().
 
     Raises:
         ValueError: `max_norm` is negative or NaN, or no parameter has a gradient.
+
+    Reference: Pascanu et al. (2013), "On the difficulty of training recurrent neural networks".
     """
     if not max_norm >= 0:
         raise ValueError(f"clip_grad_norm_: max_norm is at least 0, not {max_norm}")

@@ -14,13 +14,7 @@ from minigan.ops.shared import of_real_numbers
 from minigan.saving import Array, Result
 from minigan.tensor import Tensor
 
-__all__ = [
-    "leaky_relu",
-    "relu",
-    "sigmoid",
-    "softplus",
-    "tanh",
-]
+__all__ = ["leaky_relu", "relu", "sigmoid", "softplus", "tanh"]
 
 
 def _real(device: Device, x: Array) -> Array:
@@ -30,14 +24,14 @@ def _real(device: Device, x: Array) -> Array:
 
 @differentiable
 def tanh(device: Device, x: Array) -> Result:
-    """sinh x / cosh x."""
+    """sinh x / cosh x, elementwise, as `numpy.tanh`."""
     y = device.tanh(_real(device, x))
     return y, lambda dy, needs: (device.tanh_backward(device.contiguous(dy), y),), (y,)
 
 
 @differentiable
 def sigmoid(device: Device, x: Array) -> Result:
-    """1 / (1 + e⁻ˣ), without overflow."""
+    """1 / (1 + e⁻ˣ), without overflow, elementwise."""
     y = device.sigmoid(_real(device, x))
     return y, lambda dy, needs: (device.sigmoid_backward(device.contiguous(dy), y),), (y,)
 
@@ -45,7 +39,11 @@ def sigmoid(device: Device, x: Array) -> Result:
 @differentiable
 @of_real_numbers
 def softplus(device: Device, x: Array) -> Result:
-    """log(1 + eˣ), without overflow."""
+    """log(1 + eˣ), without overflow, elementwise.
+
+    Reference: Dugas et al. (2000), "Incorporating second-order functional knowledge for better
+    option pricing".
+    """
     xp = device.array_module
     y = xp.logaddexp(x, x.dtype.type(0))
     return y, lambda dy, needs: (dy * device.sigmoid(device.contiguous(x)),), (x,)
@@ -53,7 +51,14 @@ def softplus(device: Device, x: Array) -> Result:
 
 @differentiable
 def leaky_relu(device: Device, x: Array, negative_slope: float = 0.1) -> Result:
-    """x if x > 0 else negative_slope·x. The slope 0.1 is the InfoGAN paper's (appendix C)."""
+    """x if x > 0 else negative_slope·x, elementwise; its gradient at 0 is negative_slope.
+
+    Args:
+        negative_slope: the slope below 0; 0.1 is the InfoGAN paper's (appendix C).
+
+    Reference: Maas et al. (2013), "Rectifier nonlinearities improve neural network acoustic
+    models".
+    """
     x = _real(device, x)
     y = device.leaky_relu(x, negative_slope)
 
@@ -78,5 +83,8 @@ def behind_activation(
 
 
 def relu(x: Tensor) -> Tensor:
-    """max(x, 0); its gradient at 0 is 0."""
+    """max(x, 0), elementwise; its gradient at 0 is 0.
+
+    Reference: Nair & Hinton (2010), "Rectified linear units improve restricted Boltzmann machines".
+    """
     return leaky_relu(x, negative_slope=0.0)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from minigan.ops.arithmetic import arctan2, power
 from minigan.ops.elementwise import absolute, arccos, arcsin, arctan
-from minigan.ops.shaping import concatenate, transpose
+from minigan.ops.joining import concatenate
+from minigan.ops.shaping import transpose
 from minigan.ops.special import arccosh, arcsinh, arctanh
 
 __all__ = [

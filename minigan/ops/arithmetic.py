@@ -42,7 +42,7 @@ def _is_number(y: Any) -> bool:
 
 @differentiable
 def add(device: Device, x: Array, y: Array) -> Result:
-    """x + y."""
+    """x + y, elementwise, as `numpy.add`."""
     x_like, y_like = ShapeAndDtype(x), ShapeAndDtype(y)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
@@ -56,7 +56,7 @@ def add(device: Device, x: Array, y: Array) -> Result:
 
 @differentiable
 def subtract(device: Device, x: Array, y: Array) -> Result:
-    """x − y."""
+    """x − y, elementwise, as `numpy.subtract`."""
     x_like, y_like = ShapeAndDtype(x), ShapeAndDtype(y)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
@@ -80,7 +80,7 @@ def _scaled(device: Device, x: Array, scale: float) -> Array:
 
 @differentiable
 def multiply(device: Device, x: Array, y: Array) -> Result:
-    """x·y."""
+    """x·y, elementwise, as `numpy.multiply`."""
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         return (
@@ -103,7 +103,7 @@ def _product(device: Device, x: Any, y: Any) -> Array:
 
 @differentiable
 def divide(device: Device, x: Array, y: Array) -> Result:
-    """x / y."""
+    """x / y, elementwise, as `numpy.divide`."""
     result = x / y
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
@@ -118,7 +118,14 @@ def divide(device: Device, x: Array, y: Array) -> Result:
 
 @differentiable
 def power(device: Device, x: Array, y: Array) -> Result:
-    """xʸ. Its derivative by x, y·xʸ⁻¹, is 0 where y is 0. That by y, xʸ·log x, is 0 where x is 0 and y ≥ 0."""
+    """xʸ, elementwise, as `numpy.power`.
+
+    Its derivative by x, y·xʸ⁻¹, is 0 where y is 0. That by y, xʸ·log x, is 0 where x is 0 and
+    y ≥ 0.
+
+    Raises:
+        ValueError: x and y are integers, and one of y is negative.
+    """
     xp = device.array_module
     result = xp.power(x, y)
 
@@ -137,13 +144,19 @@ def power(device: Device, x: Array, y: Array) -> Result:
 
 @differentiable
 def maximum(device: Device, x: Array, y: Array) -> Result:
-    """Return the larger of x and y; where they are equal the gradient is shared half and half."""
+    """Return the larger of x and y, elementwise, as `numpy.maximum`.
+
+    Where they are equal the gradient is shared half and half.
+    """
     return _choose(device, device.array_module.maximum(x, y), x, y, x, y)
 
 
 @differentiable
 def minimum(device: Device, x: Array, y: Array) -> Result:
-    """Return the smaller of x and y; where they are equal the gradient is shared half and half."""
+    """Return the smaller of x and y, elementwise, as `numpy.minimum`.
+
+    Where they are equal the gradient is shared half and half.
+    """
     return _choose(device, device.array_module.minimum(x, y), x, y, y, x)
 
 
@@ -164,22 +177,24 @@ def _choose(device: Device, result: Array, x: Array, y: Array, high: Array, low:
 @differentiable
 @of_real_numbers
 def arctan2(device: Device, y: Array, x: Array) -> Result:
-    """Return the angle of the point (x, y), in (−π, π]; its gradient is 0 at the origin and at infinity."""
+    """Return the angle of the point (x, y), in (−π, π], elementwise, as `numpy.arctan2`.
+
+    Its gradient is 0 at the origin and at infinity.
+    """
     xp = device.array_module
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        radius = xp.hypot(
-            x, y
-        )  # without x² + y², which overflows and underflows where radius does not
+        # without x² + y², which overflows and underflows where the radius does not
+        radius = xp.hypot(x, y)
         singular = (radius == 0) | xp.isinf(radius)
         radius = xp.where(singular, 1, radius)
+
+        def by(z: Array) -> Array:
+            return xp.where(singular, 0, dy * (z / radius / radius))
+
         return (
-            unbroadcast(device, xp.where(singular, 0, dy * (x / radius / radius)), y)
-            if needs[0]
-            else None,
-            unbroadcast(device, xp.where(singular, 0, -dy * (y / radius / radius)), x)
-            if needs[1]
-            else None,
+            unbroadcast(device, by(x), y) if needs[0] else None,
+            unbroadcast(device, by(-y), x) if needs[1] else None,
         )
 
     return xp.arctan2(y, x), vjp, (x, y)
@@ -188,7 +203,10 @@ def arctan2(device: Device, y: Array, x: Array) -> Result:
 @differentiable
 @of_real_numbers
 def logaddexp(device: Device, x: Array, y: Array) -> Result:
-    """log(eˣ + eʸ), without overflow; two equal infinities share its gradient equally."""
+    """log(eˣ + eʸ), without overflow, elementwise, as `numpy.logaddexp`.
+
+    Two equal infinities share its gradient equally.
+    """
     xp = device.array_module
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
@@ -207,7 +225,11 @@ def logaddexp(device: Device, x: Array, y: Array) -> Result:
 
 @differentiable
 def where(device: Device, condition: Array, x: Array, y: Array) -> Result:
-    """x where the condition holds, y elsewhere."""
+    """x where the condition holds, y elsewhere: elementwise, as `numpy.where`.
+
+    Args:
+        condition: bool, or numbers, which hold unless they are 0; it broadcasts with x and y.
+    """
     xp = device.array_module
     x_like, y_like = ShapeAndDtype(x), ShapeAndDtype(y)
 
@@ -223,9 +245,13 @@ def where(device: Device, condition: Array, x: Array, y: Array) -> Result:
 
 @differentiable
 def clip(device: Device, x: Array, low: Array | None = None, high: Array | None = None) -> Result:
-    """x held between low and high, numbers or tensors, None for no bound.
+    """x held between low and high, elementwise, as `numpy.clip`.
 
     The gradient goes to x on the bounds and between them, else to the bound that is the result.
+
+    Args:
+        low: the least result, a number or a tensor that broadcasts with x, or None for no bound.
+        high: the largest result, a number or a tensor that broadcasts with x, or None.
     """
     xp = device.array_module
     raised = x if low is None else xp.maximum(x, low)

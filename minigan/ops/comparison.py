@@ -59,42 +59,47 @@ def _of_two(name: str, description: str) -> Callable[[Any, Any], Tensor]:
 
 def _describe(function: Callable[..., Result], name: str, description: str) -> None:
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = description
+    function.__doc__ = f"{description}, elementwise, as `numpy.{name}`. It has no gradient."
 
 
-equal = _of_two("equal", "x == y, elementwise: a tensor of bool.")
-not_equal = _of_two("not_equal", "x != y, elementwise: a tensor of bool.")
-less = _of_two("less", "x < y, elementwise: a tensor of bool.")
-less_equal = _of_two("less_equal", "x <= y, elementwise: a tensor of bool.")
-greater = _of_two("greater", "x > y, elementwise: a tensor of bool.")
-greater_equal = _of_two("greater_equal", "x >= y, elementwise: a tensor of bool.")
-logical_and = _of_two("logical_and", "x and y, elementwise: a tensor of bool.")
-logical_or = _of_two("logical_or", "x or y, elementwise: a tensor of bool.")
-logical_xor = _of_two("logical_xor", "Either x or y, elementwise: a tensor of bool.")
-logical_not = _of_one("logical_not", "not x, elementwise: a tensor of bool.")
-bitwise_and = _of_two("bitwise_and", "x & y, of the bits of integers, or of bool.")
-bitwise_or = _of_two("bitwise_or", "x | y, of the bits of integers, or of bool.")
-bitwise_xor = _of_two("bitwise_xor", "x ^ y, of the bits of integers, or of bool.")
-bitwise_invert = _of_one("invert", "~x: every bit of an integer, or bool, the other way.")
-bitwise_left_shift = _of_two("left_shift", "x·2ʸ, of integers.")
-bitwise_right_shift = _of_two("right_shift", "⌊x / 2ʸ⌋, of integers.")
-isfinite = _of_one("isfinite", "Whether x is neither NaN nor infinite: a tensor of bool.")
-isinf = _of_one("isinf", "Whether x is infinite: a tensor of bool.")
-isnan = _of_one("isnan", "Whether x is NaN: a tensor of bool.")
-signbit = _of_one("signbit", "Whether the sign of x is minus, −0 included: a tensor of bool.")
+equal = _of_two("equal", "x == y: bool")
+not_equal = _of_two("not_equal", "x != y: bool")
+less = _of_two("less", "x < y: bool")
+less_equal = _of_two("less_equal", "x <= y: bool")
+greater = _of_two("greater", "x > y: bool")
+greater_equal = _of_two("greater_equal", "x >= y: bool")
+logical_and = _of_two("logical_and", "x and y: bool")
+logical_or = _of_two("logical_or", "x or y: bool")
+logical_xor = _of_two("logical_xor", "Either x or y, not both: bool")
+logical_not = _of_one("logical_not", "not x: bool")
+bitwise_and = _of_two("bitwise_and", "x & y of the bits of integers, or of bool")
+bitwise_or = _of_two("bitwise_or", "x | y of the bits of integers, or of bool")
+bitwise_xor = _of_two("bitwise_xor", "x ^ y of the bits of integers, or of bool")
+bitwise_invert = _of_one("invert", "~x: every bit of an integer, or bool, the other way")
+bitwise_left_shift = _of_two("left_shift", "x·2ʸ of integers")
+bitwise_right_shift = _of_two("right_shift", "⌊x / 2ʸ⌋ of integers")
+isfinite = _of_one("isfinite", "Return whether x is neither NaN nor infinite")
+isinf = _of_one("isinf", "Return whether x is infinite")
+isnan = _of_one("isnan", "Return whether x is NaN")
+signbit = _of_one("signbit", "Return whether the sign of x is minus, −0 included")
 
 
 @differentiable
 def searchsorted(device: Device, x: Array, values: Array, side: str = "left") -> Result:
-    """Return the indices in the sorted x where `values` belong, int64 of their shape.
+    """Return the indices in the sorted x where `values` belong, as `numpy.searchsorted`.
+
+    It has no gradient.
 
     Args:
         x: numbers in rising order, (n,).
         values: numbers of any shape.
         side: "left" is before equal elements of x, "right" after them.
 
+    Returns:
+        A tensor of the shape of `values`, int64, 0 … n.
+
     Raises:
-        ValueError: the side is neither.
+        ValueError: x has other than one axis, or the side is neither.
     """
     return device.array_module.searchsorted(x, values, side=side), None
 
@@ -102,12 +107,17 @@ def searchsorted(device: Device, x: Array, values: Array, side: str = "left") ->
 def allclose(
     x: Tensor, y: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> bool:
-    """Return whether |x − y| ≤ atol + rtol·|y| for every element.
+    """Return whether |x − y| ≤ atol + rtol·|y| for every element, as `numpy.allclose`.
 
     Args:
+        x: numbers of any shape.
+        y: numbers of a shape that broadcasts with x's.
         rtol: the error allowed in proportion to |y|.
         atol: the error allowed in any case.
         equal_nan: whether NaN is close to NaN.
+
+    Raises:
+        ValueError: the shapes do not broadcast.
     """
     return bool(all(isclose(x, y, rtol=rtol, atol=atol, equal_nan=equal_nan)))
 
@@ -121,7 +131,9 @@ def isclose(
     atol: float = 1e-8,
     equal_nan: bool = False,
 ) -> Result:
-    """Return whether |x − y| ≤ atol + rtol·|y|: a tensor of bool.
+    """Return whether |x − y| ≤ atol + rtol·|y|, elementwise, as `numpy.isclose`: bool.
+
+    It has no gradient.
 
     Args:
         rtol: the error allowed in proportion to |y|.
@@ -134,18 +146,57 @@ def isclose(
 
 @differentiable
 def all(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
-    """Return whether every element along the axes is true, that is not 0."""
+    """Return whether every element along the axes is true, that is not 0, as `numpy.all`.
+
+    It has no gradient.
+
+    Args:
+        x: bool or numbers, of any shape.
+
+    Returns:
+        A tensor of bool, of x's shape without the axes, or with length 1 there for `keepdims`.
+
+    Raises:
+        ValueError: x lacks an axis, or one is named twice.
+        TypeError: an axis is no integer.
+    """
     return device.array_module.all(x, axis=axes_of(x.ndim, axis), keepdims=keepdims), None
 
 
 @differentiable
 def any(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
-    """Return whether some element along the axes is true, that is not 0."""
+    """Return whether some element along the axes is true, that is not 0, as `numpy.any`.
+
+    It has no gradient.
+
+    Args:
+        x: bool or numbers, of any shape.
+
+    Returns:
+        A tensor of bool, of x's shape without the axes, or with length 1 there for `keepdims`.
+
+    Raises:
+        ValueError: x lacks an axis, or one is named twice.
+        TypeError: an axis is no integer.
+    """
     return device.array_module.any(x, axis=axes_of(x.ndim, axis), keepdims=keepdims), None
 
 
 @differentiable
 def count_nonzero(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
-    """Return how many elements along the axes are not 0."""
+    """Return how many elements along the axes are not 0, as `numpy.count_nonzero`.
+
+    It has no gradient.
+
+    Args:
+        x: bool or numbers, of any shape.
+
+    Returns:
+        A tensor of int64, of x's shape without the axes, or with length 1 there for `keepdims`.
+
+    Raises:
+        ValueError: x lacks an axis, or one is named twice.
+        TypeError: an axis is no integer.
+    """
     xp = device.array_module
     return xp.sum(x != 0, axis=axes_of(x.ndim, axis), keepdims=keepdims), None

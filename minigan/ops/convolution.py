@@ -15,10 +15,7 @@ from minigan.ops.normalization import check_batch_statistics
 from minigan.ops.shared import check_fused_slope, check_one_float_dtype
 from minigan.saving import Array, Result
 
-__all__ = [
-    "conv2d",
-    "conv_transpose2d",
-]
+__all__ = ["conv2d", "conv_transpose2d"]
 
 Pair = int | tuple[int, int]
 Padding = int | tuple[int, int] | tuple[tuple[int, int], tuple[int, int]]
@@ -35,22 +32,29 @@ def conv2d(
     negative_slope: float = 1.0,
     statistics: BatchStatistics | None = None,
 ) -> Result:
-    """Convolution (cross-correlation, as in every deep-learning library), and the activation that follows it.
+    """Convolution, and the activation that follows it.
+
+    It is cross-correlation, as in every deep-learning library.
 
     Args:
         x: images (batch, height, width, channels in).
         w: filters (kernel height, kernel width, channels in, channels out).
         b: a number added to each channel, (channels out,), or None.
         stride: pixels from one window to the next, an int or (vertical, horizontal).
-        padding: pixels of zeros around the image, an int, (vertical, horizontal) or ((top, bottom), (left, right)).
+        padding: pixels of zeros around the image: an int, (vertical, horizontal) or
+            ((top, bottom), (left, right)).
         negative_slope: fuses the activation y if y > 0 else negative_slope·y: 1 is none, 0 ReLU.
-        statistics: from `allocate_batch_statistics`, to be filled for the `batch_norm` of the result.
+        statistics: from `allocate_batch_statistics`, to be filled for the `batch_norm` that
+            follows.
 
     Returns:
         A tensor (batch, (height + top + bottom − kernel height) // stride + 1, …, channels out).
 
     Raises:
-        ValueError: the shapes or dtypes do not fit, the slope is negative, or the kernel is larger than the padded image.
+        ValueError: the shapes or dtypes do not fit, the slope is negative, or the kernel is larger
+            than the padded image. Also where `statistics` are for a result of another shape.
+
+    Reference: LeCun et al. (1989), "Backpropagation applied to handwritten zip code recognition".
     """
     _check(x, w, b, negative_slope)
     if x.shape[3] != w.shape[2]:
@@ -97,18 +101,26 @@ def conv_transpose2d(
         x: images (batch, height, width, channels in).
         w: filters (kernel height, kernel width, channels in, channels out).
         b: a number added to each channel, (channels out,), or None.
-        stride: pixels of the result from one pixel of x to the next, an int or (vertical, horizontal).
-        padding: pixels cut off at the edges, an int, (vertical, horizontal) or ((top, bottom), (left, right)).
-        output_padding: rows added at the bottom and columns at the right, less than the stride. With
-            (H + top + bottom − kernel) mod stride it gives back the size H that a convolution came from.
+        stride: pixels of the result from one pixel of x to the next, an int or
+            (vertical, horizontal).
+        padding: pixels cut off at the edges: an int, (vertical, horizontal) or
+            ((top, bottom), (left, right)).
+        output_padding: rows added at the bottom and columns at the right, less than the stride.
+            With (H + top + bottom − kernel) mod stride it gives back the size H that a convolution
+            came from.
         negative_slope: as in `conv2d`.
         statistics: as in `conv2d`.
 
     Returns:
-        A tensor (batch, (height − 1)·stride + kernel height − top − bottom + output_padding, …, channels out).
+        A tensor (batch, rows, columns, channels out). There are
+        (height − 1)·stride + kernel height − top − bottom + output_padding rows, and as many
+        columns of the width.
 
     Raises:
-        ValueError: the shapes do not fit, or nothing is left of the result.
+        ValueError: the shapes or dtypes do not fit, the slope is negative, or nothing is left of
+            the result. Also where `statistics` are for a result of another shape.
+
+    Reference: Zeiler et al. (2010), "Deconvolutional networks".
     """
     _check(x, w, b, negative_slope)
     if x.shape[3] != w.shape[2]:

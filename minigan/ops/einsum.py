@@ -16,12 +16,7 @@ from minigan.ops.summation import unbroadcast
 from minigan.saving import Array, Result
 from minigan.tensor import Tensor
 
-__all__ = [
-    "einsum",
-    "outer",
-    "tensordot",
-    "vecdot",
-]
+__all__ = ["einsum", "outer", "tensordot", "vecdot"]
 
 
 @differentiable
@@ -52,13 +47,19 @@ def _einsum(device: Device, *operands: Array, names: tuple[str, ...], result: st
 
 @explained
 def einsum(subscripts: str, *operands: Tensor) -> Tensor:
-    """Σ over the axes that the result leaves out: ``einsum("bij,bjk->bik", a, b)`` is a stack of products.
+    """Σ of the operands' products over the axes that the result leaves out, as `numpy.einsum`.
+
+    ``einsum("bij,bjk->bik", a, b)`` is a stack of matrix products.
 
     Args:
         subscripts: a letter for each axis of each operand, and of the result behind ``->``. Without
-            ``->`` the result has the letters that stand once, in alphabetical order, as in NumPy.
-            ``...`` stands for all other axes, which broadcast. A letter twice in one operand takes its diagonal.
-        operands: a tensor for each term between commas.
+            ``->`` the result has the letters that stand once, in alphabetical order.
+            ``...`` stands for all other axes, which broadcast. A letter twice in one operand takes
+            its diagonal.
+        operands: a tensor for each term between commas, of the shape that its letters name.
+
+    Returns:
+        A tensor with the lengths of the result's letters as its shape.
 
     Raises:
         ValueError: the subscripts do not fit the operands.
@@ -109,21 +110,53 @@ def _without_repeats(x: Tensor, names: str) -> tuple[Tensor, str]:
 
 @explained
 def outer(a: Tensor, b: Tensor) -> Tensor:
-    """Return the products aᵢ·bⱼ of two vectors: (n,) and (m,) to (n, m)."""
+    """Return the products aᵢ·bⱼ of two vectors, as `numpy.outer`.
+
+    Args:
+        a: a vector, (n,).
+        b: a vector, (m,).
+
+    Returns:
+        A tensor (n, m).
+
+    Raises:
+        ValueError: a or b is no vector.
+    """
     return einsum("i,j->ij", a, b)
 
 
 @explained
 def vecdot(a: Tensor, b: Tensor, axis: int = -1) -> Tensor:
-    """Return Σ a·b along an axis of both; the other axes broadcast."""
+    """Return Σ a·b along an axis of both, as `numpy.vecdot`.
+
+    Args:
+        a: any shape, with the axis.
+        b: a shape that broadcasts with a's, with the same length of the axis.
+
+    Returns:
+        A tensor of the common shape without the axis.
+
+    Raises:
+        ValueError: a or b lacks the axis, or the shapes do not fit.
+    """
     return einsum("...i,...i->...", moveaxis(a, axis, -1), moveaxis(b, axis, -1))
 
 
 @explained
 def tensordot(a: Tensor, b: Tensor, axes: int | tuple[Sequence[int], Sequence[int]] = 2) -> Tensor:
-    """Return Σ a·b over pairs of axes, then the other axes of a, then those of b.
+    """Return Σ a·b over pairs of axes, as `numpy.tensordot`.
 
-    `axes` pairs axes of a with axes of b; a number n pairs the last n of a with the first n of b.
+    Args:
+        a: any shape, with the axes.
+        b: any shape, with the same lengths along the axes paired.
+        axes: the axes of a, and those of b paired with them. A number n pairs the last n of a with
+            the first n of b.
+
+    Returns:
+        A tensor with the lengths of the other axes of a, then of those of b.
+
+    Raises:
+        ValueError: a or b lacks an axis, or paired lengths differ.
     """
     if isinstance(axes, int):
         axes = range(a.ndim - axes, a.ndim), range(axes)

@@ -44,13 +44,17 @@ def _take_along_axis(device: Device, x: Array, indices: Array, axis: int) -> Res
 
 @explained
 def take_along_axis(x: Tensor, indices: Tensor | Any, axis: int) -> Tensor:
-    """result[…, j, …] = x[…, indices[…, j, …], …].
+    """result[…, j, …] = x[…, indices[…, j, …], …], as `numpy.take_along_axis`.
 
     Args:
+        x: any shape, with the axis.
         indices: integers, of x's shape but for the length of that axis; −1 is the last element.
 
+    Returns:
+        A tensor of the shape of the indices.
+
     Raises:
-        ValueError: the indices have another shape, or are no integers.
+        ValueError: the indices have another shape, or are no integers; or x lacks the axis.
         IndexError: an index is outside the axis.
     """
     device = common_device("take_along_axis", [x, indices])
@@ -74,13 +78,37 @@ def take_along_axis(x: Tensor, indices: Tensor | Any, axis: int) -> Tensor:
 
 @differentiable
 def argsort(device: Device, x: Array, axis: int = -1) -> tuple[Array, None]:
-    """Return the indices that sort x along an axis, equal elements in their order: integers, no gradient."""
+    """Return the indices that sort x along an axis, as `numpy.argsort`. It has no gradient.
+
+    Equal elements stay in their order.
+
+    Args:
+        x: any shape, with the axis.
+
+    Returns:
+        A tensor of x's shape, int64.
+
+    Raises:
+        ValueError: x lacks the axis.
+    """
     return device.array_module.argsort(x, axis=axis, kind="stable"), None
 
 
 @explained
 def sort(x: Tensor, axis: int = -1) -> Tensor:
-    """x in rising order along an axis; a gradient goes to the element that came there."""
+    """x in rising order along an axis, as `numpy.sort`.
+
+    A gradient goes to the element that came there.
+
+    Args:
+        x: any shape, with the axis.
+
+    Returns:
+        A tensor of x's shape.
+
+    Raises:
+        ValueError: x lacks the axis.
+    """
     return take_along_axis(x, argsort(x, axis=axis), axis)
 
 
@@ -93,6 +121,13 @@ def _getitem(device: Device, x: Array, *arrays: Array, index: tuple[Any, ...]) -
 
 def getitem(x: Tensor, index: Any) -> Tensor:
     """x[index]: slices, integers, None, ..., and arrays or tensors of integers or bool, as NumPy's.
+
+    Args:
+        x: any shape.
+        index: one of these, or a tuple of them, as in x[index].
+
+    Returns:
+        A tensor of the shape that NumPy's indexing gives: a view where it holds no array.
 
     Raises:
         IndexError: the index does not fit x.
@@ -116,7 +151,20 @@ def setitem(x: Tensor, index: Any, value: Any) -> None:
 
 @explained
 def take(x: Tensor, indices: Any, axis: int | None = None) -> Tensor:
-    """Return the slices of x at integer indices along an axis (of x flattened for None)."""
+    """Return the slices of x at integer indices along an axis, as `numpy.take`.
+
+    Args:
+        x: any shape.
+        indices: an integer, or integers of any shape; −1 is the last place.
+        axis: the axis; None takes elements of x flattened.
+
+    Returns:
+        A tensor of x's shape, with the shape of the indices in place of the axis.
+
+    Raises:
+        IndexError: an index is outside the axis, or no integer.
+        ValueError: x lacks the axis.
+    """
     if axis is None:
         return getitem(x.flatten(), as_tensor_index(indices))
     before = (slice(None),) * axis_of(x.ndim, axis)
@@ -130,12 +178,16 @@ def as_tensor_index(indices: Any) -> Any:
 
 @explained
 def diagonal(x: Tensor, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
-    """Return the elements with indices along two axes that differ by `offset`, as a new last axis.
+    """Return the elements with indices along two axes that differ by `offset`, as `numpy.diagonal`.
 
     Args:
+        x: any shape, with the axes.
         offset: the index along `axis2` less the index along `axis1`; 0 is the main diagonal.
         axis1: the axis of the rows.
         axis2: the axis of the columns.
+
+    Returns:
+        A tensor of x's shape without the two axes, with the diagonal as a new last axis.
 
     Raises:
         ValueError: the two axes are the same, or x lacks one.
@@ -153,18 +205,35 @@ def diagonal(x: Tensor, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tens
 
 @explained
 def trace(x: Tensor, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
-    """Return the sum of a diagonal, of x's shape without the two axes.
+    """Return the sum of a diagonal, as `numpy.trace`.
 
     Args:
+        x: any shape, with the axes.
         offset: as for `diagonal`.
         axis1: the axis of the rows.
         axis2: the axis of the columns.
+
+    Returns:
+        A tensor of x's shape without the two axes.
+
+    Raises:
+        ValueError: the two axes are the same, or x lacks one.
     """
     return diagonal(x, offset, axis1, axis2).sum(axis=-1)
 
 
 def nonzero(x: Tensor) -> tuple[Tensor, ...]:
-    """Return the indices of the elements that are not 0, a tensor of integers for each axis."""
+    """Return the indices of the elements that are not 0, as `numpy.nonzero`.
+
+    Args:
+        x: any shape, of at least one axis.
+
+    Returns:
+        A tensor (count,) of int64 for each axis.
+
+    Raises:
+        ValueError: x has no axis.
+    """
     found = x.device.array_module.nonzero(x.data)
     return tuple(Tensor(x.device.asarray(indices), x.device) for indices in found)
 
@@ -185,6 +254,21 @@ def _scatter_add(
 
 
 def scatter_add(x: Tensor, index: Any, values: Tensor | Any) -> Tensor:
-    """Return a copy of x with `values` added at x[index]; an element that the index names twice gets both."""
+    """Return a copy of x with `values` added at x[index], as `numpy.add.at` adds them in place.
+
+    An element that the index names twice gets both.
+
+    Args:
+        x: any shape.
+        index: as for `getitem`.
+        values: a tensor, an array or a number, of a shape that broadcasts to that of x[index].
+
+    Returns:
+        A tensor of x's shape.
+
+    Raises:
+        IndexError: the index does not fit x.
+        ValueError: the values do not broadcast.
+    """
     parts, arrays = split_index(index)
     return _scatter_add(x, values, *arrays, index=parts)

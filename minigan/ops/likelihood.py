@@ -31,7 +31,14 @@ _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 
 @dataclass(frozen=True)
 class Categorical:
-    """A code in 0 … size−1, read through `size` logits."""
+    """A code in 0 … size−1, read through `size` logits.
+
+    Attributes:
+        size: the number of categories, at least 1.
+
+    Raises:
+        ValueError: the size is less than 1.
+    """
 
     size: int
 
@@ -41,12 +48,20 @@ class Categorical:
 
     @property
     def columns(self) -> int:
+        """Return the number of columns that Q reads the code through."""
         return self.size
 
 
 @dataclass(frozen=True)
 class Gaussian:
-    """A real code, read through a mean, with a fixed σ; or, with `std` None, through (mean, log σ)."""
+    """A real code, read through a mean, with a fixed σ, or through (mean, log σ).
+
+    Attributes:
+        std: σ, over 0; None where Q predicts log σ.
+
+    Raises:
+        ValueError: σ is not positive.
+    """
 
     std: float | None = 1.0
 
@@ -56,6 +71,7 @@ class Gaussian:
 
     @property
     def columns(self) -> int:
+        """Return the number of columns that Q reads the code through."""
         return 2 if self.std is None else 1
 
 
@@ -96,16 +112,26 @@ def _code_log_likelihood(
 def code_log_likelihood(
     parameters: Tensor, codes: Tensor | Any, layout: Sequence[Density], check_codes: bool = True
 ) -> Tensor:
-    """log Q(cᵢ|x) of every code of a layout, (batch, codes), in one pass (InfoGAN, eq. 5).
+    """log Q(cᵢ|x) of every code of a layout, in one pass; nats.
 
-    `parameters` (batch, columns) is Q's output, each code's columns side by side. They are the
-    logits of a `Categorical`, the mean of a `Gaussian` of fixed σ, or (mean, log σ). `codes`
-    (batch, codes) holds the
-    values: an index for a categorical. The codes are data: no gradient reaches them. `check_codes` reads them back to
-    the host, to refuse values that are no category; codes that minigan drew itself need no check.
+    Args:
+        parameters: Q's output, (batch, columns), each code's columns side by side. They are the
+            logits of a `Categorical`, the mean of a `Gaussian` of fixed σ, or (mean, log σ).
+        codes: the values, (batch, codes): an index for a categorical. They are data: no gradient
+            reaches them.
+        layout: the density of each code, in order.
+        check_codes: whether to read the codes back to the host, to refuse values that are no
+            category. Codes that minigan drew itself need no check.
+
+    Returns:
+        A tensor (batch, codes).
 
     Raises:
-        ValueError: the shapes do not fit the layout, the codes require a gradient, or one is no category.
+        ValueError: the shapes do not fit the layout, the codes require a gradient, or one is no
+            category.
+
+    Reference: Chen et al. (2016), "InfoGAN: interpretable representation learning by information
+    maximizing generative adversarial nets", eq. 5.
     """
     table = code_table(layout)
     device = common_device("code_log_likelihood", [parameters, codes])
@@ -153,17 +179,27 @@ def code_consistency_information(
     layout: Sequence[Density],
     entropy_weight: float = 1.0,
 ) -> Tensor:
-    """L_I from one view of each row to another, of every categorical code of a layout, (codes,); nats. Of a Gaussian, 0.
+    """L_I from one view of each row to another, of every categorical code of a layout; nats.
 
-    `first` and `second`, (batch, columns), are what Q reads in two views, as in `code_log_likelihood`. It is InfoGAN's bound
-    (eq. 5) with a code that is not drawn from a prior, but as Q reads the first view, and read
-    again in the second. p and q are the probabilities in either, and p̄ is the mean of p over the
-    batch: H(p̄) + E[Σ p·log q]. It is at most log K for K
-    categories: where both views are read as one category, for sure, and all categories alike often. A
-    `entropy_weight` over 1 weighs the entropy more, that all categories be used.
+    It is InfoGAN's bound (eq. 5) with a code that is not drawn from a prior. Q reads the code in
+    the first view, and again in the second. p and q are the probabilities in either, and p̄ is the
+    mean of p over the batch: H(p̄) + E[Σ p·log q]. It is at most log K for K categories: where both
+    views are read as one category, for sure, and all categories alike often.
+
+    Args:
+        first: Q's output for one view, (batch, columns), as in `code_log_likelihood`.
+        second: Q's output for the other view, of the same shape.
+        layout: the density of each code, in order.
+        entropy_weight: a factor of the entropy H(p̄); over 1 it favours the use of all categories.
+
+    Returns:
+        A tensor (codes,), 0 for a Gaussian.
 
     Raises:
         ValueError: the shapes do not fit the layout, or there is no row or no code.
+
+    Reference: Hu et al. (2017), "Learning discrete representations via information maximizing
+    self-augmented training".
     """
     table = code_table(layout)
     common_device("code_consistency_information", [first, second])
@@ -244,12 +280,18 @@ def gaussian_log_likelihood(
     std: Tensor | float | None = None,
     log_std: Tensor | Any = None,
 ) -> Tensor:
-    """log N(x; mean, σ²) = −½((x − mean)/σ)² − log σ − ½ log 2π, elementwise, operands broadcast.
+    """log N(x; mean, σ²) = −½((x − mean)/σ)² − log σ − ½ log 2π, elementwise; nats.
 
     σ is `std`, or e^log_std where that is given (as a network predicts it); by default 1.
 
+    Args:
+        x: the values, of any shape.
+        mean: the mean of each value; it broadcasts with x.
+        std: σ, over 0: a number, or a tensor that broadcasts with x.
+        log_std: log σ, a tensor, an array or a number that broadcasts with x.
+
     Raises:
-        ValueError: std and log_std are both given.
+        ValueError: `std` and `log_std` are both given, or the number `std` is not positive.
     """
     if std is not None and log_std is not None:
         raise ValueError("gaussian_log_likelihood: give std or log_std, not both")

@@ -12,15 +12,23 @@ from minigan.ops.shared import check_fused_slope, check_one_float_dtype
 from minigan.ops.summation import unbroadcast
 from minigan.saving import Array, Result
 
-__all__ = [
-    "linear",
-    "matmul",
-]
+__all__ = ["linear", "matmul"]
 
 
 @differentiable
 def matmul(device: Device, a: Array, b: Array) -> Result:
-    """Return a @ b: matrices by the device's GEMM; vectors and stacks of matrices by NumPy's rules."""
+    """Return a @ b, as `numpy.matmul`; matrices of floats are multiplied by the device's GEMM.
+
+    Args:
+        a: a vector (k,), or matrices (…, n, k).
+        b: a vector (k,), or matrices (…, k, m); the axes before the matrices broadcast.
+
+    Returns:
+        A tensor (…, n, m); the axis of a vector is left out.
+
+    Raises:
+        ValueError: the shapes do not fit, or one has no axis.
+    """
     if a.ndim == 2 and b.ndim == 2 and a.dtype == b.dtype and a.dtype.kind == "f":
         return _matrix_product(device, a, b)
     xp = device.array_module
@@ -71,13 +79,15 @@ def linear(
         w: (features in, features out).
         b: a number added to each feature, (features out,), or None.
         negative_slope: fuses the activation y if y > 0 else negative_slope·y: 1 is none, 0 ReLU.
-        statistics: from `allocate_batch_statistics`, to be filled for the `batch_norm` of the result.
+        statistics: from `allocate_batch_statistics`, to be filled for the `batch_norm` that
+            follows.
 
     Returns:
         A tensor (…, features out).
 
     Raises:
-        ValueError: the shapes or dtypes do not fit, or the slope is negative.
+        ValueError: the shapes or dtypes do not fit, or the slope is negative. Also where
+            `statistics` are for a result of another shape.
     """
     if x.ndim < 2 or w.ndim != 2 or x.shape[-1] != w.shape[0]:
         raise ValueError("x is (…, features in) and w (features in, features out)")

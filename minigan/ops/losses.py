@@ -41,12 +41,16 @@ def _squared_error(device: Device, x: Array, target: Array) -> Result:
 
 @explained
 def mse_loss(x: Tensor, target: Tensor | float | Any, reduction: str = "mean") -> Tensor:
-    """Return (x − target)².
+    """Return (x − target)², the squared error.
 
     Args:
         x: the prediction, of any shape.
-        target: of x's shape, or one number. It does not broadcast: (n,) against (n, 1) would be n² pairs.
-        reduction: "mean" or "sum" of all elements, or "none", which gives x's shape.
+        target: of x's shape, or one number. It does not broadcast: (n,) against (n, 1) would be n²
+            pairs.
+        reduction: "mean" or "sum" of all elements, or "none".
+
+    Returns:
+        A tensor of one element, (); with "none" of x's shape.
 
     Raises:
         ValueError: the shapes differ, or the reduction is another.
@@ -117,17 +121,23 @@ def binary_cross_entropy_with_logits(
     weight: Tensor | Any = None,
     pos_weight: Tensor | Any = None,
 ) -> Tensor:
-    """Return weight·(−pos_weight·t·log σ(x) − (1 − t)·log(1 − σ(x))), without overflow.
+    """Return weight·(−pos_weight·t·log σ(x) − (1 − t)·log(1 − σ(x))), without overflow; nats.
 
     Args:
         logits: x, of any shape, float32 or float64.
-        targets: t in [0, 1], which broadcasts to the logits: 1 stands for all real.
+        targets: t in [0, 1], of a shape that broadcasts to the logits': 1 stands for all real.
         reduction: "mean" (over all elements, as PyTorch's), "sum" or "none".
-        weight: a factor of each element; it broadcasts to the logits. Data: no gradient reaches it.
-        pos_weight: a factor of the positive part; over 1 it favours recall. It broadcasts, and is data, too.
+        weight: a factor of each element, of a shape that broadcasts to the logits'. Data: no
+            gradient reaches it.
+        pos_weight: a factor of the positive part, of such a shape; over 1 it favours recall. It is
+            data, too.
+
+    Returns:
+        A tensor of one element, (); with "none" of the logits' shape.
 
     Raises:
-        ValueError: a shape does not broadcast to that of the logits.
+        ValueError: a shape does not broadcast to that of the logits, a factor requires a gradient,
+            or the reduction is another.
     """
     if weight is None and pos_weight is None:
         return _reduce(_binary_cross_entropy(logits, _targets(logits, targets)), reduction)
@@ -182,21 +192,30 @@ def cross_entropy(
     ignore_index: int | None = None,
     label_smoothing: float = 0.0,
 ) -> Tensor:
-    """Return −weight[label]·log softmax(logits)[label].
+    """Return −weight[label]·log softmax(logits)[label]; nats.
 
-    The mean is Σ loss / Σ weight[label] over the labels that are not ignored, as PyTorch's. Where all are ignored it is NaN.
+    The mean is Σ loss / Σ weight[label] over the labels that are not ignored, as PyTorch's. Where
+    all are ignored it is NaN.
 
     Args:
         logits: (…, categories), float32 or float64.
         labels: (…), integers 0 … categories − 1.
         reduction: "mean", "sum" or "none"; with "none" an ignored label has the loss 0.
         weight: (categories,), a factor of each category. Data: no gradient reaches it.
-        ignore_index: the label of rows that are left out. By default there is none (PyTorch's is −100).
-        label_smoothing: ε in [0, 1]. The target is 1 − ε at the label, plus ε/categories at every category
-            (Szegedy et al. 2016), each with its category's weight.
+        ignore_index: the label of rows that are left out. By default there is none (PyTorch's
+            is −100).
+        label_smoothing: ε in [0, 1]. The target is 1 − ε at the label, plus ε/categories at every
+            category, each with its category's weight.
+
+    Returns:
+        A tensor of one element, (); with "none" of the labels' shape.
 
     Raises:
-        ValueError: a shape does not fit, a label is no category, or ε is out of range.
+        ValueError: a shape does not fit, a label is no category, ε is out of range, or the
+            reduction is another.
+
+    Reference: Szegedy et al. (2016), "Rethinking the Inception architecture for computer vision",
+    for the smoothing.
     """
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"cross_entropy: label_smoothing is in 0 … 1, not {label_smoothing}")

@@ -12,10 +12,14 @@ from minigan.ops import (
     arithmetic,
     comparison,
     elementwise,
+    exponentials,
     indexing,
+    joining,
     linear,
+    moments,
     reduction,
     rounding,
+    scans,
     shaping,
 )
 from minigan.tensor import Tensor
@@ -153,25 +157,25 @@ class Methods:
     squeeze = shaping.squeeze
     expand_dims = shaping.expand_dims
     broadcast_to = shaping.broadcast_to
-    flip = shaping.flip
-    roll = shaping.roll
-    repeat = shaping.repeat
-    split = shaping.split
-    unstack = shaping.unstack
-    pad = shaping.pad
-    tile = shaping.tile
+    flip = joining.flip
+    roll = joining.roll
+    repeat = joining.repeat
+    split = joining.split
+    unstack = joining.unstack
+    pad = joining.pad
+    tile = joining.tile
     sum = reduction.sum
     mean = reduction.mean
-    var = reduction.var
-    std = reduction.std
+    var = moments.var
+    std = moments.std
     max = reduction.max
     min = reduction.min
     prod = reduction.prod
-    cumsum = reduction.cumsum
-    logsumexp = reduction.logsumexp
-    softmax = reduction.softmax
-    log_softmax = reduction.log_softmax
-    norm = reduction.norm
+    cumsum = scans.cumsum
+    logsumexp = exponentials.logsumexp
+    softmax = exponentials.softmax
+    log_softmax = exponentials.log_softmax
+    norm = moments.norm
     argmax = reduction.argmax
     argmin = reduction.argmin
     matmul = linear.matmul

@@ -14,12 +14,7 @@ from minigan.ops.shared import check_one_float_dtype
 from minigan.saving import Array, Result
 from minigan.tensor import Tensor, common_device
 
-__all__ = [
-    "BatchStatistics",
-    "RunningStatistics",
-    "allocate_batch_statistics",
-    "batch_norm",
-]
+__all__ = ["BatchStatistics", "RunningStatistics", "allocate_batch_statistics", "batch_norm"]
 
 
 class RunningStatistics(NamedTuple):
@@ -96,9 +91,15 @@ def batch_norm(
         statistics: filled by the operation that made x, so that x is not read for them again. That
             operation has moved the running statistics already.
 
+    Returns:
+        A tensor of x's shape.
+
     Raises:
         ValueError: the shapes or dtypes do not fit, or the batch does not divide into the groups.
             Also if a group is unknown, or has fewer than two values a channel in training.
+
+    Reference: Ioffe & Szegedy (2015), "Batch normalization: accelerating deep network training by
+    reducing internal covariate shift".
     """
     common_device("batch_norm", [x, weight, bias])
     _check(x, weight, bias, groups)
@@ -130,7 +131,7 @@ def allocate_batch_statistics(
     groups: Sequence[str] = ("default",),
     momentum: float = 0.1,
 ) -> BatchStatistics:
-    """Allocate the statistics of a batch: the operation that computes it fills them, then `batch_norm` reads them.
+    """Allocate the statistics of a batch: the operation that makes it fills them for `batch_norm`.
 
     A convolution or linear layer finds them while its result is still in registers::
 
@@ -138,7 +139,17 @@ def allocate_batch_statistics(
         y = mg.conv2d(x, w, statistics=statistics)
         y = mg.batch_norm(y, weight, bias, running, statistics=statistics)
 
-    `weight`, `running`, `groups` and `momentum` are those of the `batch_norm`.
+    Args:
+        weight: that of the `batch_norm`, (channels,).
+        running: the running statistics by group, which the operation moves.
+        groups: the names of the runs of the batch, in order.
+        momentum: the share of the batch in the new running statistics.
+
+    Returns:
+        The statistics, (groups, channels) each, not filled yet.
+
+    Raises:
+        ValueError: a group is unknown.
     """
     mean, variance = weight.device.empty((2, len(groups), weight.shape[0]), weight.dtype)
     averages = [_arrays(averages) for averages in _moving(running, groups)]

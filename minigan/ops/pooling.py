@@ -12,7 +12,7 @@ import numpy as np
 from minigan.devices import Device
 from minigan.operation import differentiable, explained
 from minigan.ops.convolution import Padding, Pair, padding_of, pair_of
-from minigan.ops.shaping import repeat
+from minigan.ops.joining import repeat
 from minigan.ops.shared import of_real_numbers
 from minigan.saving import Array, Result
 from minigan.tensor import Tensor
@@ -160,6 +160,9 @@ def upsample_nearest(x: Tensor, scale_factor: Pair) -> Tensor:
     Args:
         x: images (batch, height, width, channels).
         scale_factor: the height and width of a block in pixels, or one number for both.
+
+    Returns:
+        A tensor (batch, height·block height, width·block width, channels).
 
     Raises:
         ValueError: x is no batch of images, or a factor is less than 1.

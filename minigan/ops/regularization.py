@@ -29,13 +29,24 @@ def layer_norm(
     axes: int = 1,
     eps: float = 1e-5,
 ) -> Result:
-    """Return weight·(x − mean)/√(variance + eps) + bias (Ba et al. 2016).
+    """Return weight·(x − mean)/√(variance + eps) + bias, over the last axes together.
 
-    Mean and biased variance are those of the last `axes` axes together, for each of the others alone. `weight` and
-    `bias`, where given, have the shape of these axes.
+    Mean and biased variance are those of the last `axes` axes, for each place along the others.
+
+    Args:
+        x: (…, features), or with several last axes of features.
+        weight: a factor of each feature, of the shape of the last axes, or None for 1.
+        bias: a number added to each feature, of that shape, or None for 0.
+        axes: the number of last axes, 1 … x.ndim.
+        eps: the number added to the variance under the root, at least 0.
+
+    Returns:
+        A tensor of x's shape.
 
     Raises:
         ValueError: weight or bias has another shape, or `axes` or `eps` is out of range.
+
+    Reference: Ba et al. (2016), "Layer normalization".
     """
     if not 1 <= axes <= x.ndim:
         raise ValueError(f"axes is 1 … {x.ndim}, the number of last axes; not {axes}")
@@ -87,13 +98,24 @@ def _dropout(device: Device, x: Array, kept: Array, scale: float) -> Result:
 def dropout(
     x: Tensor, p: float = 0.5, training: bool = True, generator: Generator | None = None
 ) -> Tensor:
-    """Return x with each element replaced by 0 with probability p, and the others divided by 1 − p (Srivastava et al. 2014).
+    """Replace each element of x by 0 with probability p, and divide the others by 1 − p.
 
-    Without `training`, x itself. The numbers come from the generator's next step (the default one's: see `manual_seed`).
+    The numbers come from the generator's next step (the default one's: see `manual_seed`).
+
+    Args:
+        x: floats of any shape.
+        p: the probability, 0 … 1.
+        training: whether to do so; if not, the result is x itself.
+
+    Returns:
+        A tensor of x's shape.
 
     Raises:
         ValueError: p is no probability.
         TypeError: x is not of floats.
+
+    Reference: Srivastava et al. (2014), "Dropout: a simple way to prevent neural networks from
+    overfitting".
     """
     if not 0 <= p <= 1:
         raise ValueError(f"dropout: p is a probability, 0 … 1; not {p}")
@@ -108,7 +130,14 @@ def dropout(
 
 @explained
 def embedding(indices: Tensor | Any, weight: Tensor) -> Tensor:
-    """Return the rows of weight, (rows, …), at integer indices, (…); a row's gradient is the sum over its places.
+    """Return the rows of a table at integer indices; a row's gradient is the sum over its places.
+
+    Args:
+        indices: integers 0 … rows − 1, of any shape (…).
+        weight: the table, (rows, features).
+
+    Returns:
+        A tensor (…, features).
 
     Raises:
         TypeError: the indices are no integers.

@@ -11,27 +11,36 @@ from minigan.tensor import Tensor
 
 __all__ = ["ceil", "floor", "floor_divide", "nextafter", "remainder", "round", "sign", "trunc"]
 
-sign = _of_one("sign", "−1, 0 or 1. Its derivative is 0 almost everywhere: no gradient.")
-floor = _of_one("floor", "The largest integer ≤ x. No gradient.")
-ceil = _of_one("ceil", "The smallest integer ≥ x. No gradient.")
-trunc = _of_one("trunc", "The integer part of x. No gradient.")
+sign = _of_one("sign", "The sign of x: −1, 0 or 1")
+floor = _of_one("floor", "The largest integer ≤ x")
+ceil = _of_one("ceil", "The smallest integer ≥ x")
+trunc = _of_one("trunc", "The integer part of x")
 
 
 @differentiable
 def round(device: Device, x: Array, decimals: int = 0) -> Result:
-    """Return the nearest number of so many decimals, halves to even. No gradient."""
+    """Return the nearest number of so many decimals, halves to even, elementwise, as `numpy.round`.
+
+    It has no gradient.
+
+    Args:
+        decimals: the number of digits behind the point; a negative one counts those before it.
+    """
     return device.array_module.round(x, decimals), None
 
 
 @differentiable
 def floor_divide(device: Device, x: Array, y: Array) -> Result:
-    """⌊x / y⌋. No gradient."""
+    """⌊x / y⌋, elementwise, as `numpy.floor_divide`. It has no gradient."""
     return device.array_module.floor_divide(x, y), None
 
 
 @differentiable
 def nextafter(device: Device, x: Array, y: Array) -> Result:
-    """Return the next number after x towards y. The gradient is x's, but 0 where they are equal."""
+    """Return the next number after x towards y, elementwise, as `numpy.nextafter`.
+
+    The gradient is x's, but 0 where they are equal.
+    """
     xp = device.array_module
     moved = x != y
     likes = ShapeAndDtype(x), ShapeAndDtype(y)
@@ -45,7 +54,10 @@ def nextafter(device: Device, x: Array, y: Array) -> Result:
 
 @differentiable
 def remainder(device: Device, x: Array, y: Array) -> Result:
-    """x − y·⌊x / y⌋, with the sign of y; the floor is held fixed in the gradient."""
+    """x − y·⌊x / y⌋, with the sign of y, elementwise, as `numpy.remainder`.
+
+    The floor is held fixed in the gradient.
+    """
     xp = device.array_module
     likes = ShapeAndDtype(x), ShapeAndDtype(y)
 

@@ -4,18 +4,48 @@ from __future__ import annotations
 
 from minigan.devices import Device
 from minigan.operation import differentiable, explained
-from minigan.ops.reduction import cumsum
-from minigan.ops.shaping import concatenate
+from minigan.ops.joining import concatenate
 from minigan.ops.shared import axis_of, integer
 from minigan.saving import Array, Result
 from minigan.tensor import Tensor
 
-__all__ = ["cumprod", "cumulative_prod", "cumulative_sum", "diff", "tril", "triu"]
+__all__ = ["cumprod", "cumsum", "cumulative_prod", "cumulative_sum", "diff", "tril", "triu"]
+
+
+@differentiable
+def cumsum(device: Device, x: Array, axis: int) -> Result:
+    """Return the running sums along an axis, as `numpy.cumsum`.
+
+    Args:
+        x: any shape, with the axis.
+
+    Returns:
+        A tensor of x's shape.
+
+    Raises:
+        ValueError: x lacks the axis.
+    """
+    xp = device.array_module
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        return (xp.flip(xp.cumsum(xp.flip(dy, axis), axis=axis), axis),)
+
+    return xp.cumsum(x, axis=axis), vjp
 
 
 @differentiable
 def cumprod(device: Device, x: Array, axis: int) -> Result:
-    """Running products along an axis."""
+    """Return the running products along an axis, as `numpy.cumprod`.
+
+    Args:
+        x: any shape, with the axis.
+
+    Returns:
+        A tensor of x's shape.
+
+    Raises:
+        ValueError: x lacks the axis.
+    """
     xp = device.array_module
     axis = axis_of(x.ndim, axis)
     y = xp.cumprod(x, axis=axis)
@@ -36,7 +66,18 @@ def cumprod(device: Device, x: Array, axis: int) -> Result:
 
 @explained
 def cumulative_sum(x: Tensor, axis: int | None = None, include_initial: bool = False) -> Tensor:
-    """Running sums along an axis, which a vector need not name; with a 0 in front for `include_initial`."""
+    """Return the running sums along an axis, as `numpy.cumulative_sum`.
+
+    Args:
+        x: any shape of at least one axis; only a vector need not name the axis.
+        include_initial: whether a 0 stands in front.
+
+    Returns:
+        A tensor of x's shape, one longer along the axis with `include_initial`.
+
+    Raises:
+        ValueError: x lacks the axis, or has several and none is named.
+    """
     axis = _only_axis(x, axis, "cumulative_sum")
     y = cumsum(x, axis=axis)
     return _with_first(y, 0, axis) if include_initial else y
@@ -44,7 +85,18 @@ def cumulative_sum(x: Tensor, axis: int | None = None, include_initial: bool = F
 
 @explained
 def cumulative_prod(x: Tensor, axis: int | None = None, include_initial: bool = False) -> Tensor:
-    """Running products along an axis, which a vector need not name; with a 1 in front for `include_initial`."""
+    """Return the running products along an axis, as `numpy.cumulative_prod`.
+
+    Args:
+        x: any shape of at least one axis; only a vector need not name the axis.
+        include_initial: whether a 1 stands in front.
+
+    Returns:
+        A tensor of x's shape, one longer along the axis with `include_initial`.
+
+    Raises:
+        ValueError: x lacks the axis, or has several and none is named.
+    """
     axis = _only_axis(x, axis, "cumulative_prod")
     y = cumprod(x, axis=axis)
     return _with_first(y, 1, axis) if include_initial else y
@@ -65,7 +117,19 @@ def _with_first(y: Tensor, value: float, axis: int) -> Tensor:
 
 @explained
 def diff(x: Tensor, n: int = 1, axis: int = -1) -> Tensor:
-    """Return each element's difference from the one before it along an axis, taken n times."""
+    """Return each element's difference from the one before it along an axis, as `numpy.diff`.
+
+    Args:
+        x: any shape, with the axis.
+        n: how often differences are taken.
+
+    Returns:
+        A tensor of x's shape, n shorter along the axis.
+
+    Raises:
+        ValueError: x lacks the axis.
+        TypeError: n is no integer.
+    """
     before = (slice(None),) * axis_of(x.ndim, axis)
     for _ in range(integer(n, "diff: n")):
         x = x[(*before, slice(1, None))] - x[(*before, slice(None, -1))]
@@ -74,13 +138,29 @@ def diff(x: Tensor, n: int = 1, axis: int = -1) -> Tensor:
 
 @differentiable
 def tril(device: Device, x: Array, k: int = 0) -> Result:
-    """x on and below the k-th diagonal of its last two axes, 0 above it."""
+    """x on and below the k-th diagonal of its last two axes, 0 above it, as `numpy.tril`.
+
+    Args:
+        x: matrices, (…, rows, columns).
+        k: the column of the diagonal in the first row; a negative one begins below that row.
+
+    Returns:
+        A tensor of x's shape.
+    """
     xp = device.array_module
     return xp.tril(x, k), lambda dy, needs: (xp.tril(dy, k),)
 
 
 @differentiable
 def triu(device: Device, x: Array, k: int = 0) -> Result:
-    """x on and above the k-th diagonal of its last two axes, 0 below it."""
+    """x on and above the k-th diagonal of its last two axes, 0 below it, as `numpy.triu`.
+
+    Args:
+        x: matrices, (…, rows, columns).
+        k: the column of the diagonal in the first row; a negative one begins below that row.
+
+    Returns:
+        A tensor of x's shape.
+    """
     xp = device.array_module
     return xp.triu(x, k), lambda dy, needs: (xp.triu(dy, k),)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any, Concatenate, ParamSpec, cast
@@ -28,12 +29,38 @@ def axes_of(ndim: int, axis: Any) -> tuple[int, ...]:
     return axes
 
 
+def kept_shape(shape: tuple[int, ...], axis: Any) -> tuple[int, ...]:
+    """Return the shape with the length 1 along the axes."""
+    axes = axes_of(len(shape), axis)
+    return tuple(1 if i in axes else n for i, n in enumerate(shape))
+
+
+def reduced_count(shape: tuple[int, ...], kept: tuple[int, ...]) -> int:
+    """Return how many elements each result is made of."""
+    return math.prod(n for n, k in zip(shape, kept, strict=True) if k == 1)
+
+
+def without_axes(device: Device, y: Array, axis: Any, keepdims: bool) -> Array:
+    """Return y, which has the length 1 along the axes, without them unless `keepdims`."""
+    return y if keepdims else device.array_module.squeeze(y, axes_of(y.ndim, axis))
+
+
 def axis_of(ndim: int, axis: Any) -> int:
     """Return one axis, counted from the first; ValueError where there is no such axis."""
     position = integer(axis, "axis")
     if not -ndim <= position < ndim:
         raise ValueError(f"axis {position} is not one of the {ndim} axes")
     return position % ndim
+
+
+def checked_axis(x: Any, axis: int, operation: str) -> int:
+    """Return an axis of a tensor, counted from the first; a ValueError names the operation."""
+    try:
+        return axis_of(x.ndim, axis)
+    except ValueError:
+        raise ValueError(
+            f"{operation}: axis {axis} is not one of the {x.ndim} axes of {x.shape}"
+        ) from None
 
 
 def integer(value: Any, name: str) -> int:

@@ -28,21 +28,21 @@ __all__ = [
 @differentiable
 @of_real_numbers
 def log2(device: Device, x: Array) -> Result:
-    """Return the logarithm to base 2."""
+    """Return the logarithm to base 2, elementwise, as `numpy.log2`."""
     return device.array_module.log2(x), lambda dy, needs: (dy / (x * math.log(2)),), (x,)
 
 
 @differentiable
 @of_real_numbers
 def log10(device: Device, x: Array) -> Result:
-    """Return the logarithm to base 10."""
+    """Return the logarithm to base 10, elementwise, as `numpy.log10`."""
     return device.array_module.log10(x), lambda dy, needs: (dy / (x * math.log(10)),), (x,)
 
 
 @differentiable
 @of_real_numbers
 def exp2(device: Device, x: Array) -> Result:
-    """2ˣ."""
+    """2ˣ, elementwise, as `numpy.exp2`."""
     y = device.array_module.exp2(x)
     return y, lambda dy, needs: (dy * y * math.log(2),), (y,)
 
@@ -50,7 +50,7 @@ def exp2(device: Device, x: Array) -> Result:
 @differentiable
 @of_real_numbers
 def arcsinh(device: Device, x: Array) -> Result:
-    """Return the number with the hyperbolic sine x."""
+    """Return the number with the hyperbolic sine x, elementwise, as `numpy.arcsinh`."""
     xp = device.array_module
     return xp.arcsinh(x), lambda dy, needs: (dy / xp.hypot(x, xp.ones_like(x)),), (x,)
 
@@ -58,7 +58,7 @@ def arcsinh(device: Device, x: Array) -> Result:
 @differentiable
 @of_real_numbers
 def arccosh(device: Device, x: Array) -> Result:
-    """Return the number ≥ 0 with the hyperbolic cosine x."""
+    """Return the number ≥ 0 with the hyperbolic cosine x, elementwise, as `numpy.arccosh`."""
     xp = device.array_module
     return xp.arccosh(x), lambda dy, needs: (dy / (xp.sqrt(x - 1) * xp.sqrt(x + 1)),), (x,)
 
@@ -66,14 +66,14 @@ def arccosh(device: Device, x: Array) -> Result:
 @differentiable
 @of_real_numbers
 def arctanh(device: Device, x: Array) -> Result:
-    """Return the number with the hyperbolic tangent x."""
+    """Return the number with the hyperbolic tangent x, elementwise, as `numpy.arctanh`."""
     return device.array_module.arctanh(x), lambda dy, needs: (dy / ((1 - x) * (1 + x)),), (x,)
 
 
 @differentiable
 @of_real_numbers
 def hypot(device: Device, x: Array, y: Array) -> Result:
-    """√(x² + y²), without overflow; its gradient at (0, 0) is 0."""
+    """√(x² + y²), without overflow, elementwise, as `numpy.hypot`; its gradient at (0, 0) is 0."""
     xp = device.array_module
     r = xp.asarray(xp.hypot(x, y))
 
@@ -90,7 +90,10 @@ def hypot(device: Device, x: Array, y: Array) -> Result:
 @differentiable
 @of_real_numbers
 def copysign(device: Device, x: Array, y: Array) -> Result:
-    """|x| with the sign of y; its gradient by x at 0 is 0, and by y is 0."""
+    """Return |x| with the sign of y, elementwise, as `numpy.copysign`.
+
+    Its gradient by x at 0 is 0, and by y is 0.
+    """
     xp = device.array_module
     result, like = xp.copysign(x, y), ShapeAndDtype(y)
     slope = xp.where(x == 0, 0, xp.copysign(1, y) * xp.sign(x))
@@ -107,7 +110,7 @@ def copysign(device: Device, x: Array, y: Array) -> Result:
 @differentiable
 @of_real_numbers
 def erf(device: Device, x: Array) -> Result:
-    """2/√π·∫₀ˣ e^(−t²) dt."""
+    """2/√π·∫₀ˣ e^(−t²) dt, elementwise, as `scipy.special.erf`."""
     xp = device.array_module
     factor = 2 / math.sqrt(math.pi)
     return device.erf(x), lambda dy, needs: (dy * factor * xp.exp(-x * x),), (x,)
@@ -116,7 +119,10 @@ def erf(device: Device, x: Array) -> Result:
 @differentiable
 @of_real_numbers
 def gelu(device: Device, x: Array) -> Result:
-    """x·Φ(x), Φ the normal distribution function (Hendrycks & Gimpel 2016); 0 at −∞."""
+    """x·Φ(x), Φ the normal distribution function, elementwise; 0 at −∞.
+
+    Reference: Hendrycks & Gimpel (2016), "Gaussian error linear units".
+    """
     xp = device.array_module
     below = (1 + device.erf(x * math.sqrt(0.5))) / 2
     finite = xp.where(xp.isfinite(x), x, x.dtype.type(0))
@@ -131,7 +137,11 @@ def gelu(device: Device, x: Array) -> Result:
 @differentiable
 @of_real_numbers
 def silu(device: Device, x: Array) -> Result:
-    """x/(1 + e⁻ˣ), also called swish; 0 at −∞."""
+    """x/(1 + e⁻ˣ), also called swish, elementwise; 0 at −∞.
+
+    Reference: Elfwing et al. (2018), "Sigmoid-weighted linear units for neural network function
+    approximation in reinforcement learning".
+    """
     xp = device.array_module
     s = device.sigmoid(device.contiguous(x))
     finite = xp.where(xp.isfinite(x), x, x.dtype.type(0))

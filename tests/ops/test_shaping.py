@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from oracles import Array, Example, arrays
 
 import minigan as mg
-from minigan.ops import shaping
+from minigan.ops import joining, shaping
 
 SHAPES = hnp.array_shapes(max_dims=4, max_side=3)
 MAYBE_SCALAR_SHAPES = hnp.array_shapes(min_dims=0, max_dims=3, max_side=3)
@@ -226,7 +226,8 @@ GRADIENTS: dict[str, st.SearchStrategy[Example]] = {
 
 
 def test_every_operation_has_a_gradient_test() -> None:
-    assert oracles.operations(shaping) | {"getitem"} == GRADIENTS.keys()
+    found = oracles.operations(shaping) | oracles.operations(joining)
+    assert found | {"getitem"} == GRADIENTS.keys()
 
 
 @pytest.mark.parametrize("name", GRADIENTS)

@@ -23,12 +23,20 @@ _FILES = {
 
 
 def load(split: Literal["train", "test"], directory: Path | None = None) -> LabeledImages:
-    """Load the training digits (N = 60,000) or the test digits (N = 10,000).
+    """Load the training digits (N = 60,000) or the test digits (N = 10,000) of MNIST.
 
-    Images are uint8 (N, 28, 28, 1), ink 255 on paper 0; labels are uint8 (N,), 0 to 9. The files
-    come with minigan, or from a `directory` that holds the same four names and their own
-    SHA256SUMS. Raises `DatasetError` if the split is unknown, or if a file is missing or differs
-    from its checksum.
+    Args:
+        split: "train" or "test".
+        directory: a folder with the same four names and their own SHA256SUMS; None for the files
+            that come with minigan.
+
+    Returns:
+        The images, uint8 (N, 28, 28, 1), ink 255 on paper 0, and the labels, uint8 (N,), 0 to 9.
+
+    Raises:
+        DatasetError: the split is unknown, or a file is missing or differs from its checksum.
+
+    Reference: LeCun et al. (1998), "Gradient-based learning applied to document recognition".
     """
     if split not in _FILES:
         raise DatasetError(f"MNIST has the splits 'train' and 'test', not {split!r}; give one.")

@@ -11,11 +11,16 @@ from minigan.devices.contract.kernel import Array, kernel
 
 @dataclass
 class BatchStatistics:
-    """The statistics of a product's result, which the product fills for the batch norm that follows.
+    """The statistics of a product's result, which it fills for the batch norm that follows.
 
-    The batch (the first axis) is split into equal runs, the groups. ``mean`` and ``variance`` (biased) are (groups, channels), as
-    `Device.batch_norm_statistics` computes them, and ``running`` and ``momentum`` are its arguments: (mean, variance)
-    of each group, changed in place, or nothing. ``of`` is the array that they are of, once they are computed.
+    The batch (the first axis) is split into equal runs, the groups.
+
+    Attributes:
+        mean: the mean of each channel in each group, (groups, channels).
+        variance: the biased variance, (groups, channels), as `Device.batch_norm_statistics` has it.
+        running: (mean, variance) of each group, (channels,) each, changed in place; or nothing.
+        momentum: the share of the running statistics that stays.
+        of: the array that they are of, (…, channels), once they are computed.
     """
 
     mean: Array
@@ -26,6 +31,7 @@ class BatchStatistics:
 
     @property
     def groups(self) -> int:
+        """Return the number of groups."""
         return int(self.mean.shape[0])
 
 

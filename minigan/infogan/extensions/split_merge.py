@@ -24,8 +24,8 @@ import numpy as np
 from minigan.infogan.extensions.base import Context
 from minigan.infogan.parts import REAL
 from minigan.infogan.streams import Stream
+from minigan.ops.exponentials import softmax
 from minigan.ops.likelihood import code_table
-from minigan.ops.reduction import softmax
 from minigan.random import normal
 from minigan.tensor import Tensor
 

@@ -45,7 +45,9 @@ def tracing(
     values: bool = True,
     title: str = "trace",
 ) -> AbstractContextManager[Trace]:
-    """Record the operations, kernels and memory of this thread within the block::
+    """Record the operations, kernels and memory of this thread within the block.
+
+    Example::
 
         with mg.tracing(model.named_tensors()) as trace:
             loss(model(x), y).backward()
@@ -53,13 +55,17 @@ def tracing(
         trace.save("page.html")
 
     Args:
-        names: Tensors with the names to show for them, as `Module.named_tensors` yields them.
-        device: The device whose kernels are recorded from the start; the default one if not given.
-        values: Whether to keep histograms and small pictures of arrays.
-        title: The name of the step, which its page shows.
+        names: tensors of any shape with the names to show for them, as `Module.named_tensors`
+            yields them.
+        device: the device from which kernels are recorded from the start; None is the default one.
+        values: whether to keep histograms and small pictures of arrays.
+        title: the name of the step, which its page shows.
+
+    Returns:
+        A context that gives the `Trace`.
 
     Raises:
-        RuntimeError: This thread is traced already.
+        RuntimeError: this thread is traced already.
     """
     return _traced(dict(names), get_device(device), values, title)
 

@@ -12,7 +12,7 @@ from minigan.infogan.step import Trainer
 from minigan.inspect.trace.recorder import tracing
 from minigan.inspect.trace.result import Trace
 from minigan.inspect.user_code import place_of, run_file
-from minigan.tensor import load_all
+from minigan.serialization import load_all
 
 _WARM_UP = 2  # steps that compile kernels and bring constants to the device
 

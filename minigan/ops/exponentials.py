@@ -1,0 +1,98 @@
+"""Softmax, its logarithm, and the logarithm of a sum of exponentials, without overflow."""
+
+from __future__ import annotations
+
+from minigan.devices import Device
+from minigan.operation import differentiable
+from minigan.ops.shared import Axis, axes_of, kept_shape, of_real_numbers, without_axes
+from minigan.ops.summation import sum_over
+from minigan.saving import Array, Result
+
+__all__ = ["log_softmax", "logsumexp", "softmax"]
+
+
+@differentiable
+@of_real_numbers
+def logsumexp(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
+    """Return log Σ eˣ over the axes, without overflow, as `scipy.special.logsumexp`.
+
+    Of no elements it is −∞.
+
+    Args:
+        x: any shape.
+
+    Returns:
+        A tensor of x's shape without the axes, or with length 1 there for `keepdims`.
+
+    Raises:
+        ValueError: x lacks an axis, or one is named twice.
+    """
+    xp = device.array_module
+    kept = kept_shape(x.shape, axis)
+    axes = axes_of(x.ndim, axis)
+    largest = _largest(device, x, axis)
+    largest = xp.where(xp.isfinite(largest), largest, 0)
+    total = xp.log(sum_over(device, xp.exp(x - largest), axes, keepdims=True)) + largest
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        return (xp.exp(x - total) * dy.reshape(kept),)
+
+    return without_axes(device, total, axis, keepdims), vjp, (x, total)
+
+
+def _largest(device: Device, x: Array, axis: Axis) -> Array:
+    """Return the largest element along the axes, or of none 0: a softmax of nothing is nothing."""
+    xp = device.array_module
+    if x.size == 0:
+        return xp.zeros(kept_shape(x.shape, axis), x.dtype)
+    return xp.max(x, axis=axis, keepdims=True)
+
+
+@differentiable
+@of_real_numbers
+def log_softmax(device: Device, x: Array, axis: int = -1) -> Result:
+    """x − log Σ eˣ along an axis, without overflow, as `scipy.special.log_softmax`.
+
+    Args:
+        x: any shape, with the axis.
+
+    Returns:
+        A tensor of x's shape.
+
+    Raises:
+        ValueError: x lacks the axis.
+    """
+    xp = device.array_module
+    axes = axes_of(x.ndim, axis)
+    shifted = x - _largest(device, x, axis)
+    y = shifted - xp.log(sum_over(device, xp.exp(shifted), axes, keepdims=True))
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        return (dy - xp.exp(y) * sum_over(device, dy, axes, keepdims=True),)
+
+    return y, vjp, (y,)
+
+
+@differentiable
+@of_real_numbers
+def softmax(device: Device, x: Array, axis: int = -1) -> Result:
+    """eˣ / Σ eˣ along an axis, without overflow, as `scipy.special.softmax`.
+
+    Args:
+        x: any shape, with the axis.
+
+    Returns:
+        A tensor of x's shape.
+
+    Raises:
+        ValueError: x lacks the axis.
+    """
+    xp = device.array_module
+    axes = axes_of(x.ndim, axis)
+    e = xp.exp(x - _largest(device, x, axis))
+    y = e / sum_over(device, e, axes, keepdims=True)
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        return (y * (dy - sum_over(device, dy * y, axes, keepdims=True)),)
+
+    return y, vjp, (y,)

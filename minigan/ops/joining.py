@@ -1,0 +1,238 @@
+"""Tensors joined, split, padded, repeated, and moved along an axis: their gradient moves back."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+
+from minigan.devices import Device
+from minigan.operation import differentiable, explained
+from minigan.ops.indexing import take
+from minigan.ops.shaping import broadcast_to, expand_dims, flatten, reshape
+from minigan.ops.shared import checked_axis, in_kernel_dtype, integer, integers
+from minigan.saving import Array, Result
+from minigan.tensor import Tensor
+
+__all__ = ["concatenate", "flip", "pad", "repeat", "roll", "split", "stack", "tile", "unstack"]
+
+
+@differentiable
+def _concatenate(device: Device, *arrays: Array, axis: int) -> Result:
+    lengths = [a.shape[axis] for a in arrays]
+    ends = list(itertools.accumulate(lengths))
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        before = (slice(None),) * (axis % dy.ndim)
+        return tuple(
+            dy[(*before, slice(end - length, end))] if needed else None
+            for needed, end, length in zip(needs, ends, lengths, strict=True)
+        )
+
+    one_kind = len({(a.dtype, a.shape[1:]) for a in arrays}) == 1
+    if axis == 0 and one_kind and in_kernel_dtype(arrays[0]):
+        return device.concatenate_rows([device.contiguous(a) for a in arrays]), vjp
+    return device.array_module.concatenate(arrays, axis=axis), vjp
+
+
+@explained
+def concatenate(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
+    """Return the tensors one after another along an axis, as `numpy.concatenate`.
+
+    Args:
+        tensors: at least one tensor, of equal shapes but for the length of the axis.
+
+    Returns:
+        A tensor of their shape, with the sum of their lengths along the axis. Its dtype holds all
+        of theirs.
+
+    Raises:
+        ValueError: there is no tensor, they lack the axis, or other lengths differ.
+    """
+    if len(tensors) == 0:
+        raise ValueError("concatenate: there is no tensor to begin with")
+    axis = checked_axis(tensors[0], axis, "concatenate")
+    dtype = np.result_type(*(t.dtype for t in tensors))
+    return _concatenate(*(t if t.dtype == dtype else t.astype(dtype) for t in tensors), axis=axis)
+
+
+@explained
+def stack(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
+    """Return the tensors, all of one shape, along a new axis, as `numpy.stack`.
+
+    Args:
+        tensors: at least one tensor, all of one shape.
+        axis: the place of the new axis in the result.
+
+    Returns:
+        A tensor of that shape with the number of tensors as length of the new axis. Its dtype
+        holds all of theirs.
+
+    Raises:
+        ValueError: the shapes differ, there is no tensor, or the axis is out of range.
+    """
+    if len(tensors) == 0:
+        raise ValueError("stack: there is no tensor; give one or more")
+    if len({t.shape for t in tensors}) != 1:
+        raise ValueError(f"stack: the shapes differ: {', '.join(str(t.shape) for t in tensors)}")
+    return concatenate([expand_dims(t, axis=axis) for t in tensors], axis)
+
+
+@explained
+def split(x: Tensor, sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:
+    """Return equal pieces of x along an axis, or pieces between positions, as `numpy.split`.
+
+    Args:
+        x: any shape, with the axis.
+        sections: the number of pieces, or the positions between them.
+
+    Returns:
+        A tensor of x's shape, but for the length along the axis, for each piece: views.
+
+    Raises:
+        ValueError: the axis does not divide by the number of pieces, or x lacks it.
+    """
+    axis = checked_axis(x, axis, "split")
+    length = x.shape[axis]
+    if not isinstance(sections, (Sequence, np.ndarray)):
+        sections = integer(sections, "split: sections")
+        if sections < 1 or length % sections:
+            raise ValueError(f"split: axis {axis} of {x.shape} does not divide by {sections}")
+        cuts = [length // sections * i for i in range(sections + 1)]
+    else:
+        cuts = [0, *sections, length]
+    before = (slice(None),) * axis
+    return [x[(*before, slice(a, b))] for a, b in itertools.pairwise(cuts)]
+
+
+@explained
+def unstack(x: Tensor, axis: int = 0) -> list[Tensor]:
+    """Return the slices of x along an axis, as `numpy.unstack`; x is their `stack`.
+
+    Args:
+        x: any shape, with the axis.
+
+    Returns:
+        A tensor of x's shape without the axis for each place along it: views.
+
+    Raises:
+        ValueError: x lacks the axis.
+    """
+    before = (slice(None),) * checked_axis(x, axis, "unstack")
+    return [x[(*before, i)] for i in range(x.shape[axis])]
+
+
+@differentiable
+def pad(device: Device, x: Array, widths: Sequence[tuple[int, int]], value: float = 0.0) -> Result:
+    """Return x with `value` before and after it, as `numpy.pad` of the mode "constant".
+
+    Args:
+        x: any shape.
+        widths: (before, after) for each axis, none negative.
+        value: the value of the new elements.
+
+    Returns:
+        A tensor, before + length + after along each axis.
+
+    Raises:
+        ValueError: there is not one pair for each axis, or a width is negative.
+    """
+    if len(widths) != x.ndim:
+        raise ValueError(f"there are {len(widths)} pairs of widths for {x.ndim} axes")
+    inner = tuple(slice(before, before + n) for (before, _), n in zip(widths, x.shape, strict=True))
+    padded = device.array_module.pad(x, widths, constant_values=value)
+    return padded, lambda dy, needs: (dy[inner],)
+
+
+@differentiable
+def flip(device: Device, x: Array, axis: int | tuple[int, ...] | None = None) -> Result:
+    """Return the elements in reverse order along the axes, as `numpy.flip`.
+
+    Args:
+        x: any shape.
+
+    Returns:
+        A tensor of x's shape: a view.
+
+    Raises:
+        ValueError: x lacks an axis, or one is named twice.
+    """
+    xp = device.array_module
+    return xp.flip(x, axis), lambda dy, needs: (xp.flip(dy, axis),)
+
+
+@differentiable
+def roll(
+    device: Device,
+    x: Array,
+    shift: int | tuple[int, ...],
+    axis: int | tuple[int, ...] | None = None,
+) -> Result:
+    """Move the elements on along the axis, the last ones first again, as `numpy.roll`.
+
+    Args:
+        x: any shape.
+        shift: the number of places, or one number for each of several axes.
+        axis: the axis, or the axes; None moves along x flattened.
+
+    Returns:
+        A tensor of x's shape.
+
+    Raises:
+        ValueError: x lacks an axis, or there are not as many shifts as axes.
+    """
+    xp = device.array_module
+    back = tuple(-n for n in shift) if isinstance(shift, tuple) else -shift
+    return xp.roll(x, shift, axis), lambda dy, needs: (xp.roll(dy, back, axis),)
+
+
+@explained
+def repeat(x: Tensor, repeats: int | Sequence[int], axis: int | None = None) -> Tensor:
+    """Repeat each element along an axis, a, a, b, b, …, as `numpy.repeat`.
+
+    Args:
+        x: any shape.
+        repeats: how often, at least 0: one number, or one for each place along the axis.
+        axis: the axis; None repeats the elements of x flattened.
+
+    Returns:
+        A tensor of x's shape, with the sum of the repeats along the axis.
+
+    Raises:
+        ValueError: x lacks the axis, or the repeats are negative or do not fit it.
+    """
+    if axis is None:
+        x, axis = flatten(x) if x.ndim else reshape(x, 1), 0
+    axis = checked_axis(x, axis, "repeat")
+    if not isinstance(repeats, int | np.integer):
+        return take(x, np.repeat(np.arange(x.shape[axis]), np.asarray(repeats)), axis)
+    wide = broadcast_to(
+        expand_dims(x, axis=axis + 1), *x.shape[: axis + 1], repeats, *x.shape[axis + 1 :]
+    )
+    return reshape(wide, *x.shape[:axis], x.shape[axis] * int(repeats), *x.shape[axis + 1 :])
+
+
+@explained
+def tile(x: Tensor, repeats: int | Sequence[int]) -> Tensor:
+    """Return the whole tensor repeated along each axis, a, b, a, b, …, as `numpy.tile`.
+
+    Args:
+        x: any shape.
+        repeats: how often, for each axis, or one number for the last axis. With fewer numbers than
+            axes, the first axes are not repeated. With more, new axes come first.
+
+    Returns:
+        A tensor of x's lengths times the repeats.
+
+    Raises:
+        TypeError: a number of repeats is no integer.
+        ValueError: one is negative.
+    """
+    counts = integers((repeats,), "a number of repeats")
+    axes = max(len(counts), x.ndim)
+    counts = (1,) * (axes - len(counts)) + counts
+    shape = (1,) * (axes - x.ndim) + x.shape
+    apart = reshape(x, tuple(n for length in shape for n in (1, length)))
+    wide = broadcast_to(apart, tuple(n for pair in zip(counts, shape, strict=True) for n in pair))
+    return reshape(wide, tuple(n * m for n, m in zip(counts, shape, strict=True)))

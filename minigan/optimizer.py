@@ -1,0 +1,151 @@
+"""The base of all optimizers: parameters, counted steps, and a state that is saved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from minigan.serialization import load_all
+from minigan.tensor import Tensor
+
+
+class Optimizer:
+    """Parameters, and a memory of each from step to step.
+
+    Counts of steps lie on the parameters' device, where a captured step goes on counting.
+    Parameters that had a gradient in the same steps share a counter.
+
+    Args:
+        parameters: the tensors that it changes, of any shapes.
+
+    Raises:
+        TypeError: the parameters are one tensor, not a list.
+        ValueError: there is none, or one is no contiguous, writable leaf with requires_grad=True.
+    """
+
+    def __init__(self, parameters: Iterable[Tensor]) -> None:
+        if isinstance(parameters, Tensor):  # iterating over it would give its rows
+            raise TypeError(
+                "an optimizer takes a list of parameters, not one tensor: write [tensor]"
+            )
+        self.parameters = list(dict.fromkeys(parameters))  # a shared one is changed once a step
+        if not self.parameters:
+            raise ValueError("an optimizer needs at least one parameter")
+        if any(not p.requires_grad for p in self.parameters):
+            raise ValueError("an optimizer's parameters have requires_grad=True")
+        if any(not p.is_leaf for p in self.parameters):
+            raise ValueError("an optimizer's parameters are leaves: a computed tensor is none")
+        if any(not p.data.flags.c_contiguous for p in self.parameters):
+            raise ValueError(
+                "an optimizer's parameters are contiguous: kernels change them in place"
+            )
+        if any(not getattr(p.data.flags, "writeable", True) for p in self.parameters):
+            raise ValueError("an optimizer's parameters share no memory that may only be read")
+        self._counter = self._new_counter(0)
+        # Each counter, and the parameters that it counts for: `_counter` for those that never lacked a gradient.
+        self._counts: list[tuple[Tensor, list[int]]] = [
+            (self._counter, list(range(len(self.parameters))))
+        ]
+
+    def _new_counter(self, count: int) -> Tensor:
+        device = self.parameters[0].device
+        return Tensor(device.copy(device.asarray(np.array([count], np.int64))), device)
+
+    @property
+    def step_count(self) -> int:
+        """Return the number of steps taken, read from the device."""
+        return int(self._counter.item())
+
+    def zero_grad(self) -> None:
+        """Forget the gradients: the next backward pass starts from nothing."""
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    def step(self) -> None:
+        """Change the parameters that have a gradient.
+
+        Raises:
+            ValueError: a gradient has another shape than its parameter.
+        """
+        for i, p in enumerate(self.parameters):
+            if p.grad is not None and p.grad.shape != p.shape:  # a kernel would read past its end
+                raise ValueError(f"parameter {i} is {p.shape}, and its gradient {p.grad.shape}")
+        chosen = [i for i, p in enumerate(self.parameters) if p.grad is not None]
+        self._count(set(chosen))
+        self._update(chosen)
+        for i in chosen:
+            self.parameters[i].mark_changed()
+
+    def _count(self, chosen: set[int]) -> None:
+        """Count this step for the chosen parameters; those left behind keep the count that they have."""
+        counts = []
+        for counter, members in self._counts:
+            ahead = [i for i in members if i in chosen]
+            behind = [i for i in members if i not in chosen]
+            if not ahead and counter is not self._counter:
+                counts.append((counter, behind))
+                continue
+            if behind:
+                kept = Tensor(counter.device.copy(counter.data), counter.device)
+                counts.append((kept, behind))
+            counter.device.increment(counter.data)
+            counter.mark_changed()
+            counts.append((counter, ahead))
+        self._counts = counts
+
+    def _update(self, chosen: list[int]) -> None:
+        raise NotImplementedError  # each optimizer's rule
+
+    def _memories(self) -> dict[str, list[Tensor]]:
+        """Return the rule's memories, a tensor for each parameter."""
+        return {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the counts and the memories by name: the tensors themselves, not copies.
+
+        Returns:
+            "step_count", the number of steps; "step_count.index", those of a parameter that lacked
+            a gradient in some; and "name.index", a memory, of its parameter's shape.
+        """
+        total = self.step_count
+        state: dict[str, Any] = {"step_count": total}
+        for counter, members in self._counts:
+            count = int(counter.item()) if members else total
+            if count != total:
+                state.update({f"step_count.{i}": count for i in members})
+        return {**state, **self._named_memories()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Overwrite everything that is remembered.
+
+        Args:
+            state: the counts and the memories, of the shapes that `state_dict` has.
+
+        Raises:
+            ValueError: the state is not that of an optimizer of such parameters.
+        """
+        memories = self._named_memories()
+        names = {"step_count", *memories}
+        counts = {f"step_count.{i}": i for i in range(len(self.parameters))}
+        if not names <= set(state) <= names | set(counts):
+            raise ValueError(
+                "load_state_dict: this state is not of an optimizer of the same parameters"
+            )
+        total = int(state["step_count"])
+        each = [int(state.get(name, total)) for name in counts]
+        load_all(memories, state)
+        self._set_counts(total, each)
+
+    def _named_memories(self) -> dict[str, Tensor]:
+        memories = self._memories().items()
+        return {f"{name}.{i}": t for name, memory in memories for i, t in enumerate(memory)}
+
+    def _set_counts(self, step_count: int, counts: list[int]) -> None:
+        self._counter.copy_(np.array([step_count]))
+        members: dict[int, list[int]] = {step_count: []}
+        for i, count in enumerate(counts):
+            members.setdefault(count, []).append(i)
+        self._counts = [(self._counter, members.pop(step_count))]
+        self._counts += [(self._new_counter(count), found) for count, found in members.items()]
