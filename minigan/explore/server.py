@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from anyio import CapacityLimiter
+from anyio import CancelScope, CapacityLimiter, create_task_group, fail_after
 from anyio.to_thread import run_sync
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -41,6 +41,7 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
+_MOST_SECONDS = 10  # until all of a request has arrived
 Answer = Callable[[Explorer, dict[str, Any]], dict[str, Any]]
 
 
@@ -105,20 +106,37 @@ async def _answer(
     explorer: Explorer, limiter: CapacityLimiter, answer: Answer, request: Request
 ) -> Response:
     fields = requests.read_json(await _body(request))
-    result = await run_sync(answer, explorer, fields, limiter=limiter)
-    return JSONResponse(result)
+    response: Response = _own_error(request, RequestError("the request was cut off"))
+    async with create_task_group() as tasks:
+        tasks.start_soon(_cancel_when_left, request, tasks.cancel_scope)
+        try:
+            response = JSONResponse(await run_sync(answer, explorer, fields, limiter=limiter))
+        except MiniganError as error:
+            response = _own_error(request, error)
+        tasks.cancel_scope.cancel()
+    return response
+
+
+async def _cancel_when_left(request: Request, scope: CancelScope) -> None:
+    """Cancel the wait for an answer when the browser has closed the connection."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    scope.cancel()
 
 
 async def _body(request: Request) -> bytes:
-    """Return the body; RequestError if it has too many bytes, which are then not kept."""
+    """Return the body; RequestError if it has too many bytes, which are then not kept, or takes too long."""
     body = b""
     try:
-        async for part in request.stream():
-            body += part
-            if len(body) > requests.MOST_BYTES:
-                raise RequestError(f"a request has at most {requests.MOST_BYTES:,} bytes")
+        with fail_after(_MOST_SECONDS):
+            async for part in request.stream():
+                body += part
+                if len(body) > requests.MOST_BYTES:
+                    raise RequestError(f"a request has at most {requests.MOST_BYTES:,} bytes")
     except ClientDisconnect as error:
         raise RequestError("the request was cut off") from error
+    except TimeoutError as error:
+        raise RequestError(f"the request did not end within {_MOST_SECONDS} s") from error
     return body
 
 

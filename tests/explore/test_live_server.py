@@ -2,11 +2,14 @@
 
 import json
 import socket
+import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from explore.live import served
 
+from minigan.explore import server
 from minigan.explore.explorer import Explorer
 from minigan.explore.serving import open_port
 
@@ -42,6 +45,30 @@ def test_it_outlives_clients_that_leave(port: int) -> None:
     ):
         say(port, request, leave=True)
         assert b" 200 " in say(port, head(port, len(BODY)) + BODY).split(b"\r\n")[0]
+
+
+def test_no_answer_is_made_for_a_client_that_left(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[float] = []
+    picture = Explorer.picture
+
+    def slow_picture(*given: Any) -> Any:
+        made.append(time.monotonic())
+        time.sleep(0.2)
+        return picture(*given)
+
+    monkeypatch.setattr(Explorer, "picture", slow_picture)
+    for _ in range(50):
+        say(port, head(port, len(BODY)) + BODY, leave=True)
+    assert b" 200 " in say(port, head(port, len(BODY)) + BODY).split(b"\r\n")[0]
+    assert len(made) < 10
+
+
+def test_a_request_that_never_ends_is_refused(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_MOST_SECONDS", 0.1)
+    answer = say(port, head(port, len(BODY)) + BODY[:10])
+    assert answer.startswith(b"HTTP/1.1 400 ")
 
 
 @pytest.mark.parametrize(
