@@ -20,7 +20,7 @@ RESULT = report.RESULTS / "first-minutes.json"
 EVENTS = {
     "installed": "`pip install .` has ended",
     "first_step": "the first line of training is printed",
-    "first_grid": "the first sample grid of digits",
+    "first_grid": "the first sample grid after step 1",
     "trained": "training and evaluation have ended",
 }
 _POLL = 0.2  # seconds
@@ -59,7 +59,7 @@ def _events(train: str, clone: Path, environment: dict[str, str]) -> Iterator[st
     log = clone / "train.log"
     seen = {
         "first_step": lambda: "step " in log.read_text(encoding="utf-8"),
-        "first_grid": lambda: any(clone.glob("runs/*/samples/step-*.png")),
+        "first_grid": lambda: len(list(clone.glob("runs/*/samples/step-*.png"))) > 1,
     }
     with log.open("w", encoding="utf-8") as output:
         process = subprocess.Popen(

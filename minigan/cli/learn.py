@@ -56,13 +56,16 @@ def check(
     solution: _Solution = False,
 ) -> None:
     """Judge an exercise: exit code 0 if it is right, 1 if it is wrong."""
+    from rich.console import Console
+
     from minigan.learn.catalogue import find
     from minigan.learn.judging import judge
 
     if solution:
         _show(find(file.stem))
         return
-    verdict = judge(file)
+    with Console(stderr=True).status(f"judging {file.name}"):
+        verdict = judge(file)
     say(f"{'✓' if verdict.passed else '✗'} {file.name}: {verdict.message}")
     if verdict.case:
         typer.echo(verdict.case)
