@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.report import Table
 from minigan.devices import get_device
 from minigan.devices.arguments import PointerTable
 from minigan.devices.cuda_plan.base import Launch
 from minigan.devices.emulated import Emulated
 from minigan.experiments.declarations import MNIST
+from minigan.experiments.pages import Table
 from minigan.infogan.settings import Settings
 from minigan.inspect.cost import (
     ADAM,

@@ -16,8 +16,9 @@ import numpy as np
 from benchmarks import plots, step
 from benchmarks.baselines import MINIGAN, TORCH, absences
 from benchmarks.declaration import Benchmark, Goal, Presentation, Result, Say, Section
-from benchmarks.report import PERFORMANCE, ROOT, Table, image, setting
+from benchmarks.report import PERFORMANCE, ROOT, image, setting
 from benchmarks.timing import Rounds, interleave, ratio_summary, significant
+from minigan.experiments.pages import Table
 
 SMALL, LARGE = 128, 1024
 AN_IMAGE = Goal("an_image", f"minigan's time an image at batch {LARGE:,} / at batch {SMALL}", 1.0)

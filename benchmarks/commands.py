@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import Annotated
 
 import rich
@@ -17,10 +16,8 @@ from benchmarks import (
     first_minutes,
     information,
     kernels,
-    mnist,
     report,
     resources,
-    scenes,
     startup,
     step,
 )
@@ -32,6 +29,7 @@ from minigan.devices.device import KERNELS
 from minigan.devices.precision import FLOAT32_PRECISIONS
 from minigan.devices.sources import kernel_sources
 from minigan.errors import MiniganError
+from minigan.experiments import pages
 from minigan.experiments.declarations import EXPERIMENTS
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
@@ -45,7 +43,6 @@ Pause = Annotated[float, typer.Option(min=0, help="seconds before each turn")]
 Precision = Annotated[str, typer.Option(help="of float32 products: ieee, or tf32 on a GPU")]
 DeviceName = Annotated[str, typer.Option("--device", help="cpu or cuda")]
 Write = Annotated[bool, typer.Option(help="write results/, the plots and the pages' tables")]
-Note = Annotated[str, typer.Option(help="what else is to be known of these runs")]
 
 
 @app.command("conformance")
@@ -221,45 +218,6 @@ def memory(
     print(step.peak_memory_of_training(name, plan))
 
 
-@app.command("mnist")
-def tabulate_mnist(
-    sweep: Annotated[
-        Path | None,
-        typer.Argument(
-            help="the directory of a `minigan sweep mnist [--preset NAME]`; without, what results/ has"
-        ),
-    ] = None,
-    note: Note = "",
-) -> None:
-    """Write the runs of a sweep that have ended: L_I, agreement and unsupervised error into the results and the pages."""
-    if sweep is None:
-        mnist.write_pages()
-    else:
-        mnist.write(sweep, note)
-    for values in mnist.kept().values():
-        rich.get_console().print(mnist.run_table(values).rich())
-    rich.get_console().print(mnist.recipe_table(mnist.kept()).rich())
-
-
-@app.command("scenes")
-def tabulate_scenes(
-    sweep: Annotated[
-        Path | None,
-        typer.Argument(
-            help="the directory of a `minigan sweep faces --data scenes`; without, what results/ has"
-        ),
-    ] = None,
-    note: Note = "",
-) -> None:
-    """Write the runs of a sweep on rendered scenes that have ended: MIG, FactorVAE score, SAP and DCI into the results and the page."""
-    if sweep is None:
-        scenes.write_pages()
-    else:
-        scenes.write(sweep, note)
-    for values in scenes.kept():
-        rich.get_console().print(scenes.run_table(values).rich())
-
-
 @app.command("resources")
 def kernel_resources(architecture: str = "sm_90") -> None:
     """Registers and shared memory of every CUDA kernel, compiled for an architecture; needs no GPU."""
@@ -298,7 +256,7 @@ def _climb_cuda(name: str, write: bool) -> None:
     table = ladder_run.cuda_table(LADDERS[name], result)
     rich.get_console().print(table.rich())
     if write:
-        report.write_json(
+        pages.write_json(
             report.RESULTS / f"ladder-{name}.json", {"benchmark": f"ladder {name}", **result}
         )
         report.rewrite_section(kernel_sources() / "README.md", f"ladder {name}", table.markdown())
@@ -312,7 +270,7 @@ def _climb_cpu(name: str, write: bool) -> None:
     if report.is_busy(circumstances):
         rich.print("[yellow]Not written: other work slowed the steps, not equally.[/]")
     elif write:
-        report.write_json(
+        pages.write_json(
             report.RESULTS / f"ladder-{name}-cpu.json",
             {"benchmark": f"ladder {name} cpu", **result},
         )

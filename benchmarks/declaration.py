@@ -12,6 +12,7 @@ from benchmarks import report
 from benchmarks.baselines import Baseline
 from minigan.devices import uses_gpu
 from minigan.errors import MiniganError
+from minigan.experiments import pages
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -55,7 +56,7 @@ class Section:
 class Presentation:
     """A result for people: tables for the terminal, sections for pages, and plots by the file that they go to."""
 
-    tables: Sequence[report.Table]
+    tables: Sequence[pages.Table]
     sections: Sequence[Section] = ()
     plots: Mapping[Path, Figure] = field(default_factory=dict)
 
@@ -108,7 +109,7 @@ def write_all(benchmark: Benchmark, result: Result, presentation: Presentation) 
     """Return the JSON, the plots, and the sections of the pages."""
     from benchmarks.plots import save
 
-    report.write_json(benchmark.result_path, dict(result))
+    pages.write_json(benchmark.result_path, dict(result))
     for path, figure in presentation.plots.items():
         save(figure, path)
     for section in presentation.sections:

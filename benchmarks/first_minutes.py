@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import report
-from benchmarks.report import Table
+from minigan.experiments import pages
+from minigan.experiments.pages import Table
 
 RESULT = report.RESULTS / "first-minutes.json"
 EVENTS = {
@@ -95,7 +96,7 @@ def run(quick: bool, write: bool, say: Callable[[str], object]) -> None:
     result = {**report.circumstances(), "commands": commands(), **measure(quick)}
     say(table(result).plain())
     if write and not quick:
-        report.write_json(RESULT, result)
+        pages.write_json(RESULT, result)
         report.rewrite_section(report.PERFORMANCE, "first-minutes", table(result).markdown())
 
 

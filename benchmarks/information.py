@@ -15,9 +15,10 @@ import numpy as np
 
 from benchmarks.baselines import Baseline
 from benchmarks.declaration import Benchmark, Goal, Presentation, Result, Say, Section
-from benchmarks.report import PERFORMANCE, Table, setting
+from benchmarks.report import PERFORMANCE, setting
 from benchmarks.step import Plan
 from benchmarks.timing import Rounds, interleave, ratio_summary, summary
+from minigan.experiments.pages import Table
 from minigan.infogan.objective import discriminator_loss, generator_loss
 from minigan.infogan.parts import GENERATED, REAL, Parts
 from minigan.infogan.step import Trainer, minimize

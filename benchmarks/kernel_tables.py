@@ -10,7 +10,8 @@ from typing import Any
 from benchmarks import machine, plots
 from benchmarks.agreement import KERNEL_TOLERANCE
 from benchmarks.declaration import Presentation, Result, Section
-from benchmarks.report import PERFORMANCE, RESULTS, ROOT, Table, image, setting
+from benchmarks.report import PERFORMANCE, RESULTS, ROOT, image, setting
+from minigan.experiments.pages import Table
 from minigan.inspect.cost import Cost, Roofline
 
 PLOT = ROOT / "docs" / "images" / "roofline.png"

@@ -8,8 +8,8 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from benchmarks.report import Table
 from minigan.devices import Device
+from minigan.experiments.pages import Table
 from minigan.inspect.calls import watched_kernels
 from minigan.inspect.cost import Cost, Roofline, call_cost
 

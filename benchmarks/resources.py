@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from benchmarks.report import Table
 from minigan.devices.nvrtc import compile_kernels
 from minigan.devices.sources import kernel_sources
+from minigan.experiments.pages import Table
 
 
 def table(architecture: str) -> Table:

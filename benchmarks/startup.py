@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import report
+from minigan.experiments import pages
 from minigan.files import write_json
 
 RESULT = Path(__file__).parent / "results" / "startup.json"
@@ -97,7 +98,7 @@ def run(write: bool, say: Callable[[str], object]) -> dict[str, Any]:
     return result
 
 
-def table(result: dict[str, Any]) -> report.Table:
+def table(result: dict[str, Any]) -> pages.Table:
     """Return a row for each case."""
     about = result["circumstances"]
     machine = about["machine"]
@@ -110,7 +111,7 @@ def table(result: dict[str, Any]) -> report.Table:
         for name, case in result["cases"].items()
     ]
     columns = ("first in a new process", "processor seconds", "seconds")
-    return report.Table("The first results of a new process", columns, rows, [note])
+    return pages.Table("The first results of a new process", columns, rows, [note])
 
 
 def kept() -> dict[str, Startup]:

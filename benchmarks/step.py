@@ -30,7 +30,7 @@ from benchmarks.baselines import (
     absences,
 )
 from benchmarks.declaration import Benchmark, Goal, Presentation, Result, Say, Section
-from benchmarks.report import PERFORMANCE, ROOT, Table, image, setting
+from benchmarks.report import PERFORMANCE, ROOT, image, setting
 from benchmarks.timing import (
     Rounds,
     interleave,
@@ -40,6 +40,7 @@ from benchmarks.timing import (
     scaled,
     summary,
 )
+from minigan.experiments.pages import Table
 
 # Eleven passes through a network of 13 million multiply-adds an image: G forward; D forward on real and
 # generated images, and backward to weights and data of both; D forward and back to its data for G; G backward

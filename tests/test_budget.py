@@ -35,7 +35,7 @@ BUDGET = {
     "inspect": Budget(None, None),
     "learn": Budget(None, None),
     "cli": Budget(None, None),
-    "benchmarks": Budget(3_000, 6_560),
+    "benchmarks": Budget(3_000, 6_300),
     "examples": Budget(None, None),
     "tests": Budget(None, None),
 }

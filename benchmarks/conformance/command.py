@@ -15,7 +15,8 @@ import numpy as np
 
 from benchmarks import report
 from benchmarks.conformance import standard
-from benchmarks.report import Table
+from minigan.experiments import pages
+from minigan.experiments.pages import Table
 
 RESULT = report.ROOT / "benchmarks" / "results" / "conformance.json"
 PAGE = report.ROOT / "docs" / "conformance.md"
@@ -153,5 +154,5 @@ def tables(result: dict[str, Any]) -> list[Table]:
 
 def write(result: dict[str, Any]) -> None:
     """Keep the result, and write its tables into the page."""
-    report.write_json(RESULT, result)
+    pages.write_json(RESULT, result)
     report.rewrite_section(PAGE, "conformance", "\n\n".join(t.markdown() for t in tables(result)))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import minigan as mg
-from benchmarks.report import Table
+from minigan.experiments.pages import Table
 
 # the standard's functions for real and boolean arrays, by their arguments
 _ONE = [

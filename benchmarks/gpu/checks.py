@@ -22,7 +22,7 @@ from benchmarks.gpu.piece import (
     need,
 )
 from benchmarks.gpu.table import measured_by
-from benchmarks.report import Table
+from minigan.experiments.pages import Table
 
 # -- the self-test ----------------------------------------------------------------------------------
 

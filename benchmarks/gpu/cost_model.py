@@ -18,10 +18,10 @@ from benchmarks.gpu.contenders import images, settings_of
 from benchmarks.gpu.piece import Context, FailedError, Part, Piece, Values
 from benchmarks.gpu.step import PRECISIONS
 from benchmarks.gpu.table import measured_by
-from benchmarks.report import Table
 from benchmarks.timing import finished, interleave, scaled, summary
 from minigan.devices.cuda_plan.base import Launch
 from minigan.devices.precision import using_float32_precision
+from minigan.experiments.pages import Table
 from minigan.inspect.roofline import MACHINES
 
 

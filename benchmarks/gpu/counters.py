@@ -12,7 +12,7 @@ from benchmarks.gpu.checks import run, workload
 from benchmarks.gpu.piece import AbsentError, Context, FailedError, Part, Piece, Values
 from benchmarks.gpu.table import measured_by
 from benchmarks.gpu.workload import take_steps
-from benchmarks.report import Table
+from minigan.experiments.pages import Table
 
 SECTORS, CONFLICTS = "sectors", "bank conflicts"
 # Nsight Compute's names; those of a kind are added up. Copies that bypass registers (LDGSTS) count by themselves.

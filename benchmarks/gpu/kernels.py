@@ -18,10 +18,10 @@ from benchmarks.gpu.piece import AbsentError, Context, FailedError, Part, Piece,
 from benchmarks.gpu.step import PRECISIONS
 from benchmarks.gpu.table import measured_by
 from benchmarks.kernels import library_side, own_side, require_agreement
-from benchmarks.report import Table
 from benchmarks.timing import Rounds, finished, interleave, ratio_summary, scaled, summary
 from minigan.devices import get_device
 from minigan.devices.precision import using_float32_precision
+from minigan.experiments.pages import Table
 from minigan.inspect.calls import Call, recorded_calls
 
 TORCH = "PyTorch"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.report import Table
+from minigan.experiments.pages import Table
 
 Values = dict[str, Any]
 

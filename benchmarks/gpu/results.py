@@ -13,6 +13,7 @@ from typing import Any
 from benchmarks import report
 from benchmarks.gpu import device
 from minigan.errors import SettingsError
+from minigan.experiments import pages
 
 DONE, FAILED, ABSENT, STARTED = "done", "failed", "absent", "started"
 STATES = (DONE, FAILED, ABSENT, STARTED)
@@ -38,7 +39,7 @@ class Results:
     def write(self, part: str, **values: Any) -> None:
         """Set all that is known of a part."""
         parts = {**self.read(), part: values}
-        report.write_json(self.path, {"benchmark": f"gpu {self.piece}", "parts": parts})
+        pages.write_json(self.path, {"benchmark": f"gpu {self.piece}", "parts": parts})
 
     def start(self, part: str, circumstances: Values) -> None:
         """Note that a part begins: if nothing else is noted later, it did not end."""

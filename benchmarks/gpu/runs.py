@@ -19,8 +19,8 @@ from benchmarks.gpu.contenders import SMALL, images
 from benchmarks.gpu.piece import Context, OutOfTimeError, Part, Piece, Values, has
 from benchmarks.gpu.results import code
 from benchmarks.gpu.table import measured_by
-from benchmarks.report import Table
 from minigan.experiments.declarations import MNIST, get_experiment
+from minigan.experiments.pages import Table
 from minigan.files import replacing
 from minigan.infogan.settings import Settings
 from minigan.infogan.step import Trainer

@@ -18,8 +18,8 @@ from benchmarks.gpu import contenders
 from benchmarks.gpu.contenders import MINIGAN, OTHERS, Contender
 from benchmarks.gpu.piece import Context, FailedError, Part, Piece, Values, need_torch
 from benchmarks.gpu.table import measured_by, milliseconds
-from benchmarks.report import Table
 from benchmarks.timing import interleave, ratio_summary, significant
+from minigan.experiments.pages import Table
 
 PRECISIONS = {"float32": "ieee", "TF32": "tf32"}
 _SECONDS = {"PyTorch": 20, "PyTorch, CUDA graph": 20, "JAX": 45}  # others compile for long

@@ -11,10 +11,10 @@ import numpy as np
 
 from benchmarks.ladder import gpu
 from benchmarks.ladder.steps import Ladder, Problem, Step, check
-from benchmarks.report import Table
 from benchmarks.timing import interleave
 from minigan.devices import get_device
 from minigan.devices.emulated import Emulated
+from minigan.experiments.pages import Table
 from minigan.inspect.annotate import short
 from minigan.inspect.profile import SECTOR_BYTES, Counts, summarize
 

@@ -161,6 +161,30 @@ def show(
             show_sweep(sweep)
 
 
+@app.command("publish")
+def publish(
+    directory: Annotated[
+        Path, typer.Argument(help="The sweep's directory.", metavar="DIR", show_default=False)
+    ],
+    note: Annotated[str, typer.Option(help="What else is to be known of these runs.")] = "",
+    checkout: Annotated[
+        Path, typer.Option(help="The checkout of minigan with the pages.", metavar="DIR")
+    ] = Path(),
+) -> None:
+    """Write a sweep's table into the pages of a checkout.
+
+    These are the recipes of the README, and sweeps on scenes.
+    """
+    from rich.console import Console
+
+    from minigan.experiments.published.checkout import Checkout
+    from minigan.experiments.published.publishing import publish as published
+    from minigan.experiments.sweeps.directory import Sweep
+
+    for table in published(Sweep.open(directory), Checkout.open(checkout), note):
+        Console().print(table.rich())
+
+
 @app.command("work", hidden=True)
 def work(directory: Path, name: str, cache: options.Cache = None) -> None:
     """Train one run of a sweep, as its processes do."""

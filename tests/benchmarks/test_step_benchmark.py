@@ -34,9 +34,10 @@ from benchmarks import (
     timing,
 )
 from minigan.devices import get_device
+from minigan.experiments import pages
 
 
-def in_terminal(table: report.Table) -> str:
+def in_terminal(table: pages.Table) -> str:
     console = rich.console.Console(file=io.StringIO(), width=300)
     console.print(table.rich())
     written = console.file

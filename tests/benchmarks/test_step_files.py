@@ -11,6 +11,7 @@ from benchmarks import (
     report,
 )
 from benchmarks.commands import app
+from minigan.experiments import pages
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def test_json_is_read_back_and_keeps_rounds_on_a_line(tmp_path: Path) -> None:
     path = tmp_path / "results" / "step.json"
     result = full_result()
-    report.write_json(path, result)
+    pages.write_json(path, result)
     assert json.loads(path.read_text(encoding="utf-8")) == result
     assert "[ 200.0, 220.0 ]" in path.read_text(encoding="utf-8")
     assert [file.name for file in path.parent.iterdir()] == ["step.json"]

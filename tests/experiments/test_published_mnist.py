@@ -1,4 +1,4 @@
-"""What `python -m benchmarks mnist` reads from a sweep, and the tables that it makes of it."""
+"""What `minigan sweep publish` reads from a sweep on MNIST, and the tables that it makes of it."""
 
 import dataclasses
 import json
@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from benchmarks import mnist, report
 from minigan.errors import RunError
 from minigan.experiments.declarations import MNIST_EXTENDED
+from minigan.experiments.published import mnist, scenes
+from minigan.experiments.published.checkout import Checkout
+from minigan.experiments.published.publishing import publish
 from minigan.experiments.sweeps.directory import Sweep
 from minigan.experiments.sweeps.plan import Plan
 
@@ -18,8 +20,8 @@ SETTINGS = dataclasses.replace(MNIST_EXTENDED, iterations=STEPS)
 
 
 def swept(directory: Path, runs: dict[int, tuple[float, float, float | None]], planned: int = 0) -> Sweep:  # fmt: skip
-    """A sweep of runs with (agreement, training error, test error): all that the benchmark
-    reads."""
+    """A sweep of runs with (agreement, training error, test error): all that the tables
+    read."""
     seeds = (*runs, *range(100, 100 + planned))
     sweep = Sweep.create(directory, Plan(SETTINGS, seeds))
     sweep.create_runs()
@@ -81,58 +83,67 @@ def test_how_well_the_error_is_foretold(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Empty pages with the markers, and a place for results."""
-    for name, path, section in (
-        ("EXPERIMENTS", tmp_path / "experiments.md", "mnist-extended"),
-        ("README", tmp_path / "README.md", "mnist"),
-    ):
-        path.write_text(f"<!-- benchmarks {section} -->\n<!-- /benchmarks {section} -->\n")
-        monkeypatch.setattr(mnist, name, path)
-    monkeypatch.setattr(mnist, "RESULTS", tmp_path / "results")
-    monkeypatch.setattr(mnist, "GRID", tmp_path / "images" / "mnist.png")
-    return tmp_path
+def checkout(tmp_path: Path) -> Checkout:
+    """A checkout of empty pages with the markers."""
+    folder = tmp_path / "checkout"
+    (folder / "docs").mkdir(parents=True)
+    for page, name in (("docs/experiments.md", "mnist-extended"), ("README.md", "mnist")):
+        (folder / page).write_text(f"<!-- sweep {name} -->\n<!-- /sweep {name} -->\n")
+    return Checkout.open(folder)
 
 
 def test_a_finished_sweep_goes_into_the_results_the_pages_and_the_picture(
-    tmp_path: Path, pages: Path
+    tmp_path: Path, checkout: Checkout
 ) -> None:
-    swept(tmp_path / "sweep", RUNS)
-    mnist.write(tmp_path / "sweep", note="On a quiet machine.")
-    kept = json.loads((pages / "results" / "mnist-extended.json").read_text())
+    tables = publish(swept(tmp_path / "sweep", RUNS), checkout, note="On a quiet machine.")
+    assert [len(table.rows) for table in tables] == [4, 1]
+    kept = json.loads(checkout.result("mnist-extended").read_text())
     assert [run["test_error"] for run in kept["runs"]] == [0.04, 0.015, 0.01, 0.0625]
-    table = (pages / "experiments.md").read_text()
+    table = checkout.experiments.read_text()
     assert (
         "| 1 | 2.291 of 2.303 | 98.0 % | 1.20 % | 1.50 % | -0.75 (c3) | +0.25 (c2) | 4 |" in table
     )
     assert "Test error: median 2.8 %, best 1.0 %, worst 6.2 %." in table
     assert "agreement -0.80, L_I -0.40" in table and "On a quiet machine." in table
     row = "| `train mnist --preset extended` | 4 | 2.8 % | 1.0 % | 6.2 % | 1.5 % | 2.292 |"
-    assert row in (pages / "README.md").read_text()
-    assert (pages / "images" / "mnist.png").read_bytes() == b"grid of seed 1"
+    assert row in checkout.readme.read_text()
+    assert checkout.picture.read_bytes() == b"grid of seed 1"
 
 
-def test_what_has_not_ended_or_was_not_tested_is_said(tmp_path: Path, pages: Path) -> None:
-    swept(tmp_path / "sweep", {0: (0.95, 0.031, None), 1: (0.98, 0.012, 0.015)}, planned=3)
-    mnist.write(tmp_path / "sweep")
-    table = (pages / "experiments.md").read_text()
+def test_what_has_not_ended_or_was_not_tested_is_said(tmp_path: Path, checkout: Checkout) -> None:
+    runs = {0: (0.95, 0.031, None), 1: (0.98, 0.012, 0.015)}
+    publish(swept(tmp_path / "sweep", runs, planned=3), checkout)
+    table = checkout.experiments.read_text()
     assert "| 0 | 2.290 of 2.303 | 95.0 % | 3.10 % | – | -0.75 (c3) | +0.25 (c2) | 4 |" in table
     assert "2 of 5 runs have ended." in table and "Test error" not in table
-    assert "| 2 | – | – | – | 1.5 % |" in (pages / "README.md").read_text()
+    assert "| 2 | – | – | – | 1.5 % |" in checkout.readme.read_text()
 
 
-def test_a_sweep_of_something_else_is_refused(tmp_path: Path, pages: Path) -> None:
+def test_a_sweep_of_something_else_is_refused(tmp_path: Path, checkout: Checkout) -> None:
     grid = (("consistency.weight", (1.0, 3.0)),)
-    Sweep.create(tmp_path / "grid", Plan(SETTINGS, (0,), grid))
     named = dataclasses.replace(SETTINGS, experiment="mine")
-    Sweep.create(tmp_path / "mine", Plan(named, (0,)))
-    for name in ("grid", "mine"):
-        with pytest.raises(RunError, match="not a sweep of one of the recipes"):
-            mnist.write(tmp_path / name)
-    assert not (pages / "results").exists()
+    for name, plan in (("grid", Plan(SETTINGS, (0,), grid)), ("mine", Plan(named, (0,)))):
+        with pytest.raises(RunError, match="not a sweep on scenes or of one of the recipes"):
+            publish(Sweep.create(tmp_path / name, plan), checkout)
+    assert not checkout.result("mnist").parent.exists()
+
+
+def test_a_folder_without_the_pages_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="no checkout of minigan"):
+        Checkout.open(tmp_path)
 
 
 def test_the_pages_have_places_for_the_tables() -> None:
-    for name in mnist.RECIPES:
-        assert f"<!-- benchmarks {name} -->" in mnist.EXPERIMENTS.read_text()
-    assert "<!-- benchmarks mnist -->" in report.README.read_text()
+    checkout = Checkout.open(Path(__file__).parents[2])
+    for name in (*mnist.RECIPES, "scenes"):
+        assert f"<!-- sweep {name} -->" in checkout.experiments.read_text()
+    assert "<!-- sweep mnist -->" in checkout.readme.read_text()
+
+
+def test_the_pages_hold_the_tables_of_the_kept_results() -> None:
+    checkout = Checkout.open(Path(__file__).parents[2])
+    text = checkout.experiments.read_text()
+    for values in mnist.kept_in(checkout).values():
+        assert mnist.run_table(values).markdown() in text
+    for values in scenes.kept_in(checkout):
+        assert scenes.run_table(values).markdown() in text

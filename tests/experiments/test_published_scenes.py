@@ -1,4 +1,4 @@
-"""What `python -m benchmarks scenes` reads from a sweep on rendered scenes, and the table that it makes of it."""
+"""What `minigan sweep publish` reads from a sweep on rendered scenes, and the table that it makes of it."""
 
 import dataclasses
 import json
@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from benchmarks import scenes
 from minigan.errors import RunError
 from minigan.experiments.declarations import EXPERIMENTS
+from minigan.experiments.published.checkout import Checkout
+from minigan.experiments.published.publishing import publish
 from minigan.experiments.sweeps.directory import Sweep
 from minigan.experiments.sweeps.plan import Plan
 
@@ -35,23 +36,25 @@ def swept(directory: Path, runs: dict[int, tuple[float, float | None]], planned:
 
 
 @pytest.fixture
-def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty page with the markers, and a place for results."""
-    path = tmp_path / "experiments.md"
-    path.write_text("<!-- benchmarks scenes -->\n<!-- /benchmarks scenes -->\n")
-    monkeypatch.setattr(scenes, "EXPERIMENTS", path)
-    monkeypatch.setattr(scenes, "RESULTS", tmp_path / "results")
-    return path
+def checkout(tmp_path: Path) -> Checkout:
+    """A checkout with an empty page that has the markers."""
+    folder = tmp_path / "checkout"
+    (folder / "docs").mkdir(parents=True)
+    page = folder / "docs" / "experiments.md"
+    page.write_text("<!-- sweep scenes -->\n<!-- /sweep scenes -->\n")
+    return Checkout.open(folder)
 
 
-def test_a_finished_sweep_goes_into_the_results_and_the_page(tmp_path: Path, page: Path) -> None:
-    swept(tmp_path / "sweep", {0: (0.25, 0.5), 3: (0.375, 0.125), 4: (0.125, 0.25)})
-    scenes.write(tmp_path / "sweep", note="Alone.")
-    kept = json.loads((tmp_path / "results" / "scenes-faces.json").read_text())
+def test_a_finished_sweep_goes_into_the_results_and_the_page(
+    tmp_path: Path, checkout: Checkout
+) -> None:
+    runs = {0: (0.25, 0.5), 3: (0.375, 0.125), 4: (0.125, 0.25)}
+    publish(swept(tmp_path / "sweep", runs), checkout, note="Alone.")
+    kept = json.loads(checkout.result("scenes-faces").read_text())
     assert [(run["seed"], run["mig"], run["seconds"]) for run in kept["runs"]] == [
         (0, 0.25, 90), (3, 0.375, 90), (4, 0.125, 90),
     ]  # fmt: skip
-    text = page.read_text()
+    text = checkout.experiments.read_text()
     assert "**faces on scenes, 2*Uniform, 20 steps**" in text and "Alone." in text
     assert "| DCI: D | C | I | azimuth | width |" in text
     # Of azimuth c2 tells 0.75, of width c1 tells 0.5.
@@ -60,20 +63,18 @@ def test_a_finished_sweep_goes_into_the_results_and_the_page(tmp_path: Path, pag
     assert "| least | 0.12 |" in text and "| most | 0.38 |" in text
 
 
-def test_what_has_not_ended_or_was_not_measured_is_said(tmp_path: Path, page: Path) -> None:
-    swept(tmp_path / "sweep", {0: (0.25, None), 1: (0.5, 0.25)}, planned=3)
-    scenes.write(tmp_path / "sweep")
-    text = page.read_text()
+def test_what_has_not_ended_or_was_not_measured_is_said(tmp_path: Path, checkout: Checkout) -> None:
+    publish(swept(tmp_path / "sweep", {0: (0.25, None), 1: (0.5, 0.25)}, planned=3), checkout)
+    text = checkout.experiments.read_text()
     assert "2 of 5 runs have ended." in text
     assert "| 0 | 0.25 | 0.88 | 0.50 | – |" in text
     assert "| median | 0.38 | 0.88 | 0.50 | – |" in text
 
 
-def test_a_sweep_of_something_else_is_refused(tmp_path: Path, page: Path) -> None:
-    Sweep.create(tmp_path / "grid", Plan(SETTINGS, (0,), (("lambda_continuous", (1.0, 3.0)),)))
+def test_a_sweep_of_something_else_is_refused(tmp_path: Path, checkout: Checkout) -> None:
+    grid = (("lambda_continuous", (1.0, 3.0)),)
     other = dataclasses.replace(SETTINGS, data="/somewhere/else")
-    Sweep.create(tmp_path / "other", Plan(other, (0,)))
-    for name in ("grid", "other"):
+    for name, plan in (("grid", Plan(SETTINGS, (0,), grid)), ("other", Plan(other, (0,)))):
         with pytest.raises(RunError, match="not a sweep on scenes"):
-            scenes.write(tmp_path / name)
-    assert not (tmp_path / "results").exists()
+            publish(Sweep.create(tmp_path / name, plan), checkout)
+    assert not checkout.result("scenes-faces").parent.exists()

@@ -1,4 +1,4 @@
-"""What sweeps on MNIST have come to: L_I(c1), the augmentation agreement, the unsupervised error, and the meaning of the continuous codes, run by run.
+"""The tables of sweeps on MNIST: L_I(c1), agreement, unsupervised error, and the meaning of the continuous codes.
 
 A run is chosen as one without labels would: by the agreement of Q on an image and on its augmented copy. How
 well agreement and L_I foretell the error is Spearman's ρ over the runs.
@@ -10,17 +10,17 @@ import shutil
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
-from benchmarks import report, sweeps
-from benchmarks.report import EXPERIMENTS, README, RESULTS, ROOT, Table
-from minigan.errors import RunError
+import numpy as np
+
+from minigan.experiments.pages import Table
+from minigan.experiments.published import kept
+from minigan.experiments.published.checkout import Checkout
 from minigan.experiments.sweeps.directory import Sweep
 from minigan.infogan.settings import Settings
 from minigan.metrics.strokes import MEASURES, spearman_correlation
 
-GRID = ROOT / "docs" / "images" / "mnist.png"
 # The recipes, in the order of the README's table, as the command line calls them.
 RECIPES = {
     "mnist": "train mnist",
@@ -50,7 +50,7 @@ class Result:
 def read(sweep: Sweep) -> list[Result]:
     """Return the runs of a sweep that have ended, in the order of their seeds."""
     results = []
-    for row, evaluation in sweeps.ended(sweep):
+    for row, evaluation in kept.ended(sweep):
         code, test = evaluation["codes"][0], evaluation["test"]
         results.append(
             Result(
@@ -83,49 +83,52 @@ def foretold(results: Sequence[Result]) -> dict[str, float]:
     known = [result for result in results if result.agreement is not None]
     if len(known) < 3:
         return {}
-    errors = [result.train_error for result in known]
+    errors = np.array([result.train_error for result in known])
     return {
-        name: round(spearman_correlation([getattr(result, name) for result in known], errors), 3)
+        name: round(
+            spearman_correlation(np.array([getattr(result, name) for result in known]), errors), 3
+        )
         for name in ("agreement", "information")
     }
 
 
-def write(directory: Path, note: str = "") -> None:
-    """Read a sweep, write its result, the pages' tables, and the README's grid if it is of the extended recipe."""
-    sweep = Sweep.open(directory)
-    name, results = _recipe(sweep.plan.settings), read(sweep)
-    if name not in RECIPES or sweep.plan.grid:
-        raise RunError(
-            f"{directory} is not a sweep of one of the recipes ({', '.join(RECIPES)}), with seeds and no grid"
-        )
-    values = sweeps.result(name, sweep, [asdict(result) for result in results], note)
+def is_recipe(sweep: Sweep) -> bool:
+    """Return whether the sweep is one of the recipes, with seeds and no grid."""
+    return recipe(sweep.plan.settings) in RECIPES and not sweep.plan.grid
+
+
+def write(sweep: Sweep, checkout: Checkout, note: str = "") -> None:
+    """Write the result of a recipe's sweep and the pages' tables, and the README's grid if it is the extended one."""
+    name, results = recipe(sweep.plan.settings), read(sweep)
+    values = kept.result(name, sweep, [asdict(result) for result in results], note)
     values["spearman_with_train_error"] = foretold(results)
-    report.write_json(RESULTS / f"{name}.json", values)
-    write_pages()
+    checkout.write_result(name, values)
+    write_pages(checkout)
     if name == "mnist-extended" and results:
         best = chosen(results)
         run = sweep.run(sweep.plan.name({}, best.seed))
-        GRID.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(run.directory / "samples" / f"step-{best.steps:08d}.png", GRID)
+        checkout.picture.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(run.directory / "samples" / f"step-{best.steps:08d}.png", checkout.picture)
 
 
-def _recipe(settings: Settings) -> str:
+def recipe(settings: Settings) -> str:
     """Return the name of a recipe: the experiment, with its number of steps where there is a recipe of these."""
     name = f"{settings.experiment}-{settings.iterations}"
     return name if name in RECIPES else settings.experiment
 
 
-def write_pages() -> None:
-    """Write the tables of the sweeps in benchmarks/results into the pages."""
-    for name, values in kept().items():
-        report.rewrite_section(EXPERIMENTS, name, run_table(values).markdown())
-    report.rewrite_section(README, "mnist", recipe_table(kept()).markdown())
+def write_pages(checkout: Checkout) -> None:
+    """Write the tables of the kept results into the pages."""
+    results = kept_in(checkout)
+    for name, values in results.items():
+        checkout.write_table(checkout.experiments, name, run_table(values).markdown())
+    checkout.write_table(checkout.readme, "mnist", recipe_table(results).markdown())
 
 
-def kept() -> dict[str, Mapping[str, Any]]:
-    """Return the result of each recipe that benchmarks/results has."""
-    results = sweeps.read(RESULTS / f"{name}.json" for name in RECIPES)
-    return {values["benchmark"]: values for values in results}
+def kept_in(checkout: Checkout) -> dict[str, Mapping[str, Any]]:
+    """Return the kept result of each recipe."""
+    results = kept.read(checkout.result(name) for name in RECIPES)
+    return {values["name"]: values for values in results}
 
 
 def _results(values: Mapping[str, Any]) -> list[Result]:
@@ -179,7 +182,7 @@ def run_table(values: Mapping[str, Any]) -> Table:
         notes.append(
             "Slant and stroke width: Spearman's ρ of the code that follows it most, over 10,000 generated digits."
         )
-    notes += sweeps.closing_notes(values)
+    notes += kept.closing_notes(values)
     columns = (
         "seed",
         "L_I(c1), nats",
@@ -189,13 +192,13 @@ def run_table(values: Mapping[str, Any]) -> Table:
         *MEASURES,
         "minutes",
     )
-    return Table(sweeps.title(RECIPES[values["benchmark"]], values), columns, lines, notes)
+    return Table(kept.title(RECIPES[values["name"]], values), columns, lines, notes)
 
 
-def recipe_table(kept: Mapping[str, Mapping[str, Any]]) -> Table:
+def recipe_table(recipes: Mapping[str, Mapping[str, Any]]) -> Table:
     """Return a row for each recipe: its error over the seeds, and that of the run that is chosen without labels."""
     lines = []
-    for name, values in kept.items():
+    for name, values in recipes.items():
         results = _results(values)
         errors = [r.test_error for r in results]
         taken = chosen(results) if results else None

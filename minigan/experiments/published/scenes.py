@@ -1,4 +1,4 @@
-"""What sweeps on rendered scenes have come to: how well the codes match the known factors, run by run.
+"""The tables of sweeps on rendered scenes: how well the codes match the known factors, run by run.
 
 No run is chosen: the scores of all seeds are shown, with their median and spread.
 """
@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from benchmarks import report, sweeps
-from benchmarks.report import EXPERIMENTS, RESULTS, Table
 from minigan.datasets.catalogue import SCENES
-from minigan.errors import RunError
+from minigan.experiments.pages import Table
+from minigan.experiments.published import kept
+from minigan.experiments.published.checkout import Checkout
 from minigan.experiments.sweeps.directory import Sweep
 
 # Of `minigan.metrics.disentanglement.Disentanglement`, and their names in the table.
@@ -36,30 +35,31 @@ def read(sweep: Sweep) -> list[dict[str, Any]]:
             "seconds": row.seconds,
             **evaluation["disentanglement"],
         }
-        for row, evaluation in sweeps.ended(sweep)
+        for row, evaluation in kept.ended(sweep)
     ]
 
 
-def write(directory: Path, note: str = "") -> None:
-    """Read a sweep, write its result and the pages' tables."""
-    sweep = Sweep.open(directory)
-    settings = sweep.plan.settings
-    if settings.data != SCENES or sweep.plan.grid:
-        raise RunError(f"{directory} is not a sweep on scenes with seeds and no grid")
-    values = sweeps.result("scenes", sweep, read(sweep), note)
-    report.write_json(RESULTS / f"scenes-{settings.experiment}.json", values)
-    write_pages()
+def is_on_scenes(sweep: Sweep) -> bool:
+    """Return whether the sweep trains on scenes, with seeds and no grid."""
+    return sweep.plan.settings.data == SCENES and not sweep.plan.grid
 
 
-def write_pages() -> None:
-    """Write the tables of the sweeps in benchmarks/results into docs/experiments.md."""
-    text = "\n\n".join(run_table(values).markdown() for values in kept())
-    report.rewrite_section(EXPERIMENTS, "scenes", text)
+def write(sweep: Sweep, checkout: Checkout, note: str = "") -> None:
+    """Write the result of a sweep on scenes, and the page's tables."""
+    name = f"scenes-{sweep.plan.settings.experiment}"
+    checkout.write_result(name, kept.result(name, sweep, read(sweep), note))
+    write_pages(checkout)
 
 
-def kept() -> list[dict[str, Any]]:
-    """Return the results that benchmarks/results has."""
-    return sweeps.read(sorted(RESULTS.glob("scenes-*.json")))
+def write_pages(checkout: Checkout) -> None:
+    """Write the tables of the kept results into the page of experiments."""
+    text = "\n\n".join(run_table(values).markdown() for values in kept_in(checkout))
+    checkout.write_table(checkout.experiments, "scenes", text)
+
+
+def kept_in(checkout: Checkout) -> list[dict[str, Any]]:
+    """Return the kept results."""
+    return kept.read(checkout.results("scenes-*"))
 
 
 def run_table(values: Mapping[str, Any]) -> Table:
@@ -72,15 +72,15 @@ def run_table(values: Mapping[str, Any]) -> Table:
     ]
     for name, statistic in (("median", statistics.median), ("least", min), ("most", max)):
         if runs:
-            columns = [_over_runs(statistic, column) for column in zip(*measured, strict=True)]
-            lines.append((name, *map(_two_digits, columns)))
+            summary = [_over_runs(statistic, column) for column in zip(*measured, strict=True)]
+            lines.append((name, *map(_two_digits, summary)))
     notes = [
         "DCI: disentanglement, completeness, informativeness. "
         "Each factor's column: the share of its entropy that one code tells, of the code that tells most."
     ]
-    title = sweeps.title(f"{settings['experiment']} on scenes, {settings['codes']}", values)
+    title = kept.title(f"{settings['experiment']} on scenes, {settings['codes']}", values)
     columns = ("seed", *SCORES.values(), *factors)
-    return Table(title, columns, lines, [*notes, *sweeps.closing_notes(values)])
+    return Table(title, columns, lines, [*notes, *kept.closing_notes(values)])
 
 
 def _told(run: Mapping[str, Any]) -> list[float]:

@@ -1,13 +1,13 @@
-"""Results that are read from a sweep instead of measured here: its runs that have ended, and their evaluations."""
+"""What is kept of a sweep: its runs that have ended, with what was measured of each."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks import report
 from minigan.experiments.sweeps.directory import Sweep
 from minigan.experiments.sweeps.table import Row, rows
 
@@ -23,11 +23,15 @@ def ended(sweep: Sweep) -> Iterator[tuple[Row, dict[str, Any]]]:
 
 
 def result(name: str, sweep: Sweep, runs: Sequence[Result], note: str) -> dict[str, Any]:
-    """Return the results that benchmarks/results keeps of a sweep."""
+    """Return what is kept of a sweep."""
     return {
-        "benchmark": name, **report.circumstances(), "note": note, "settings": sweep.plan.settings.to_json(),
-        "planned_runs": len(sweep.settings), "runs": runs,
-    }  # fmt: skip
+        "name": name,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "note": note,
+        "settings": sweep.plan.settings.to_json(),
+        "planned_runs": len(sweep.settings),
+        "runs": runs,
+    }
 
 
 def read(paths: Iterable[Path]) -> list[dict[str, Any]]:

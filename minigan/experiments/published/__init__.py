@@ -1,0 +1,1 @@
+"""Sweeps as the tables of the documentation."""
