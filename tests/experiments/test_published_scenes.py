@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from minigan import cli
 from minigan.errors import RunError
 from minigan.experiments.declarations import EXPERIMENTS
 from minigan.experiments.published.checkout import Checkout
@@ -78,3 +79,14 @@ def test_a_sweep_of_something_else_is_refused(tmp_path: Path, checkout: Checkout
         with pytest.raises(RunError, match="not a sweep on scenes"):
             publish(Sweep.create(tmp_path / name, plan), checkout)
     assert not checkout.result("scenes-faces").parent.exists()
+
+
+def test_the_command_prints_the_table_and_refuses_a_folder_that_is_no_checkout(
+    tmp_path: Path, checkout: Checkout, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = swept(tmp_path / "sweep", {0: (0.25, 0.5)}).directory
+    command = ["sweep", "publish", str(directory), "--note", "Alone.", "--checkout"]
+    assert cli._run([*command, str(checkout.folder)]) == 0
+    assert "0.25" in capsys.readouterr().out and "Alone." in checkout.experiments.read_text()
+    assert cli._run([*command, str(tmp_path)]) == 2
+    assert "is no checkout of minigan" in capsys.readouterr().err
