@@ -1,15 +1,22 @@
-"""Show the arguments that users give: an operation's function has a device too, which its caller never passes."""
+"""Show operations as users call them: without the device, which no caller passes, and with their docstrings."""
 
+import importlib
+import inspect
 from typing import Any
 
 import griffe
 
 
 class Operations(griffe.Extension):
-    """Leave the device out of the signature of each function under `differentiable`."""
+    """Leave the device out of signatures, and document the operations that one function makes from a name."""
 
     def on_function(self, *, func: griffe.Function, **_: Any) -> None:
         if any("differentiable" in str(decorator.value) for decorator in func.decorators):
             if "device" in func.parameters:
                 del func.parameters["device"]
             func.returns = "Tensor"
+
+    def on_attribute(self, *, attr: griffe.Attribute, **_: Any) -> None:
+        if str(attr.value).startswith(("_of_one(", "_of_two(")):
+            operation = getattr(importlib.import_module(attr.module.path), attr.name)
+            attr.docstring = griffe.Docstring(inspect.getdoc(operation) or "", parent=attr)

@@ -104,7 +104,19 @@ def _entry(full_name: str) -> str:
     first = getattr(getattr(importlib.import_module(module), name), "__name__", name)
     if first != name and first in public_names(module):
         return f"### `{full_name}`\n\nThe same as [`{module}.{first}`][{module}.{first}]."
-    return f"::: {full_name}\n    options:\n      heading_level: 3"
+    block = f"::: {full_name}\n    options:\n      heading_level: 3"
+    return block + _inherited() if full_name == "minigan.Tensor" else block
+
+
+def _inherited() -> str:
+    """Return what a tensor has from the classes beneath it: properties, and functions as its methods."""
+    own, functions = importlib.import_module("minigan.protocols"), public_names("minigan")
+    names = [name for name in vars(own.Protocols) if not name.startswith("_")]
+    methods = vars(importlib.import_module("minigan.ops.methods").Methods).items()
+    named = {name: value.__name__ for name, value in methods if not name.startswith("_")}
+    links = [f"[`{n}`][minigan.{f}]" for n, f in named.items() if f in functions]
+    text = "These functions are its methods too, with the tensor as their first argument: "
+    return f"\n      inherited_members: {names}\n\n{text}{', '.join(links)}."
 
 
 def _belongs(value: object, module: str) -> bool:
