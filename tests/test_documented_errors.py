@@ -12,7 +12,11 @@ from test_docstrings import ALL, ARRAYS
 
 import minigan as mg
 from minigan import errors, nn, optim
-from minigan.datasets import batches, mnist
+from minigan.datasets import batches, catalogue, mnist, scenes
+from minigan.datasets.cache import Preparation
+from minigan.infogan import networks, objective
+from minigan.infogan.codes import CodeLayout
+from minigan.infogan.parts import Parts
 from minigan.metrics import arrays, clustering_error, dci, mig, sap, strokes
 
 BY_NAME = {name.full: name for name in ALL}
@@ -41,6 +45,7 @@ def settings_of(name: Name) -> dict[str, Any]:
     return {"dtype": np.float64} if name.full == "minigan.astype" else {}
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("name", ELEMENTWISE, ids=lambda name: name.full)
 def test_an_elementwise_function_broadcasts(name: Name) -> None:
     for shapes in (((), ()), ((2, 3), (2, 3)), ((0, 3), (0, 3)), ((2, 1), (3,))):
@@ -94,6 +99,11 @@ def read_only() -> mg.Tensor:
     return mg.from_dlpack(values)
 
 
+def opened(name: str, split: Any) -> Any:
+    return catalogue.open_images(name, "", split, (28, 28, 1), Preparation())
+
+
+LAYOUT, CPU = CodeLayout.parse("Cat(3)"), mg.get_device("cpu")
 IMAGES, FILTERS = x(1, 4, 4, 2), x(3, 3, 2, 5)
 CODES, FACTORS = np.arange(8.0).reshape(4, 2), np.arange(8.0).reshape(4, 2)
 PROVOKED: list[tuple[str, type[Exception], Callable[[], Any]]] = [
@@ -261,7 +271,38 @@ PROVOKED: list[tuple[str, type[Exception], Callable[[], Any]]] = [
     ("random.Generator", TypeError, lambda: mg.random.Generator(1.5)),
     ("datasets.batches", TypeError, lambda: batches([1])),
     ("datasets.batches", ValueError, lambda: batches(np.zeros(2), np.zeros(3))),
+    ("datasets.catalogue.open_images", errors.DatasetError, lambda: opened("no set", "train")),
+    ("datasets.scenes.chairs", ValueError, lambda: scenes.chairs(0)),
+    ("datasets.scenes.faces", ValueError, lambda: scenes.faces(-1)),
     ("datasets.mnist.load", errors.DatasetError, lambda: mnist.load("all")),
+    ("infogan.codes.CodeLayout.parse", errors.SettingsError, lambda: LAYOUT.parse("Dog(3)")),
+    (
+        "infogan.networks.Generator",
+        errors.SettingsError,
+        lambda: networks.Generator("x", 2, 0, CPU),
+    ),
+    (
+        "infogan.objective.discriminator_loss",
+        ValueError,
+        lambda: objective.discriminator_loss(x(2, 1), x(3, 1)),
+    ),
+    (
+        "infogan.objective.generator_loss",
+        ValueError,
+        lambda: objective.generator_loss(x(2, 1), x(3, 1)),
+    ),
+    (
+        "infogan.objective.log_likelihood",
+        ValueError,
+        lambda: objective.log_likelihood(x(2, 3), x(2, 2), LAYOUT),
+    ),
+    (
+        "infogan.objective.weighted_information",
+        ValueError,
+        lambda: objective.weighted_information(x(2, 3), x(2)),
+    ),
+    ("infogan.parts.Parts", ValueError, lambda: Parts({"real": x(1, 2), "generated": x(1, 3)})),
+    ("infogan.parts.Parts.rows", ValueError, lambda: Parts({"real": x(1, 2)}).rows(x(1), "fake")),
     ("metrics.arrays.checked", ValueError, lambda: arrays.checked(CODES, FACTORS, None, [3])),
     (
         "metrics.clustering_error.matching_error",

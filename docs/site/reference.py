@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mkdocs.structure.files import Files
 
-MODULES = ("nn", "nn.utils", "optim", "random", "check", "errors", "datasets", "datasets.mnist")
+MODULES = (
+    *("nn", "nn.utils", "optim", "random", "check", "errors", "datasets", "datasets.mnist"),
+    *(
+        f"datasets.{name}"
+        for name in ("folder", "celeba", "chairs", "faces", "svhn", "scenes", "catalogue")
+    ),
+    *(f"infogan.{name}" for name in ("codes", "latents", "networks", "objective", "parts")),
+)
 FOLDER = "reference"
 
 # Arguments that mean the same in many functions: they are explained once, on the first page.
@@ -109,7 +116,7 @@ def _entry(full_name: str) -> str:
 
 
 def _inherited() -> str:
-    """Return what a tensor has from the classes beneath it: properties, and functions as its methods."""
+    """Name the members of a tensor that its base classes define, and the functions that are methods."""
     own, functions = importlib.import_module("minigan.protocols"), public_names("minigan")
     names = [name for name in vars(own.Protocols) if not name.startswith("_")]
     methods = vars(importlib.import_module("minigan.ops.methods").Methods).items()

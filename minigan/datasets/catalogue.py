@@ -21,7 +21,18 @@ SCENES = "scenes"  # in place of a path: pictures that minigan draws itself
 
 @dataclass(frozen=True)
 class Entry:
-    """A data set: `place` says what to give as --data; `module` has the loader; `drawn`, if there are scenes."""
+    """A data set that minigan reads.
+
+    Attributes:
+        name: its name.
+        what: the objects in the images.
+        source: where it is from.
+        licence: its licence.
+        size: the number of images and bytes.
+        place: what to give as --data.
+        module: the module of `minigan.datasets` that loads it.
+        drawn: whether minigan can draw scenes in its place.
+    """
 
     name: str
     what: str
@@ -103,9 +114,23 @@ def open_images(
     shape: tuple[int, int, int],
     preparation: Preparation,
 ) -> Images | None:
-    """Return the images of the data set `name` at the path `data`, of `shape`; None if it has no such split.
+    """Return the images of a data set by its name.
 
-    `data` is "" for data inside minigan, and "scenes" for data that it draws.
+    Args:
+        name: one of the `CATALOGUE`.
+        data: the path of the user's copy, "" for data inside minigan, or "scenes" for data that it
+            draws.
+        split: "train" or "test".
+        shape: (height, width, channels) of the images to return.
+        preparation: where resized images are kept, and who hears of it.
+
+    Returns:
+        The images, uint8 (N, height, width, channels), with labels or factors where there are some;
+        or None if there is no such split.
+
+    Raises:
+        DatasetError: there is no such data set, or its files are not there, damaged or of another
+            kind.
     """
     if name not in CATALOGUE:
         raise DatasetError(f"there is no data set '{name}'; there is {', '.join(CATALOGUE)}")

@@ -25,10 +25,24 @@ def load(
     shape: tuple[int, int, int],
     preparation: Preparation,
 ) -> Images | None:
-    """Load the faces in img_align_celeba/, in the folder that it is in, or in img_align_celeba.zip (read in place).
+    """Load the faces in img_align_celeba/, in the folder that it is in, or in img_align_celeba.zip.
 
-    list_eval_partition.txt (or .csv) says which are for training and which for tests. It is in the folder, beside it, in
-    Eval/ beside it, or one folder higher. Without it all are for training, and there is no test set.
+    list_eval_partition.txt (or .csv) says which are for training and which for tests. It is in the
+    folder, beside it, in Eval/ beside it, or one folder higher. Without it all are for training.
+
+    Args:
+        path: that folder or archive; the archive is read in place.
+        split: "train" or "test".
+        shape: (height, width, channels) of the images to return.
+        preparation: where resized images are kept, and who hears of it.
+
+    Returns:
+        The images, uint8 (N, height, width, channels), or None for a test set that is not there.
+
+    Raises:
+        DatasetError: there is no picture, one cannot be read, or the partition does not fit them.
+
+    Reference: Liu et al. (2015), "Deep learning face attributes in the wild".
     """
     inner = path / "img_align_celeba"
     place = inner if inner.is_dir() else path

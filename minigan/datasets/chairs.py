@@ -29,9 +29,24 @@ def load(
     shape: tuple[int, int, int],
     preparation: Preparation,
 ) -> FactoredImages | None:
-    """Return the chairs in rendered_chairs/ (or a zip archive of it), and the shape, elevation and azimuth of each.
+    """Load the chairs in rendered_chairs/ (or a zip archive of it), with their factors.
 
-    A shape is the chair's number in the order of names; angles are degrees. There is no test set.
+    Args:
+        path: that folder or archive.
+        split: "train" or "test"; there is no test set.
+        shape: (height, width, channels) of the images to return.
+        preparation: where resized images are kept, and who hears of it.
+
+    Returns:
+        The images, uint8 (N, height, width, channels), and the shape, elevation and azimuth of
+        each, (N, 3); or None for the test set. A shape is the chair's number in the order of names;
+        angles are in degrees.
+
+    Raises:
+        DatasetError: there is no chair, or a picture cannot be read.
+
+    Reference: Aubry et al. (2014), "Seeing 3D chairs: exemplar part-based 2D-3D alignment using a
+    large dataset of CAD models".
     """
     if split == "test":
         return None

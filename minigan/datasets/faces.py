@@ -30,9 +30,21 @@ def load(
     shape: tuple[int, int, int],
     preparation: Preparation,
 ) -> Images | None:
-    """Return all pictures of a folder or a zip archive, which must be of one size; with factors, if they are told.
+    """Load the pictures of a folder or a zip archive, with their factors if they are told.
 
-    There is no test set.
+    Args:
+        path: that folder or archive.
+        split: "train" or "test"; there is no test set.
+        shape: (height, width, channels) of the images to return.
+        preparation: where resized images are kept, and who hears of it.
+
+    Returns:
+        The images, uint8 (N, height, width, channels), and the factors, (N, factors), if there are
+        some; or None for the test set.
+
+    Raises:
+        DatasetError: there is no picture, one cannot be read or has another size, or the factors do
+            not fit them.
     """
     if split == "test":
         return None

@@ -34,9 +34,21 @@ def load(
     shape: tuple[int, int, int],
     preparation: Preparation,
 ) -> Images | None:
-    """Return the images at `path`, of `shape` (height, width, channels); with labels where there are some.
+    """Return the images of the user's own at a path, with labels where there are some.
 
-    Only MNIST's four files have a test set.
+    Args:
+        path: a folder or zip archive of pictures, a file of arrays, or a folder of MNIST's four
+            files.
+        split: "train" or "test"; only MNIST's four files have a test set.
+        shape: (height, width, channels) of the images to return.
+        preparation: where resized images are kept, and who hears of it.
+
+    Returns:
+        The images, uint8 (N, height, width, channels), and labels, uint8 (N,); or None for a test
+        set that is not there.
+
+    Raises:
+        DatasetError: there is no image, a file cannot be read, or holds arrays of another kind.
     """
     if path.is_dir() and (images := _idx_file(path, split, "images-idx3")):
         labels = _idx_file(path, split, "labels-idx1")
@@ -54,8 +66,11 @@ def load(
 def look(path: Path) -> Look:
     """Return how many images there are at `path`, their sizes, and whether they are in colour.
 
+    Args:
+        path: as for `load`.
+
     Raises:
-        DatasetError: There is no image, or a file cannot be read.
+        DatasetError: there is no image, or a file cannot be read.
     """
     array = (read_idx(file),) if (file := _training_images(path)) else _read_array(path)
     if array is None:

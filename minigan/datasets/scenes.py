@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from minigan.datasets import FactoredImages
 from minigan.datasets.cache import Preparation, Source, prepare
+from minigan.datasets.chair_shapes import CORNERS, SHAPES
 from minigan.datasets.rendering import Canvas, Floats, rotation, smooth_step
 from minigan.devices import get_device
 from minigan.errors import DatasetError
@@ -25,7 +26,16 @@ _PIXELS_AT_ONCE = 2**14  # of the pictures of a batch: their arrays stay in the 
 
 @dataclass(frozen=True)
 class Factor:
-    """A number that varies between images: uniform from `low` to `high`, or one of 0 … `values` − 1."""
+    """A number that varies between images.
+
+    It is uniform from `low` to `high`, or one of 0 … `values` − 1.
+
+    Attributes:
+        name: the factor's name.
+        low: the least value.
+        high: the upper bound, left out.
+        values: the number of values; 0 for a continuous factor.
+    """
 
     name: str
     low: float = 0.0
@@ -33,7 +43,14 @@ class Factor:
     values: int = 0
 
     def of(self, u: np.ndarray) -> np.ndarray:
-        """The factor for uniform numbers u in [0, 1)."""
+        """Return the factor for uniform numbers.
+
+        Args:
+            u: numbers in [0, 1), (n,).
+
+        Returns:
+            The factor's values, (n,).
+        """
         return np.floor(u * self.values) if self.values else self.low + (self.high - self.low) * u
 
 
@@ -65,10 +82,16 @@ def _oval(x: Floats, y: Floats, width: float, height: float, softness: float = 0
 
 
 def draw_faces(factors: np.ndarray, identity: np.ndarray, size: int = 32) -> NDArray[np.uint8]:
-    """Heads, uint8 (batch, size, size, 1), for `factors` (batch, 4) in the order of `FACE_FACTORS`.
+    """Draw heads.
 
-    `identity` (batch, 3), in [0, 1), varies what no factor tells: how light the skin is and the hair, and the
-    height of the features.
+    Args:
+        factors: (batch, 4), in the order of `FACE_FACTORS`.
+        identity: (batch, 3), in [0, 1). It varies how light the skin and the hair are, and the
+            height of the features, which no factor tells.
+        size: the side of a picture in pixels.
+
+    Returns:
+        The pictures, uint8 (batch, size, size, 1).
     """
     azimuth, elevation, lighting, width = factors.T
     n = len(factors)
@@ -105,96 +128,34 @@ def draw_faces(factors: np.ndarray, identity: np.ndarray, size: int = 32) -> NDA
     return canvas.pictures(background=0.45)
 
 
-# The azimuth goes all the way round; a shape is one of `_SHAPES`.
+# The azimuth goes all the way round; a shape is one of `SHAPES`.
 _CHAIR_ELEVATION = 25.0  # degrees, fixed
-
-Box = tuple[
-    float, float, float, float, float, float
-]  # x, y, z of the low corner, and of the high one
-_FLOOR, _SEAT = -0.86, -0.16
-_NOTHING: Box = (0, 0, 0, -1e-3, -1e-3, -1e-3)
-
-
-def _legs(half: float, top: float, thick: float) -> list[Box]:
-    """Four legs from the floor, their outer edges at x and z = ±half."""
-    ends = (-half, half - thick)
-    return [(x, _FLOOR, z, x + thick, top, z + thick) for x in ends for z in ends]
-
-
-def _pair(x: float, low_y: float, low_z: float, width: float, y: float, z: float) -> list[Box]:
-    """A box from −x to −x + width, and its mirror image."""
-    return [(-x, low_y, low_z, width - x, y, z), (x - width, low_y, low_z, x, y, z)]
-
-
-def _kitchen_chair() -> list[Box]:
-    return [_BOARD, *_legs(0.44, _SEAT, 0.1), (-0.44, _SEAT, -0.44, 0.44, 0.54, -0.34)]
-
-
-def _slatted_chair() -> list[Box]:
-    slats: list[Box] = [
-        (x, _SEAT, -0.44, x + 0.07, 0.8, -0.37) for x in np.linspace(-0.42, 0.35, 4)
-    ]
-    return [_BOARD, *_legs(0.44, _SEAT, 0.1), *slats, (-0.44, 0.7, -0.45, 0.44, 0.88, -0.36)]
-
-
-def _armchair() -> list[Box]:
-    cushion: Box = (-0.42, -0.62, -0.44, 0.42, -0.1, 0.46)
-    back: Box = (-0.54, -0.62, -0.56, 0.54, 0.58, -0.4)
-    return [cushion, back, *_pair(0.54, -0.62, -0.44, 0.16, 0.12, 0.46), *_legs(0.46, -0.6, 0.1)]
-
-
-def _bar_stool() -> list[Box]:
-    seat: Box = (-0.36, 0.16, -0.36, 0.36, 0.26, 0.36)
-    rungs: list[Box] = [(-0.3, -0.44, z, 0.3, -0.37, z + 0.07) for z in (-0.33, 0.26)]
-    return [seat, *_legs(0.34, 0.2, 0.09), *rungs, (-0.36, 0.26, -0.36, 0.36, 0.56, -0.28)]
-
-
-def _office_chair() -> list[Box]:
-    foot: list[Box] = [
-        (-0.46, _FLOOR, -0.07, 0.46, _FLOOR + 0.09, 0.07),
-        (-0.07, _FLOOR, -0.46, 0.07, _FLOOR + 0.09, 0.46),
-        (-0.07, _FLOOR, -0.07, 0.07, _SEAT, 0.07),
-    ]
-    return [
-        _BOARD, *foot,
-        (-0.05, _SEAT, -0.44, 0.05, 0.2, -0.38), (-0.38, 0.14, -0.46, 0.38, 0.74, -0.35),
-    ]  # fmt: skip
-
-
-def _chair_with_arms() -> list[Box]:
-    arms = _pair(0.44, 0.14, -0.44, 0.09, 0.21, 0.4)
-    posts = _pair(0.44, _SEAT, 0.3, 0.08, 0.14, 0.38) + _pair(0.44, _SEAT, -0.44, 0.08, 0.2, -0.36)
-    return [
-        _BOARD, *_legs(0.44, _SEAT, 0.1), *arms, *posts, (-0.44, 0.2, -0.44, 0.44, 0.8, -0.35),
-    ]  # fmt: skip
-
-
-_BOARD: Box = (-0.45, _SEAT - 0.1, -0.45, 0.45, _SEAT, 0.45)
-_SHAPES = (
-    _kitchen_chair(), _slatted_chair(), _armchair(), _bar_stool(), _office_chair(), _chair_with_arms(),
-)  # fmt: skip
-_MOST_BOXES = max(map(len, _SHAPES))
-_CORNERS = np.array([[*s, *[_NOTHING] * (_MOST_BOXES - len(s))] for s in _SHAPES], np.float32)
 CHAIR_FACTORS = (
     Factor("azimuth", -180, 180),
     Factor("width", 0.7, 1.3),
-    Factor("shape", values=len(_SHAPES)),
+    Factor("shape", values=len(SHAPES)),
 )
 
 
 def draw_chairs(factors: np.ndarray, identity: np.ndarray, size: int = 64) -> NDArray[np.uint8]:
-    """Chairs, uint8 (batch, size, size, 1), for `factors` (batch, 3) in the order of `CHAIR_FACTORS`.
+    """Draw chairs.
 
-    `identity` (batch, 3), in [0, 1), varies what no factor tells: how light the wood is.
+    Args:
+        factors: (batch, 3), in the order of `CHAIR_FACTORS`.
+        identity: (batch, 3), in [0, 1). It varies how light the wood is, which no factor tells.
+        size: the side of a picture in pixels.
+
+    Returns:
+        The pictures, uint8 (batch, size, size, 1).
     """
     azimuth, width, shape = factors.T
     n = len(factors)
     turn = rotation(np.radians(azimuth), np.full(n, np.radians(_CHAIR_ELEVATION)))
-    corners = _CORNERS[shape.astype(int)]
+    corners = CORNERS[shape.astype(int)]
     corners[:, :, [0, 3]] *= width[:, None, None].astype(np.float32)
     wood = (0.6 + 0.4 * identity[:, 0]).astype(np.float32)
     canvas = Canvas(_light(np.full(n, -30.0), height=50), size, ambient=0.2)
-    for part in range(_MOST_BOXES):
+    for part in range(CORNERS.shape[1]):
         canvas.box(turn, corners[:, part, :3], corners[:, part, 3:], wood)
     return canvas.pictures(background=1.0)
 
@@ -204,7 +165,14 @@ def draw_chairs(factors: np.ndarray, identity: np.ndarray, size: int = 64) -> ND
 
 @dataclass(frozen=True)
 class Scene:
-    """A kind of object: what varies, how it is drawn, and the side of its pictures."""
+    """A kind of object: what varies, how it is drawn, and the side of its pictures.
+
+    Attributes:
+        stream_step: the step of the random numbers that give the factors.
+        factors: the factors, in order.
+        draw: the function that draws pictures from factors and identities.
+        size: the side of a picture in pixels.
+    """
 
     stream_step: int
     factors: tuple[Factor, ...]
@@ -223,7 +191,16 @@ _VERSION = 1  # of the pictures: another number makes prepared sets anew
 
 
 def draw_factors(scene: Scene, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """The factors (n, factors) and the identities (n, 3) of the first n images of a seed, float64."""
+    """Draw the factors and the identities of the first images of a seed.
+
+    Args:
+        scene: the kind of object.
+        n: the number of images.
+        seed: 0 … 2⁶⁴ − 1.
+
+    Returns:
+        The factors, (n, factors), and the identities, (n, 3), float64 both.
+    """
     count = len(scene.factors)
     key = (seed, _STREAM, scene.stream_step)
     u = np.asarray(uniform((n, count + _IDENTITY), 0.0, 1.0, key, get_device("cpu"), np.float64))
@@ -253,19 +230,56 @@ def _rendered(scene: Scene, n: int, seed: int) -> FactoredImages:
 
 
 def faces(n: int, seed: int = 0) -> FactoredImages:
-    """The first n heads of a seed, uint8 (n, 32, 32, 1); azimuth, elevation, lighting (degrees) and width."""
+    """Return the first heads of a seed.
+
+    Args:
+        n: the number of images, at least 1.
+        seed: 0 … 2⁶⁴ − 1.
+
+    Returns:
+        The images, uint8 (n, 32, 32, 1), and the azimuth, elevation, lighting (degrees) and width
+        of each, (n, 4).
+
+    Raises:
+        ValueError: there is no image.
+    """
     return _rendered(SCENES["faces"], n, seed)
 
 
 def chairs(n: int, seed: int = 0) -> FactoredImages:
-    """The first n chairs of a seed, uint8 (n, 64, 64, 1); azimuth (degrees), width and shape (0 … 5)."""
+    """Return the first chairs of a seed.
+
+    Args:
+        n: the number of images, at least 1.
+        seed: 0 … 2⁶⁴ − 1.
+
+    Returns:
+        The images, uint8 (n, 64, 64, 1), and the azimuth (degrees), width and shape (0 … 5) of
+        each, (n, 3).
+
+    Raises:
+        ValueError: there is no image.
+    """
     return _rendered(SCENES["chairs"], n, seed)
 
 
 def load(
     name: str, preparation: Preparation, n: int = SET_SIZE, seed: int = SET_SEED
 ) -> FactoredImages:
-    """The set "faces" or "chairs", drawn once and kept by `cache.prepare`."""
+    """Return a set of images, drawn once and kept by `cache.prepare`.
+
+    Args:
+        name: "faces" or "chairs".
+        preparation: where the images are kept, and who hears of it.
+        n: the number of images.
+        seed: 0 … 2⁶⁴ − 1.
+
+    Returns:
+        The images, uint8 (n, size, size, 1), and the factors, (n, factors).
+
+    Raises:
+        DatasetError: there are no scenes of that name, or the set cannot be kept.
+    """
     if name not in SCENES:
         raise DatasetError(f"there are scenes of {' and of '.join(SCENES)}, and none of {name}")
     scene = SCENES[name]

@@ -30,10 +30,26 @@ def load(
     shape: tuple[int, int, int],
     preparation: Preparation,
 ) -> LabeledImages | None:
-    """Return the digits in a folder of the official files, or in one of them; a zero's label is 0.
+    """Load the digits in a folder of the official files, or in one of them; a zero's label is 0.
 
-    The split "train" of a folder is train_32x32.mat and, if it is there, extra_32x32.mat after it. The test set
-    lies beside the file or in the folder; None if there is none.
+    The split "train" of a folder is train_32x32.mat and, if it is there, extra_32x32.mat after it.
+    The test set lies beside the file or in the folder.
+
+    Args:
+        path: that folder or file.
+        split: "train" or "test".
+        shape: (height, width, channels) of the images to return.
+        preparation: where resized images are kept, and who hears of it.
+
+    Returns:
+        The images, uint8 (N, height, width, channels), and the labels, uint8 (N,), 0 … 9; or None
+        for a test set that is not there.
+
+    Raises:
+        DatasetError: a file is missing, damaged or not SVHN's.
+
+    Reference: Netzer et al. (2011), "Reading digits in natural images with unsupervised feature
+    learning".
     """
     files = _files(path, split)
     if not files:

@@ -27,13 +27,17 @@ _MOST = 1000  # categories, or codes of a kind: beyond it the text is a slip
 
 @dataclass(frozen=True)
 class CategoricalCode:
-    """c ~ Cat(K): K categories, equally likely."""
+    """c ~ Cat(K): K categories, equally likely.
+
+    Attributes:
+        size: K.
+    """
 
     size: int
 
     @property
     def entropy(self) -> float:
-        """H(c) = ln K, nats."""
+        """Return H(c) = ln K, nats."""
         return math.log(self.size)
 
     @property
@@ -43,11 +47,12 @@ class CategoricalCode:
 
     @property
     def unread(self) -> float:
-        """L_I where Q tells nothing: 0, when it gives every category the same probability."""
+        """Return L_I where Q tells nothing: 0, when all categories have one probability."""
         return 0.0
 
     @property
     def density(self) -> Density:
+        """Return the density of Q for `minigan.code_log_likelihood`."""
         return Categorical(self.size)
 
     def __str__(self) -> str:
@@ -60,21 +65,22 @@ class UniformCode:
 
     @property
     def entropy(self) -> float:
-        """H(c) = ln 2, nats: a differential entropy."""
+        """Return H(c) = ln 2, nats: a differential entropy."""
         return math.log(2)
 
     @property
     def attainable(self) -> float:
-        """Return the most that L_I can be with σ = 1: ln 2 − ½ log 2π ≈ −0.226, at a mean that is c itself."""
+        """Return the most that L_I can be with σ = 1: ln 2 − ½ log 2π ≈ −0.226, at the mean c."""
         return self.entropy - 0.5 * math.log(2 * math.pi)
 
     @property
     def unread(self) -> float:
-        """L_I where Q tells nothing: 1/6 below the most, half the code's variance, at a mean of 0."""
+        """Return L_I where Q tells nothing, at the mean 0: half the variance below the most."""
         return self.attainable - 1 / 6
 
     @property
     def density(self) -> Density:
+        """Return the density of Q for `minigan.code_log_likelihood`."""
         return Gaussian(std=1.0)
 
     def __str__(self) -> str:
@@ -87,20 +93,36 @@ Code = CategoricalCode | UniformCode
 def share_read(code: Code, information: float) -> float:
     """Return the share of the attainable L_I that a code has reached: 0 if unread, 1 at best.
 
-    Of a continuous code that is the share of its variance that Q explains. It is negative where Q is confidently wrong.
+    Of a continuous code that is the share of its variance that Q explains. It is negative where Q
+    is confidently wrong.
+
+    Args:
+        code: the code.
+        information: its L_I, nats.
     """
     return (information - code.unread) / (code.attainable - code.unread)
 
 
 @dataclass(frozen=True)
 class CodeLayout:
-    """The codes in order. Code i is column i of a (batch, codes) array; a category is its index."""
+    """The codes in order. Code i is column i of a (batch, codes) array; a category is its index.
+
+    Attributes:
+        codes: the codes.
+    """
 
     codes: tuple[Code, ...]
 
     @classmethod
     def parse(cls, text: str) -> CodeLayout:
-        """Read ``"Cat(10) + 2*Uniform"``; SettingsError says which term is not understood."""
+        """Return the layout of a text.
+
+        Args:
+            text: terms like "Cat(10)" or "2*Uniform", joined by +.
+
+        Raises:
+            SettingsError: a term is not understood.
+        """
         codes: list[Code] = []
         for term in text.split("+"):
             match = _TERM.fullmatch(term.strip())
@@ -132,31 +154,43 @@ class CodeLayout:
 
     @property
     def densities(self) -> list[Density]:
-        """Q's density of each code, for `minigan.code_log_likelihood`."""
+        """Return Q's density of each code, for `minigan.code_log_likelihood`."""
         return [code.density for code in self.codes]
 
     @property
     def names(self) -> list[str]:
-        """c1, c2, … as in the paper."""
+        """Return c1, c2, … as in the paper."""
         return [f"c{i + 1}" for i in range(len(self.codes))]
 
     @property
     def entropies(self) -> np.ndarray:
-        """H(c_i) of each code, nats."""
+        """Return H(c_i) of each code, nats.
+
+        Returns:
+            The entropies, (codes,).
+        """
         return np.array([code.entropy for code in self.codes])
 
     @property
     def parameter_columns(self) -> int:
-        """Columns of Q's output."""
+        """Return the number of columns of Q's output."""
         return code_table(self.densities).columns
 
     @property
     def encoded_columns(self) -> int:
-        """Columns of the generator's input that the codes take."""
+        """Return the number of columns of the generator's input that the codes take."""
         return code_table(self.densities).encoded_columns
 
     def weights(self, categorical: float, continuous: float) -> np.ndarray:
-        """λ of each code, from λ of its kind."""
+        """Return λ of each code, from λ of its kind.
+
+        Args:
+            categorical: λ of categorical codes.
+            continuous: λ of continuous codes.
+
+        Returns:
+            The weights, (codes,).
+        """
         return np.array(
             [categorical if isinstance(c, CategoricalCode) else continuous for c in self.codes]
         )

@@ -24,18 +24,43 @@ from minigan.tensor import Tensor
 
 
 class Generator(Module):
-    """G: latents (batch, noise + encoded codes) to images (batch, height, width, channels)."""
+    """G: latents (batch, noise + encoded codes) to images (batch, height, width, channels).
+
+    Args:
+        text: the layers, as in `Settings.generator`.
+        latent_columns: the columns of the latents.
+
+    Raises:
+        SettingsError: a layer is not understood, or does not fit the one before.
+    """
 
     def __init__(self, text: str, latent_columns: int, dtype: Any, device: Device) -> None:
         build = Builder(dtype, device, (GENERATED,), negative_slope=0.0)
         self.layers, self.image_shape = build.network(text, (latent_columns,))
 
     def forward(self, latents: Tensor) -> Tensor:
+        """Return images.
+
+        Args:
+            latents: (batch, noise + encoded codes).
+
+        Returns:
+            A tensor (batch, height, width, channels).
+        """
         return self.layers(latents)
 
 
 class Discriminator(Module):
-    """D: images to features (batch, features), by the trunk; and features to one logit, real or not."""
+    """D: images to features (batch, features), by the trunk; and features to one logit.
+
+    Args:
+        text: the trunk's layers, as in `Settings.trunk`.
+        image_shape: (height, width, channels).
+        build: how layers are made.
+
+    Raises:
+        SettingsError: a layer is not understood, or does not fit the one before.
+    """
 
     def __init__(self, text: str, image_shape: tuple[int, int, int], build: Builder) -> None:
         self.trunk, shape = build.network(text, image_shape)
@@ -46,13 +71,28 @@ class Discriminator(Module):
         )
 
     def forward(self, features: Tensor) -> Tensor:
+        """Return the logit of "real" for features.
+
+        Args:
+            features: the trunk's result, (batch, …).
+
+        Returns:
+            A tensor (batch, 1).
+        """
         return self.head(features)
 
 
 class Recognition(Module):
-    """Q: features to the parameters of Q(c|x), (batch, columns): FC-128, batch norm, leaky ReLU, FC.
+    """Q: features to the parameters of Q(c|x), (batch, columns).
 
-    In InfoGAN the features are D's. With a separate `trunk` (the plain GAN's baseline, Fig. 1), it reads images.
+    Its layers are FC-128, batch norm, leaky ReLU, FC. In InfoGAN the features are D's. With a
+    separate `trunk` (the plain GAN's baseline, Fig. 1), it reads images.
+
+    Args:
+        discriminator: D, which gives the features.
+        columns: the columns of the parameters.
+        build: how layers are made.
+        trunk: the separate trunk, or None.
     """
 
     def __init__(
@@ -64,15 +104,29 @@ class Recognition(Module):
         self.head, _ = build.network(f"fc 128 bn | fc {columns} linear", features)
 
     def forward(self, inputs: Tensor, groups: Sequence[str]) -> Tensor:
-        """`inputs` are D's features, or images if Q has its own trunk."""
+        """Return the parameters of Q(c|x).
+
+        Args:
+            inputs: D's features, (batch, …), or images, if Q has a separate trunk.
+            groups: the batch's groups, as for `minigan.nn.batch_groups`.
+
+        Returns:
+            A tensor (batch, columns).
+        """
         features = inputs if self.trunk is None else self.trunk(inputs, groups)
         return self.head(features.reshape(features.shape[0], -1), groups)
 
 
 def initialize(module: Module, seed: int, first_step: int) -> int:
-    """Draw every weight from N(0, 0.02²), as the paper's code does; norms start at 1 and biases at 0.
+    """Draw every weight from N(0, 0.02²), as the paper's code does; norms start at 1, biases at 0.
 
-    Each parameter takes one step of the weights' stream, from `first_step`; the next free one is returned.
+    Args:
+        module: the module.
+        seed: the seed of the weights' stream.
+        first_step: the step of the stream that the first parameter takes; the others follow.
+
+    Returns:
+        The next free step.
     """
     step = first_step
     for name, parameter in module.named_parameters():
@@ -86,7 +140,15 @@ def initialize(module: Module, seed: int, first_step: int) -> int:
 
 
 class Networks:
-    """G, D and Q of an experiment, with their starting weights, or `initialized` False: for those who load all of them."""
+    """G, D and Q of an experiment, with their starting weights.
+
+    Args:
+        settings: the experiment's.
+        initialized: False leaves the weights unset, for those who load all of them.
+
+    Raises:
+        SettingsError: a layer is not understood, or G makes images of another shape.
+    """
 
     def __init__(self, settings: Settings, *, initialized: bool = True) -> None:
         with skip_initialization():  # every parameter is set below, or by the caller
@@ -118,6 +180,7 @@ class Networks:
         self.recognition = Recognition(self.discriminator, layout.parameter_columns, build, trunk)
 
     def named(self) -> list[tuple[str, Generator | Discriminator | Recognition]]:
+        """Return G, D and Q by their names."""
         return [
             ("generator", self.generator),
             ("discriminator", self.discriminator),
@@ -125,33 +188,61 @@ class Networks:
         ]
 
     def named_tensors(self) -> Iterator[tuple[str, Tensor]]:
-        """Return every parameter and running statistic, as "generator.layers.0.weight"."""
+        """Yield every parameter and running statistic, as "generator.layers.0.weight".
+
+        Returns:
+            An iterator of names and tensors, of the shapes that the layers give them.
+        """
         for network, module in self.named():
             for name, value in module.named_tensors():
                 yield f"{network}.{name}", value
 
     def code_layers(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the weights and the bias of Q's last layer, and the weights of G's first: a code has columns and rows there."""
+        """Return the layers in which a code has columns and rows: Q's last and G's first.
+
+        Returns:
+            The weight of Q's last layer, (128, columns), its bias, (columns,), and the weight of
+            G's first, (latents, features).
+        """
         last, first = self.recognition.head[-1], self.generator.layers[0]
         assert isinstance(last, Linear) and isinstance(first, Linear) and last.bias is not None
         return last.weight, last.bias, first.weight
 
     def read(self, images: Tensor, group: str) -> Tensor:
-        """Q's parameters for images of a group, in inference: Q reads real ones with the real statistics."""
+        """Return Q's parameters for images of a group, in inference.
+
+        Args:
+            images: (batch, height, width, channels).
+            group: the group of the batch norms' statistics: Q reads real images with the real ones.
+
+        Returns:
+            A tensor (batch, columns).
+        """
         groups = (group,)
         own_trunk = self.recognition.trunk is not None
         inputs = images if own_trunk else self.discriminator.trunk(images, groups)
         return self.recognition(inputs, groups)
 
     def train(self, mode: bool = True) -> None:
-        """Training mode for all three, or inference."""
+        """Set the training mode for all three, or inference.
+
+        Args:
+            mode: whether to train.
+        """
         for _, module in self.named():
             module.train(mode)
 
 
 @contextmanager
 def inference(networks: Networks) -> Iterator[None]:
-    """Let all norms use their running statistics within the block; afterwards each is in the mode that it was in."""
+    """Let all norms use their running statistics within the block, and then be in their mode again.
+
+    Args:
+        networks: G, D and Q.
+
+    Returns:
+        A context, for ``with``.
+    """
     modules = [module for _, network in networks.named() for _, module in network.named_modules()]
     modes = [module.training for module in modules]
     networks.train(False)
