@@ -111,7 +111,7 @@ def lacks_result(name: Name) -> bool:
         return False
     if ARRAYS.search(name.result):
         return "elementwise" not in doc.summary and not SHAPE.search(doc.returns)
-    return not (doc.returns or re.search(r"\b([Rr]eturn|Yield)\b", doc.summary))
+    return not (doc.returns or re.search(r"\b([Rr]eturn|[Yy]ield)\b", doc.summary))
 
 
 def lacks_errors(name: Name) -> bool:

@@ -10,14 +10,31 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mkdocs.structure.files import Files
 
-MODULES = (
-    *("nn", "nn.utils", "optim", "random", "check", "errors", "datasets", "datasets.mnist"),
-    *(
-        f"datasets.{name}"
-        for name in ("folder", "celeba", "chairs", "faces", "svhn", "scenes", "catalogue")
-    ),
-    *(f"infogan.{name}" for name in ("codes", "latents", "networks", "objective", "parts")),
-)
+MODULES = [
+    "nn",
+    "nn.utils",
+    "optim",
+    "random",
+    "check",
+    "errors",
+    "datasets",
+    "datasets.mnist",
+    "datasets.folder",
+    "datasets.celeba",
+    "datasets.chairs",
+    "datasets.faces",
+    "datasets.svhn",
+    "datasets.scenes",
+    "datasets.catalogue",
+    "infogan.codes",
+    "infogan.latents",
+    "infogan.networks",
+    "infogan.objective",
+    "infogan.parts",
+    "infogan.step",
+    "infogan.state",
+    "infogan.step_metrics",
+]
 FOLDER = "reference"
 
 # Arguments that mean the same in many functions: they are explained once, on the first page.

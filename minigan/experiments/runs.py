@@ -29,7 +29,8 @@ from minigan.experiments.older_settings import read_settings
 from minigan.files import is_locked, leftovers, locked, read_json_lines, write_json
 from minigan.infogan.networks import Networks
 from minigan.infogan.settings import Settings
-from minigan.infogan.step import AVERAGED, Trainer
+from minigan.infogan.state import AVERAGED
+from minigan.infogan.step import Trainer
 from minigan.serialization import load_all
 
 # Settings that change no step: a run goes on from a checkpoint that differs in them.

@@ -29,6 +29,7 @@ from minigan.infogan.objective import (
 )
 from minigan.infogan.parts import GENERATED, REAL, Parts
 from minigan.infogan.settings import Settings
+from minigan.infogan.state import TrainingState
 from minigan.infogan.step_metrics import StepMetrics, check_metrics, step_metrics
 from minigan.infogan.streams import Stream
 from minigan.optim import Adam
@@ -39,10 +40,9 @@ from minigan.tensor import Tensor
 # Steps taken launch by launch before one is captured. A first use compiles kernels and brings
 # constants to the device, and a capture may do neither.
 _PLAIN_STEPS = 2
-AVERAGED = "averaged."  # before the name of a moving average in a state
 
 
-class Trainer:
+class Trainer(TrainingState):
     """The networks, their optimizers and the number of steps: all that a step changes.
 
     Every random number is a function of the seed and the step. So a state that is saved and loaded
@@ -50,10 +50,14 @@ class Trainer:
     numbers and images are found on the device.
 
     Args:
-        settings: The experiment.
+        settings: the experiment.
         images: uint8, (n, height, width, channels). No label is ever read.
-        capture: Whether a device that has graphs records a step once, after some plain ones, and then launches it whole. The
-            numbers are the same to the bit.
+        capture: whether a device that has graphs records a step once, after some plain ones, and
+            then launches it whole. The numbers are the same to the bit.
+
+    Raises:
+        SettingsError: the images have another shape than the settings', there are fewer than a
+            batch, or the networks do not fit them.
     """
 
     def __init__(self, settings: Settings, images: np.ndarray, *, capture: bool = True) -> None:
@@ -104,27 +108,29 @@ class Trainer:
             return self.networks.read(images, group)
 
     @property
-    def result(self) -> Networks:
-        """Return the networks to evaluate and draw: the averages, where an extension keeps any."""
-        kept = (extension.averages for extension in self.extensions)
-        return next((averages for averages in kept if averages), self.networks)
-
-    @property
     def generator(self) -> Generator:
+        """Return G."""
         return self.networks.generator
 
     @property
     def discriminator(self) -> Discriminator:
+        """Return D."""
         return self.networks.discriminator
 
     @property
     def recognition(self) -> Recognition:
+        """Return Q."""
         return self.networks.recognition
 
     # -- the step --------------------------------------------------------------------------------
 
     def launch_step(self) -> Array:
-        """Launch the kernels of a step. Return D's loss, G's, and Σ log Q(c_i|x) of each code over the batch."""
+        """Launch the kernels of a step.
+
+        Returns:
+            An array (2 + codes,) of the device: D's loss, G's, and Σ log Q(c_i|x) of each code over
+            the batch.
+        """
         step = self.step_count + 1
         self.device.increment(self._counter.data)
         real = self.real_images(self._counter.data)
@@ -141,7 +147,20 @@ class Trainer:
     def update_discriminator(
         self, real: Tensor, generated: Tensor, codes: Tensor, step: int
     ) -> tuple[Tensor, Tensor]:
-        """Update D and Q; return D's loss, and log Q(c|x) of the generated images, (batch, codes)."""
+        """Update D and Q.
+
+        Args:
+            real: real images, (batch, height, width, channels).
+            generated: generated images of the same shape, with no graph.
+            codes: the codes of the generated images, (batch, codes).
+            step: the number of the step.
+
+        Returns:
+            D's loss, (), and log Q(c|x) of the generated images, (batch, codes).
+
+        Raises:
+            ValueError: the shapes do not fit the networks.
+        """
         active = [extension for extension in self.extensions if extension.is_active(step)]
         added = {e.group: e.add(real, generated, codes, step) for e in active}
         images = {group: addition.images for group, addition in added.items()}
@@ -161,7 +180,19 @@ class Trainer:
         return loss, log_likelihoods
 
     def update_generator(self, generated: Tensor, codes: Tensor, step: int) -> Tensor:
-        """Update G through D and Q as they are now; return G's loss."""
+        """Update G through D and Q as they are now.
+
+        Args:
+            generated: generated images, (batch, height, width, channels), with their graph.
+            codes: their codes, (batch, codes).
+            step: the number of the step.
+
+        Returns:
+            G's loss, ().
+
+        Raises:
+            ValueError: the shapes do not fit the networks.
+        """
         features = self.discriminator.trunk(generated, (GENERATED,))
         loss = objective = generator_loss(self.discriminator(features), self._ones)
         if self.settings.objective == "infogan":
@@ -172,7 +203,17 @@ class Trainer:
         return loss
 
     def real_images(self, step: Step) -> Tensor:
-        """Draw the real images of a step with replacement, scaled to the range of the networks."""
+        """Draw the real images of a step with replacement, scaled to the range of the networks.
+
+        Args:
+            step: the number of the step, or an array (1,) that holds it.
+
+        Returns:
+            A tensor (batch, height, width, channels).
+
+        Raises:
+            ValueError: there are more than 2³² images to draw from.
+        """
         s = self.settings
         key = (s.seed, Stream.BATCHES, step)
         indices = integers((s.batch_size,), len(self.images), key, self.device)
@@ -180,7 +221,14 @@ class Trainer:
         return Tensor(images, self.device)
 
     def latents(self, step: Step) -> tuple[Tensor, Tensor]:
-        """Draw G's input, (batch, noise + encoded codes), and the codes, (batch, codes), of a step."""
+        """Draw G's input and the codes of a step.
+
+        Args:
+            step: the number of the step, or an array (1,) that holds it.
+
+        Returns:
+            G's input, (batch, noise + encoded codes), and the codes, (batch, codes).
+        """
         s = self.settings
         return draw_latents(s, s.batch_size, Stream.NOISE, Stream.CODES, step)
 
@@ -211,7 +259,11 @@ class Trainer:
     # -- taking steps ------------------------------------------------------------------------------
 
     def step(self) -> StepMetrics:
-        """Take one step. TrainingError if the losses are no longer numbers."""
+        """Take one step; return its metrics.
+
+        Raises:
+            TrainingError: the losses are no longer those of a run that learns.
+        """
         return next(self.steps(1))
 
     def steps(self, count: int) -> Iterator[StepMetrics]:
@@ -219,8 +271,12 @@ class Trainer:
 
         A GPU computes a step while the next one is launched; each reading waits for it.
 
+        Args:
+            count: the number of steps, at least 1.
+
         Raises:
-            TrainingError: The losses of a step are no longer numbers; the metrics before it were yielded.
+            TrainingError: the losses of a step are no longer those of a run that learns; the
+                metrics before it were yielded.
         """
         launched = []
         with using_float32_precision(self.settings.float32_precision):
@@ -266,56 +322,14 @@ class Trainer:
             version.count += 1
         return metrics
 
-    # -- the state ----------------------------------------------------------------------------------
-
-    def first_nonfinite(self) -> str | None:
-        """Return the name of the first tensor of the state that holds a NaN or an infinity."""
-        for name, value in self.state().items():
-            if not np.isfinite(value).all():
-                return name
-        return None
-
-    def state(self) -> dict[str, np.ndarray]:
-        """Return every tensor that training changes, by name: weights, running statistics, averages, moments."""
-        state = {name: value.numpy() for name, value in self._named_tensors()}
-        for name, optimizer in self._optimizers():
-            for key, value in optimizer.state_dict().items():
-                if isinstance(value, Tensor):
-                    state[f"{name}.{key}"] = value.numpy()
-        return state
-
-    def load_state(self, step: int, state: dict[str, np.ndarray]) -> None:
-        """Go on from `step` with what `state` returned; ValueError if it is of other networks."""
-        own = self.state()
-        if {n: a.shape for n, a in own.items()} != {n: tuple(a.shape) for n, a in state.items()}:
-            raise ValueError("this state is of other networks")
-        for name, value in self._named_tensors():
-            value.copy_(state[name])
-        for name, optimizer in self._optimizers():
-            memories = {
-                key: state[f"{name}.{key}"] if isinstance(value, Tensor) else step
-                for key, value in optimizer.state_dict().items()
-            }
-            optimizer.load_state_dict(memories)
-        self._counter.copy_(np.array([step]))
-        self.step_count = step
-
-    def _named_tensors(self) -> Iterator[tuple[str, Tensor]]:
-        """Yield every weight and statistic, and every average of one."""
-        yield from self.networks.named_tensors()
-        if self.result is not self.networks:
-            for name, average in self.result.named_tensors():
-                yield AVERAGED + name, average
-
-    def _optimizers(self) -> list[tuple[str, Adam]]:
-        return [
-            ("discriminator_optimizer", self.discriminator_optimizer),
-            ("generator_optimizer", self.generator_optimizer),
-        ]
-
 
 def minimize(optimizer: Adam, objective: Tensor) -> None:
-    """Take one step of the optimizer down the gradient of the objective."""
+    """Take one step of an optimizer down the gradient of an objective.
+
+    Args:
+        optimizer: it changes its parameters; their gradients are forgotten.
+        objective: a tensor of one element, ().
+    """
     optimizer.zero_grad()  # gradients that a user left there are no part of a step
     objective.backward(inputs=optimizer.parameters)
     optimizer.step()

@@ -14,7 +14,14 @@ _DIVERGED = 1e6  # nats: no loss of a run that learns comes near it
 
 
 class StepMetrics(NamedTuple):
-    """The measurements of a step, in nats. ``information`` is L_I of each code, on this step's batch."""
+    """The measurements of a step, in nats.
+
+    Attributes:
+        step: the number of the step.
+        discriminator_loss: D's loss.
+        generator_loss: G's loss.
+        information: L_I of each code, on this step's batch.
+    """
 
     step: int
     discriminator_loss: float
@@ -23,7 +30,14 @@ class StepMetrics(NamedTuple):
 
 
 def step_metrics(step: int, row: np.ndarray, layout: CodeLayout, batch_size: int) -> StepMetrics:
-    """Return the metrics of a step from D's loss, G's, and Σ log Q(c_i|x) of each code over the batch."""
+    """Return the metrics of a step.
+
+    Args:
+        step: the number of the step.
+        row: D's loss, G's, and Σ log Q(c_i|x) of each code over the batch, (2 + codes,).
+        layout: the codes.
+        batch_size: the number of images.
+    """
     information = tuple((layout.entropies + row[2:] / batch_size).tolist())
     return StepMetrics(step, float(row[0]), float(row[1]), information)
 
@@ -31,7 +45,17 @@ def step_metrics(step: int, row: np.ndarray, layout: CodeLayout, batch_size: int
 def check_metrics(
     metrics: StepMetrics, layout: CodeLayout, first_nonfinite: Callable[[], str | None]
 ) -> None:
-    """Raise TrainingError, with the step and the culprit, if a loss is no longer that of a run that learns."""
+    """Raise an error if a loss is no longer that of a run that learns.
+
+    Args:
+        metrics: the step's.
+        layout: the codes.
+        first_nonfinite: a function that names a tensor with a NaN or an infinity, or gives None.
+
+    Raises:
+        TrainingError: a loss is not finite, or too large; the message names the step and the
+            tensor.
+    """
     values = {
         "discriminator_loss": metrics.discriminator_loss,
         "generator_loss": metrics.generator_loss,

@@ -8,7 +8,8 @@ import pytest
 from tiny_trainers import ODD, changed, make, parameters_of
 
 from minigan.errors import TrainingError
-from minigan.infogan.step import AVERAGED, Trainer
+from minigan.infogan.state import AVERAGED
+from minigan.infogan.step import Trainer
 from minigan.infogan.step_metrics import StepMetrics, check_metrics
 
 
