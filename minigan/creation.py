@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,10 +10,10 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minigan.devices import Device, get_device
-from minigan.ops.shared import integers
+from minigan.ops.shared import integer, integers
 from minigan.random import Generator, default_generator, normal
 from minigan.random import integers as random_integers
-from minigan.tensor import Tensor, tensor
+from minigan.tensor import Tensor, tensor, values_on
 
 __all__ = [
     "arange",
@@ -58,7 +59,7 @@ def full(
     """
     place = get_device(device)
     values = place.empty(checked_shape(shape), np.dtype(dtype))
-    values[...] = value
+    values[...] = value if isinstance(value, numbers.Real) else values_on(value, place)
     return Tensor(values, place, requires_grad)
 
 
@@ -134,7 +135,7 @@ def linspace(
     Raises:
         ValueError: the count is negative.
     """
-    return _from_host(np.linspace(start, stop, count), dtype, device)
+    return _from_host(np.linspace(start, stop, count, dtype=dtype), dtype, device)
 
 
 def eye(
@@ -176,7 +177,7 @@ def one_hot(labels: Tensor, classes: int, dtype: DTypeLike = np.float32) -> Tens
     """
     if labels.dtype.kind not in "iu":
         raise TypeError(f"one_hot: labels are integers, not {labels.dtype}")
-    columns = arange(classes, device=labels.device)
+    columns = arange(integer(classes, "one_hot: classes"), device=labels.device)
     if bool(((labels < 0) | (labels >= classes)).any()):
         raise ValueError(f"one_hot: a label is outside 0 … {classes - 1}")
     return (labels.expand_dims(-1) == columns).astype(dtype)
@@ -205,6 +206,7 @@ def randint(
         ValueError: high is not in low + 1 … low + 2³², or a length is negative.
     """
     place, key = get_device(device), (generator or default_generator()).next_key()
+    low, high = integer(low, "randint: low"), integer(high, "randint: high")
     if not low < high <= low + 2**32:
         raise ValueError(f"randint: low < high ≤ low + 2³²; got {low} and {high}")
     return Tensor(random_integers(checked_shape(shape), high - low, key, place) + low, place)
@@ -286,9 +288,11 @@ def rand(
         A tensor of that shape.
 
     Raises:
-        TypeError: `dtype` is not float32 or float64.
+        TypeError: `dtype` is not float32 or float64, or the call looks like PyTorch's rand(3, 1).
         ValueError: low > high, a bound is not finite, or a length is negative.
     """
+    if isinstance(shape, int) and type(low) is int and type(high) is float:  # high is left out
+        raise TypeError(f"rand takes one shape: rand(({shape}, {low})), or a float as a bound")
     place, key = get_device(device), (generator or default_generator()).next_key()
     return Tensor(
         place.random_uniform(checked_shape(shape), low, high, np.dtype(dtype), key), place
@@ -297,6 +301,7 @@ def rand(
 
 def randn(
     shape: Shape,
+    *,
     std: float = 1.0,
     dtype: DTypeLike = np.float32,
     device: str | Device | None = None,
@@ -314,9 +319,11 @@ def randn(
         A tensor of that shape.
 
     Raises:
-        ValueError: a length is negative.
+        ValueError: a length is negative, or `std` is negative, infinite or NaN.
         TypeError: `dtype` is not float32 or float64.
     """
+    if not 0 <= std < np.inf:
+        raise ValueError(f"randn: std is at least 0 and finite, not {std}")
     if np.dtype(dtype) not in (np.float32, np.float64):
         raise TypeError(f"randn: the dtype is float32 or float64, not {np.dtype(dtype)}")
     key = (generator or default_generator()).next_key()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import operator
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -234,17 +235,22 @@ ARRAY = object()  # where an array goes in an index
 
 def split_index(index: Any) -> tuple[tuple[Any, ...], list[Any]]:
     """Return an index as a tuple of its slices, integers, None and ..., and the arrays that stand at `ARRAY` in it."""
-    parts, arrays = [], []
-    for part in index if isinstance(index, tuple) else (index,):
-        if isinstance(part, (list, tuple)):
-            arrays.append(np.asarray(part, None if len(part) else np.int64))
-        elif is_array(part):
-            arrays.append(part)
-        else:
-            parts.append(part)
-            continue
-        parts.append(ARRAY)
-    return tuple(parts), arrays
+    given = index if isinstance(index, tuple) else (index,)
+    parts = [part if is_array(part) else _part_of_index(part) for part in given]
+    arrays = [part for part in parts if is_array(part)]
+    return tuple(ARRAY if is_array(part) else part for part in parts), arrays
+
+
+def _part_of_index(part: Any) -> Any:
+    """Return what no one changes later: an array for what NumPy reads as one, which is any sequence, True and False."""
+    if isinstance(part, slice):
+        bounds = (part.start, part.stop, part.step)
+        return slice(*(b if b is None else operator.index(b) for b in bounds))
+    if part is None or part is ...:
+        return part
+    if hasattr(part, "__index__") and not isinstance(part, (bool, np.bool_)):
+        return operator.index(part)
+    return np.asarray(part, np.int64 if hasattr(part, "__len__") and len(part) == 0 else None)
 
 
 def fill_index(parts: tuple[Any, ...], arrays: Iterable[Array]) -> tuple[Any, ...]:

@@ -35,8 +35,7 @@ class _Setting:
     def __get__(self, instance: Any, owner: type) -> float:
         if instance is None:
             return self  # type: ignore[return-value]
-        value: float = vars(instance)[f"_{self.name}"]
-        return value
+        return float(vars(instance)[f"_{self.name}"])
 
     def __set__(self, instance: Any, value: float) -> None:
         vars(instance)[f"_{self.name}"] = _checked(self.name, value)
@@ -72,6 +71,7 @@ class SGD(Optimizer):
         parameters: Iterable[Tensor],
         lr: float = 1e-2,
         momentum: float = 0.0,
+        *,  # PyTorch has the dampening here
         weight_decay: float = 0.0,
         nesterov: bool = False,
     ) -> None:

@@ -27,9 +27,7 @@ class Optimizer:
 
     def __init__(self, parameters: Iterable[Tensor]) -> None:
         if isinstance(parameters, Tensor):  # iterating over it would give its rows
-            raise TypeError(
-                "an optimizer takes a list of parameters, not one tensor: write [tensor]"
-            )
+            raise TypeError("an optimizer takes a list of parameters, not a tensor: write [tensor]")
         self.parameters = list(dict.fromkeys(parameters))  # a shared one is changed once a step
         if not self.parameters:
             raise ValueError("an optimizer needs at least one parameter")
@@ -38,9 +36,7 @@ class Optimizer:
         if any(not p.is_leaf for p in self.parameters):
             raise ValueError("an optimizer's parameters are leaves: a computed tensor is none")
         if any(not p.data.flags.c_contiguous for p in self.parameters):
-            raise ValueError(
-                "an optimizer's parameters are contiguous: kernels change them in place"
-            )
+            raise ValueError("an optimizer's parameters are contiguous: kernels write them")
         if any(not getattr(p.data.flags, "writeable", True) for p in self.parameters):
             raise ValueError("an optimizer's parameters share no memory that may only be read")
         self._counter = self._new_counter(0)
@@ -67,8 +63,11 @@ class Optimizer:
         """Change the parameters that have a gradient.
 
         Raises:
-            ValueError: a gradient has another shape than its parameter.
+            ValueError: a gradient has another shape than its parameter, or there are other
+                parameters than at first.
         """
+        if len(self.parameters) != sum(len(members) for _, members in self._counts):
+            raise ValueError("parameters came or went; make a new optimizer of all of them")
         for i, p in enumerate(self.parameters):
             if p.grad is not None and p.grad.shape != p.shape:  # a kernel would read past its end
                 raise ValueError(f"parameter {i} is {p.shape}, and its gradient {p.grad.shape}")

@@ -113,9 +113,9 @@ def checked_seed(seed: int) -> int:
     try:
         value = operator.index(seed)
     except TypeError:
-        raise TypeError(f"a seed is an integer, not {seed!r}") from None
+        raise TypeError(f"a seed is an integer, and so is a step; not {seed!r}") from None
     if not 0 <= value < 2**64:
-        raise ValueError(f"a seed is 0 … 2⁶⁴ − 1, not {value}")
+        raise ValueError(f"a seed is 0 … 2⁶⁴ − 1, and so is a step; not {value}")
     return value
 
 
@@ -128,15 +128,15 @@ class Generator:
         step: the number of draws so far.
 
     Raises:
-        TypeError: the seed is no integer.
-        ValueError: the seed is out of range.
+        TypeError: the seed or the step is no integer.
+        ValueError: the seed or the step is out of range.
     """
 
     seed: int = 0
     step: int = 0
 
     def __setattr__(self, name: str, value: int) -> None:
-        super().__setattr__(name, checked_seed(value) if name == "seed" else value)
+        super().__setattr__(name, checked_seed(value))
 
     def next_key(self) -> tuple[int, int, int]:
         """Take the next step; return (seed, stream, step) of its numbers."""

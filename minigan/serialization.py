@@ -25,6 +25,7 @@ def save(path: str | os.PathLike[str], state: Mapping[str, Any]) -> None:
 
     Raises:
         TypeError: a value is none of these, or a name is no text.
+        ValueError: a name is "__metadata__", which the format keeps for itself.
         OSError: the file cannot be written.
 
     Reference: the safetensors format, https://huggingface.co/docs/safetensors.
@@ -80,7 +81,12 @@ def load(path: str | os.PathLike[str], device: str | Device | None = None) -> di
 
 def load_all(targets: Mapping[str, Tensor], sources: Mapping[str, Tensor | ArrayLike]) -> None:
     """Overwrite each target with the source of its name: all of them, or none and an error."""
-    arrays = {name: values_on(sources[name], target.device) for name, target in targets.items()}
+    arrays = {
+        name: values_on(s, t.device)
+        if isinstance(s := sources[name], Tensor)
+        else t.device.asarray(s)
+        for name, t in targets.items()
+    }
     for name, target in targets.items():
         shape = tuple(arrays[name].shape)
         if shape != target.shape or arrays[name].dtype.kind not in "fiub":
@@ -95,6 +101,8 @@ def load_all(targets: Mapping[str, Tensor], sources: Mapping[str, Tensor | Array
 def _checked_name(name: Any) -> str:
     if not isinstance(name, str):
         raise TypeError(f"save: a name is a text, not {name!r}")
+    if name == "__metadata__":
+        raise ValueError("save: '__metadata__' is a name that the format keeps for itself")
     return name
 
 

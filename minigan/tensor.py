@@ -77,7 +77,7 @@ class Tensor(Protocols, Methods):
         self._version = Version()
         self._is_variable = self._is_frozen = False
         if requires_grad:
-            self.requires_grad_()
+            self.requires_grad_(requires_grad)
 
     @property
     def T(self) -> Tensor:  # noqa: N802 (NumPy's name)
@@ -100,9 +100,11 @@ class Tensor(Protocols, Methods):
             The tensor itself, of its shape.
 
         Raises:
-            TypeError: the tensor is not float32 or float64.
+            TypeError: the tensor is not float32 or float64, or the argument is not True or False.
             RuntimeError: a computed tensor would become a constant; `detach` gives one.
         """
+        if not isinstance(requires_grad, (bool, np.bool_)):  # a dtype, in its place
+            raise TypeError(f"requires_grad is True or False, not {requires_grad!r}")
         if not requires_grad:
             if self._node is not None:
                 raise RuntimeError(
@@ -113,8 +115,7 @@ class Tensor(Protocols, Methods):
             return self
         if self.dtype not in (np.float32, np.float64):
             raise TypeError(
-                f"a tensor of dtype {self.dtype} cannot require a gradient: only float32 and "
-                "float64 have one"
+                f"a tensor of dtype {self.dtype} cannot require a gradient: float32 and float64 can"
             )
         self._is_variable, self._is_frozen = True, False
         return self
@@ -148,8 +149,7 @@ class Tensor(Protocols, Methods):
         """Overwrite the values in place.
 
         Args:
-            source: a tensor of any device, an array or numbers, of a shape that broadcasts to this
-                one.
+            source: a tensor, an array or numbers, of a shape that broadcasts to this one.
 
         Returns:
             The tensor itself, of its shape.
@@ -200,12 +200,10 @@ class Tensor(Protocols, Methods):
         """
         graph = self._node is not None or (self.requires_grad and not leaf)
         if is_recording() and (graph or (isinstance(source, Tensor) and source.requires_grad)):
-            made = (
-                f"was computed by '{self._node.operation}'" if self._node else "belongs to a graph"
-            )
-            made = made if graph else "would get values that belong to a graph"
+            of = f"was computed by '{self._node.operation}'" if self._node else "belongs to a graph"
+            of = of if graph else "would get values that belong to a graph"
             raise RuntimeError(
-                f"{operation}: this tensor {made}, and overwriting it is not differentiable; do it under "
+                f"{operation}: this tensor {of}, and overwriting it is not differentiable; do it under "
                 "mg.no_grad(), or use detach()"
             )
         if not getattr(self.data.flags, "writeable", True):
@@ -251,6 +249,7 @@ class Tensor(Protocols, Methods):
         if gradient is not None:
             common_device("backward", [self, gradient])
             gradient = values_on(gradient, self.device).astype(self.dtype, copy=False)
+        inputs = [inputs] if isinstance(inputs, Tensor) else inputs  # and not its rows
         run_backward(self, gradient, None if inputs is None else list(inputs))
 
     def __iter__(self) -> Iterator[Tensor]:
@@ -312,9 +311,7 @@ def tensor(
     if device is None and is_on_gpu(data) and not isinstance(data, Tensor):
         device = "cuda"
     place = get_device(device)
-    values = data
-    if isinstance(data, Tensor):
-        values = data.data if data.device is place else data.numpy()
+    values = values_on(data, place) if isinstance(data, Tensor) else data
     if dtype is None and not hasattr(values, "dtype") and np.asarray(values).dtype == np.float64:
         dtype = np.float32
     array = place.asarray(values, dtype)
@@ -332,10 +329,12 @@ def _restored(
 
 
 def values_on(source: Tensor | ArrayLike, device: Device) -> Array:
-    """Return the numbers of `source` as an array of that device."""
+    """Return the numbers of `source` as an array of that device; TypeError for what is no number."""
     if isinstance(source, Tensor):
         return source.data if source.device is device else device.asarray(source.numpy())
-    return device.asarray(source)
+    values = device.asarray(source)
+    check_real(values.dtype)
+    return values
 
 
 def common_device(name: str, arguments: Sequence[Any]) -> Device:

@@ -132,7 +132,7 @@ class Builder:
                 )
             size = (height, width) if one else (height // 2, width // 2)
             layer: Module = Conv2d(
-                before, channels, 4, stride, padding, bias, slope,
+                before, channels, 4, stride, padding, bias=bias, negative_slope=slope,
                 dtype=self.dtype, device=self.device,
             )  # fmt: skip
         else:

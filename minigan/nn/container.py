@@ -17,7 +17,8 @@ class _Modules(Module):
     modules: Sequence[Module]
 
     def _children(self) -> Iterator[tuple[str, Module]]:
-        return ((str(i), module) for i, module in enumerate(self.modules))
+        own = [(n, child) for n, child in super()._children() if not n.startswith("modules.")]
+        return iter([*((str(i), module) for i, module in enumerate(self.modules)), *own])
 
     def _like(self, modules: Sequence[Module]) -> Self:
         raise NotImplementedError  # each kind is made in another way

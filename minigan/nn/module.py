@@ -122,8 +122,14 @@ class Module:
 
         Returns:
             The tensors by name, of the shapes that the layers give them.
+
+        Raises:
+            ValueError: two of them have one name, such as those of the keys 1 and "1" of a dict.
         """
-        return dict(self.named_tensors())
+        named = list(self.named_tensors())
+        if len(dict(named)) < len(named):
+            raise ValueError("state_dict: two tensors have one name; rename what holds them")
+        return dict(named)
 
     def load_state_dict(
         self, state: Mapping[str, Tensor | ArrayLike], strict: bool = True
@@ -158,7 +164,12 @@ class Module:
 
         Returns:
             The module itself.
+
+        Raises:
+            TypeError: `mode` is neither True nor False.
         """
+        if not isinstance(mode, bool):
+            raise TypeError(f"train: mode is True or False, not {mode!r}")
         for _, module in self.named_modules():
             module.training = mode
         return self

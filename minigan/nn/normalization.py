@@ -92,11 +92,11 @@ class BatchNorm(Module):
                 Tensor(place.zeros((channels,), dtype), place),
                 Tensor(place.ones((channels,), dtype), place),
             )
-            for group in groups
+            for group in ((groups,) if isinstance(groups, str) else groups)
         }
 
     def _tensors(self) -> Iterator[tuple[str, Tensor]]:
-        yield from (("weight", self.weight), ("bias", self.bias))
+        yield from super()._tensors()  # those of a subclass too
         for group, statistics in self.running.items():
             yield f"running_mean.{group}", statistics.mean
             yield f"running_var.{group}", statistics.variance

@@ -130,7 +130,7 @@ def power(device: Device, x: Array, y: Array) -> Result:
     result = xp.power(x, y)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        dx = xp.where(y == 0, 0, dy * y * xp.power(x, y - (y != 0))) if needs[0] else None
+        dx = xp.where(y == 0, 0, dy * y * xp.power(x, y * 1 - (y != 0))) if needs[0] else None
         if needs[1]:  # the logarithm of a negative x warns: only where it is wanted
             zero = (x == 0) & (y >= 0)
             dy = xp.where(zero, 0, dy * result * xp.log(xp.where(zero, 1, x)))

@@ -29,6 +29,7 @@ def conv2d(
     b: Array | None = None,
     stride: Pair = 1,
     padding: Padding = 0,
+    *,  # PyTorch has the dilation here
     negative_slope: float = 1.0,
     statistics: BatchStatistics | None = None,
 ) -> Result:
@@ -92,6 +93,7 @@ def conv_transpose2d(
     stride: Pair = 1,
     padding: Padding = 0,
     output_padding: Pair = 0,
+    *,
     negative_slope: float = 1.0,
     statistics: BatchStatistics | None = None,
 ) -> Result:

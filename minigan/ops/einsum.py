@@ -11,7 +11,7 @@ from minigan.devices import Device
 from minigan.operation import differentiable, explained
 from minigan.ops.indexing import diagonal
 from minigan.ops.shaping import moveaxis
-from minigan.ops.shared import axis_of
+from minigan.ops.shared import axes_of, axis_of
 from minigan.ops.summation import unbroadcast
 from minigan.saving import Array, Result
 from minigan.tensor import Tensor
@@ -103,6 +103,7 @@ def _without_repeats(x: Tensor, names: str) -> tuple[Tensor, str]:
     for name in sorted(set(names)):
         while names.count(name) > 1:
             first, second = names.index(name), names.rindex(name)
+            _check_length("einsum", x, x, first, second)
             x = diagonal(x, axis1=first, axis2=second)
             names = "".join(n for i, n in enumerate(names) if i not in (first, second)) + name
     return x, names
@@ -139,7 +140,16 @@ def vecdot(a: Tensor, b: Tensor, axis: int = -1) -> Tensor:
     Raises:
         ValueError: a or b lacks the axis, or the shapes do not fit.
     """
+    _check_length("vecdot", a, b, axis, axis)
     return einsum("...i,...i->...", moveaxis(a, axis, -1), moveaxis(b, axis, -1))
+
+
+def _check_length(operation: str, a: Tensor, b: Tensor, i: int, j: int) -> None:
+    """Refuse a pair of axes of two lengths: einsum would repeat an axis of length 1."""
+    if a.shape[axis_of(a.ndim, i)] != b.shape[axis_of(b.ndim, j)]:
+        raise ValueError(
+            f"{operation}: axes {i} and {j} of {a.shape} and {b.shape} differ in length"
+        )
 
 
 @explained
@@ -158,13 +168,15 @@ def tensordot(a: Tensor, b: Tensor, axes: int | tuple[Sequence[int], Sequence[in
     Raises:
         ValueError: a or b lacks an axis, or paired lengths differ.
     """
-    if isinstance(axes, int):
-        axes = range(a.ndim - axes, a.ndim), range(axes)
+    if not isinstance(axes, (tuple, list)):
+        axes = range(-axes, 0), range(axes)
     letters = iter(string.ascii_letters)
     of_a = [next(letters) for _ in range(a.ndim)]
     of_b = [next(letters) for _ in range(b.ndim)]
-    paired = [(axis_of(a.ndim, i), axis_of(b.ndim, j)) for i, j in zip(*axes, strict=True)]
+    of_both = [axes_of(x.ndim, np.ravel(n).tolist()) for x, n in zip((a, b), axes, strict=True)]
+    paired = list(zip(*of_both, strict=True))
     for i, j in paired:
+        _check_length("tensordot", a, b, i, j)
         of_b[j] = of_a[i]
     summed = {of_a[i] for i, _ in paired}
     result = [letter for letter in (*of_a, *of_b) if letter not in summed]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from minigan.operation import as_operand, differentiable, explained, fill_index,
 from minigan.ops.shared import axis_of
 from minigan.ops.summation import unbroadcast
 from minigan.saving import Array, Result, ShapeAndDtype
-from minigan.tensor import Tensor, common_device
+from minigan.tensor import Tensor, common_device, values_on
 
 __all__ = [
     "argsort",
@@ -145,7 +146,7 @@ def setitem(x: Tensor, index: Any, value: Any) -> None:
     parts, arrays = split_index(index)
     device = common_device("assignment", [x, value, *arrays])
     whole = fill_index(parts, [as_operand("assignment", a, device) for a in arrays])
-    x.data[whole] = as_operand("assignment", value, device)
+    x.data[whole] = value if isinstance(value, numbers.Real) else values_on(value, device)
     x.mark_changed()
 
 
@@ -172,8 +173,11 @@ def take(x: Tensor, indices: Any, axis: int | None = None) -> Tensor:
 
 
 def as_tensor_index(indices: Any) -> Any:
-    """Return indices as an array or tensor; a number stays one."""
-    return np.asarray(indices) if isinstance(indices, (list, tuple)) else indices
+    """Return indices as an array or tensor; TypeError for what is no integer, such as a mask."""
+    indices = indices if hasattr(indices, "dtype") else np.asarray(indices)
+    if indices.dtype.kind not in "iu" and indices.size:
+        raise TypeError(f"take: indices are integers, not {indices.dtype}; x[mask] takes a mask")
+    return indices if indices.size else np.zeros(indices.shape, np.int64)
 
 
 @explained

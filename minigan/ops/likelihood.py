@@ -12,7 +12,7 @@ import numpy as np
 from minigan.devices import Device
 from minigan.devices.contract.likelihood import CodeTable
 from minigan.operation import differentiable, explained
-from minigan.ops.shared import check_one_float_dtype, of_real_numbers
+from minigan.ops.shared import check_one_float_dtype, integer, of_real_numbers
 from minigan.ops.summation import unbroadcast
 from minigan.saving import Array, Result, ShapeAndDtype
 from minigan.tensor import Tensor, common_device
@@ -43,7 +43,7 @@ class Categorical:
     size: int
 
     def __post_init__(self) -> None:
-        if self.size < 1:
+        if integer(self.size, "Categorical: size") < 1:
             raise ValueError(f"Categorical: a code needs a category; got size {self.size}")
 
     @property
@@ -66,7 +66,7 @@ class Gaussian:
     std: float | None = 1.0
 
     def __post_init__(self) -> None:
-        if self.std is not None and self.std <= 0:
+        if self.std is not None and not 0 < self.std < math.inf:
             raise ValueError(f"Gaussian: std must be positive, or None; got {self.std}")
 
     @property
@@ -303,7 +303,7 @@ def gaussian_log_likelihood(
 def _log_std(std: Tensor | float, like: Tensor | Any) -> Tensor | Any:
     if isinstance(std, Tensor):
         return std.log()
-    if std <= 0:
+    if not 0 < std < math.inf:
         raise ValueError(f"gaussian_log_likelihood: std must be positive; got {std}")
     # float32 at least: a logarithm is no integer, even of integers
     return np.asarray(math.log(std), np.result_type(np.float32, like.dtype))

@@ -8,7 +8,7 @@ from minigan.devices.contract.products import Epilogue
 from minigan.operation import differentiable
 from minigan.ops.activations import behind_activation
 from minigan.ops.normalization import check_batch_statistics
-from minigan.ops.shared import check_fused_slope, check_one_float_dtype
+from minigan.ops.shared import check_fused_slope, check_one_float_dtype, in_kernel_dtype
 from minigan.ops.summation import unbroadcast
 from minigan.saving import Array, Result
 
@@ -29,7 +29,7 @@ def matmul(device: Device, a: Array, b: Array) -> Result:
     Raises:
         ValueError: the shapes do not fit, or one has no axis.
     """
-    if a.ndim == 2 and b.ndim == 2 and a.dtype == b.dtype and a.dtype.kind == "f":
+    if a.ndim == 2 and b.ndim == 2 and a.dtype == b.dtype and in_kernel_dtype(a):
         return _matrix_product(device, a, b)
     xp = device.array_module
 

@@ -33,7 +33,7 @@ class _Moments(NamedTuple):
 def _moments(device: Device, x: Array, axis: Axis, correction: int) -> _Moments:
     axes = axes_of(x.ndim, axis)
     count = reduced_count(x.shape, kept_shape(x.shape, axis))
-    if count <= correction:
+    if not count > correction:
         raise ValueError(f"the variance of {count} values has no correction {correction}")
     x, scale = _scaled(device, x, axes)
     deviation = x - sum_over(device, x, axes, keepdims=True) / count

@@ -102,6 +102,9 @@ def batch_norm(
     reducing internal covariate shift".
     """
     common_device("batch_norm", [x, weight, bias])
+    groups = (groups,) if isinstance(groups, str) else groups
+    if not (eps >= 0 and 0 <= momentum <= 1):
+        raise ValueError(f"batch_norm: eps is ≥ 0 and momentum 0 … 1, not {eps} and {momentum}")
     _check(x, weight, bias, groups)
     device, channels = x.device, x.shape[-1]
     if not training:

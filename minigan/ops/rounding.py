@@ -47,7 +47,7 @@ def nextafter(device: Device, x: Array, y: Array) -> Result:
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         dx = unbroadcast(device, xp.where(moved, dy, 0), likes[0]) if needs[0] else None
-        return dx, device.zeros(likes[1].shape, dy.dtype) if needs[1] else None
+        return dx, device.zeros(likes[1].shape, likes[1].dtype) if needs[1] else None
 
     return xp.nextafter(x, y), vjp, (moved,)
 

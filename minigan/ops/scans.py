@@ -6,7 +6,8 @@ from minigan.devices import Device
 from minigan.operation import differentiable, explained
 from minigan.ops.joining import concatenate
 from minigan.ops.shared import axis_of, integer
-from minigan.saving import Array, Result
+from minigan.ops.summation import unbroadcast
+from minigan.saving import Array, Result, ShapeAndDtype
 from minigan.tensor import Tensor
 
 __all__ = ["cumprod", "cumsum", "cumulative_prod", "cumulative_sum", "diff", "tril", "triu"]
@@ -147,8 +148,8 @@ def tril(device: Device, x: Array, k: int = 0) -> Result:
     Returns:
         A tensor of x's shape.
     """
-    xp = device.array_module
-    return xp.tril(x, k), lambda dy, needs: (xp.tril(dy, k),)
+    xp, like = device.array_module, ShapeAndDtype(x)  # a vector stands for each row
+    return xp.tril(x, k), lambda dy, needs: (unbroadcast(device, xp.tril(dy, k), like),)
 
 
 @differentiable
@@ -162,5 +163,5 @@ def triu(device: Device, x: Array, k: int = 0) -> Result:
     Returns:
         A tensor of x's shape.
     """
-    xp = device.array_module
-    return xp.triu(x, k), lambda dy, needs: (xp.triu(dy, k),)
+    xp, like = device.array_module, ShapeAndDtype(x)
+    return xp.triu(x, k), lambda dy, needs: (unbroadcast(device, xp.triu(dy, k), like),)

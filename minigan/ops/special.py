@@ -113,7 +113,8 @@ def erf(device: Device, x: Array) -> Result:
     """2/√π·∫₀ˣ e^(−t²) dt, elementwise, as `scipy.special.erf`."""
     xp = device.array_module
     factor = 2 / math.sqrt(math.pi)
-    return device.erf(x), lambda dy, needs: (dy * factor * xp.exp(-x * x),), (x,)
+    y = device.erf(x).astype(x.dtype, copy=False)
+    return y, lambda dy, needs: (dy * factor * xp.exp(-x * x),), (x,)
 
 
 @differentiable
@@ -124,7 +125,7 @@ def gelu(device: Device, x: Array) -> Result:
     Reference: Hendrycks & Gimpel (2016), "Gaussian error linear units".
     """
     xp = device.array_module
-    below = (1 + device.erf(x * math.sqrt(0.5))) / 2
+    below = (1 + device.erf(x * math.sqrt(0.5)).astype(x.dtype, copy=False)) / 2
     finite = xp.where(xp.isfinite(x), x, x.dtype.type(0))
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:

@@ -210,3 +210,26 @@ def test_a_batch_norm_has_pytorch_s_names() -> None:
     np.testing.assert_allclose(moved[0], 0.25 * x.mean(0), rtol=1e-12)
     np.testing.assert_allclose(moved[1], 0.75 + 0.25 * x.var(0, ddof=1), rtol=1e-12)
     assert (nn.BatchNorm(2).momentum, nn.BatchNorm(2).eps) == (0.1, 1e-5)
+
+
+def test_what_derives_from_a_layer_has_parts_of_its_own() -> None:
+    class Scaled(nn.BatchNorm):
+        def __init__(self) -> None:
+            super().__init__(2)
+            self.scale = mg.ones((2,), requires_grad=True)
+
+    class Residual(nn.Sequential):
+        def __init__(self) -> None:
+            super().__init__(nn.Linear(2, 2, bias=False))
+            self.shortcut = nn.Linear(2, 2, bias=False)
+
+    class Heads(nn.ModuleList):
+        def __init__(self) -> None:
+            super().__init__([nn.Linear(2, 2, bias=False)])
+            self.body = [nn.Linear(2, 2, bias=False)]
+
+    statistics = ["running_mean.default", "running_var.default"]
+    assert list(Scaled().state_dict()) == ["weight", "bias", "scale", *statistics]
+    assert len(Scaled().parameters()) == 3
+    assert list(Residual().state_dict()) == ["0.weight", "shortcut.weight"]
+    assert list(Heads().state_dict()) == ["0.weight", "body.0.weight"]

@@ -1,6 +1,8 @@
 """Elements chosen by indices: values against NumPy's, gradients against central differences."""
 
+from collections import UserList, deque
 from collections.abc import Callable
+from typing import Any
 
 import hypothesis.extra.numpy as hnp
 import numpy as np
@@ -158,3 +160,44 @@ def test_an_element_taken_twice_has_the_sum_of_both_gradients() -> None:
         x = mg.tensor([1.0, 2.0], requires_grad=True)
         x[index].sum().backward()
         np.testing.assert_array_equal(x.grad, [2, 0])
+
+
+class Counter:
+    """A number that changes after it was an index."""
+
+    value = 0
+
+    def __index__(self) -> int:
+        return self.value
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        range(2), deque([0, 0, 2]), UserList([2, 2]), True, False, np.True_, (True, slice(1, 3)), (None, range(2)),
+        (range(2), range(1, 3)), (slice(None), range(2)), (deque([1, 1]), None, [0, 1]), (..., True), [], (),
+    ],
+)  # fmt: skip
+def test_what_numpy_reads_as_an_index_array_is_one(index: Any) -> None:
+    values = np.arange(12.0).reshape(3, 4)
+    x = mg.tensor(values, requires_grad=True)
+    y = x[index]
+    np.testing.assert_array_equal(y.numpy(), values[index])
+    (y * y).sum().backward()
+    expected = np.zeros_like(values)
+    places = np.arange(12).reshape(3, 4)[index]
+    np.add.at(expected.reshape(-1), places, 2 * values[index])
+    assert x.grad is not None
+    np.testing.assert_array_equal(x.grad.numpy(), expected)
+
+
+def test_an_index_that_changes_after_it_was_used() -> None:
+    x = mg.tensor([1.0, 2.0, 3.0, 4.0], requires_grad=True)
+    start, stop, number = mg.tensor(0), np.array(2), Counter()
+    y = x[start:stop].sum() + x[number]  # type: ignore[misc]
+    start.copy_(1)
+    stop += 1
+    number.value = 3
+    y.backward()
+    assert x.grad is not None
+    np.testing.assert_array_equal(x.grad.numpy(), [2, 1, 0, 0])

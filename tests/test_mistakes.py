@@ -1,0 +1,156 @@
+"""Calls that would do something else than they seem to: each is refused, by an error that says why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import minigan as mg
+from minigan import nn
+from minigan.random import Generator
+
+ONES = np.ones((2, 3))
+
+
+def variable(values: Any) -> mg.Tensor:
+    return mg.tensor(values, requires_grad=True)
+
+
+def square() -> mg.Tensor:
+    x = variable([1.0, 2.0])
+    return x * x
+
+
+def late_parameter() -> None:
+    optimizer = mg.optim.Adam([variable([1.0])])
+    optimizer.parameters.append(variable([1.0]))
+    optimizer.step()
+
+
+class SameNames(nn.Module):
+    def __init__(self) -> None:
+        self.layers = {1: nn.Linear(1, 1), "1": nn.Linear(2, 2)}
+
+
+REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
+    # texts, None and complex numbers in place of real ones
+    "copy_ of complex": (lambda: mg.zeros(2).copy_(np.array([1j, 2])), TypeError, "complex128"),
+    "copy_ of texts": (lambda: mg.zeros(2).copy_(["1", "2"]), TypeError, "<U1"),
+    "copy_ of None": (lambda: mg.zeros(2).copy_(None), TypeError, "object"),  # type: ignore[arg-type]
+    "assignment of None": (lambda: mg.zeros(2).__setitem__(0, None), TypeError, "object"),
+    "assignment of a text": (lambda: mg.zeros(2).__setitem__(0, "7"), TypeError, "<U1"),
+    "full of None": (lambda: mg.full(2, None), TypeError, "object"),  # type: ignore[arg-type]
+    "backward from complex": (lambda: square().backward(np.array([1j, 2])), TypeError, "complex128"),
+    "backward from texts": (lambda: square().backward(["1", "2"]), TypeError, "<U1"),
+    # a dtype or a number in the place of another argument
+    "tensor(data, dtype)": (lambda: mg.tensor([1.0], np.float64), TypeError, "requires_grad is True or"),  # type: ignore[arg-type]
+    "ones_like(x, dtype)": (lambda: mg.ones_like(mg.ones(1), "float64"), TypeError, "requires_grad is"),  # type: ignore[arg-type]
+    "requires_grad_ of a text": (lambda: mg.ones(1).requires_grad_("no"), TypeError, "requires_grad is"),  # type: ignore[arg-type]
+    "train of a text": (lambda: nn.Identity().train("eval"), TypeError, "mode is True or False"),  # type: ignore[arg-type]
+    "rand(3, 1)": (lambda: mg.rand(3, 1), TypeError, r"one shape: rand\(\(3, 1\)\)"),
+    "randn(2, 3)": (lambda: mg.randn(2, 3), TypeError, "positional"),  # type: ignore[misc]
+    "conv2d with a dilation": (
+        lambda: mg.conv2d(mg.ones((1, 4, 4, 1)), mg.ones((3, 3, 1, 1)), None, 1, 0, 2), TypeError, "too many",  # type: ignore[call-arg]
+    ),
+    "Conv2d with a dilation": (lambda: nn.Conv2d(1, 1, 3, 1, 0, 2), TypeError, "positional"),  # type: ignore[misc]
+    "ConvTranspose2d with groups": (lambda: nn.ConvTranspose2d(1, 1, 3, 1, 0, 0, 2), TypeError, "positional"),  # type: ignore[misc]
+    "SGD with a dampening": (lambda: mg.optim.SGD([variable([1.0])], 0.1, 0.9, 0.0), TypeError, "positional"),  # type: ignore[misc]
+    # fractions, and numbers out of range
+    "randint of a fraction": (lambda: mg.randint(0, 2.5, (5,)), TypeError, "randint: high is an integer"),  # type: ignore[arg-type]
+    "randint from a fraction": (lambda: mg.randint(0.5, 3, (5,)), TypeError, "randint: low is an integer"),  # type: ignore[arg-type]
+    "randperm of -1": (lambda: mg.randperm(-1), ValueError, "negative"),
+    "one_hot of 2.5 classes": (lambda: mg.one_hot(mg.tensor([0]), 2.5), TypeError, "classes is an integer"),  # type: ignore[arg-type]
+    "Categorical of 2.5": (lambda: mg.Categorical(2.5), TypeError, "size is an integer"),  # type: ignore[arg-type]
+    "Gaussian of NaN": (lambda: mg.Gaussian(np.nan), ValueError, "std must be positive"),
+    "gaussian_log_likelihood of NaN": (lambda: mg.gaussian_log_likelihood(mg.ones(1), 0.0, std=np.nan), ValueError, "std must be positive"),
+    "randn of a negative std": (lambda: mg.randn(3, std=-1.0), ValueError, "std is at least 0"),
+    "randn of NaN": (lambda: mg.randn(3, std=np.nan), ValueError, "std is at least 0"),
+    "var with a NaN": (lambda: mg.var(mg.ones(3), correction=np.nan), ValueError, "correction nan"),  # type: ignore[arg-type]
+    "batch_norm with eps < 0": (lambda: nn.BatchNorm(2, eps=-1.0)(mg.rand((4, 2))), ValueError, "eps is"),
+    "batch_norm with eps NaN": (lambda: nn.BatchNorm(2, eps=np.nan)(mg.rand((4, 2))), ValueError, "eps is"),
+    "batch_norm with momentum 5": (lambda: nn.BatchNorm(2, momentum=5.0)(mg.rand((4, 2))), ValueError, "momentum"),
+    "batch_norm with momentum NaN": (lambda: nn.BatchNorm(2, momentum=np.nan)(mg.rand((4, 2))), ValueError, "momentum"),
+    "a negative step": (lambda: Generator(0, -5), ValueError, "step; not -5"),
+    "half a step": (lambda: Generator(0, 1.5), TypeError, "step; not 1.5"),  # type: ignore[arg-type]
+    # indices that are none
+    "take of a mask": (lambda: mg.take(mg.arange(2), [True, False]), TypeError, "not bool"),
+    "take of None": (lambda: mg.take(mg.arange(2), None), TypeError, "not object"),
+    "take of a slice": (lambda: mg.take(mg.arange(2), slice(0, 1)), TypeError, "not object"),
+    # axes that do not fit each other
+    "diagonal of no square": (lambda: mg.einsum("ii->i", mg.ones((3, 2))), ValueError, "differ in length"),
+    "vecdot of two lengths": (lambda: mg.vecdot(mg.ones((2, 1)), mg.ones((2, 3))), ValueError, "differ in length"),
+    "tensordot of two lengths": (lambda: mg.tensordot(mg.ones((2, 1)), mg.ones((3, 4)), 1), ValueError, "differ in length"),
+    "tensordot of too many axes": (lambda: mg.tensordot(mg.ones((2, 2)), mg.ones((2, 2, 2)), 3), ValueError, "not one of the 2 axes"),
+    "tensordot of an axis twice": (lambda: mg.tensordot(mg.ones((2, 3)), mg.ones((2, 2)), ([0, 0], [0, 1])), ValueError, "twice"),
+    # tensors that would be lost
+    "a parameter that comes later": (late_parameter, ValueError, "came or went"),
+    "two tensors of one name": (lambda: SameNames().state_dict(), ValueError, "one name"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_is_refused(name: str) -> None:
+    call, error, message = REFUSED[name]
+    with pytest.raises(error, match=message):
+        call()
+
+
+def test_a_name_that_the_format_keeps_for_itself(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="__metadata__"):
+        mg.save(tmp_path / "state", {"__metadata__": ONES})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_tensor_alone_among_the_inputs_of_backward() -> None:
+    x, y = variable([1.0, 2.0]), variable([3.0, 4.0])
+    (x * y).sum().backward(inputs=x)
+    assert x.grad is not None
+    np.testing.assert_array_equal(x.grad.numpy(), [3, 4])
+    assert y.grad is None
+
+
+def test_one_group_is_a_name_and_no_list_of_letters() -> None:
+    assert list(nn.BatchNorm(2, groups="real").running) == ["real"]
+    x = mg.rand((8, 2))
+    one, two = (mg.batch_norm(x, mg.ones(2), mg.zeros(2), None, g) for g in ("real", ("a",)))
+    np.testing.assert_array_equal(one.numpy(), two.numpy())
+
+
+VALUES: dict[str, tuple[Callable[[], mg.Tensor], Any]] = {
+    "linspace of integers": (
+        lambda: mg.linspace(-3, 3, 5, dtype="int64"), np.linspace(-3, 3, 5, dtype=np.int64),
+    ),
+    "small integers": (lambda: mg.randint(np.int8(-3), np.int8(-2), 2), np.array([-3, -3])),
+    "tensordot of NumPy's 1": (lambda: mg.tensordot(mg.ones((2, 3)), mg.ones((3, 2)), np.int64(1)), np.full((2, 2), 3)),  # type: ignore[arg-type]
+    "products of float16": (lambda: mg.tensor(np.float16(ONES)) @ mg.tensor(np.float16(ONES.T)), np.full((2, 2), 3)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_value(name: str) -> None:
+    call, expected = VALUES[name]
+    found = call()
+    np.testing.assert_array_equal(found.numpy(), expected)
+
+
+BACKWARD: dict[str, tuple[Callable[[mg.Tensor], mg.Tensor], Any]] = {
+    "tril of a vector": (mg.tril, [3, 2, 1]),
+    "triu of a vector": (mg.triu, [1, 2, 3]),
+    "power of bool": (lambda x: x ** mg.tensor([True, False, True]), [1, 0, 1]),
+    "nextafter of two dtypes": (lambda x: mg.nextafter(mg.tensor([0.0, 1.0, 2.0], dtype="float64"), x), [0, 0, 0]),
+    "erf of float16": (lambda x: mg.erf(x.astype("float16")), 2 / np.sqrt(np.pi) * np.exp(-np.square([1, 2, 3]))),
+    "a list of axes": (lambda x: x.reshape(1, 3).sum(axis=[0, 1]), [1, 1, 1]),  # type: ignore[arg-type]
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BACKWARD)
+def test_what_forward_accepts_backward_can_do(name: str) -> None:
+    function, expected = BACKWARD[name]
+    x = variable([1.0, 2.0, 3.0])
+    function(x).sum().backward()
+    assert x.grad is not None
+    np.testing.assert_allclose(x.grad.numpy(), expected, rtol=1e-2)
