@@ -10,29 +10,30 @@ from collections.abc import Callable
 
 from minigan.devices import Device
 from minigan.operation import differentiable
-from minigan.ops.shared import of_real_numbers
+from minigan.ops.shared import in_kernel_dtype, of_real_numbers
 from minigan.saving import Array, Result
 from minigan.tensor import Tensor
 
 __all__ = ["leaky_relu", "relu", "sigmoid", "softplus", "tanh"]
 
 
-def _real(device: Device, x: Array) -> Array:
-    """Kernels take contiguous floats: integers and bool become float64, as NumPy's own functions make them."""
-    return device.contiguous(x if x.dtype.kind == "f" else x.astype(device.array_module.float64))
+def for_kernel(device: Device, x: Array) -> Array:
+    """Return x as kernels take it, contiguous: integers, bool and float16 become float64."""
+    return device.contiguous(x if in_kernel_dtype(x) else x.astype(device.array_module.float64))
 
 
 @differentiable
+@of_real_numbers
 def tanh(device: Device, x: Array) -> Result:
     """sinh x / cosh x, elementwise, as `numpy.tanh`."""
-    y = device.tanh(_real(device, x))
+    y = device.tanh(device.contiguous(x))
     return y, lambda dy, needs: (device.tanh_backward(device.contiguous(dy), y),), (y,)
 
 
 @differentiable
 def sigmoid(device: Device, x: Array) -> Result:
     """1 / (1 + e⁻ˣ), without overflow, elementwise."""
-    y = device.sigmoid(_real(device, x))
+    y = device.sigmoid(for_kernel(device, x))
     return y, lambda dy, needs: (device.sigmoid_backward(device.contiguous(dy), y),), (y,)
 
 
@@ -44,8 +45,7 @@ def softplus(device: Device, x: Array) -> Result:
     Reference: Dugas et al. (2000), "Incorporating second-order functional knowledge for better
     option pricing".
     """
-    xp = device.array_module
-    y = xp.logaddexp(x, x.dtype.type(0))
+    y = device.array_module.logaddexp(x, x.dtype.type(0))
     return y, lambda dy, needs: (dy * device.sigmoid(device.contiguous(x)),), (x,)
 
 
@@ -59,7 +59,7 @@ def leaky_relu(device: Device, x: Array, negative_slope: float = 0.1) -> Result:
     Reference: Maas et al. (2013), "Rectifier nonlinearities improve neural network acoustic
     models".
     """
-    x = _real(device, x)
+    x = for_kernel(device, x)
     y = device.leaky_relu(x, negative_slope)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:

@@ -6,6 +6,7 @@ import math
 
 from minigan.devices import Device
 from minigan.operation import differentiable
+from minigan.ops.activations import for_kernel
 from minigan.ops.shared import of_real_numbers
 from minigan.ops.summation import unbroadcast
 from minigan.saving import Array, Result, ShapeAndDtype
@@ -111,10 +112,9 @@ def copysign(device: Device, x: Array, y: Array) -> Result:
 @of_real_numbers
 def erf(device: Device, x: Array) -> Result:
     """2/√π·∫₀ˣ e^(−t²) dt, elementwise, as `scipy.special.erf`."""
-    xp = device.array_module
-    factor = 2 / math.sqrt(math.pi)
+    exp, factor = device.array_module.exp, 2 / math.sqrt(math.pi)
     y = device.erf(x).astype(x.dtype, copy=False)
-    return y, lambda dy, needs: (dy * factor * xp.exp(-x * x),), (x,)
+    return y, lambda dy, needs: (dy * factor * exp(-x * x),), (x,)
 
 
 @differentiable
@@ -144,7 +144,7 @@ def silu(device: Device, x: Array) -> Result:
     approximation in reinforcement learning".
     """
     xp = device.array_module
-    s = device.sigmoid(device.contiguous(x))
+    s = device.sigmoid(for_kernel(device, x))
     finite = xp.where(xp.isfinite(x), x, x.dtype.type(0))
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:

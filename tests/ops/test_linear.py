@@ -157,3 +157,10 @@ def test_a_product_of_two_dtypes_is_numpy_s(pair: Any) -> None:
     found = mg.tensor(a) @ mg.tensor(b, requires_grad=True)
     assert found.dtype == (a @ b).dtype
     np.testing.assert_array_equal(found.detach(), a @ b)
+
+
+def test_a_dtype_that_has_no_kernel_is_numpys() -> None:
+    a, b = np.ones((2, 3), np.float16), np.ones((3, 4), np.float16)
+    product = mg.matmul(mg.tensor(a), mg.tensor(b))
+    np.testing.assert_array_equal(product.numpy(), a @ b)
+    assert product.dtype == np.float16
