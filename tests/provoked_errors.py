@@ -144,6 +144,7 @@ PROVOKED: list[Call] = [
     ("reshape", TypeError, lambda: x(2).reshape(2.0)),
     ("roll", ValueError, lambda: mg.roll(x(2, 3), (1, 1, 1), axis=(0, 1))),
     ("save", TypeError, lambda: mg.save("never", {"x": "text"})),
+    ("save", ValueError, lambda: mg.save("never", {"__metadata__": 1})),
     ("save", OSError, lambda: mg.save("no folder/file", {"x": 1})),
     ("scatter_add", IndexError, lambda: mg.scatter_add(x(2), 5, 1)),
     ("scatter_add", ValueError, lambda: mg.scatter_add(x(2), slice(None), x(3))),

@@ -28,6 +28,12 @@ def step_of_another_gradient() -> None:
     optim.SGD([p]).step()
 
 
+def holder(held: Any) -> nn.Module:
+    module = nn.Module()
+    module.held = held
+    return module
+
+
 def loaded(reader: Any) -> Any:
     return reader.load(Path("no folder"), "train", (32, 32, 3), Preparation())
 
@@ -57,6 +63,8 @@ BEYOND: list[Call] = [
     ("nn.Linear", TypeError, lambda: nn.Linear(1.5, 2)),
     ("nn.Linear", ValueError, lambda: nn.Linear(-1, 2)),
     ("nn.Module.load_state_dict", ValueError, lambda: nn.Linear(1, 2).load_state_dict({})),
+    ("nn.Module.state_dict", ValueError, lambda: holder({1: leaf(), "1": leaf()}).state_dict()),
+    ("nn.Module.train", TypeError, lambda: nn.Linear(1, 2).train(2)),
     ("nn.ModuleList", TypeError, lambda: nn.ModuleList([nn.ReLU])),
     ("nn.ModuleList.append", TypeError, lambda: nn.ModuleList().append(1)),
     ("nn.ModuleList.extend", TypeError, lambda: nn.ModuleList().extend([1])),
