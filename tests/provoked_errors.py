@@ -57,6 +57,7 @@ PROVOKED: list[Call] = [
     ("arange", TypeError, lambda: mg.arange(1, 2, 3, 4)),
     ("astype", TypeError, lambda: mg.astype(x(2), "no type")),
     ("avg_pool2d", ValueError, lambda: mg.avg_pool2d(IMAGES, 5)),
+    ("batch_norm", ValueError, lambda: mg.batch_norm(x(2, 3), x(3), x(3), momentum=2)),
     ("batch_norm", ValueError, lambda: mg.batch_norm(x(1, 3), x(3), x(3))),
     ("allocate_batch_statistics", ValueError, lambda: mg.allocate_batch_statistics(x(3), {})),
     (
@@ -156,6 +157,7 @@ PROVOKED: list[Call] = [
     ("stack", ValueError, lambda: mg.stack([x(2), x(3)])),
     ("std", ValueError, lambda: mg.std(x(1), correction=1)),
     ("swapaxes", ValueError, lambda: mg.swapaxes(x(2), 0, 1)),
+    ("take", TypeError, lambda: mg.take(x(2), 0.5)),
     ("take", IndexError, lambda: mg.take(x(2), 5)),
     ("take_along_axis", IndexError, lambda: mg.take_along_axis(x(2), ints(1) * 5, 0)),
     ("tensor", TypeError, lambda: mg.tensor(1j)),
@@ -168,6 +170,7 @@ PROVOKED: list[Call] = [
     ("transpose", ValueError, lambda: mg.transpose(x(2, 3), 0, 0)),
     ("upsample_nearest", ValueError, lambda: mg.upsample_nearest(IMAGES, 0)),
     ("vecdot", ValueError, lambda: mg.vecdot(x(2), x(3))),
+    ("Categorical", TypeError, lambda: mg.Categorical(1.5)),
     ("Categorical", ValueError, lambda: mg.Categorical(0)),
     ("Gaussian", ValueError, lambda: mg.Gaussian(-1)),
     ("Tensor", TypeError, lambda: mg.Tensor(np.ones(2, complex), mg.get_device("cpu"))),

@@ -163,7 +163,8 @@ def take(x: Tensor, indices: Any, axis: int | None = None) -> Tensor:
         A tensor of x's shape, with the shape of the indices in place of the axis.
 
     Raises:
-        IndexError: an index is outside the axis, or no integer.
+        TypeError: the indices are no integers; x[mask] takes a mask.
+        IndexError: an index is outside the axis.
         ValueError: x lacks the axis.
     """
     if axis is None:

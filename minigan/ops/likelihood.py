@@ -37,7 +37,8 @@ class Categorical:
         size: the number of categories, at least 1.
 
     Raises:
-        ValueError: the size is less than 1.
+        TypeError: the size is no integer.
+        ValueError: it is less than 1.
     """
 
     size: int
@@ -60,7 +61,7 @@ class Gaussian:
         std: σ, over 0; None where Q predicts log σ.
 
     Raises:
-        ValueError: σ is not positive.
+        ValueError: σ is not positive and finite.
     """
 
     std: float | None = 1.0
@@ -291,7 +292,8 @@ def gaussian_log_likelihood(
         log_std: log σ, a tensor, an array or a number that broadcasts with x.
 
     Raises:
-        ValueError: `std` and `log_std` are both given, or the number `std` is not positive.
+        ValueError: `std` and `log_std` are both given, or the number `std` is not positive
+            and finite.
     """
     if std is not None and log_std is not None:
         raise ValueError("gaussian_log_likelihood: give std or log_std, not both")

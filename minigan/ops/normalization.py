@@ -85,8 +85,8 @@ def batch_norm(
             (1 − momentum)·running + momentum·batch, with the unbiased variance.
         groups: the names of the runs, in order.
         training: whether to normalize by the batch, and not by the running statistics.
-        momentum: the share of the batch in the new running statistics.
-        eps: the number added to the variance under the root.
+        momentum: the share of the batch in the new running statistics, 0 … 1.
+        eps: the number added to the variance under the root, at least 0.
         negative_slope: fuses the activation y if y > 0 else negative_slope·y: 1 is none, 0 ReLU.
         statistics: filled by the operation that made x, so that x is not read for them again. That
             operation has moved the running statistics already.
@@ -96,7 +96,8 @@ def batch_norm(
 
     Raises:
         ValueError: the shapes or dtypes do not fit, or the batch does not divide into the groups.
-            Also if a group is unknown, or has fewer than two values a channel in training.
+            Also if a group is unknown, or has fewer than two values a channel in training, or if
+            `eps` or `momentum` is out of range.
 
     Reference: Ioffe & Szegedy (2015), "Batch normalization: accelerating deep network training by
     reducing internal covariate shift".

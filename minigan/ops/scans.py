@@ -142,11 +142,11 @@ def tril(device: Device, x: Array, k: int = 0) -> Result:
     """x on and below the k-th diagonal of its last two axes, 0 above it, as `numpy.tril`.
 
     Args:
-        x: matrices, (…, rows, columns).
+        x: matrices, (…, rows, columns), or a vector, which stands for each row.
         k: the column of the diagonal in the first row; a negative one begins below that row.
 
     Returns:
-        A tensor of x's shape.
+        A tensor of x's shape; (n, n) for a vector (n,).
     """
     xp, like = device.array_module, ShapeAndDtype(x)  # a vector stands for each row
     return xp.tril(x, k), lambda dy, needs: (unbroadcast(device, xp.tril(dy, k), like),)
@@ -157,11 +157,11 @@ def triu(device: Device, x: Array, k: int = 0) -> Result:
     """x on and above the k-th diagonal of its last two axes, 0 below it, as `numpy.triu`.
 
     Args:
-        x: matrices, (…, rows, columns).
+        x: matrices, (…, rows, columns), or a vector, which stands for each row.
         k: the column of the diagonal in the first row; a negative one begins below that row.
 
     Returns:
-        A tensor of x's shape.
+        A tensor of x's shape; (n, n) for a vector (n,).
     """
     xp, like = device.array_module, ShapeAndDtype(x)
     return xp.triu(x, k), lambda dy, needs: (unbroadcast(device, xp.triu(dy, k), like),)
