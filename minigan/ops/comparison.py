@@ -59,7 +59,7 @@ def _of_two(name: str, description: str) -> Callable[[Any, Any], Tensor]:
 
 def _describe(function: Callable[..., Result], name: str, description: str) -> None:
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"{description}, elementwise, as `numpy.{name}`. It has no gradient."
+    function.__doc__ = f"{description}, elementwise, as `numpy.{name}`.\n\nIt has no gradient."
 
 
 equal = _of_two("equal", "x == y: bool")

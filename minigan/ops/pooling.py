@@ -81,8 +81,10 @@ def max_pool2d(
     Args:
         x: images (batch, height, width, channels).
         kernel_size: the height and width of a window in pixels, or one number for both.
-        stride: pixels from one window to the next, an int or (vertical, horizontal); `kernel_size` by default.
-        padding: pixels around the image, as for `conv2d`, at most half of the kernel. They are never the largest.
+        stride: pixels from one window to the next, an int or (vertical, horizontal);
+            `kernel_size` by default.
+        padding: pixels around the image, as for `conv2d`, at most half of the kernel. They are
+            never the largest.
 
     Returns:
         A tensor (batch, (height + top + bottom − kernel) // stride + 1, …, channels).
@@ -125,8 +127,10 @@ def avg_pool2d(
     Args:
         x: images (batch, height, width, channels).
         kernel_size: the height and width of a window in pixels, or one number for both.
-        stride: pixels from one window to the next, an int or (vertical, horizontal); `kernel_size` by default.
-        padding: pixels around the image, as for `conv2d`, at most half of the kernel. They count as zeros.
+        stride: pixels from one window to the next, an int or (vertical, horizontal);
+            `kernel_size` by default.
+        padding: pixels around the image, as for `conv2d`, at most half of the kernel. They count
+            as zeros.
 
     Returns:
         A tensor (batch, (height + top + bottom − kernel) // stride + 1, …, channels).

@@ -31,7 +31,10 @@ def round(device: Device, x: Array, decimals: int = 0) -> Result:
 
 @differentiable
 def floor_divide(device: Device, x: Array, y: Array) -> Result:
-    """⌊x / y⌋, elementwise, as `numpy.floor_divide`. It has no gradient."""
+    """⌊x / y⌋, elementwise, as `numpy.floor_divide`.
+
+    It has no gradient.
+    """
     return device.array_module.floor_divide(x, y), None
 
 
