@@ -5,60 +5,44 @@ import importlib
 import inspect
 import re
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
-SECTIONS = ("Args", "Attributes", "Returns", "Raises")
+SECTIONS = ("Args", "Attributes", "Returns", "Raises", "Reference")
 
 
 class Docstring(NamedTuple):
     """The parts of a docstring."""
 
-    summary: str  # all text before and between the sections
-    items: dict[str, dict[str, str]]  # the lines "name: text" of Args, Attributes and Raises
+    summary: str  # the paragraphs of no section
+    items: dict[str, dict[str, str]]  # the entries "name: text" of Args, Attributes and Raises
     returns: str
     reference: str
 
 
 def parsed(text: str) -> Docstring:
-    """Take a docstring apart."""
+    """Take a docstring apart: a section is a paragraph that begins with its name."""
     summary: list[str] = []
-    sections: dict[str, list[str]] = {}
-    into = summary
-    for line in inspect.cleandoc(text).splitlines():
-        if line.rstrip(":") in SECTIONS and line.endswith(":"):
-            into = sections.setdefault(line[:-1], [])
-        elif line.startswith("Reference: "):
-            into = sections.setdefault("Reference", [])
-            into.append(line.removeprefix("Reference: "))
-        elif line and not line.startswith(" ") and into is not sections.get("Reference"):
-            into = summary
-            into.append(line)
-        elif into is sections.get("Reference") and not line:
-            into = summary
+    sections: dict[str, str] = {}
+    for paragraph in inspect.cleandoc(text).split("\n\n"):
+        name, _, body = paragraph.partition(":")
+        if name in SECTIONS:
+            sections[name] = body
         else:
-            into.append(line)
-    items = {name: dict(_items(lines)) for name, lines in sections.items()}
-    returns, reference = (
-        " ".join(part.strip() for part in sections.get(name, [])).strip()
-        for name in ("Returns", "Reference")
-    )
-    return Docstring("\n".join(summary).strip(), items, returns, reference)
+            summary.append(paragraph)
+    items = {name: _items(body) for name, body in sections.items()}
+    returns, reference = (_line(sections.get(name, "")) for name in ("Returns", "Reference"))
+    return Docstring("\n\n".join(summary), items, returns, reference)
 
 
-def _items(lines: list[str]) -> Iterator[tuple[str, str]]:
-    """Yield (name, text) of the lines "    name: text", with the lines that go on deeper."""
-    name, parts = "", []
-    for line in lines:
-        found = re.match(r" {4}(\w[\w, ]*?): (.*)", line)
-        if found:
-            if name:
-                yield name, " ".join(parts)
-            name, parts = found.group(1), [found.group(2)]
-        elif line.strip():
-            parts.append(line.strip())
-    if name:
-        yield name, " ".join(parts)
+def _items(body: str) -> dict[str, str]:
+    """Return the text of each entry by its name; an entry goes on in lines that are indented more."""
+    entries = [entry.partition(":") for entry in re.split(r"\n {4}(?=\w)", body)[1:]]
+    return {name: _line(text) for name, _, text in entries}
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
 
 
 class Name(NamedTuple):
@@ -109,11 +93,8 @@ def _signature(value: Any) -> inspect.Signature:
 def _text(annotation: Any) -> str:
     if annotation is inspect.Signature.empty:
         return ""
-    return (
-        annotation
-        if isinstance(annotation, str)
-        else getattr(annotation, "__name__", str(annotation))
-    )
+    is_type = isinstance(annotation, type)
+    return annotation.__name__ if is_type else str(annotation)
 
 
 def with_members(names: list[Name]) -> list[Name]:

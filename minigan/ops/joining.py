@@ -125,7 +125,7 @@ def unstack(x: Tensor, axis: int = 0) -> list[Tensor]:
 
 @differentiable
 def pad(device: Device, x: Array, widths: Sequence[tuple[int, int]], value: float = 0.0) -> Result:
-    """Return x with `value` before and after it, as `numpy.pad` of the mode "constant".
+    """Return x with `value` before and after it, as `numpy.pad`.
 
     Args:
         x: any shape.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
+import re
 import textwrap
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,7 @@ from minigan.devices.device import KERNELS
 from minigan.inspect.trace.records import OperationRecord
 
 _SIGNS = "=·+−/√Σ←"  # a line with one of them is a formula
+_TERMS = re.compile(r"[,:]? (elementwise|as `[\w.]+`)")
 Function = Callable[..., Any]
 
 
@@ -31,9 +33,10 @@ def backward_formulas(operation: OperationRecord) -> list[str]:
 
 
 def first_line(function: Function) -> str:
-    """Return the first sentence of a docstring, or its first line."""
+    """Return the first sentence of a docstring, without the terms that the reference explains."""
     text = inspect.getdoc(function) or ""
-    return text.split("\n\n")[0].replace("\n", " ").split(". ")[0].rstrip(".")
+    sentence = text.split("\n\n")[0].replace("\n", " ").split(". ")[0].rstrip(".")
+    return _TERMS.sub("", sentence)
 
 
 @functools.cache
