@@ -79,7 +79,7 @@ def _read_partition(path: Path) -> dict[str, str]:
     """Return the split of each picture, "0", "1" or "2"."""
     splits: dict[str, str] = {}
     for number, line in enumerate(_text(path).splitlines(), 1):
-        match line.replace(",", " ").split():
+        match line.replace(",", " ").replace('"', " ").split():
             case [name, ("0" | "1" | "2") as split]:
                 splits[name] = split
             case [] | ["image_id", "partition"]:

@@ -49,7 +49,7 @@ def load(
     if split == "test":
         return None
     pictures = PictureFiles(path)
-    names, factors = _read_table(path / TABLE, pictures.names)
+    names, factors = _read_table(path / TABLE, pictures.text(TABLE), pictures.names)
     treatment = Treatment(shape, size=_first_size(pictures))
     prepared = pictures.prepared("faces-train", treatment, preparation)
     if factors is None:
@@ -68,23 +68,32 @@ def _first_size(pictures: PictureFiles) -> tuple[int, int] | None:
     return None
 
 
-def _read_table(path: Path, pictures: list[str]) -> tuple[tuple[str, ...], np.ndarray | None]:
+def _read_table(
+    path: Path, text: str | None, pictures: list[str]
+) -> tuple[tuple[str, ...], np.ndarray | None]:
     """Return the names of the factors, and their values in the order of `pictures`; nothing without a table."""
-    if not path.is_file():
+    if text is None:
         return (), None
-    rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig", errors="replace"))))
+    rows = list(csv.reader(io.StringIO(text)))
     names = tuple(rows[0][1:]) if rows else ()
     values: dict[str, list[float]] = {}
     for number, row in enumerate(rows[1:], 2):
+        name, *cells = row or [""]
         try:
-            values[row[0]] = [float(cell) for cell in row[1:]]
-        except (ValueError, IndexError):
-            values[""] = []
-        if "" in values or len(row) != len(names) + 1:
+            numbers = [float(cell) for cell in cells]
+        except ValueError:
+            numbers = []
+        if (
+            not name
+            or name in values
+            or len(numbers) != len(names)
+            or not np.isfinite(numbers).all()
+        ):
             raise DatasetError(
-                f"{path}, line {number}: expected a picture's name and {len(names)} numbers, found "
+                f"{path}, line {number}: expected a picture's name and {len(names)} numbers, once, found "
                 f"'{','.join(row)[:60]}'"
             )
+        values[name] = numbers
     absent = [name for name in pictures if name not in values]
     if absent or not names:
         raise DatasetError(

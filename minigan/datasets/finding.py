@@ -14,9 +14,37 @@ from pathlib import Path, PurePosixPath
 from minigan.errors import DatasetError
 
 SUFFIXES = frozenset(
-    [".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"]
+    [
+        ".png",
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".bmp",
+        ".gif",
+        ".tif",
+        ".tiff",
+        ".webp",
+        ".pbm",
+        ".pgm",
+        ".ppm",
+        ".pnm",
+    ]
 )
-_LEFT_OUT = frozenset(["__macosx", "@eadir", "thumbnails", "thumbs"])  # folders, in small letters
+# folders, in small letters: of macOS, of network drives, of thumbnails, and of what was deleted
+_LEFT_OUT = frozenset(
+    [
+        "__macosx",
+        "@eadir",
+        "@__thumb",
+        "thumbnail",
+        "thumbnails",
+        "thumbs",
+        "$recycle.bin",
+        "#recycle",
+        "@recycle",
+    ]
+)
 
 
 def in_folder(folder: Path) -> Iterator[tuple[str, str]]:
@@ -31,7 +59,8 @@ def in_folder(folder: Path) -> Iterator[tuple[str, str]]:
 def in_archive(archive: zipfile.ZipFile) -> Iterator[tuple[str, str]]:
     """Names of members, and their sizes and checksums."""
     for member in archive.infolist():
-        if _is_picture(PurePosixPath(member.filename)):
+        name = member.filename.replace("\\", "/")  # as some programs on Windows separate folders
+        if _is_picture(PurePosixPath(name)) and not member.is_dir():
             yield member.filename, f"{member.file_size} {member.CRC:08x}"
 
 

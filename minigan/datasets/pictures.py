@@ -59,9 +59,11 @@ class Treatment:
         """Return the picture as uint8 of `shape`; ValueError if its size is another, or its numbers have no scale."""
         from PIL import Image
 
-        form, picture = picture.format, upright(picture)
+        form, inverted = picture.format, _is_inverted(picture)
+        picture = upright(picture)
         if picture.mode.startswith(("I", "F")):
-            picture = Image.fromarray(_in_8_bits(np.asarray(picture), picture.mode, form))
+            values = _in_8_bits(np.asarray(picture), picture.mode, form)
+            picture = Image.fromarray(255 - values if inverted else values)
         if self.size is not None and picture.size != self.size:
             raise ValueError(f"it is {_times(picture.size)}, and not {_times(self.size)}")
         height, width, channels = self.shape
@@ -96,6 +98,11 @@ def upright(picture: Image.Image) -> Image.Image:
     from PIL import ImageOps
 
     return ImageOps.exif_transpose(picture)
+
+
+def _is_inverted(picture: Image.Image) -> bool:
+    """Say whether 0 is white, as a TIFF may say. Pillow heeds it for 8 bits alone."""
+    return bool(getattr(picture, "tag_v2", {}).get(262) == 0)
 
 
 def _opaque(picture: Image.Image) -> Image.Image:
@@ -172,6 +179,14 @@ class PictureFiles:
 
         data = self.archive.read(name) if self.archive else (self.place / name).read_bytes()
         return Image.open(io.BytesIO(data))
+
+    def text(self, name: str) -> str | None:
+        """Return the text of a file beside the pictures, in the folder or archive itself; None if there is none."""
+        if self.archive is not None:
+            data = self.archive.read(name) if name in self.archive.namelist() else None
+        else:
+            data = (self.place / name).read_bytes() if (self.place / name).is_file() else None
+        return None if data is None else data.decode("utf-8-sig", errors="replace")
 
     def look(self) -> Look:
         """Look at pictures that are spread over all; one that cannot be read is passed over."""

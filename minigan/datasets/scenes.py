@@ -19,7 +19,7 @@ from minigan.datasets.chair_shapes import CORNERS, SHAPES
 from minigan.datasets.rendering import Canvas, Floats, rotation, smooth_step
 from minigan.devices import get_device
 from minigan.errors import DatasetError
-from minigan.random import uniform
+from minigan.random import checked_seed, uniform
 
 _PIXELS_AT_ONCE = 2**14  # of the pictures of a batch: their arrays stay in the processor's cache
 
@@ -202,7 +202,7 @@ def draw_factors(scene: Scene, n: int, seed: int) -> tuple[np.ndarray, np.ndarra
         The factors, (n, factors), and the identities, (n, 3), float64 both.
     """
     count = len(scene.factors)
-    key = (seed, _STREAM, scene.stream_step)
+    key = (checked_seed(seed), _STREAM, scene.stream_step)
     u = np.asarray(uniform((n, count + _IDENTITY), 0.0, 1.0, key, get_device("cpu"), np.float64))
     factors = [factor.of(u[:, i]) for i, factor in enumerate(scene.factors)]
     return np.stack(factors, axis=1), u[:, count:]

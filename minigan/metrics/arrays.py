@@ -8,6 +8,7 @@ code. A code of several columns is categorical and holds the probability of each
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -20,8 +21,8 @@ class CodesAndFactors(NamedTuple):
     """Codes and factors that fit each other.
 
     Attributes:
-        codes: each code, (n, width).
-        factors: the value of each factor, (n, factors).
+        codes: each code, (n, width), times a power of two that brings it to about 1.
+        factors: the value of each factor, (n, factors), likewise.
         discrete: whether each factor is discrete, bool (factors,).
     """
 
@@ -72,11 +73,20 @@ def checked(
         discrete = [len(np.unique(factor)) <= BINS for factor in factors.T]
     if len(discrete) != factors.shape[1]:
         raise ValueError(f"there are {factors.shape[1]} factors and {len(discrete)} flags")
+    factors = np.stack([_scaled(factor) for factor in factors.T], axis=1)
     constant = np.flatnonzero(np.ptp(factors, axis=0) == 0)
     if len(constant):
         raise ValueError(f"factor {constant[0]} never changes, so no code can tell it")
     parts = np.split(codes, np.cumsum(widths)[:-1], axis=1)
-    return CodesAndFactors(parts, factors, np.asarray(discrete, bool))
+    if np.asarray(discrete).dtype.kind not in "biu":
+        raise ValueError(f"the flags of the factors are True or False, not {discrete!r}")
+    return CodesAndFactors(list(map(_scaled, parts)), factors, np.asarray(discrete, bool))
+
+
+def _scaled(values: np.ndarray) -> np.ndarray:
+    """Return values·2ᵏ with the largest about 1: exact, so that no score changes, and no square overflows."""
+    scaled: np.ndarray = np.ldexp(values, -np.frexp(np.abs(values).max())[1])
+    return scaled
 
 
 def discretize(values: np.ndarray, discrete: bool = False, bins: int = BINS) -> np.ndarray:
@@ -91,7 +101,12 @@ def discretize(values: np.ndarray, discrete: bool = False, bins: int = BINS) -> 
 
     Returns:
         The classes 0, 1, …, (n,).
+
+    Raises:
+        ValueError: there are less than two parts.
     """
+    if operator.index(bins) < 2:
+        raise ValueError(f"bins are 2 or more equal parts of a range; not {bins}")
     distinct, classes = np.unique(values, return_inverse=True)
     if discrete or len(distinct) <= bins:
         return classes

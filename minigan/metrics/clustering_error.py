@@ -22,7 +22,19 @@ def contingency(
 
     Returns:
         The counts, int64 (categories, classes).
+
+    Raises:
+        ValueError: there is not an integer of each for every image.
+        IndexError: a category or a class is out of range.
     """
+    given = ("categories", categories, n_categories), ("labels", labels, n_classes)
+    for name, values, count in given:
+        if values.ndim != 1 or len(values) != len(categories) or values.dtype.kind not in "iu":
+            raise ValueError(
+                f"categories and labels are integers, one for each image; {name} are {values.dtype} {values.shape}"
+            )
+        if len(values) and not 0 <= values.min() <= values.max() < count:
+            raise IndexError(f"{name} are 0 … {count - 1}, not {values.min()} … {values.max()}")
     matrix = np.zeros((n_categories, n_classes), np.int64)
     np.add.at(matrix, (categories, labels), 1)
     return matrix
@@ -36,8 +48,17 @@ def matching_error(matrix: np.ndarray, assignment: np.ndarray) -> float:
         assignment: the class of each category, integers (categories,), or `UNMATCHED`.
 
     Raises:
-        ValueError: the matrix counts no images.
+        ValueError: the matrix counts no images, or the assignment is not of its categories and
+            classes.
     """
+    least, most = (UNMATCHED, matrix.shape[1] - 1)
+    if (
+        assignment.shape != matrix.shape[:1]
+        or not ((least <= assignment) & (assignment <= most)).all()
+    ):
+        raise ValueError(
+            f"an assignment has {len(matrix)} classes in {least} … {most}; got {assignment}"
+        )
     total = int(matrix.sum())
     if total == 0:
         raise ValueError("there is no error rate of no images")

@@ -76,19 +76,26 @@ def dci(
     data = checked(codes, factors, discrete, widths)
     order = np.random.default_rng(seed).permutation(len(factors))
     fit, held_out = np.array_split(order, 2)
-    columns = np.hstack(data.codes)
+    columns = _spread(np.hstack(data.codes))
     first = np.cumsum([0, *(code.shape[1] for code in data.codes[:-1])])
     importance, scores = [], []
     for factor, flag in zip(data.factors.T, data.discrete, strict=True):
         forest = RandomForestClassifier if flag else RandomForestRegressor
         # every split may choose among all columns: with a few at random, some would have only bad ones
         model = forest(trees, min_samples_leaf=_LEAF, max_features=None, random_state=seed)
-        target = np.unique(factor, return_inverse=True)[1] if flag else factor
+        target = np.unique(factor, return_inverse=True)[1] if flag else _spread(factor)
         model.fit(columns[fit], target[fit])
         importance.append(np.add.reduceat(model.feature_importances_, first))
         scores.append(max(0.0, model.score(columns[held_out], target[held_out])))
     matrix = np.stack(importance, axis=1)
     return DCI(disentanglement(matrix), completeness(matrix), float(np.mean(scores)), matrix)
+
+
+def _spread(values: np.ndarray) -> np.ndarray:
+    """Return columns from 0 to 1: float32, which trees read, would lose what changes far from 0."""
+    values = values - values.min(axis=0)
+    spread: np.ndarray = values / np.where(values.max(axis=0) > 0, values.max(axis=0), 1)
+    return spread
 
 
 def disentanglement(importance: np.ndarray) -> float:

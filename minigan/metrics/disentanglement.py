@@ -94,9 +94,15 @@ def measure(
 
     Raises:
         SettingsError: no factor changes.
-        ValueError: the arrays do not fit each other, or hold a number that is not finite.
+        ValueError: the arrays or the names do not fit each other, or a number is not finite.
     """
-    changing = np.flatnonzero(np.ptp(factors, axis=0) > 0)
+    if len(factor_names) != np.shape(factors)[1] or len(code_names) != len(
+        widths or np.asarray(codes).T
+    ):
+        raise ValueError(
+            f"there are not {len(code_names)} codes, or not {len(factor_names)} factors"
+        )
+    changing = np.flatnonzero(~(np.ptp(factors, axis=0) == 0))  # NaN is refused below
     if not len(changing):
         raise SettingsError("none of the images' factors changes, so there is nothing to tell")
     factors = np.asarray(factors, np.float64)[:, changing]

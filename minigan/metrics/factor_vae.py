@@ -43,12 +43,14 @@ def factor_vae_score(
 
     Raises:
         ValueError: the arrays do not fit each other, hold a number that is not finite, or a factor
-            never changes.
+            never changes. Also for no vote, one image in a vote, or less than two parts.
 
     Reference: Kim & Mnih (2018), "Disentangling by factorising", section 4.
     """
+    if votes < 1 or batch_size < 2:
+        raise ValueError(f"there is a vote, of two images at least; not {votes} of {batch_size}")
     data = checked(codes, factors, discrete, widths)
-    varying = [code for code in data.codes if _variance(code) > 0]
+    varying = [code for code in data.codes if np.ptp(code, axis=0).any()]
     if not varying:
         return 0.0
     normalized = [code / math.sqrt(_variance(code)) for code in varying]

@@ -166,10 +166,17 @@ def test_faces_with_and_without_factors(tmp_path: Path, how: Preparation) -> Non
     assert isinstance(found, FactoredImages)
     assert found.names == ("azimuth", "width")
     assert found.factors.tolist() == [[-3.5, 4], [5, 6], [1, 2]]
-    (home / "factors.csv").write_text("name,azimuth\n2.png,1\n0.png,left\n")
-    assert "line 3: expected a picture's name and 1 numbers" in refusal(
-        faces.load, home, "train", GREY, how
-    )
+    with zipfile.ZipFile(tmp_path / "faces.zip", "w") as archive:
+        for file in home.iterdir():
+            archive.write(file, file.name)
+    zipped = faces.load(tmp_path / "faces.zip", "train", GREY, how)
+    assert isinstance(zipped, FactoredImages)
+    np.testing.assert_array_equal(zipped.factors, found.factors)
+    for wrong in ("0.png,left", "0.png,nan", "0.png,inf", "2.png,1", ",1", "0.png", "0.png,1,2"):
+        (home / "factors.csv").write_text(f"name,azimuth\n2.png,1\n{wrong}\n")
+        assert "line 3: expected a picture's name and 1 numbers" in refusal(
+            faces.load, home, "train", GREY, how
+        )
     (home / "factors.csv").write_text("name,azimuth\n2.png,1\n")
     assert "of 1 of 3 pictures: 0.png is not in it" in refusal(faces.load, home, "train", GREY, how)
     (home / "factors.csv").unlink()

@@ -1,5 +1,6 @@
 """Pictures as cameras, scanners and file managers leave them: turned, deep, hidden, linked, in colour."""
 
+import struct
 import zipfile
 from pathlib import Path
 
@@ -112,6 +113,41 @@ def test_deep_pictures_without_a_scale_are_refused(
     assert message in str(caught.value)
 
 
+def tiff(values: np.ndarray, white_is_zero: bool) -> bytes:
+    """Return a TIFF of one strip; Pillow writes none in which 0 is white (TIFF 6.0, tag PhotometricInterpretation)."""
+    (height, width), bits = values.shape, 8 * values.itemsize
+    shorts = {
+        256: width,
+        257: height,
+        258: bits,
+        259: 1,
+        262: int(not white_is_zero),
+        277: 1,
+        278: height,
+    }
+    longs = {273: 8, 279: values.nbytes}
+    entries = [struct.pack("<HHIHxx", tag, 3, 1, value) for tag, value in shorts.items()]
+    entries += [struct.pack("<HHII", tag, 4, 1, value) for tag, value in longs.items()]
+    entries.append(struct.pack("<HHIHxx", 339, 3, 1, 3 if values.dtype.kind == "f" else 1))
+    directory = struct.pack("<H", len(entries)) + b"".join(sorted(entries, key=lambda e: e[1::-1]))
+    start = struct.pack("<I", 8 + values.nbytes)
+    return b"II*\0" + start + values.tobytes() + directory + struct.pack("<I", 0)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("white_is_zero", [False, True])
+def test_the_white_of_a_tiff(
+    dtype: type, white_is_zero: bool, tmp_path: Path, how: Preparation
+) -> None:
+    white = {np.uint8: 255, np.uint16: 65535, np.float32: 1}[dtype]
+    values = np.array([[0, white], [white, white]], dtype)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/x.tif").write_bytes(tiff(values, white_is_zero))
+    black, bright = (255, 0) if white_is_zero else (0, 255)
+    found = load(tmp_path / "a", how, (2, 2, 1))[0, ..., 0].tolist()
+    assert found == [[black, bright], [bright, bright]]
+
+
 def test_16_bits_in_a_pgm(tmp_path: Path, how: Preparation) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a/x.pgm").write_bytes(b"P5 2 1 65535\n" + bytes([0x80, 0, 0xFF, 0xFF]))
@@ -126,6 +162,9 @@ LEFT_OUT = [
     "deep/.thumbnails/a.png",
     "deep/Thumbnails/a.png",
     "deep/@eaDir/a.png",
+    "@__thumb/a.png",
+    "#recycle/a.png",
+    "$RECYCLE.BIN/a.png",
     "deep/.a.png",
     "__MACOSX/._a.png",
     "notes.txt",
@@ -139,8 +178,9 @@ def test_what_other_programs_leave_is_no_picture(tmp_path: Path) -> None:
         save(home / name, grey)
     assert PictureFiles(home).names == ["a.png", "deep/b.PNG", "deep/thumbnails.png"]
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
-        for name in (*LEFT_OUT, "deep/b.png"):
+        for name in (*LEFT_OUT, "deep\\__MACOSX\\c.png", "deep/b.png"):
             archive.write(home / "a.png", name)
+        archive.mkdir("folder.png")
     assert PictureFiles(tmp_path / "a.zip").names == ["deep/b.png"]
     with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
         archive.write(home / "a.png", LEFT_OUT[0])
@@ -175,7 +215,7 @@ def test_linked_folders_are_read_once(tmp_path: Path, how: Preparation) -> None:
 NAMES = ("000001.jpg", "000002.jpg", "000003.jpg")
 PARTITIONS = {
     "list_eval_partition.txt": "000001.jpg 0\n000002.jpg 1\n000003.jpg 2\n",
-    "list_eval_partition.csv": "image_id,partition\r\n000001.jpg,0\r\n000002.jpg,1\r\n000003.jpg,2\r\n",
+    "list_eval_partition.csv": 'image_id,"partition"\r\n000001.jpg,0\r\n"000002.jpg",1\r\n000003.jpg,2\r\n',
 }
 
 
