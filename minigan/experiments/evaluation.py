@@ -46,7 +46,7 @@ from minigan.tensor import Tensor
 
 # Random digits, and values of a continuous code, for its effect on strokes with all else held.
 _HELD_DIGITS, _HELD_VALUES = 100, 9
-_SAMPLES, _FACTORED = 10_000, 50_000
+_SAMPLES, _FACTORED = 10_000, 30_000
 _USUAL_PIXELS = 32 * 32
 _COMPARED_VIEWS = 10_000  # training images that are read again, augmented
 
@@ -101,7 +101,7 @@ def evaluate(
         test: Test images and labels, if they are to be read.
         samples: The number of fresh images; 10,000 if None, and fewer of more than 32×32 pixels.
         progress: Called after each batch with the number of images that are done, and of all.
-        factored: Images with known factors; 50,000 at most, and fewer of more than 32×32 pixels.
+        factored: Images with known factors; 30,000 at most, and fewer of more than 32×32 pixels.
         batch_size: Images that are read at once.
 
     Raises:
@@ -208,8 +208,8 @@ class _Reader:
         layout = self.settings.layout
         parameters = self.read(self.batches(data.images), REAL)
         codes, widths = representation(layout, parameters)
-        seed = self.settings.seed
-        return measure(codes, data.factors, layout.names, data.names, widths, seed)
+        seed, threads = self.settings.seed, get_device(self.settings.device).threads
+        return measure(codes, data.factors, layout.names, data.names, widths, seed, threads)
 
 
 def _affordable(count: int, settings: Settings) -> int:

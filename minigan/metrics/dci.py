@@ -38,6 +38,7 @@ def dci(
     *,
     seed: int = 0,
     trees: int = 50,
+    threads: int = 1,
 ) -> DCI:
     """Return the three scores of DCI, with random forests as the regressors.
 
@@ -54,6 +55,7 @@ def dci(
         widths: the number of columns of each code; 1 each by default.
         seed: the seed of the halves and of the forests.
         trees: the number of trees in a forest.
+        threads: how many trees are grown at once; the scores do not depend on it.
 
     Returns:
         The scores, and the importances, (codes, factors).
@@ -82,7 +84,9 @@ def dci(
     for factor, flag in zip(data.factors.T, data.discrete, strict=True):
         forest = RandomForestClassifier if flag else RandomForestRegressor
         # every split may choose among all columns: with a few at random, some would have only bad ones
-        model = forest(trees, min_samples_leaf=_LEAF, max_features=None, random_state=seed)
+        model = forest(
+            trees, min_samples_leaf=_LEAF, max_features=None, random_state=seed, n_jobs=threads
+        )
         target = np.unique(factor, return_inverse=True)[1] if flag else _spread(factor)
         model.fit(columns[fit], target[fit])
         importance.append(np.add.reduceat(model.feature_importances_, first))

@@ -78,6 +78,7 @@ def measure(
     factor_names: Sequence[str],
     widths: Sequence[int] | None = None,
     seed: int = 0,
+    threads: int = 1,
 ) -> Disentanglement:
     """Return all scores of these codes, over the factors that change.
 
@@ -88,6 +89,7 @@ def measure(
         factor_names: a name for each factor.
         widths: the number of columns of each code; 1 each by default.
         seed: the seed of the FactorVAE score and of DCI.
+        threads: the threads of DCI; no score depends on their number.
 
     Returns:
         The scores; those of DCI are None where scikit-learn is not installed.
@@ -110,7 +112,7 @@ def measure(
     gaps = mutual_information_gap(measured)
     three: tuple[float, float, float] | tuple[None, None, None]
     try:
-        three = dci(codes, factors, widths=widths, seed=seed)[:3]
+        three = dci(codes, factors, widths=widths, seed=seed, threads=threads)[:3]
     except SettingsError:  # scikit-learn is an extra
         three = (None, None, None)
     sap = attribute_predictability(attribute_scores(codes, factors, widths=widths))

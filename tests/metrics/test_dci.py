@@ -66,6 +66,14 @@ def test_forests_of_entangled_codes_and_of_noise() -> None:
     assert chance == pytest.approx(0.25, abs=0.05)
 
 
+def test_the_number_of_threads_changes_no_score() -> None:
+    pytest.importorskip("sklearn")
+    codes = np.random.default_rng(0).normal(size=(300, 3))
+    factors = np.stack([codes[:, 0] > 0, codes[:, 1] ** 2], axis=1).astype(float)
+    one, two = (dci(codes, factors, trees=7, threads=n) for n in (1, 2))
+    assert one[:3] == two[:3] and np.array_equal(one.importance, two.importance)
+
+
 def test_without_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.split(".")[0] == "sklearn"]:
         monkeypatch.delitem(sys.modules, name)
