@@ -1,4 +1,4 @@
-"""How far a command is: a live line on a terminal, a plain line every few seconds elsewhere.
+"""How far a command is: a live line on a terminal or in a notebook, a plain line every few seconds elsewhere.
 
 Time left is told from the last half minute, and leaves out the time that compilation took.
 """
@@ -15,6 +15,7 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn
 
 from minigan.cli.interrupting import ending_at_once
+from minigan.cli.notebook_line import NotebookLine, is_notebook
 from minigan.datasets.cache import Preparation
 from minigan.devices import get_device
 
@@ -100,7 +101,8 @@ class Display:
         self.said = -PLAIN_EVERY  # when the last plain line was
         self.last_note: str | None = None  # of a line that says the end
         console = Console()
-        self.is_live = console.is_terminal
+        self.line = NotebookLine() if is_notebook() else None
+        self.is_live = console.is_terminal and self.line is None
         columns = (
             TextColumn("{task.description} {task.completed:,.0f}/{task.total:,.0f}"),
             BarColumn(bar_width=20),
@@ -130,18 +132,22 @@ class Display:
         per_second = self.rate.per_second
         speed = f"{per_second:,.3g} {self.unit}/s" if self.unit and per_second else ""
         left = self.rate.left(self.total)
+        text = "  ".join(filter(None, (plain, "" if note == plain else note, speed, left)))
         if self.is_live:
             told = "  ".join(filter(None, (speed, left)))
             self.bar.start()  # nothing, once it has
             self.bar.update(self.task, completed=self.done, total=self.total, note=note, speed=told)
+        elif self.line:
+            self.line.show(text, last)
         elif time.monotonic() - self.said >= PLAIN_EVERY or (last and note != self.last_note):
             self.said = time.monotonic()
             self.last_note = note if last else None
-            parts = (plain,) if note == plain else (plain, note, speed, left)
-            self.say("  ".join(filter(None, parts)))
+            self.say(plain if note == plain else text)
 
     def close(self) -> None:
         """Leave the line as it is."""
+        if self.line:
+            self.line.close()
         if self.bar.live.is_started:
             self.bar.stop()
 
