@@ -61,6 +61,7 @@ class Name(NamedTuple):
         value = self.value.fget if isinstance(self.value, property) else self.value
         makers = ("__init__", "__post_init__", "__setattr__")
         found = [vars(value).get(n) for n in makers] if inspect.isclass(value) else [value]
+        found = [] if is_protocol(value) else found
         plain = [inspect.unwrap(getattr(f, "__func__", f)) for f in found if f is not None]
         written = [f for f in plain if inspect.isfunction(f)]
         return [f for f in written if f.__code__.co_filename != "<string>"]  # not a dataclass's
@@ -72,9 +73,11 @@ class Name(NamedTuple):
     @property
     def parameters(self) -> dict[str, str]:
         """Return the annotation of each parameter, as text, without the first of a method."""
-        if isinstance(self.value, property) or self.is_error:
+        if isinstance(self.value, property) or self.is_error or is_protocol(self.value):
             return {}
-        found = {n: _text(p.annotation) for n, p in _signature(self.value).parameters.items()}
+        found = {
+            n: annotation_text(p.annotation) for n, p in _signature(self.value).parameters.items()
+        }
         return {n: annotation for n, annotation in found.items() if n not in ("self", "cls")}
 
     @property
@@ -83,18 +86,24 @@ class Name(NamedTuple):
         if inspect.isclass(self.value):
             return ""
         value = self.value.fget if isinstance(self.value, property) else self.value
-        return _text(_signature(value).return_annotation)
+        return annotation_text(_signature(value).return_annotation)
+
+
+def is_protocol(value: Any) -> bool:
+    """Return whether a class describes others: no one makes an object of it."""
+    return bool(getattr(value, "_is_protocol", False))
 
 
 def _signature(value: Any) -> inspect.Signature:
     return inspect.signature(getattr(value, "__func__", value))
 
 
-def _text(annotation: Any) -> str:
+def annotation_text(annotation: Any) -> str:
     if annotation is inspect.Signature.empty:
         return ""
-    is_type = isinstance(annotation, type)
-    return annotation.__name__ if is_type else str(annotation)
+    if isinstance(annotation, type):
+        return annotation.__name__
+    return getattr(annotation, "__forward_arg__", str(annotation))  # a NamedTuple's are references
 
 
 def with_members(names: list[Name]) -> list[Name]:

@@ -14,6 +14,7 @@ from minigan.datasets import batches, catalogue, celeba, chairs, faces, folder, 
 from minigan.datasets.cache import Preparation
 from minigan.infogan import networks, objective
 from minigan.infogan.codes import CodeLayout
+from minigan.infogan.extensions.base import Extension, ExtensionSettings
 from minigan.infogan.layers import Builder
 from minigan.infogan.parts import Parts
 from minigan.infogan.step import Trainer
@@ -32,6 +33,14 @@ def holder(held: Any) -> nn.Module:
     module = nn.Module()
     module.held = held
     return module
+
+
+def counted(categories: list[Any], labels: list[Any]) -> Any:
+    return clustering_error.contingency(np.array(categories), np.array(labels), 2, 2)
+
+
+def drawn(seed: Any) -> Any:
+    return scenes.draw_factors(scenes.SCENES["faces"], 1, seed)
 
 
 def loaded(reader: Any) -> Any:
@@ -102,8 +111,22 @@ BEYOND: list[Call] = [
     ("datasets.svhn.load", errors.DatasetError, lambda: loaded(svhn)),
     ("datasets.scenes.load", errors.DatasetError, lambda: scenes.load("cats", Preparation())),
     ("datasets.scenes.chairs", ValueError, lambda: scenes.chairs(0)),
+    ("datasets.scenes.chairs", TypeError, lambda: scenes.chairs(1, "0")),
+    ("datasets.scenes.draw_factors", ValueError, lambda: drawn(-1)),
+    ("datasets.scenes.draw_factors", TypeError, lambda: drawn(0.5)),
+    ("datasets.scenes.faces", TypeError, lambda: scenes.faces(1, "0")),
     ("datasets.scenes.faces", ValueError, lambda: scenes.faces(-1)),
     ("datasets.mnist.load", errors.DatasetError, lambda: mnist.load("all")),
+    (
+        "infogan.extensions.base.Extension.add",
+        NotImplementedError,
+        lambda: Extension().add(x(1), x(1), x(1), 1),
+    ),
+    (
+        "infogan.extensions.base.ExtensionSettings.create",
+        NotImplementedError,
+        lambda: ExtensionSettings().create(None),
+    ),
     ("infogan.codes.CodeLayout.parse", errors.SettingsError, lambda: LAYOUT.parse("Dog(3)")),
     (
         "infogan.networks.Discriminator",
@@ -149,6 +172,10 @@ BEYOND: list[Call] = [
     ("infogan.parts.Parts", ValueError, lambda: Parts({"real": x(1, 2), "generated": x(1, 3)})),
     ("infogan.parts.Parts.rows", ValueError, lambda: Parts({"real": x(1, 2)}).rows(x(1), "fake")),
     ("metrics.arrays.checked", ValueError, lambda: arrays.checked(CODES, FACTORS, None, [3])),
+    ("metrics.arrays.discretize", ValueError, lambda: arrays.discretize(np.arange(9), bins=1)),
+    ("metrics.arrays.code_classes", ValueError, lambda: arrays.code_classes(CODES[:, :1], 1)),
+    ("metrics.clustering_error.contingency", ValueError, lambda: counted([0.5], [0])),
+    ("metrics.clustering_error.contingency", IndexError, lambda: counted([2], [0])),
     (
         "metrics.clustering_error.Clustering.of",
         ValueError,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from docstrings import is_protocol
 
 _PATH = Path(__file__).parents[1] / "docs" / "site" / "reference.py"
 _SPEC = importlib.util.spec_from_file_location("reference", _PATH)
@@ -31,7 +32,7 @@ def docstring(value: Any) -> str:
 
 def unexplained(value: Any) -> list[str]:
     """Return the arguments that neither the docstring nor the table of shared arguments names."""
-    if inspect.isclass(value) and issubclass(value, BaseException):
+    if inspect.isclass(value) and (issubclass(value, BaseException) or is_protocol(value)):
         return []
     text = docstring(value)
     names = set(inspect.signature(value).parameters) - SHARED

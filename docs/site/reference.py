@@ -34,6 +34,9 @@ MODULES = [
     "infogan.step",
     "infogan.state",
     "infogan.step_metrics",
+    "infogan.extensions.base",
+    "infogan.extensions.augmentation",
+    "infogan.extensions.split_merge",
 ]
 FOLDER = "reference"
 

@@ -200,6 +200,10 @@ def draw_factors(scene: Scene, n: int, seed: int) -> tuple[np.ndarray, np.ndarra
 
     Returns:
         The factors, (n, factors), and the identities, (n, 3), float64 both.
+
+    Raises:
+        TypeError: the seed is no integer.
+        ValueError: it is out of range.
     """
     count = len(scene.factors)
     key = (checked_seed(seed), _STREAM, scene.stream_step)
@@ -241,7 +245,8 @@ def faces(n: int, seed: int = 0) -> FactoredImages:
         of each, (n, 4).
 
     Raises:
-        ValueError: there is no image.
+        TypeError: the seed is no integer.
+        ValueError: it is out of range, or there is no image.
     """
     return _rendered(SCENES["faces"], n, seed)
 
@@ -258,7 +263,8 @@ def chairs(n: int, seed: int = 0) -> FactoredImages:
         each, (n, 3).
 
     Raises:
-        ValueError: there is no image.
+        TypeError: the seed is no integer.
+        ValueError: it is out of range, or there is no image.
     """
     return _rendered(SCENES["chairs"], n, seed)
 

@@ -125,6 +125,9 @@ def code_classes(code: np.ndarray, bins: int) -> np.ndarray:
 
     Returns:
         The classes 0, 1, …, (n,).
+
+    Raises:
+        ValueError: there are less than two parts.
     """
     likeliest: np.ndarray = code.argmax(axis=1)
     return discretize(code[:, 0], bins=bins) if code.shape[1] == 1 else likeliest

@@ -36,25 +36,44 @@ Array = np.ndarray
 
 
 class Move(NamedTuple):
-    """Category `emptied` begins anew as a copy of category `split`."""
+    """Category `emptied` begins anew as a copy of category `split`.
+
+    Attributes:
+        emptied: the number of the category.
+        split: the number of the other.
+    """
 
     emptied: int
     split: int
 
     def shifted(self, by: int) -> Move:
-        """Return the move of the same categories where the first of them has the number `by`."""
+        """Return the move of the same categories where the first of them has another number.
+
+        Args:
+            by: that number.
+        """
         return Move(self.emptied + by, self.split + by)
 
 
 def mutual_information(joint: Array) -> float:
-    """Return Σₖₗ Jₖₗ·log(Jₖₗ / (mₖ·nₗ)) of a joint distribution (K, K), with m and n its marginals; nats."""
+    """Return Σₖₗ Jₖₗ·log(Jₖₗ / (mₖ·nₗ)) of a joint distribution, with m and n its marginals; nats.
+
+    Args:
+        joint: J, (K, K).
+    """
     independent = np.outer(joint.sum(axis=1), joint.sum(axis=0))
     seen = joint > 0
     return float((joint[seen] * np.log(joint[seen] / independent[seen])).sum())
 
 
 def merge_loss(joint: Array, first: int, second: int) -> float:
-    """Return the information that is lost where one category stands for both; nats."""
+    """Return the information that is lost where one category stands for both; nats.
+
+    Args:
+        joint: J, (K, K).
+        first: the number of a category.
+        second: the number of the other.
+    """
     merged = joint.copy()
     merged[first] += merged[second]
     merged[:, first] += merged[:, second]
@@ -67,7 +86,9 @@ def find_move(joint: Array, threshold: float) -> Move | None:
 
     Args:
         joint: J, symmetric, (K, K).
-        threshold: The share of (2/K)·log 2 under which a merge is worth it.
+        threshold: the share of (2/K)·log 2 under which a merge is worth it.
+
+    Reference: Ueda et al. (2000), "SMEM algorithm for mixture models".
     """
     categories = len(joint)
     if categories < 3:
@@ -88,11 +109,11 @@ def copy_category(
     """Write the weights of the category that is split, with noise, over those of the emptied one.
 
     Args:
-        weights: The tensor, changed in place.
-        axis: The axis along which the categories lie; `move` counts along it.
-        move: Which categories.
-        noise: The standard deviation of the noise, in those of the weights that are copied.
-        key: The place in a stream of random numbers (seed, stream, step).
+        weights: a tensor of any shape, changed in place.
+        axis: the axis along which the categories lie; `move` counts along it.
+        move: the two categories.
+        noise: the standard deviation of the noise, in those of the weights that are copied.
+        key: the place in a stream of random numbers, (seed, stream, step).
     """
     values = np.moveaxis(weights.numpy().copy(), axis, 0)
     source = values[move.split]
@@ -103,13 +124,16 @@ def copy_category(
 def joint_distributions(
     context: Context, step: int, copies: Callable[[Tensor, int], Tensor], group: str
 ) -> dict[int, Array]:
-    """Return J of each categorical code, by its first column in Q's output, from the images of the last steps.
+    """Return J of each categorical code, from the images of the last steps.
 
     Args:
-        context: The training.
-        step: The number of the step before which Q is asked.
-        copies: What makes the augmented copies of a step's images.
-        group: The batch-norm group of the copies.
+        context: the training.
+        step: the number of the step before which Q is asked.
+        copies: a function that makes the augmented copies of a step's images.
+        group: the batch-norm group of the copies.
+
+    Returns:
+        J, (K, K), by the code's first column in Q's output.
     """
     table = code_table(context.layout.densities)
     joints = {
@@ -132,13 +156,13 @@ def joint_distributions(
 
 
 def mend(context: Context, step: int, joints: Mapping[int, Array], threshold: float) -> None:
-    """Move a category of each code whose partition a move mends: in Q's last layer and in G's first.
+    """Move a category of each code, in Q's last layer and G's first, where that mends the partition.
 
     Args:
-        context: The training; its networks are changed in place.
-        step: The number of the step before which this is.
-        joints: What `joint_distributions` returned.
-        threshold: See `find_move`.
+        context: the training; its networks are changed in place.
+        step: the number of the step before which this is.
+        joints: J, (K, K), as `joint_distributions` gives it.
+        threshold: as for `find_move`.
     """
     q_weights, q_bias, g_weights = context.networks.code_layers()
     first_row = g_weights.shape[0] - context.layout.encoded_columns
