@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from minigan.experiments.declarations import EXPERIMENTS, PRESETS
+from minigan.fields import DescribedSetting, described
 from minigan.files import write_text
 from minigan.infogan.extensions import EXTENSIONS
-from minigan.infogan.fields import DescribedSetting, described
 from minigan.infogan.settings import Settings
 
 

@@ -11,9 +11,7 @@ from typing import Any
 from minigan.datasets.catalogue import CATALOGUE
 from minigan.devices.precision import FLOAT32_PRECISIONS
 from minigan.errors import SettingsError
-from minigan.infogan.codes import CodeLayout
-from minigan.infogan.extensions import EXTENSIONS, ExtensionSettings
-from minigan.infogan.fields import (
+from minigan.fields import (
     DescribedSetting,
     check_fields,
     convert,
@@ -22,6 +20,8 @@ from minigan.infogan.fields import (
     setting,
     unknown,
 )
+from minigan.infogan.codes import CodeLayout
+from minigan.infogan.extensions import EXTENSIONS, ExtensionSettings
 
 OBJECTIVES = ("infogan", "gan")
 DTYPES = ("float32", "float64")

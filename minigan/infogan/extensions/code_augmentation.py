@@ -20,10 +20,10 @@ import numpy as np
 
 from minigan.devices.contract.images import AFFINE_UNIFORMS, AffineRanges
 from minigan.errors import SettingsError
+from minigan.fields import setting
 from minigan.infogan.codes import CodeLayout, UniformCode
 from minigan.infogan.extensions.augmentation import LARGEST, affine_uniforms
 from minigan.infogan.extensions.base import Addition, Context, Extension, ExtensionSettings
-from minigan.infogan.fields import setting
 from minigan.infogan.objective import log_likelihood, weighted_information
 from minigan.infogan.streams import Stream
 from minigan.tensor import Tensor

@@ -17,6 +17,7 @@ from typing import ClassVar
 
 from minigan.devices.contract.images import AffineRanges, OcclusionSizes
 from minigan.devices.contract.random import Step
+from minigan.fields import setting
 from minigan.infogan.codes import CodeLayout
 from minigan.infogan.extensions.augmentation import (
     LARGEST,
@@ -26,7 +27,6 @@ from minigan.infogan.extensions.augmentation import (
 )
 from minigan.infogan.extensions.base import Addition, Context, Extension, ExtensionSettings
 from minigan.infogan.extensions.split_merge import joint_distributions, mend
-from minigan.infogan.fields import setting
 from minigan.infogan.parts import REAL
 from minigan.infogan.streams import Stream
 from minigan.ops.likelihood import code_consistency_information

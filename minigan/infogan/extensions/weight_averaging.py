@@ -9,8 +9,8 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import ClassVar
 
+from minigan.fields import setting
 from minigan.infogan.extensions.base import Context, Extension, ExtensionSettings
-from minigan.infogan.fields import setting
 
 
 @dataclass(frozen=True)
