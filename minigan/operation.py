@@ -166,9 +166,8 @@ def explained(function: Callable[Parameters, Return]) -> Callable[Parameters, Re
     def call(*arguments: Parameters.args, **settings: Parameters.kwargs) -> Return:
         for key in settings:
             if key not in names:
-                known = ", ".join(names)
                 raise TypeError(
-                    f"{function.__name__} has no argument '{key}', only {known}{argument_advice([key])}"
+                    f"{function.__name__} has no argument '{key}', only {', '.join(names)}{argument_advice([key])}"
                 )
         return function(*arguments, **settings)
 
@@ -236,7 +235,7 @@ ARRAY = object()  # where an array goes in an index
 def split_index(index: Any) -> tuple[tuple[Any, ...], list[Any]]:
     """Return an index as a tuple of its slices, integers, None and ..., and the arrays that stand at `ARRAY` in it."""
     given = index if isinstance(index, tuple) else (index,)
-    parts = [part if is_array(part) else _part_of_index(part) for part in given]
+    parts = [p if p is None or p is ... or is_array(p) else _part_of_index(p) for p in given]
     arrays = [part for part in parts if is_array(part)]
     return tuple(ARRAY if is_array(part) else part for part in parts), arrays
 
@@ -246,8 +245,6 @@ def _part_of_index(part: Any) -> Any:
     if isinstance(part, slice):
         bounds = (part.start, part.stop, part.step)
         return slice(*(b if b is None else operator.index(b) for b in bounds))
-    if part is None or part is ...:
-        return part
     if hasattr(part, "__index__") and not isinstance(part, (bool, np.bool_)):
         return operator.index(part)
     return np.asarray(part, np.int64 if hasattr(part, "__len__") and len(part) == 0 else None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from minigan.devices import Device
 from minigan.operation import differentiable
-from minigan.ops.shared import Axis, axes_of, kept_shape, of_real_numbers, without_axes
+from minigan.ops.shared import Axis, axes_of, kept_shape, largest, of_real_numbers, without_axes
 from minigan.ops.summation import sum_over
 from minigan.saving import Array, Result
 
@@ -30,22 +30,14 @@ def logsumexp(device: Device, x: Array, axis: Axis = None, keepdims: bool = Fals
     xp = device.array_module
     kept = kept_shape(x.shape, axis)
     axes = axes_of(x.ndim, axis)
-    largest = _largest(device, x, axis)
-    largest = xp.where(xp.isfinite(largest), largest, 0)
-    total = xp.log(sum_over(device, xp.exp(x - largest), axes, keepdims=True)) + largest
+    high = largest(device, x, axis)
+    high = xp.where(xp.isfinite(high), high, 0)
+    total = xp.log(sum_over(device, xp.exp(x - high), axes, keepdims=True)) + high
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         return (xp.exp(x - total) * dy.reshape(kept),)
 
     return without_axes(device, total, axis, keepdims), vjp, (x, total)
-
-
-def _largest(device: Device, x: Array, axis: Axis) -> Array:
-    """Return the largest element along the axes, or of none 0: a softmax of nothing is nothing."""
-    xp = device.array_module
-    if x.size == 0:
-        return xp.zeros(kept_shape(x.shape, axis), x.dtype)
-    return xp.max(x, axis=axis, keepdims=True)
 
 
 @differentiable
@@ -64,7 +56,7 @@ def log_softmax(device: Device, x: Array, axis: int = -1) -> Result:
     """
     xp = device.array_module
     axes = axes_of(x.ndim, axis)
-    shifted = x - _largest(device, x, axis)
+    shifted = x - largest(device, x, axis)
     y = shifted - xp.log(sum_over(device, xp.exp(shifted), axes, keepdims=True))
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
@@ -89,7 +81,7 @@ def softmax(device: Device, x: Array, axis: int = -1) -> Result:
     """
     xp = device.array_module
     axes = axes_of(x.ndim, axis)
-    e = xp.exp(x - _largest(device, x, axis))
+    e = xp.exp(x - largest(device, x, axis))
     y = e / sum_over(device, e, axes, keepdims=True)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:

@@ -237,9 +237,8 @@ def cross_entropy(
         raise ValueError(
             f"cross_entropy: the label {int(values[wrong][0])} is none of 0 … {categories - 1}"
         )
-    factors = _data(
-        "cross_entropy", "weight", np.ones(categories) if weight is None else weight, logits
-    )
+    weight = np.ones(categories) if weight is None else weight
+    factors = _data("cross_entropy", "weight", weight, logits)
     if factors.shape != (categories,):
         raise ValueError(
             f"cross_entropy: weight has one factor for each of {categories} categories; got {factors.shape}"

@@ -11,6 +11,7 @@ from minigan.operation import differentiable
 from minigan.ops.shared import (
     Axis,
     axes_of,
+    deviations,
     kept_shape,
     of_real_numbers,
     reduced_count,
@@ -36,7 +37,7 @@ def _moments(device: Device, x: Array, axis: Axis, correction: int) -> _Moments:
     if not count > correction:
         raise ValueError(f"the variance of {count} values has no correction {correction}")
     x, scale = _scaled(device, x, axes)
-    deviation = x - sum_over(device, x, axes, keepdims=True) / count
+    deviation = deviations(device, x, sum_over(device, x, axes, keepdims=True) / count, axes)
     squares = sum_over(device, deviation * deviation, axes, keepdims=True)
     return _Moments(deviation, squares / (count - correction), scale)
 

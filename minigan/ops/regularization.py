@@ -10,7 +10,7 @@ import numpy as np
 from minigan.devices import Device
 from minigan.operation import as_operand, differentiable, explained
 from minigan.ops.indexing import getitem
-from minigan.ops.shared import of_real_numbers
+from minigan.ops.shared import deviations, largest, of_real_numbers
 from minigan.ops.summation import sum_over, unbroadcast
 from minigan.random import Generator, default_generator, uniform
 from minigan.saving import Array, Result, ShapeAndDtype
@@ -56,10 +56,10 @@ def layer_norm(
         raise ValueError(f"weight and bias have the shape {x.shape[-axes:]} of the last axes")
     xp, last = device.array_module, tuple(range(x.ndim - axes, x.ndim))
     count = math.prod(x.shape[-axes:])
-    deviation = x - sum_over(device, x / count, last, keepdims=True)
+    deviation = deviations(device, x, sum_over(device, x / count, last, keepdims=True), last)
     # by a power of two, so that no square overflows
-    largest = xp.max(xp.abs(deviation), axis=last, keepdims=True, initial=0)
-    scale = xp.ldexp(xp.ones_like(largest), -xp.maximum(xp.frexp(largest)[1], 0))
+    highest = largest(device, xp.abs(deviation), last)
+    scale = xp.ldexp(xp.ones_like(highest), -xp.maximum(xp.frexp(highest)[1], 0))
     deviation = deviation * scale
     variance = sum_over(device, deviation * deviation, last, keepdims=True) / count
     root = xp.sqrt(variance + eps * scale * scale)

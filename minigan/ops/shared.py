@@ -80,6 +80,20 @@ def integers(values: tuple[Any, ...], name: str) -> tuple[int, ...]:
     return tuple(integer(v, name) for v in values)
 
 
+def largest(device: Device, x: Array, axis: Axis) -> Array:
+    """Return the largest element along the axes, or of none 0: a softmax of nothing is nothing."""
+    xp = device.array_module
+    if x.size == 0:
+        return xp.zeros(kept_shape(x.shape, axis), x.dtype)
+    return xp.max(x, axis=axis, keepdims=True)
+
+
+def deviations(device: Device, x: Array, mean: Array, axes: Axis) -> Array:
+    """x − mean, but 0 where all along the axes are equal: a rounded mean may differ from them."""
+    high, low = largest(device, x, axes), -largest(device, -x, axes)
+    return x - device.array_module.where(low == high, low, mean)
+
+
 def of_real_numbers(
     function: Callable[Concatenate[Device, Parameters], Result],
 ) -> Callable[Concatenate[Device, Parameters], Result]:

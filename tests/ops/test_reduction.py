@@ -288,3 +288,20 @@ def test_the_gradient_of_a_norm_at_0_is_0() -> None:
     x.norm(axis=1).sum().backward()
     assert x.grad is not None
     np.testing.assert_array_equal(x.grad, [[0, 0], [0.6, 0.8]])
+
+
+@pytest.mark.parametrize("value", [0.1, 1 / 3, 1000.1, 1e-30, 3e30])
+@pytest.mark.parametrize("n", [3, 10, 1000, 100_003])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_equal_values_do_not_vary_though_their_mean_is_rounded(
+    value: float, n: int, dtype: str
+) -> None:
+    for shape, axis in (((n,), None), ((n, 2), 0), ((2, n), 1)):
+        for spread in (mg.std, mg.var):
+            x = mg.full(shape, value, dtype=dtype, requires_grad=True)
+            y = spread(x, axis)
+            y.sum().backward()
+            assert x.grad is not None
+            assert not y.numpy().any()
+            assert not x.grad.numpy().any()
+    assert not mg.layer_norm(mg.full((2, n), value, dtype=dtype)).numpy().any()
