@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Sequence
 from typing import Any
 
@@ -59,7 +58,7 @@ def full(
     """
     place = get_device(device)
     values = place.empty(checked_shape(shape), np.dtype(dtype))
-    values[...] = value if isinstance(value, numbers.Real) else values_on(value, place)
+    values[...] = value if isinstance(value, (int, float)) else values_on(value, place)
     return Tensor(values, place, requires_grad)
 
 

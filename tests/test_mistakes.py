@@ -126,6 +126,7 @@ VALUES: dict[str, tuple[Callable[[], mg.Tensor], Any]] = {
     ),
     "small integers": (lambda: mg.randint(np.int8(-3), np.int8(-2), 2), np.array([-3, -3])),
     "tensordot of NumPy's 1": (lambda: mg.tensordot(mg.ones((2, 3)), mg.ones((3, 2)), np.int64(1)), np.full((2, 2), 3)),  # type: ignore[arg-type]
+    "Flatten of no batch": (lambda: nn.Flatten()(mg.zeros((0, 2, 3))), np.zeros((0, 6))),
     "products of float16": (lambda: mg.tensor(np.float16(ONES)) @ mg.tensor(np.float16(ONES.T)), np.full((2, 2), 3)),
 }  # fmt: skip
 

@@ -149,8 +149,5 @@ def _checked(kind: str, modules: Iterable[Any]) -> list[Module]:
     return modules
 
 
-_PRODUCTS = (
-    Linear,
-    Conv2d,
-    ConvTranspose2d,
-)  # not what derives from them, their forward may take less
+# not what derives from them, their forward may take less
+_PRODUCTS = (Linear, Conv2d, ConvTranspose2d)

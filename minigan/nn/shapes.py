@@ -18,7 +18,7 @@ class Flatten(Module):
         Returns:
             A tensor (batch, features).
         """
-        return x.reshape(x.shape[0], -1)
+        return x.flatten(1)
 
 
 class Reshape(Module):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from typing import Any
 
 import numpy as np
@@ -146,7 +145,7 @@ def setitem(x: Tensor, index: Any, value: Any) -> None:
     parts, arrays = split_index(index)
     device = common_device("assignment", [x, value, *arrays])
     whole = fill_index(parts, [as_operand("assignment", a, device) for a in arrays])
-    x.data[whole] = value if isinstance(value, numbers.Real) else values_on(value, device)
+    x.data[whole] = value if isinstance(value, (int, float)) else values_on(value, device)
     x.mark_changed()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from minigan.devices import Device
 from minigan.devices.contract.normalization import BatchStatistics
 from minigan.devices.contract.products import Epilogue
@@ -97,13 +99,14 @@ def linear(
     check_fused_slope(negative_slope)
     check_batch_statistics(statistics, (*x.shape[:-1], w.shape[1]), x.dtype)
 
-    shape, rows, w = x.shape, device.contiguous(x.reshape(-1, x.shape[-1])), device.contiguous(w)
+    shape, w = x.shape, device.contiguous(w)
+    rows = device.contiguous(x.reshape(math.prod(shape[:-1]), shape[-1]))
     b = None if b is None else device.contiguous(b)
     y = device.gemm(rows, w, epilogue=Epilogue(b, negative_slope, statistics))
     gradient, behind = behind_activation(device, y, negative_slope)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        dy = gradient(dy.reshape(-1, dy.shape[-1]))
+        dy = gradient(dy.reshape(len(rows), w.shape[1]))
         return (
             device.gemm(dy, w, transpose_b=True).reshape(shape) if needs[0] else None,
             device.gemm(rows, dy, transpose_a=True) if needs[1] else None,

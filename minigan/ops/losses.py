@@ -151,9 +151,8 @@ def binary_cross_entropy_with_logits(
 
 
 def _targets(logits: Tensor, targets: Tensor | float | Any) -> Tensor | Any:
-    if isinstance(
-        targets, (int, float)
-    ):  # filled where the logits are: a captured step sends nothing
+    if isinstance(targets, (int, float)):
+        # filled where the logits are: a captured step sends nothing
         constant = logits.device.empty(logits.shape, logits.dtype)
         constant[...] = targets
         return Tensor(constant, logits.device)

@@ -27,11 +27,15 @@ def cumsum(device: Device, x: Array, axis: int) -> Result:
         ValueError: x lacks the axis.
     """
     xp = device.array_module
+    # in float64, since each sum has the rounding of all before it
+    wide = {"dtype": xp.float64} if x.dtype.kind == "f" else {}
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        return (xp.flip(xp.cumsum(xp.flip(dy, axis), axis=axis), axis),)
+        sums = xp.flip(xp.cumsum(xp.flip(dy, axis), axis=axis, **wide), axis)
+        return (sums.astype(dy.dtype, copy=False),)
 
-    return xp.cumsum(x, axis=axis), vjp
+    y = xp.cumsum(x, axis=axis, **wide)
+    return y.astype(x.dtype, copy=False) if wide else y, vjp
 
 
 @differentiable

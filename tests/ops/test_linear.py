@@ -164,3 +164,23 @@ def test_a_dtype_that_has_no_kernel_is_numpys() -> None:
     product = mg.matmul(mg.tensor(a), mg.tensor(b))
     np.testing.assert_array_equal(product.numpy(), a @ b)
     assert product.dtype == np.float16
+
+
+@pytest.mark.parametrize(
+    ("rows", "features", "results"), [((2,), 0, 4), ((2,), 3, 0), ((0,), 0, 0), ((2, 0), 3, 4), ((2, 3), 0, 4)]
+)  # fmt: skip
+@pytest.mark.parametrize("negative_slope", [0.0, 1.0])
+def test_no_rows_no_features_and_no_results(
+    rows: tuple[int, ...], features: int, results: int, negative_slope: float
+) -> None:
+    x, w, b = (
+        mg.full(shape, 2, requires_grad=True)
+        for shape in ((*rows, features), (features, results), (results,))
+    )
+    y = mg.linear(x, w, b, negative_slope=negative_slope)
+    np.testing.assert_array_equal(y.numpy(), np.full((*rows, results), 2 + 4 * features))
+    y.sum().backward()
+    n = int(np.prod(rows))
+    for tensor, slope in ((x, 2 * results), (w, 2 * n), (b, n)):
+        assert tensor.grad is not None
+        np.testing.assert_array_equal(tensor.grad.numpy(), np.full(tensor.shape, slope))

@@ -53,3 +53,16 @@ def test_value_and_gradient(name: str, x: Any) -> None:
 def test_a_matrix_needs_an_axis() -> None:
     with pytest.raises(ValueError, match="name the axis"):
         mg.cumulative_sum(mg.ones((2, 2)))
+
+
+def test_running_sums_do_not_gather_rounding() -> None:
+    n = 3_000_000
+    x = mg.full((n, 1), 0.1, requires_grad=True)
+    y = mg.cumsum(x, axis=0)
+    (y * x.detach()).sum().backward()
+    assert x.grad is not None
+    wide = np.arange(1, n + 1) * np.float64(np.float32(0.1))
+    assert y.dtype == np.float32
+    np.testing.assert_allclose(y.numpy()[:, 0], wide, rtol=1e-6)
+    np.testing.assert_allclose(x.grad.numpy()[::-1, 0], wide, rtol=1e-6)
+    assert mg.cumsum(mg.tensor([100, 100], dtype="int8"), 0).tolist() == [100, 200]

@@ -42,6 +42,9 @@ def gemm(
 
 def column_sum(device: Device, x: Array) -> Array:
     columns = x.shape[-1]
+    result: Array = device.empty((columns,), x.dtype)
+    if not columns:
+        return result
     x = x.reshape(-1, columns)
     # Rows of few columns are added several side by side.
     side_by_side = math.gcd(x.shape[0], max(1, _WIDE_ROW // max(1, columns)))
@@ -49,7 +52,6 @@ def column_sum(device: Device, x: Array) -> Array:
     count = threads.thread_count()
     sums = device.empty((count, sum_levels(-(-x.shape[0] // count)), x.shape[1]), x.dtype)
     parts = device.empty((count, x.shape[1]), x.dtype)
-    result: Array = device.empty((columns,), x.dtype)
     column_sum_parts(count, x, sums, parts)
     add_pairwise(columns, parts.reshape(-1, columns), result)
     return result
