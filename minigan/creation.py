@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -37,6 +37,12 @@ __all__ = [
 Shape = int | Sequence[int]
 
 
+class _Settings(TypedDict, total=False):
+    dtype: DTypeLike
+    device: str | Device | None
+    requires_grad: bool
+
+
 def full(
     shape: Shape,
     value: float,
@@ -62,12 +68,12 @@ def full(
     return Tensor(values, place, requires_grad)
 
 
-def zeros(shape: Shape, **settings: Any) -> Tensor:
+def zeros(shape: Shape, **settings: Unpack[_Settings]) -> Tensor:
     """Return `minigan.full` of this `shape` and these `settings` with 0, as `numpy.zeros`."""
     return full(shape, 0, **settings)
 
 
-def ones(shape: Shape, **settings: Any) -> Tensor:
+def ones(shape: Shape, **settings: Unpack[_Settings]) -> Tensor:
     """Return `minigan.full` of this `shape` and these `settings` with 1, as `numpy.ones`."""
     return full(shape, 1, **settings)
 
@@ -230,7 +236,7 @@ def randperm(
     return tensor(np.argsort(draws, kind="stable"), device=device)
 
 
-def meshgrid(*vectors: Tensor, indexing: str = "xy") -> list[Tensor]:
+def meshgrid(*vectors: Tensor, indexing: Literal["xy", "ij"] = "xy") -> list[Tensor]:
     """Return the coordinates of a grid, from the coordinates along each axis, as `numpy.meshgrid`.
 
     Args:
@@ -256,7 +262,7 @@ def meshgrid(*vectors: Tensor, indexing: str = "xy") -> list[Tensor]:
     return grids
 
 
-def empty(shape: Shape, **settings: Any) -> Tensor:
+def empty(shape: Shape, **settings: Unpack[_Settings]) -> Tensor:
     """Return `minigan.zeros` of this `shape` and these `settings`; `numpy.empty` sets no values."""
     return zeros(shape, **settings)
 
@@ -293,9 +299,8 @@ def rand(
     if isinstance(shape, int) and type(low) is int and type(high) is float:  # high is left out
         raise TypeError(f"rand takes one shape: rand(({shape}, {low})), or a float as a bound")
     place, key = get_device(device), (generator or default_generator()).next_key()
-    return Tensor(
-        place.random_uniform(checked_shape(shape), low, high, np.dtype(dtype), key), place
-    )
+    values = place.random_uniform(checked_shape(shape), low, high, np.dtype(dtype), key)
+    return Tensor(values, place)
 
 
 def randn(

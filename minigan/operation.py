@@ -197,9 +197,7 @@ def _setting(value: Any) -> Any:
 def _three(name: str, result: Any) -> tuple[Array, VJP | None, Sequence[Any]]:
     """(output, vjp, saved), where `saved` may be left out."""
     if not isinstance(result, tuple) or len(result) not in (2, 3):
-        raise TypeError(
-            f"{name}: a function under differentiable returns (output, vjp, saved); it returned a {type(result).__name__}"
-        )
+        raise TypeError(f"{name}: it returns (output, vjp, saved), not a {type(result).__name__}")
     output, vjp, *saved = result
     if saved and not isinstance(saved[0], (tuple, list)):
         raise TypeError(f"{name}: saved is a tuple of arrays, not a {type(saved[0]).__name__}")

@@ -115,7 +115,7 @@ class Tensor(Protocols, Methods):
             return self
         if self.dtype not in (np.float32, np.float64):
             raise TypeError(
-                f"a tensor of dtype {self.dtype} cannot require a gradient: float32 and float64 can"
+                f"dtype {self.dtype} cannot require a gradient: float32 and float64 can"
             )
         self._is_variable, self._is_frozen = True, False
         return self

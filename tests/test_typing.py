@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 RIGHT = """
+import numpy as np
 import minigan as mg
 
 x = mg.tensor([[1.0, 2.0]], requires_grad=True)
@@ -18,6 +19,9 @@ x[mask].relu().reshape(1, -1).sum().backward()
 images = mg.conv2d(mg.zeros((1, 8, 8, 1)), mg.zeros((3, 3, 1, 2)), stride=2, padding=(1, 1))
 for row in x:
     row.tolist()
+x.reshape(np.int64(2), -1).reshape([2]).reshape(*x.shape).transpose((1, 0)).broadcast_to(x.shape)
+mg.zeros(3, dtype=np.float64, device="cpu", requires_grad=True).astype(np.float32).astype("int64")
+mg.mse_loss(x, x, "sum").backward(inputs=x)
 with mg.no_grad():
     x -= 0.1 * x
 """
@@ -35,6 +39,18 @@ WRONG = {
     "x.split(2, axis=0).sum()": 'has no attribute "sum"',
     "mg.zeros()": 'Missing positional argument "shape"',
     "number: int = x.mean()": "Incompatible types in assignment",
+    'mg.zeros(3, dtyp="float32")': 'Unexpected keyword argument "dtyp"',
+    "mg.ones(3, requires_gard=True)": 'Unexpected keyword argument "requires_gard"',
+    'x.reshape("ab")': 'incompatible type "str"',
+    "x.transpose(1.5)": 'incompatible type "float"',
+    'mg.mse_loss(x, x, "average")': "incompatible type",
+    'mg.cross_entropy(x, x, reduction="men")': "incompatible type",
+    'mg.meshgrid(x[0], x[1], indexing="yx")': "incompatible type",
+    'mg.searchsorted(x[0], x, side="rigth")': "incompatible type",
+    "x.astype(3)": "incompatible type",
+    "mg.randn(2, 3)": "Too many positional arguments",
+    'mg.tensor([1.0], "float64")': 'incompatible type "str"; expected "bool"',
+    "mg.conv2d(x, x, None, 1, 0, 2)": "Too many positional arguments",
 }
 
 

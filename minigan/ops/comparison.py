@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from minigan.devices import Device
 from minigan.operation import differentiable
@@ -39,6 +39,9 @@ __all__ = [
     "searchsorted",
     "signbit",
 ]
+
+
+Side = Literal["left", "right"]
 
 
 def _of_one(name: str, description: str) -> Callable[[Any], Tensor]:
@@ -85,7 +88,7 @@ signbit = _of_one("signbit", "Return whether the sign of x is minus, −0 includ
 
 
 @differentiable
-def searchsorted(device: Device, x: Array, values: Array, side: str = "left") -> Result:
+def searchsorted(device: Device, x: Array, values: Array, side: Side = "left") -> Result:
     """Return the indices in the sorted x where `values` belong, as `numpy.searchsorted`.
 
     It has no gradient.

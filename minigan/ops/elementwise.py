@@ -6,7 +6,7 @@ docstring and in docs/singular_points.md.
 
 from __future__ import annotations
 
-from typing import Any
+from numpy.typing import DTypeLike
 
 from minigan.devices import Device
 from minigan.operation import differentiable
@@ -170,7 +170,7 @@ def cosh(device: Device, x: Array) -> Result:
 
 
 @differentiable
-def astype(device: Device, x: Array, dtype: Any) -> Result:
+def astype(device: Device, x: Array, dtype: DTypeLike) -> Result:
     """x in another dtype, elementwise, as `numpy.astype`.
 
     Between float types the gradient is cast back.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -21,6 +21,8 @@ from minigan.saving import Array, Result, ShapeAndDtype
 from minigan.tensor import Tensor, common_device
 
 __all__ = ["binary_cross_entropy_with_logits", "cross_entropy", "mse_loss"]
+
+Reduction = Literal["mean", "sum", "none"]
 
 
 @differentiable
@@ -40,7 +42,7 @@ def _squared_error(device: Device, x: Array, target: Array) -> Result:
 
 
 @explained
-def mse_loss(x: Tensor, target: Tensor | float | Any, reduction: str = "mean") -> Tensor:
+def mse_loss(x: Tensor, target: Tensor | float | Any, reduction: Reduction = "mean") -> Tensor:
     """Return (x − target)², the squared error.
 
     Args:
@@ -117,7 +119,7 @@ def _weighted_binary_cross_entropy(
 def binary_cross_entropy_with_logits(
     logits: Tensor,
     targets: Tensor | float | Any,
-    reduction: str = "mean",
+    reduction: Reduction = "mean",
     weight: Tensor | Any = None,
     pos_weight: Tensor | Any = None,
 ) -> Tensor:
@@ -186,7 +188,7 @@ def _weighted_cross_entropy(
 def cross_entropy(
     logits: Tensor,
     labels: Tensor | Any,
-    reduction: str = "mean",
+    reduction: Reduction = "mean",
     weight: Tensor | Any = None,
     ignore_index: int | None = None,
     label_smoothing: float = 0.0,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 
@@ -35,7 +35,7 @@ def _reshape(device: Device, x: Array, shape: tuple[int, ...]) -> Result:
     return x.reshape(shape), lambda dy, needs: (dy.reshape(before),)
 
 
-def reshape(x: Tensor, *shape: Any) -> Tensor:
+def reshape(x: Tensor, *shape: SupportsIndex | Sequence[SupportsIndex]) -> Tensor:
     """Return the same elements, in the same order, in another shape, as `numpy.reshape`.
 
     Args:
@@ -76,7 +76,7 @@ def _transpose(device: Device, x: Array, axes: tuple[int, ...]) -> Result:
     return x.transpose(axes), lambda dy, needs: (dy.transpose(inverse),)
 
 
-def transpose(x: Tensor, *axes: Any) -> Tensor:
+def transpose(x: Tensor, *axes: SupportsIndex | Sequence[SupportsIndex]) -> Tensor:
     """Return x with its axes in the order given, or reversed, as `numpy.transpose`.
 
     Args:
@@ -188,7 +188,7 @@ def _broadcast_to(device: Device, x: Array, shape: tuple[int, ...]) -> Result:
     )
 
 
-def broadcast_to(x: Tensor, *shape: Any) -> Tensor:
+def broadcast_to(x: Tensor, *shape: SupportsIndex | Sequence[SupportsIndex]) -> Tensor:
     """Return x repeated to a shape, as `numpy.broadcast_to`: a view.
 
     Args:
