@@ -75,17 +75,24 @@ def _table(settings: Iterable[DescribedSetting]) -> str:
 
 
 def _differences(settings: Settings, base: Settings) -> str:
-    values = {s.name: shown(s.default) for s in own_settings(base)}
-    changed = [
-        f"| `{s.name}` | `{_escaped(shown(s.default))}` |"
-        for s in own_settings(settings)
-        if s.name != "experiment" and shown(s.default) != values[s.name]
-    ]
-    on = [f"| `{extension.name}` | on |" for extension in settings.extensions]
-    if not changed + on:
+    rows = _changed(own_settings(settings), own_settings(base))[1:]  # its name has a heading
+    for extension in settings.extensions:
+        name, usual = extension.name, type(extension)()
+        rows.append(f"| `{name}` | on |")
+        rows += _changed(described(extension, f"{name}."), described(usual))
+    if not rows:
         return ""
     head = ["| setting | value |", "|---|---|"]
-    return "\n".join([f"### {settings.experiment}", "", *head, *changed, *on])
+    return "\n".join([f"### {settings.experiment}", "", *head, *rows])
+
+
+def _changed(settings: list[DescribedSetting], usual: list[DescribedSetting]) -> list[str]:
+    """Return a row for each setting that has another value than usual."""
+    return [
+        f"| `{s.name}` | `{_escaped(shown(s.default))}` |"
+        for s, other in zip(settings, usual, strict=True)
+        if s.default != other.default
+    ]
 
 
 def _escaped(text: str) -> str:

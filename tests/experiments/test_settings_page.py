@@ -31,6 +31,12 @@ def test_every_setting_is_on_the_page_with_a_meaning() -> None:
     assert all(row.meaning for row in rows)
 
 
+def test_a_preset_shows_the_values_that_it_gives_an_extension() -> None:
+    preset = settings_page().split("### mnist-extended")[1].split("### ")[0]
+    assert "| `consistency` | on |\n| `consistency.split_merge_threshold` | `0.2` |" in preset
+    assert "| `weight_averaging.window` |" not in preset  # its value is the usual one
+
+
 def test_the_command_prints_a_preset(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli._run(["settings", "mnist", "--preset", "extended", "--json"]) == 0
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}

@@ -59,16 +59,16 @@ class ConsistencySettings(ExtensionSettings):
         6 / 16, unit="fraction of the steps", low=0, high=1e6,
     )  # fmt: skip
     split_merge_threshold: float = setting(
-        "A category is moved (`split_merge.py`) if a merge loses less than this share of the information "
-        "between two equal kinds; 0 moves none.",
+        "A category begins anew if its merge with another one loses less than this share of (2/K)·log 2 nats, "
+        "K the number of categories; 0 turns it off.",
         0.0, low=0, high=1e30,
     )  # fmt: skip
     split_merge_start: float = setting(
-        "When a category may be moved first; then again each 1/10 of the steps.",
+        "When a category may begin anew first; then again each 1/10 of the steps.",
         0.35, unit="fraction of the steps", low=0, high=10,
     )  # fmt: skip
     split_merge_end: float = setting(
-        "When a category may be moved last.", 0.45, unit="fraction of the steps", low=0, high=10
+        "When a category may begin anew last.", 0.45, unit="fraction of the steps", low=0, high=10
     )
     rotation: float = setting(
         "Largest rotation of a copy.", 20.0, unit="degrees", low=0, high=LARGEST["rotation"]

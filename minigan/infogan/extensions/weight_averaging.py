@@ -20,7 +20,7 @@ class WeightAveragingSettings(ExtensionSettings):
     name: ClassVar[str] = "weight_averaging"
 
     window: float = setting(
-        "Over how many of the last steps is averaged: d = 1 − 1/steps.",
+        "Steps n that the moving averages reach back: their decay is 1 − 1/n.",
         1 / 8, unit="fraction of the steps", low=1e-9, high=1e6,
     )  # fmt: skip
 
