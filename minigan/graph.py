@@ -15,7 +15,7 @@ import numpy as np
 from minigan.devices import Device
 from minigan.devices.memory import share_memory
 from minigan.recording import mode
-from minigan.saving import VJP, Array, Saved
+from minigan.saving import VJP, Array, Watched
 
 _numbers = itertools.count()
 
@@ -77,16 +77,14 @@ class Part(NamedTuple):
 class Node:
     """One operation that ran: its inputs, and the rule that carries a gradient back to them."""
 
-    __slots__ = ("inputs", "number", "operation", "saved", "vjp")
+    __slots__ = ("arrays", "inputs", "number", "operation", "saved", "vjp")
 
-    def __init__(
-        self, operation: str, inputs: tuple[Any, ...], vjp: VJP, saved: tuple[Saved, ...]
-    ) -> None:
+    def __init__(self, operation: str, inputs: tuple[Any, ...], vjp: VJP, watched: Watched) -> None:
         self.number = next(_numbers)
         self.operation = operation
         self.inputs = inputs
         self.vjp: VJP | None = vjp
-        self.saved = saved
+        self.saved, self.arrays = watched
 
     def check_unused(self) -> None:
         if self.vjp is None:
@@ -104,8 +102,8 @@ class Node:
 
     def release(self) -> None:
         self.vjp = None
-        self.inputs = ()
-        self.saved = ()
+        self.inputs = self.saved = ()
+        self.arrays = []
 
 
 def run_backward(root: Variable, gradient: Array | None, inputs: list[Variable] | None) -> None:
@@ -214,7 +212,7 @@ def _apply_vjp(
     node: Node, dy: Array, dy_owned: bool, needs: tuple[bool, ...], gradients: _Gradients
 ) -> None:
     assert node.vjp is not None
-    inputs, operation = node.inputs, node.operation
+    inputs, operation, arrays = node.inputs, node.operation, node.arrays
     results = node.vjp(dy, needs)
     node.release()
     if not isinstance(results, (tuple, list)):
@@ -240,7 +238,7 @@ def _apply_vjp(
             )
         # dy itself, or a view of it, is ours to add to where dy was, and no other input gets it.
         others = [r for j, r in enumerate(results) if j != i and r is not None]
-        others += [] if dy_owned else [dy]
+        others += arrays if dy_owned else [*arrays, dy]  # a saved array stays as it is
         owned = _is_plain(gradient) and not any(share_memory(gradient, r) for r in others)
         if source._node is not None:
             gradients.add(source._node, gradient, owned, source.shape)

@@ -97,8 +97,7 @@ def differentiable(
         result = Tensor(device.asarray(output), device)
         _share_version(tensors, result)
         if recorded and vjp is not None and result.dtype.kind == "f":
-            watched = watch(name, vjp, saved, tensors, result)
-            result._node = Node(name, inputs, vjp, watched)
+            result._node = Node(name, inputs, vjp, watch(name, vjp, saved, tensors, result))
         return result
 
     # The public function takes no device: help() shows the user's arguments.

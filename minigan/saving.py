@@ -95,11 +95,15 @@ class Saved(NamedTuple):
     position: str
 
 
+Watched = tuple[tuple[Saved, ...], list[Array]]
+
+
 def watch(
     operation: str, vjp: VJP, saved: Iterable[Any], inputs: Sequence[Any], output: Any
-) -> tuple[Saved, ...]:
+) -> Watched:
     """Return the tensors that a write before the backward pass must not change: inputs (None for others), output, saved.
 
+    And the saved arrays, which no gradient may share.
     TypeError for a rule that keeps an array which it does not declare.
     """
     kept = [s for s in saved if is_array(s)]  # a number needs no watching
@@ -111,17 +115,16 @@ def watch(
                 "with every array in `saved` that the vjp keeps"
             )
     if not declared:
-        return ()
+        return (), []
     tensors = [(f"input {i}", t) for i, t in enumerate(inputs, 1) if t is not None]
     tensors.append(("output", output))
     tensors += [("saved tensor", s) for s in kept if _is_tensor(s)]
-    return tuple(
-        [
-            Saved(t._version, t._version.count, position)
-            for position, t in tensors
-            if _shares_memory(t.data, declared)
-        ]
-    )
+    watched = [
+        Saved(t._version, t._version.count, position)
+        for position, t in tensors
+        if _shares_memory(t.data, declared)
+    ]
+    return tuple(watched), declared
 
 
 def _shares_memory(array: Array, others: list[Array]) -> bool:

@@ -147,3 +147,24 @@ def test_random_graphs(program: list[tuple[int, int, int]], seed: int) -> None:
         return mg.concatenate([mg.broadcast_to(v, 2, 3) for v in values], axis=0)
 
     mg.check_gradients(run, *leaves)
+
+
+def test_a_rule_that_returns_what_it_saved_does_not_give_it_away() -> None:
+    constant = np.ones(2, np.float32)
+
+    @mg.differentiable
+    def total(device: Any, x: Any) -> Any:
+        return x.sum(), lambda dy, needs: (constant,), (constant,)
+
+    @mg.differentiable
+    def half_of_squares(device: Any, x: Any) -> Any:
+        return (x * x).sum() / 2, lambda dy, needs: (x,), (x,)
+
+    for operation, expected in ((total, [1, 1]), (half_of_squares, [1, 2])):
+        x = mg.tensor([1.0, 2.0], requires_grad=True)
+        for step in (1, 2, 3):
+            operation(x).backward()
+            assert x.grad is not None
+            np.testing.assert_array_equal(x.grad.numpy(), np.multiply(step, expected))
+        assert x.tolist() == [1, 2]
+    assert constant.tolist() == [1, 1]
