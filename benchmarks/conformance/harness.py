@@ -15,8 +15,8 @@ from torch.utils._pytree import tree_map
 
 import minigan as mg
 from benchmarks.conformance.adapters import ADAPTERS, UntranslatableError
-from benchmarks.conformance.command import Part
 from benchmarks.conformance.conventions import reason
+from benchmarks.conformance.parts import Part
 
 _TOLERANCE = {"float64": 1e-9, "float32": 2e-4}
 
