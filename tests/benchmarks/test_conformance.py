@@ -6,7 +6,8 @@ import pytest
 
 import minigan as mg
 from benchmarks.conformance import standard
-from benchmarks.conformance.command import Part, entry_name, operations
+from benchmarks.conformance.command import entry_name, operations
+from benchmarks.conformance.parts import Part
 from benchmarks.conformance.conventions import reason
 
 pytest.importorskip("expecttest", reason="needs the bench extra")
