@@ -7,8 +7,8 @@ import pytest
 import minigan as mg
 from benchmarks.conformance import standard
 from benchmarks.conformance.command import entry_name, operations
-from benchmarks.conformance.parts import Part
 from benchmarks.conformance.conventions import reason
+from benchmarks.conformance.parts import Part
 
 pytest.importorskip("expecttest", reason="needs the bench extra")
 harness = pytest.importorskip("benchmarks.conformance.harness", exc_type=ImportError)
