@@ -52,7 +52,9 @@ def explore(
         from minigan.explore.explorer import Explorer
         from minigan.explore.export import export_page
 
-        typer.echo(f"wrote {export}, {export_page(Explorer.open(run), export):,} bytes")
+        size, bits = export_page(Explorer.open(run), export)
+        rounded = f"; weights of large matrices have {bits} bits" if bits < 16 else ""
+        typer.echo(f"wrote {export}, {size:,} bytes{rounded}")
     if pack is None and export is None:
         _serve(run, port, browser)
 

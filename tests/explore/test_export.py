@@ -14,6 +14,7 @@ from numpy.testing import assert_allclose
 from minigan import no_grad, tensor
 from minigan.errors import RunError
 from minigan.experiments.declarations import get_experiment
+from minigan.explore import export, rounding
 from minigan.explore.explorer import Explorer
 from minigan.explore.export import export_page
 from minigan.infogan.latents import encode
@@ -76,7 +77,7 @@ def test_javascript_draws_what_python_draws(kind: str, tmp_path: Path) -> None:
     values["dtype"] = "float64"  # so that rounding hides nothing: a page calculates in float64 too
     settings = get_experiment("mnist").with_values(values | NETWORKS[kind])
     explorer, page = rounded(settings), tmp_path / "page.html"
-    assert export_page(explorer, page) == page.stat().st_size
+    assert export_page(explorer, page) == (page.stat().st_size, 16)
 
     rng = np.random.default_rng(1)
     sizes = [getattr(code, "size", None) for code in settings.layout]
@@ -99,6 +100,66 @@ def test_javascript_draws_what_python_draws(kind: str, tmp_path: Path) -> None:
         (start.reshape(28, 28, 1) - settings.image_low) / (1 - settings.image_low) * 255
     )
     assert np.abs(pixels - picture).max() <= 1
+
+
+def whole_numbers(weights: np.ndarray, bits: int) -> np.ndarray:
+    """Return the weights as a page of few bits has them, column by column."""
+    for column in weights.reshape(-1, weights.shape[-1]).T:
+        step = np.abs(column).max() / (2 ** (bits - 1) - 1)
+        if bits == 4:
+            step = min(step, 0.38 * column.std())
+        step = np.float32(step)
+        numbers = np.clip(np.rint(column / step), -(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+        column[:] = (numbers * step).astype(np.float32)
+    return weights
+
+
+@needs_node
+@pytest.mark.parametrize("bits", [8, 4])
+def test_large_matrices_of_a_large_page_have_few_bits(
+    bits: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = {"trunk": "conv 4 | fc 16 bn", "device": "cpu", "noise": 5, "dtype": "float64"}
+    settings = get_experiment("mnist").with_values(values | NETWORKS["mnist"])
+    explorer, page = rounded(settings), tmp_path / "page.html"
+    size = export_page(explorer, page).size
+    large = 9 * 245  # the elements of the second matrix
+    monkeypatch.setattr(rounding, "LARGE", large)
+    monkeypatch.setattr(export, "_LARGEST", size - 500 if bits == 8 else size - 4000)
+    written = export_page(explorer, page)
+    assert written.bits == bits and written.size < size
+    for value in explorer.networks.generator.parameters():
+        if value.ndim > 1:
+            few = bits if value.size >= large else 8
+            value.copy_(whole_numbers(value.numpy().copy(), few))
+    latents = {"noise": [0.5, -0.25, 0.1, 0.9, -1.0], "codes": [2, 0.5, -1.5]}
+    with no_grad():
+        codes = tensor(np.array([latents["codes"]], np.float64))
+        noise = tensor(np.array([latents["noise"]]))
+        expected = explorer.networks.generator(encode(settings, noise, codes)).numpy()
+    assert_allclose(run_page(page, [latents]).ravel(), expected.ravel(), rtol=0, atol=1e-9)
+
+
+@needs_node
+def test_four_bits_hardly_change_a_picture(
+    trained: Explorer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "_LARGEST", 0)
+    page = tmp_path / "page.html"
+    assert export_page(trained, page).bits == 4
+    codes = [[digit, slant, 0.0] for digit in range(10) for slant in (-1.0, 1.0)]
+    drawn = run_page(page, [{"codes": code} for code in codes])
+    changes = [
+        np.abs(255 * image - trained.picture(0, code)[0].ravel())
+        for image, code in zip(drawn, codes, strict=True)
+    ]
+    assert np.mean(changes) < 0.8 and np.max(changes) < 40
+
+
+def test_the_page_of_the_paper_s_networks_is_small(tmp_path: Path) -> None:
+    settings = get_experiment("mnist").with_values({"device": "cpu"})
+    written = export_page(Explorer(Networks(settings), settings, step=0), tmp_path / "page.html")
+    assert written.bits == 4 and written.size < 5_000_000
 
 
 def test_a_page_is_one_file_that_asks_for_nothing(explorer: Explorer, tmp_path: Path) -> None:

@@ -1,11 +1,31 @@
 "use strict";
 // G in the browser: the layers of a trained generator in inference, as minigan calculates them. Arrays are in NHWC order.
 
-/** Return the values of a tensor from its base64 text, little-endian float16 or float32. */
-function decodeTensor({ type, values }) {
-  const bytes = Uint8Array.from(atob(values), (letter) => letter.charCodeAt(0));
+/**
+ * Return the values of a tensor from its base64 text: little-endian float16 or float32, or whole numbers of 8 or 4 bits.
+ * A whole number is multiplied by the scale of its column.
+ */
+function decodeTensor({ type, values, scale }) {
+  const bytes = decodeBytes(values);
   if (type === "float32") return new Float32Array(bytes.buffer);
-  return Float32Array.from(new Uint16Array(bytes.buffer), halfValue);
+  if (type === "float16") return Float32Array.from(new Uint16Array(bytes.buffer), halfValue);
+  const numbers = type === "int8" ? new Int8Array(bytes.buffer) : pairs(bytes);
+  const scales = new Float32Array(decodeBytes(scale).buffer);
+  return Float32Array.from(numbers, (number, i) => number * scales[i % scales.length]);
+}
+
+function decodeBytes(text) {
+  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+}
+
+/** Return the two numbers, from -8 to 7, of each byte: the first one is in the low half. */
+function pairs(bytes) {
+  const numbers = new Int8Array(2 * bytes.length);
+  bytes.forEach((byte, i) => {
+    numbers[2 * i] = (byte << 28) >> 28;
+    numbers[2 * i + 1] = (byte << 24) >> 28;
+  });
+  return numbers;
 }
 
 /** Return the number that the 16 bits of an IEEE half mean. */
