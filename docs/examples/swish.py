@@ -42,7 +42,7 @@ def examples(rng):
         yield (rng.normal(size=shape),)
 
 
-# What follows is for `minigan kernel bench` alone, and may be left out.
+# All that follows may be left out. `minigan kernel bench` uses it, and `check` uses `peer`.
 
 
 def large_example(rng):
