@@ -316,6 +316,7 @@ def tensor(
         dtype = np.float32
     array = place.asarray(values, dtype)
     check_real(array.dtype)
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)  # kernels take no other
     return Tensor(place.copy(array), place, requires_grad)
 
 

@@ -74,6 +74,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "batch_norm with eps NaN": (lambda: nn.BatchNorm(2, eps=np.nan)(mg.rand((4, 2))), ValueError, "eps is"),
     "batch_norm with momentum 5": (lambda: nn.BatchNorm(2, momentum=5.0)(mg.rand((4, 2))), ValueError, "momentum"),
     "batch_norm with momentum NaN": (lambda: nn.BatchNorm(2, momentum=np.nan)(mg.rand((4, 2))), ValueError, "momentum"),
+    "SpectralNorm with eps NaN": (lambda: nn.SpectralNorm(nn.Linear(2, 2), eps=np.nan), ValueError, "at least 1 iteration, and eps > 0"),
     "a negative step": (lambda: Generator(0, -5), ValueError, "step; not -5"),
     "half a step": (lambda: Generator(0, 1.5), TypeError, "step; not 1.5"),  # type: ignore[arg-type]
     # indices that are none
@@ -127,6 +128,7 @@ VALUES: dict[str, tuple[Callable[[], mg.Tensor], Any]] = {
     "small integers": (lambda: mg.randint(np.int8(-3), np.int8(-2), 2), np.array([-3, -3])),
     "tensordot of NumPy's 1": (lambda: mg.tensordot(mg.ones((2, 3)), mg.ones((3, 2)), np.int64(1)), np.full((2, 2), 3)),  # type: ignore[arg-type]
     "Flatten of no batch": (lambda: nn.Flatten()(mg.zeros((0, 2, 3))), np.zeros((0, 6))),
+    "bytes in the other order": (lambda: mg.relu(mg.tensor(np.array([-1, 2], ">f4"))), np.array([0, 2])),
     "products of float16": (lambda: mg.tensor(np.float16(ONES)) @ mg.tensor(np.float16(ONES.T)), np.full((2, 2), 3)),
 }  # fmt: skip
 

@@ -32,7 +32,7 @@ class SpectralNorm(Module):
         eps: the least norm that a vector is divided by.
 
     Raises:
-        ValueError: the layer has no such weight, or there is no iteration.
+        ValueError: the layer has no such weight, there is no iteration, or `eps` is not over 0.
 
     Reference: Miyato et al. (2018), "Spectral normalization for generative adversarial networks".
     """
@@ -48,8 +48,10 @@ class SpectralNorm(Module):
         weight = getattr(layer, "weight", None)
         if not isinstance(weight, Tensor) or weight.ndim < 2:
             raise ValueError("SpectralNorm: the layer has a weight of at least two axes")
-        if n_power_iterations < 1:
-            raise ValueError(f"SpectralNorm: at least 1 iteration, not {n_power_iterations}")
+        if not (n_power_iterations >= 1 and eps > 0):
+            raise ValueError(
+                f"SpectralNorm: at least 1 iteration, and eps > 0; not {n_power_iterations}, {eps}"
+            )
         self.layer, self.n_power_iterations, self.eps = layer, n_power_iterations, eps
         matrix = _matrix(weight)
         self.u, self.v = (
