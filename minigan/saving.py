@@ -68,7 +68,7 @@ _exchanged: weakref.WeakSet[Version] = weakref.WeakSet()
 
 
 def exchange(version: Version, array: Array) -> None:
-    """Another library holds this memory too: find the tensors that already reach it this way."""
+    """Note that another library holds this memory too, and find the tensors that already reach it so."""
     described = layout(array)
     if described is None:
         return

@@ -330,7 +330,7 @@ def _restored(
 
 
 def values_on(source: Tensor | ArrayLike, device: Device) -> Array:
-    """Return the numbers of `source` as an array of that device; TypeError for what is no number."""
+    """Return the numbers of `source` as an array of that device; TypeError for anything else."""
     if isinstance(source, Tensor):
         return source.data if source.device is device else device.asarray(source.numpy())
     values = device.asarray(source)

@@ -37,7 +37,7 @@ def show(
 def clear(
     name: Annotated[
         str | None,
-        typer.Argument(help="One of those that are shown; all if not given.", metavar="NAME"),
+        typer.Argument(help="A name that the table shows; all if not given.", metavar="NAME"),
     ] = None,
 ) -> None:
     """Remove compiled kernels and prepared images.

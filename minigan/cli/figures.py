@@ -21,7 +21,9 @@ def figures(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Where to.", metavar="DIR", show_default="DIR/figures; figures of several runs"
+            help="Folder of the figures.",
+            metavar="DIR",
+            show_default="DIR/figures; figures of several runs",
         ),
     ] = None,
     code: Annotated[

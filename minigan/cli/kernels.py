@@ -25,7 +25,7 @@ def show(context: typer.Context) -> None:
 @app.command()
 def new(
     name: Annotated[str, typer.Argument(help="Write NAME.cu and NAME.py.", metavar="NAME")],
-    folder: Annotated[Path, typer.Argument(help="Where to.", metavar="FOLDER")] = Path(),
+    folder: Annotated[Path, typer.Argument(help="Folder of both.", metavar="FOLDER")] = Path(),
 ) -> None:
     """Write a kernel and its contract, to start from."""
     from minigan.inspect.template import write_template
@@ -54,15 +54,16 @@ def check(file: File) -> None:
 def bench(
     file: File,
     example: Annotated[
-        int, typer.Option(help="Its number; 0 is the largest.", metavar="N", min=0)
+        int, typer.Option(help="Number of an example; 0 is the largest.", metavar="N", min=0)
     ] = 0,
     gpu: Annotated[
-        str, typer.Option(help="That of the model: H200, H100 or A100.", metavar="NAME")
+        str, typer.Option(help="GPU of the model: H200, H100 or A100.", metavar="NAME")
     ] = "H200",
 ) -> None:
     """Count the memory accesses and FLOPs of a kernel.
 
-    No GPU is needed. Where there is one, it is timed beside the baseline.
+    No GPU is needed. The least time on a GPU is a model by NVIDIA's rates.
+    Where there is a GPU, the kernel is timed there, beside `peer`.
     """
     from minigan.cli.kernel_report import bench_and_show
 

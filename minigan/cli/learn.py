@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Exercises, from a gradient to the tensor cores.")
 _TASK = 46  # columns before the task, in the list
-_Solution = Annotated[bool, typer.Option("--solution", help="Show a solution.")]
+_Solution = Annotated[bool, typer.Option("--solution", help="Show a solution instead.")]
 
 
 @app.callback(invoke_without_command=True)

@@ -102,7 +102,7 @@ Cache = Annotated[
 ]
 SampleStep = Annotated[
     int,
-    typer.Option(help="Another number gives other samples.", metavar="N", min=0, max=2**32 - 1),
+    typer.Option(help="Another number draws other samples.", metavar="N", min=0, max=2**32 - 1),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

@@ -23,7 +23,7 @@ def report(
     """Write runs as one HTML page: curves, samples, numbers, settings.
 
     Several runs stand side by side. With --watch the page follows a run that
-    trains: an open browser reads it again by itself.
+    trains, and an open browser reloads it.
     """
     from minigan.errors import SettingsError
     from minigan.experiments import report as reports

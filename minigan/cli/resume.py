@@ -20,7 +20,7 @@ def resume(
     """Go on with a run from its newest checkpoint.
 
     The result is the same as if it had never stopped.
-    `--iterations` trains to another last step than the one that was set.
+    `--iterations` sets another last step.
     """
     from minigan.cli.progress import compiling, preparing
     from minigan.cli.run_report import run_and_report

@@ -166,14 +166,14 @@ def publish(
     directory: Annotated[
         Path, typer.Argument(help="The sweep's directory.", metavar="DIR", show_default=False)
     ],
-    note: Annotated[str, typer.Option(help="What else is to be known of these runs.")] = "",
+    note: Annotated[str, typer.Option(help="A sentence about these runs, below the table.")] = "",
     checkout: Annotated[
         Path, typer.Option(help="The checkout of minigan with the pages.", metavar="DIR")
     ] = Path(),
 ) -> None:
     """Write a sweep's table into the pages of a checkout.
 
-    These are the recipes of the README, and sweeps on scenes.
+    It takes sweeps of the README's recipes, and sweeps on scenes.
     """
     from rich.console import Console
 

@@ -36,7 +36,7 @@ def train(
 ) -> None:
     """Train InfoGAN, and measure the result.
 
-    Samples are drawn as it goes. The paper's numbers follow at the end.
+    It draws samples on the way, and measures the paper's numbers at the end.
 
     Ctrl-C saves the state; `minigan resume` goes on as if nothing had happened.
     """

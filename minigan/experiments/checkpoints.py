@@ -1,7 +1,7 @@
 """Checkpoints: the whole state of a training run in one safetensors file.
 
 The format's header holds one metadata key, ``minigan``: sorted JSON with the step, the settings and
-a digest of the tensors. So a file that was cut, damaged or belongs to another run is told apart
+a digest of the tensors. So a file that was cut or damaged, or belongs to another run, is refused
 before it is used.
 """
 

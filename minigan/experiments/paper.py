@@ -105,7 +105,7 @@ def draw_figures(
 
 
 def unevaluated_runs(directories: Sequence[Path]) -> list[Path]:
-    """The runs that have no evaluation of their newest checkpoint, and so no figures of one."""
+    """Return the runs without an evaluation of their newest checkpoint: some figures need it."""
     runs = [Run.open(directory) for directory in directories]
     return [run.directory for run in runs if _evaluation(run, run.newest_step()) is None]
 
@@ -265,7 +265,7 @@ def _interpolation(subject: LoadedRun, options: FigureOptions, out: Path) -> Ite
 
 
 def _categories(subject: LoadedRun, out: Path) -> Iterator[Path]:
-    """The categories of a code against the classes, each category beside its class."""
+    """Draw the categories of a code against the classes, each category beside its class."""
     clustering = subject.evaluation and (subject.evaluation["test"] or subject.evaluation["train"])
     if not clustering:
         return
@@ -288,7 +288,7 @@ def _categories(subject: LoadedRun, out: Path) -> Iterator[Path]:
 
 
 def _factors(subject: LoadedRun, out: Path) -> Iterator[Path]:
-    """How much each code tells of each known factor."""
+    """Draw how much each code tells of each known factor."""
     scores = subject.evaluation and subject.evaluation.get("disentanglement")
     if not scores:
         return

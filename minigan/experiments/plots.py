@@ -140,7 +140,7 @@ def _draw_curve(axes: Axes, curve: Curve, values: np.ndarray, colour: str, label
 
 
 def _mark_limit(axes: Axes, codes: Sequence[Code]) -> None:
-    """The most that L_I can be: H(c), or less with Gaussians of σ = 1."""
+    """Mark the largest possible L_I: H(c), or less with Gaussians of σ = 1."""
     limit = sum(code.attainable for code in codes)
     entropy = sum(code.entropy for code in codes)
     text = (
@@ -174,7 +174,7 @@ class Panel:
 
 
 def code_ticks(code: Code, columns: int, limit: float) -> list[tuple[float, str]]:
-    """All categories; or whole numbers from −limit to limit, and its ends."""
+    """Return all categories; or whole numbers from −limit to limit, and its ends."""
     if isinstance(code, CategoricalCode):
         return [(float(i), str(i)) for i in range(code.size)]
     if columns == 1 or limit == 0:

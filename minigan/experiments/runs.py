@@ -5,7 +5,7 @@ metrics.jsonl       a line a step: losses, and L_I of each code
 samples/            a grid of samples as training goes
 checkpoints/        the newest state, for `minigan resume`
 networks/           the trained networks, a file each, when training has ended
-timing.jsonl        how fast it went: the only file that differs between two runs of one seed; locked by who trains
+timing.jsonl        how fast it went: the only file that differs between two runs of one seed; the trainer locks it
 evaluation.json     the paper's numbers
 """
 

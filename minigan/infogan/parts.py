@@ -14,7 +14,7 @@ REAL, GENERATED = "real", "generated"  # the groups of the paper's own images
 
 
 class Parts:
-    """Images of several groups, of one number each, one group after another in `batch`.
+    """Images of several groups, group after group in `batch`; each group has the same number of images.
 
     Args:
         images: the images of each group by its name, (batch, height, width, channels) each.

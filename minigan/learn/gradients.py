@@ -113,7 +113,7 @@ GRADIENTS = (
     ),
     _gradient(
         "add_bias",
-        "x + b, where b is added to each row",
+        "x + b (b is added to each row)",
         "x, b",
         "return dy, dy.sum(axis=0)",
         lambda x, b: x + b,

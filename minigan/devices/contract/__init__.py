@@ -10,5 +10,5 @@ Sums are taken in a fixed order. The same inputs on the same machine, with the s
 bits. ``precision.py`` sets how float32 products (`gemm`, the convolutions) are rounded.
 
 A ``negative_slope`` s stands for the activation y = x if x > 0 else s·x. 1 is the identity, 0 is ReLU, 0.1 is the
-paper's leaky ReLU. A product fuses it only for s ≥ 0: the gradient reads off y on which side x was.
+paper's leaky ReLU. A product fuses it only for s ≥ 0: its gradient takes the sign of x from y.
 """

@@ -7,9 +7,9 @@ joint distribution of both predictions is::
     J = E[p·qᵀ],  made symmetric        I(J) = Σₖₗ Jₖₗ·log(Jₖₗ / (mₖ·mₗ)),  m the sums of J's rows
 
 Two categories that share a kind are often mistaken for each other, so one in place of both loses little of I(J). Two equal
-kinds that are never mistaken would lose (2/K)·log 2. Where a pair loses less than a share of that, the smaller of the two
-is emptied, and begins anew as a copy of the largest category, with noise. Training then finds what tells the copies
-apart. No label is read.
+kinds that are never mistaken would lose (2/K)·log 2. Where a pair loses less than a share of that, the smaller one is
+emptied. It begins anew as a copy of the largest category, with noise. Training then finds how the two copies differ. No
+label is read.
 """
 
 from __future__ import annotations
