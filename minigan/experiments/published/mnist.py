@@ -216,5 +216,5 @@ def recipe_table(recipes: Mapping[str, Mapping[str, Any]]) -> Table:
         "Unsupervised error on MNIST's test images",
         columns,
         lines,
-        ("The chosen run is the one of the highest agreement, or of the highest L_I: labels have no part in it.",),
+        ("The chosen run has the highest agreement, or the highest L_I: labels have no part in the choice.",),
     )  # fmt: skip
