@@ -32,6 +32,7 @@ from benchmarks.report import ROOT
 from minigan.devices.contract.convolution import ConvolutionGeometry
 from minigan.devices.contract.likelihood import CodeTable
 from minigan.devices.cuda import CUDA
+from minigan.experiments import pages
 
 
 def normal(*shape: int, seed: int = 1) -> Any:
@@ -262,9 +263,7 @@ def written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
         return True
 
     monkeypatch.setattr(report, "rewrite_section", keep)
-    monkeypatch.setattr(
-        report, "write_json", lambda path, values: found.update({path.name: values})
-    )
+    monkeypatch.setattr(pages, "write_json", lambda path, values: found.update({path.name: values}))
     monkeypatch.setattr(report, "is_busy", lambda circumstances: False)
     small = dataclasses.replace(adam.LADDER, counted_size=2, timed_size=2)
     monkeypatch.setitem(LADDERS, "adam", small)
