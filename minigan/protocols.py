@@ -57,12 +57,17 @@ class Protocols:
     def numpy(self) -> np.ndarray[Any, Any]:
         """Return the values as a NumPy array: the tensor's own memory on ``cpu``, a copy elsewhere.
 
+        Memory of a tensor that requires a gradient is read-only: a write would change what a graph
+        saved. ``x.detach().numpy()`` can be written.
+
         Returns:
             An array of the tensor's shape and dtype.
         """
         values = self.device.to_numpy(self.data)
         if self.data.size and share_memory(values, self.data):
             exchange(self._version, self.data)
+            values = values.view()
+            values.flags.writeable &= not self.requires_grad
         return values
 
     def tolist(self) -> Any:
@@ -76,9 +81,7 @@ class Protocols:
             ValueError: the tensor has another number of elements.
         """
         if self.size != 1:
-            raise ValueError(
-                f"item: a tensor of shape {self.shape} has {self.size} elements, not 1"
-            )
+            raise ValueError(f"item: shape {self.shape} has {self.size} elements, not 1")
         return self.numpy().reshape(()).item()
 
     def __len__(self) -> int:

@@ -119,12 +119,23 @@ def test_a_mixed_expression_gives_each_its_own_dtype() -> None:
 
 def test_numpy_is_the_tensors_own_memory() -> None:
     x = leaf(1.0, 2.0)
-    x.numpy()[0] = 5.0
-    assert x.detach().numpy().tolist() == [5.0, 2.0]
+    x.detach().numpy()[0] = 5.0
+    assert x.numpy().tolist() == [5.0, 2.0]
     with pytest.raises(TypeError, match="NumPy would lose its gradient"):
         np.asarray(x)
     assert np.asarray(x.detach()).tolist() == [5.0, 2.0]
     assert np.array(x.detach(), dtype=np.float32).dtype == np.float32
+
+
+def test_numpy_of_what_a_graph_may_have_saved_is_read_only() -> None:
+    x = leaf(1.0, 2.0)
+    y = x * x
+    for tensor in (x, y):
+        with pytest.raises(ValueError, match="read-only"):
+            tensor.numpy()[0] = 5.0
+    y.sum().backward()
+    assert_grad(x, 2.0, 4.0)
+    mg.tensor([1.0]).numpy()[0] = 5.0
 
 
 def test_item() -> None:
