@@ -90,8 +90,8 @@ def largest(device: Device, x: Array, axis: Axis) -> Array:
 
 def deviations(device: Device, x: Array, mean: Array, axes: Axis) -> Array:
     """x − mean, but 0 where all along the axes are equal: a rounded mean may differ from them."""
-    high, low = largest(device, x, axes), -largest(device, -x, axes)
-    return x - device.array_module.where(low == high, low, mean)
+    xp, high = device.array_module, largest(device, x, axes)
+    return x - xp.where(xp.all(x == high, axis=axes, keepdims=True), high, mean)
 
 
 def of_real_numbers(
