@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from minigan.experiments.sweeps.directory import Sweep
+from minigan.experiments.sweeps.directory import Sweep, read_evaluation
 from minigan.experiments.sweeps.table import Row, rows
 
 Result = Mapping[str, Any]
@@ -17,9 +17,8 @@ Result = Mapping[str, Any]
 def ended(sweep: Sweep) -> Iterator[tuple[Row, dict[str, Any]]]:
     """Return the runs that have ended, in the order of their seeds, each with its evaluation."""
     for row in rows(sweep):
-        if row.state == "done":
-            path = sweep.directory / row.name / "evaluation.json"
-            yield row, json.loads(path.read_text(encoding="utf-8"))
+        if row.state == "done" and (evaluation := read_evaluation(sweep.run(row.name))):
+            yield row, evaluation
 
 
 def result(name: str, sweep: Sweep, runs: Sequence[Result], note: str) -> dict[str, Any]:
