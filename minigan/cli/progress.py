@@ -132,7 +132,8 @@ class Display:
         per_second = self.rate.per_second
         speed = f"{per_second:,.3g} {self.unit}/s" if self.unit and per_second else ""
         left = self.rate.left(self.total)
-        text = "  ".join(filter(None, (plain, "" if note == plain else note, speed, left)))
+        parts = (plain,) if note == plain else (plain, note, speed, left)
+        text = "  ".join(filter(None, parts))
         if self.is_live:
             told = "  ".join(filter(None, (speed, left)))
             self.bar.start()  # nothing, once it has
@@ -142,7 +143,7 @@ class Display:
         elif time.monotonic() - self.said >= PLAIN_EVERY or (last and note != self.last_note):
             self.said = time.monotonic()
             self.last_note = note if last else None
-            self.say(plain if note == plain else text)
+            self.say(text)
 
     def close(self) -> None:
         """Leave the line as it is."""
