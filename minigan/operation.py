@@ -10,7 +10,7 @@ import functools
 import inspect
 import operator
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
@@ -81,7 +81,8 @@ def differentiable(
         if settings:
             operands, settings = _bound(name, signature, operand_names, arguments, settings)  # type: ignore[assignment]
         if len(operands) > most:
-            raise TypeError(_explanation(name, signature, len(operands), []))
+            parameters = ", ".join(list(signature.parameters)[1:])
+            raise TypeError(f"{name} takes {parameters}; {len(operands)} arguments are too many")
         operands = _ready(name, operands, operand_names, setting_names)
         device = common_device(name, operands)
         tensors = [a if isinstance(a, Tensor) else None for a in operands]
@@ -116,9 +117,7 @@ def _bound(
     settings: dict[str, Any],
 ) -> tuple[Sequence[Any], dict[str, Any]]:
     """Return the operands, with those that were given by name, and the settings that are left."""
-    unknown = [key for key in settings if key not in signature.parameters]
-    if unknown:
-        raise TypeError(_explanation(name, signature, len(arguments), unknown))
+    _check_names(name, list(signature.parameters)[1:], settings)
     if any(is_array(value) or key in operand_names for key, value in settings.items()):
         bound = signature.bind(None, *arguments, **settings)
         bound.apply_defaults()
@@ -147,11 +146,13 @@ def _ready(
     return ready
 
 
-def _explanation(name: str, signature: inspect.Signature, count: int, unknown: list[str]) -> str:
-    parameters = ", ".join(list(signature.parameters)[1:])
+def _check_names(name: str, names: Collection[str], settings: Iterable[str]) -> None:
+    """Raise TypeError for an argument that a function lacks, and say what to write for one of PyTorch's."""
+    unknown = [key for key in settings if key not in names]
     if unknown:
-        return f"{name} has no argument '{unknown[0]}', only {parameters}{argument_advice(unknown)}"
-    return f"{name} takes {parameters}; {count} arguments are too many"
+        raise TypeError(
+            f"{name} has no argument '{unknown[0]}', only {', '.join(names)}{argument_advice(unknown)}"
+        )
 
 
 Return = TypeVar("Return")
@@ -163,11 +164,7 @@ def explained(function: Callable[Parameters, Return]) -> Callable[Parameters, Re
 
     @functools.wraps(function)
     def call(*arguments: Parameters.args, **settings: Parameters.kwargs) -> Return:
-        for key in settings:
-            if key not in names:
-                raise TypeError(
-                    f"{function.__name__} has no argument '{key}', only {', '.join(names)}{argument_advice([key])}"
-                )
+        _check_names(function.__name__, names, settings)
         return function(*arguments, **settings)
 
     return call

@@ -82,13 +82,9 @@ class SGD(Optimizer):
         self.nesterov = nesterov
         self._velocity = _zeros_like(self.parameters) if momentum else []
 
-    lr = _Setting("The learning rate α, which may be set at any time.")
-    momentum = _Setting(
-        "The share of the velocity that a step keeps, which may be set at any time."
-    )
-    weight_decay = _Setting(
-        "The share of p that is added to its gradient, which may be set at any time."
-    )
+    lr = _Setting("The learning rate α.")
+    momentum = _Setting("The share of the velocity that a step keeps.")
+    weight_decay = _Setting("The share of p that is added to its gradient.")
 
     def _memories(self) -> dict[str, list[Tensor]]:
         return {"velocity": self._velocity}
@@ -140,9 +136,7 @@ class Adam(Optimizer):
     Reference: Kingma & Ba (2015), "Adam: a method for stochastic optimization", algorithm 1.
     """
 
-    weight_decay = _Setting(
-        "The share of p that is added to its gradient, which may be set at any time."
-    )
+    weight_decay = _Setting("The share of p that is added to its gradient.")
 
     def __init__(
         self,

@@ -28,25 +28,27 @@ def skip_initialization() -> Iterator[None]:
         _skipped.reset(token)
 
 
-class Initializer:
-    """Uniform in ±1/√fan_in, PyTorch's default for these layers."""
+def weight_and_bias(
+    shape: Sequence[int],
+    bias: bool,
+    dtype: DTypeLike,
+    device: str | Device | None,
+    generator: Generator | None,
+) -> tuple[Tensor, Tensor | None]:
+    """Return a weight with the features out as its last axis, and a bias of them or None.
 
-    def __init__(
-        self,
-        fan_in: int,
-        dtype: DTypeLike,
-        device: str | Device | None,
-        generator: Generator | None,
-    ) -> None:
-        self.bound = 1 / math.sqrt(max(fan_in, 1))
-        self.dtype, self.device = np.dtype(dtype), get_device(device)
-        self.generator = generator or default_generator()
+    Both are uniform in ±1/√n, where n is the number of values that a feature is made of: PyTorch's
+    default for these layers.
+    """
+    shape, place = checked_shape(shape), get_device(device)
+    bound = 1 / math.sqrt(max(math.prod(shape[:-1]), 1))
+    source = generator or default_generator()
 
-    def __call__(self, shape: Sequence[int]) -> Tensor:
-        shape = checked_shape(shape)
+    def parameter(shape: Sequence[int]) -> Tensor:
         if _skipped.get():
-            return Tensor(self.device.empty(shape, self.dtype), self.device, requires_grad=True)
-        values = self.device.random_uniform(
-            shape, -self.bound, self.bound, self.dtype, self.generator.next_key()
-        )
-        return Tensor(values, self.device, requires_grad=True)
+            return Tensor(place.empty(shape, np.dtype(dtype)), place, requires_grad=True)
+        key = source.next_key()
+        values = place.random_uniform(shape, -bound, bound, np.dtype(dtype), key)
+        return Tensor(values, place, requires_grad=True)
+
+    return parameter(shape), parameter(shape[-1:]) if bias else None

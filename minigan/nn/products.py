@@ -5,13 +5,11 @@ Layouts are minigan's: NHWC images, HWIO filters, and a linear layer's weight is
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import DTypeLike
 
 from minigan.devices import Device
-from minigan.nn.initial import Initializer
+from minigan.nn.initial import weight_and_bias
 from minigan.nn.module import Module
 from minigan.ops.convolution import Padding, Pair, conv2d, conv_transpose2d, pair_of
 from minigan.ops.linear import linear
@@ -49,9 +47,8 @@ class Linear(Module):
         generator: Generator | None = None,
     ) -> None:
         self.negative_slope = negative_slope
-        make = Initializer(in_features, dtype, device, generator)
-        self.weight = make((in_features, out_features))
-        self.bias = make((out_features,)) if bias else None
+        shape = in_features, out_features
+        self.weight, self.bias = weight_and_bias(shape, bias, dtype, device, generator)
 
     def forward(self, x: Tensor, statistics: BatchStatistics | None = None) -> Tensor:
         """Return `minigan.linear` of x with the layer's weight and bias.
@@ -98,11 +95,9 @@ class Conv2d(Module):
         device: str | Device | None = None,
         generator: Generator | None = None,
     ) -> None:
-        kernel = pair_of(kernel_size, "kernel_size", 1)
         self.stride, self.padding, self.negative_slope = stride, padding, negative_slope
-        make = Initializer(math.prod(kernel) * in_channels, dtype, device, generator)
-        self.weight = make((*kernel, in_channels, out_channels))
-        self.bias = make((out_channels,)) if bias else None
+        shape = *pair_of(kernel_size, "kernel_size", 1), in_channels, out_channels
+        self.weight, self.bias = weight_and_bias(shape, bias, dtype, device, generator)
 
     def forward(self, x: Tensor, statistics: BatchStatistics | None = None) -> Tensor:
         """Return `minigan.conv2d` of x with the layer's weight and bias.
@@ -151,12 +146,10 @@ class ConvTranspose2d(Module):
         device: str | Device | None = None,
         generator: Generator | None = None,
     ) -> None:
-        kernel = pair_of(kernel_size, "kernel_size", 1)
         self.stride, self.padding, self.output_padding = stride, padding, output_padding
         self.negative_slope = negative_slope
-        make = Initializer(math.prod(kernel) * in_channels, dtype, device, generator)
-        self.weight = make((*kernel, in_channels, out_channels))
-        self.bias = make((out_channels,)) if bias else None
+        shape = *pair_of(kernel_size, "kernel_size", 1), in_channels, out_channels
+        self.weight, self.bias = weight_and_bias(shape, bias, dtype, device, generator)
 
     def forward(self, x: Tensor, statistics: BatchStatistics | None = None) -> Tensor:
         """Return `minigan.conv_transpose2d` of x with the layer's weight and bias.

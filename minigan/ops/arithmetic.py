@@ -1,19 +1,20 @@
 """Elementwise operations of several operands, which broadcast as NumPy's do.
 
-``dy`` is the gradient of the output; `unbroadcast` sums it back to the shape of an operand that was
-broadcast. At a kink (ties of `maximum`) the rule takes a subgradient, named in the docstring and in
+``dy`` is the gradient of the output; `broadcast_rule` sums the gradient of an operand that was
+broadcast back to its shape. At a kink (ties of `maximum`) the rule takes a subgradient, named in the docstring and in
 docs/singular_points.md.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from minigan.devices import Device
 from minigan.operation import differentiable
 from minigan.ops.shared import in_kernel_dtype, of_real_numbers
-from minigan.ops.summation import unbroadcast
-from minigan.saving import Array, Result, ShapeAndDtype
+from minigan.ops.summation import broadcast_rule
+from minigan.saving import Array, Result
 
 __all__ = [
     "add",
@@ -43,28 +44,14 @@ def _is_number(y: Any) -> bool:
 @differentiable
 def add(device: Device, x: Array, y: Array) -> Result:
     """x + y, elementwise, as `numpy.add`."""
-    x_like, y_like = ShapeAndDtype(x), ShapeAndDtype(y)
-
-    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        return (
-            unbroadcast(device, dy, x_like) if needs[0] else None,
-            unbroadcast(device, dy, y_like) if needs[1] else None,
-        )
-
+    vjp = broadcast_rule(device, (x, y), lambda dy: dy, lambda dy: dy)
     return _sum(device, x, y, 1.0) if _alike(x, y) else x + y, vjp
 
 
 @differentiable
 def subtract(device: Device, x: Array, y: Array) -> Result:
     """x − y, elementwise, as `numpy.subtract`."""
-    x_like, y_like = ShapeAndDtype(x), ShapeAndDtype(y)
-
-    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        return (
-            unbroadcast(device, dy, x_like) if needs[0] else None,
-            unbroadcast(device, _scaled(device, dy, -1.0), y_like) if needs[1] else None,
-        )
-
+    vjp = broadcast_rule(device, (x, y), lambda dy: dy, lambda dy: _product(device, dy, -1.0))
     return _sum(device, x, y, -1.0) if _alike(x, y) else x - y, vjp
 
 
@@ -72,22 +59,12 @@ def _sum(device: Device, x: Array, y: Array, scale: float) -> Array:
     return device.scaled_sum(device.contiguous(x), 1.0, device.contiguous(y), scale)
 
 
-def _scaled(device: Device, x: Array, scale: float) -> Array:
-    if not in_kernel_dtype(x):
-        return scale * x
-    return device.scaled_sum(device.contiguous(x), scale, None, 0.0)
-
-
 @differentiable
 def multiply(device: Device, x: Array, y: Array) -> Result:
     """x·y, elementwise, as `numpy.multiply`."""
-
-    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        return (
-            unbroadcast(device, _product(device, dy, y), x) if needs[0] else None,
-            unbroadcast(device, _product(device, dy, x), y) if needs[1] else None,
-        )
-
+    vjp = broadcast_rule(
+        device, (x, y), lambda dy: _product(device, dy, y), lambda dy: _product(device, dy, x)
+    )
     return _product(device, x, y), vjp, (x, y)
 
 
@@ -105,15 +82,9 @@ def _product(device: Device, x: Any, y: Any) -> Array:
 def divide(device: Device, x: Array, y: Array) -> Result:
     """x / y, elementwise, as `numpy.divide`."""
     result = x / y
-
-    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        # −x/y² without y², which overflows and underflows where the quotient does not.
-        return (
-            unbroadcast(device, dy / y, x) if needs[0] else None,
-            unbroadcast(device, -dy * (result / y), y) if needs[1] else None,
-        )
-
-    return result, vjp, (x, y, result)
+    # −x/y² without y², which overflows and underflows where the quotient does not
+    vjp = broadcast_rule(device, (x, y), lambda dy: dy / y, lambda dy: -dy * (result / y))
+    return result, vjp, (y, result)
 
 
 @differentiable
@@ -129,17 +100,14 @@ def power(device: Device, x: Array, y: Array) -> Result:
     xp = device.array_module
     result = xp.power(x, y)
 
-    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        dx = xp.where(y == 0, 0, dy * y * xp.power(x, y * 1 - (y != 0))) if needs[0] else None
-        if needs[1]:  # the logarithm of a negative x warns: only where it is wanted
-            zero = (x == 0) & (y >= 0)
-            dy = xp.where(zero, 0, dy * result * xp.log(xp.where(zero, 1, x)))
-        return (
-            unbroadcast(device, dx, x) if needs[0] else None,
-            unbroadcast(device, dy, y) if needs[1] else None,
-        )
+    def by_x(dy: Array) -> Array:
+        return xp.where(y == 0, 0, dy * y * xp.power(x, y * 1 - (y != 0)))
 
-    return result, vjp, (x, y, result)
+    def by_y(dy: Array) -> Array:
+        zero = (x == 0) & (y >= 0)
+        return xp.where(zero, 0, dy * result * xp.log(xp.where(zero, 1, x)))
+
+    return result, broadcast_rule(device, (x, y), by_x, by_y), (x, y, result)
 
 
 @differentiable
@@ -164,14 +132,13 @@ def _choose(device: Device, result: Array, x: Array, y: Array, high: Array, low:
     """x is left out where high < low, and y where high > low; NaN is neither, so both get the whole gradient, as in PyTorch."""
     xp = device.array_module
 
-    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        share = xp.where(x == y, dy / 2, dy)
-        return (
-            unbroadcast(device, xp.where(high < low, 0, share), x) if needs[0] else None,
-            unbroadcast(device, xp.where(high > low, 0, share), y) if needs[1] else None,
-        )
+    def share(dy: Array, is_left_out: Array) -> Array:
+        return xp.where(is_left_out, 0, xp.where(high == low, dy / 2, dy))
 
-    return result, vjp, (x, y, high, low)
+    vjp = broadcast_rule(
+        device, (x, y), lambda dy: share(dy, high < low), lambda dy: share(dy, high > low)
+    )
+    return result, vjp, (high, low)
 
 
 @differentiable
@@ -183,20 +150,14 @@ def arctan2(device: Device, y: Array, x: Array) -> Result:
     """
     xp = device.array_module
 
-    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        # without x² + y², which overflows and underflows where the radius does not
+    def gradient(dy: Array, z: Array) -> Array:
+        # z/(x² + y²) without the squares, which overflow and underflow where the radius does not
         radius = xp.hypot(x, y)
         singular = (radius == 0) | xp.isinf(radius)
         radius = xp.where(singular, 1, radius)
+        return xp.where(singular, 0, dy * (z / radius / radius))
 
-        def by(z: Array) -> Array:
-            return xp.where(singular, 0, dy * (z / radius / radius))
-
-        return (
-            unbroadcast(device, by(x), y) if needs[0] else None,
-            unbroadcast(device, by(-y), x) if needs[1] else None,
-        )
-
+    vjp = broadcast_rule(device, (y, x), lambda dy: gradient(dy, x), lambda dy: gradient(dy, -y))
     return xp.arctan2(y, x), vjp, (x, y)
 
 
@@ -209,17 +170,12 @@ def logaddexp(device: Device, x: Array, y: Array) -> Result:
     """
     xp = device.array_module
 
-    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        difference = xp.where(x == y, 0, x - y)
-        small = xp.exp(-xp.absolute(difference))
-        larger, smaller = 1 / (1 + small), small / (1 + small)
-        by_x = xp.where(difference < 0, smaller, larger)
-        by_y = xp.where(difference < 0, larger, smaller)
-        return (
-            unbroadcast(device, dy * by_x, x) if needs[0] else None,
-            unbroadcast(device, dy * by_y, y) if needs[1] else None,
-        )
+    def share(a: Array, b: Array) -> Array:
+        """Return eᵃ/(eᵃ + eᵇ)."""
+        difference = xp.where(a == b, 0, a - b)
+        return xp.exp(xp.minimum(difference, 0)) / (1 + xp.exp(-xp.absolute(difference)))
 
+    vjp = broadcast_rule(device, (x, y), lambda dy: dy * share(x, y), lambda dy: dy * share(y, x))
     return xp.logaddexp(x, y), vjp, (x, y)
 
 
@@ -231,15 +187,13 @@ def where(device: Device, condition: Array, x: Array, y: Array) -> Result:
         condition: bool, or numbers, which hold unless they are 0; it broadcasts with x and y.
     """
     xp = device.array_module
-    x_like, y_like = ShapeAndDtype(x), ShapeAndDtype(y)
-
-    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        return (
-            None,
-            unbroadcast(device, xp.where(condition, dy, 0), x_like) if needs[1] else None,
-            unbroadcast(device, xp.where(condition, 0, dy), y_like) if needs[2] else None,
-        )
-
+    vjp = broadcast_rule(
+        device,
+        (condition, x, y),
+        None,
+        lambda dy: xp.where(condition, dy, 0),
+        lambda dy: xp.where(condition, 0, dy),
+    )
     return xp.where(condition, x, y), vjp, (condition,)
 
 
@@ -260,12 +214,9 @@ def clip(device: Device, x: Array, low: Array | None = None, high: Array | None 
     to_high = nowhere if high is None else raised > high
     to_low = nowhere if low is None else (x < low) & ~to_high
     inside = ~(to_low | to_high | xp.isnan(y))
-    likes = [ShapeAndDtype(operand) for operand in (x, low, high)]
+    masks = inside, to_low, to_high
 
-    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        return tuple(
-            unbroadcast(device, xp.where(mask, dy, 0), like) if needed else None
-            for mask, like, needed in zip((inside, to_low, to_high), likes, needs, strict=False)
-        )
+    def gradient_in(mask: Array) -> Callable[[Array], Array]:
+        return lambda dy: xp.where(mask, dy, 0)
 
-    return xp.array(y), vjp, (inside, to_low, to_high)
+    return xp.array(y), broadcast_rule(device, (x, low, high), *map(gradient_in, masks)), masks

@@ -58,8 +58,6 @@ def conv2d(
     Reference: LeCun et al. (1989), "Backpropagation applied to handwritten zip code recognition".
     """
     _check(x, w, b, negative_slope)
-    if x.shape[3] != w.shape[2]:
-        raise ValueError("x has other channels (its last axis) than w takes (its third axis)")
     kernel, strides, pads = w.shape[:2], pair_of(stride, "stride", 1), padding_of(padding)
     size = tuple(
         (n + sum(p) - k) // s + 1
@@ -125,8 +123,6 @@ def conv_transpose2d(
     Reference: Zeiler et al. (2010), "Deconvolutional networks".
     """
     _check(x, w, b, negative_slope)
-    if x.shape[3] != w.shape[2]:
-        raise ValueError("x has other channels (its last axis) than w takes (its third axis)")
     kernel, strides, pads = w.shape[:2], pair_of(stride, "stride", 1), padding_of(padding)
     extra = pair_of(output_padding, "output_padding", 0)
     if any(e >= s for e, s in zip(extra, strides, strict=True)):
@@ -161,6 +157,8 @@ def _check(x: Array, w: Array, b: Array | None, negative_slope: float) -> None:
         )
     if min(w.shape) < 1:
         raise ValueError("w has at least one channel in and out, and a kernel of at least 1×1")
+    if x.shape[3] != w.shape[2]:
+        raise ValueError("x has other channels (its last axis) than w takes (its third axis)")
     if b is not None and b.shape != (w.shape[3],):
         raise ValueError("b has one element for each channel out (the last axis of w)")
     check_one_float_dtype(x, w, b)

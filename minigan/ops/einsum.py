@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import string
 from collections.abc import Sequence
 
@@ -12,7 +13,7 @@ from minigan.operation import differentiable, explained
 from minigan.ops.indexing import diagonal
 from minigan.ops.shaping import moveaxis
 from minigan.ops.shared import axes_of, axis_of
-from minigan.ops.summation import unbroadcast
+from minigan.ops.summation import broadcast_rule
 from minigan.saving import Array, Result
 from minigan.tensor import Tensor
 
@@ -23,25 +24,20 @@ __all__ = ["einsum", "outer", "tensordot", "vecdot"]
 def _einsum(device: Device, *operands: Array, names: tuple[str, ...], result: str) -> Result:
     xp = device.array_module
 
-    def gradient(dy: Array, i: int) -> Array:
+    def gradient(i: int, dy: Array) -> Array:
         """Return the gradient of operand i: the einsum of dy and the other operands, repeated along the axes only i has."""
         others = [(names[k], operands[k]) for k in range(len(operands)) if k != i]
-        known = set(result).union(*(n for n, _ in others)) if others else set(result)
+        known = set(result).union(*(n for n, _ in others))
         kept = "".join(axis for axis in names[i] if axis in known)
         subscripts = ",".join([result, *(n for n, _ in others)])
         d = xp.einsum(f"{subscripts}->{kept}", dy, *(a for _, a in others))
         lone = tuple(k for k, axis in enumerate(names[i]) if axis not in known)
         d = xp.expand_dims(d, lone)
         # a length of 1 stands for any: here and in the operand
-        shape = np.broadcast_shapes(d.shape, operands[i].shape)
-        return unbroadcast(device, xp.broadcast_to(d, shape), operands[i])
+        return xp.broadcast_to(d, np.broadcast_shapes(d.shape, operands[i].shape))
 
-    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        return tuple(
-            gradient(dy, i).astype(operands[i].dtype) if needed else None
-            for i, needed in enumerate(needs)
-        )
-
+    gradients = [functools.partial(gradient, i) for i in range(len(operands))]
+    vjp = broadcast_rule(device, operands, *gradients)
     return xp.einsum(f"{','.join(names)}->{result}", *operands), vjp, operands
 
 

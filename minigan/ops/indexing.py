@@ -9,9 +9,9 @@ import numpy as np
 from minigan.devices import Device
 from minigan.graph import Part
 from minigan.operation import as_operand, differentiable, explained, fill_index, split_index
-from minigan.ops.shared import axis_of
-from minigan.ops.summation import unbroadcast
-from minigan.saving import Array, Result, ShapeAndDtype
+from minigan.ops.shared import array_beside, axis_of
+from minigan.ops.summation import broadcast_rule
+from minigan.saving import Array, Result
 from minigan.tensor import Tensor, common_device, values_on
 
 __all__ = [
@@ -25,21 +25,6 @@ __all__ = [
     "take_along_axis",
     "trace",
 ]
-
-
-@differentiable
-def _take_along_axis(device: Device, x: Array, indices: Array, axis: int) -> Result:
-    xp = device.array_module
-    shape, dtype = x.shape, x.dtype
-
-    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        dx = device.zeros(shape, dtype)
-        where = list(xp.ogrid[tuple(slice(n) for n in indices.shape)])
-        where[axis] = indices
-        xp.add.at(dx, tuple(where), dy)  # an element taken twice has the sum of both gradients
-        return (dx,)
-
-    return xp.take_along_axis(x, indices, axis), vjp, (indices,)
 
 
 @explained
@@ -57,8 +42,7 @@ def take_along_axis(x: Tensor, indices: Tensor | Any, axis: int) -> Tensor:
         ValueError: the indices have another shape, or are no integers; or x lacks the axis.
         IndexError: an index is outside the axis.
     """
-    device = common_device("take_along_axis", [x, indices])
-    values = indices.data if isinstance(indices, Tensor) else device.asarray(indices)
+    values = array_beside("take_along_axis", x, indices)
     axis = axis_of(x.ndim, axis)
     others = (*x.shape[:axis], *x.shape[axis + 1 :])
     if values.dtype.kind not in "iu" or (*values.shape[:axis], *values.shape[axis + 1 :]) != others:
@@ -71,9 +55,9 @@ def take_along_axis(x: Tensor, indices: Tensor | Any, axis: int) -> Tensor:
         raise IndexError(
             f"take_along_axis: an index is outside the {length} elements of axis {axis}"
         )
-    values = values.astype(np.int64, copy=False)  # of a small dtype, `length` might be no number
-    wrapped = values % length if values.size else values
-    return _take_along_axis(x, Tensor(wrapped, device), axis=axis)
+    where = list(np.ogrid[tuple(slice(n) for n in values.shape)])
+    where[axis] = values
+    return getitem(x, tuple(where))
 
 
 @differentiable
@@ -248,13 +232,8 @@ def _scatter_add(
 ) -> Result:
     whole = fill_index(index, arrays)
     y = device.copy(x)
-    like = ShapeAndDtype(values)
     device.array_module.add.at(y, whole, values)
-
-    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        return dy if needs[0] else None, unbroadcast(device, dy[whole], like) if needs[1] else None
-
-    return y, vjp, arrays
+    return y, broadcast_rule(device, (x, values), lambda dy: dy, lambda dy: dy[whole]), arrays
 
 
 def scatter_add(x: Tensor, index: Any, values: Tensor | Any) -> Tensor:

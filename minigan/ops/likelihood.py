@@ -12,9 +12,9 @@ import numpy as np
 from minigan.devices import Device
 from minigan.devices.contract.likelihood import CodeTable
 from minigan.operation import differentiable, explained
-from minigan.ops.shared import check_one_float_dtype, integer, of_real_numbers
-from minigan.ops.summation import unbroadcast
-from minigan.saving import Array, Result, ShapeAndDtype
+from minigan.ops.shared import array_beside, check_one_float_dtype, integer, of_real_numbers
+from minigan.ops.summation import broadcast_rule
+from minigan.saving import Array, Result
 from minigan.tensor import Tensor, common_device
 
 __all__ = [
@@ -135,8 +135,7 @@ def code_log_likelihood(
     maximizing generative adversarial nets", eq. 5.
     """
     table = code_table(layout)
-    device = common_device("code_log_likelihood", [parameters, codes])
-    values = codes.data if isinstance(codes, Tensor) else device.asarray(codes)
+    values = array_beside("code_log_likelihood", parameters, codes)
     if isinstance(codes, Tensor) and codes.requires_grad:
         raise ValueError("code_log_likelihood: the codes are data; pass them detached")
     if parameters.ndim != 2 or values.ndim != 2 or parameters.shape[0] != values.shape[0]:
@@ -152,7 +151,7 @@ def code_log_likelihood(
     if check_codes:
         _check_categories(values, layout)
     values = values.astype(parameters.dtype, copy=not isinstance(codes, Tensor))
-    return _code_log_likelihood(parameters, Tensor(values, device), table=table)
+    return _code_log_likelihood(parameters, Tensor(values, parameters.device), table=table)
 
 
 @differentiable
@@ -242,8 +241,7 @@ def categorical_log_likelihood(logits: Tensor, labels: Tensor | Any) -> Tensor:
     Raises:
         ValueError: the labels have another shape, or one is no category.
     """
-    device = common_device("categorical_log_likelihood", [logits, labels])
-    values = labels.data if isinstance(labels, Tensor) else device.asarray(labels)
+    values = array_beside("categorical_log_likelihood", logits, labels)
     if tuple(values.shape) != logits.shape[:-1]:
         raise ValueError(
             f"categorical_log_likelihood: logits {logits.shape} need labels {logits.shape[:-1]}; got "
@@ -261,16 +259,13 @@ def categorical_log_likelihood(logits: Tensor, labels: Tensor | Any) -> Tensor:
 def _gaussian_log_likelihood(device: Device, x: Array, mean: Array, log_std: Array) -> Result:
     inverse = device.array_module.exp(-log_std)
     z = (x - mean) * inverse
-    likes = [ShapeAndDtype(operand) for operand in (x, mean, log_std)]
-
-    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        dmean = dy * z * inverse
-        return (
-            unbroadcast(device, -dmean, likes[0]) if needs[0] else None,
-            unbroadcast(device, dmean, likes[1]) if needs[1] else None,
-            unbroadcast(device, dy * (z * z - 1), likes[2]) if needs[2] else None,
-        )
-
+    vjp = broadcast_rule(
+        device,
+        (x, mean, log_std),
+        lambda dy: -dy * z * inverse,
+        lambda dy: dy * z * inverse,
+        lambda dy: dy * (z * z - 1),
+    )
     return -0.5 * z * z - log_std - _HALF_LOG_2PI, vjp, (z, inverse)
 
 

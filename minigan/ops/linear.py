@@ -11,7 +11,7 @@ from minigan.operation import differentiable
 from minigan.ops.activations import behind_activation
 from minigan.ops.normalization import check_batch_statistics
 from minigan.ops.shared import check_fused_slope, check_one_float_dtype, in_kernel_dtype
-from minigan.ops.summation import unbroadcast
+from minigan.ops.summation import broadcast_rule
 from minigan.saving import Array, Result
 
 __all__ = ["linear", "matmul"]
@@ -35,19 +35,21 @@ def matmul(device: Device, a: Array, b: Array) -> Result:
         return _matrix_product(device, a, b)
     xp = device.array_module
 
-    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        a2 = a[None, :] if a.ndim == 1 else a
-        b2 = b[:, None] if b.ndim == 1 else b
-        dy = xp.expand_dims(dy, -1) if b.ndim == 1 else dy
-        dy = xp.expand_dims(dy, -2) if a.ndim == 1 else dy
-        da = xp.matmul(dy, xp.swapaxes(b2, -1, -2)) if needs[0] else None
-        db = xp.matmul(xp.swapaxes(a2, -1, -2), dy) if needs[1] else None
-        return (
-            None if da is None else unbroadcast(device, da, a2).reshape(a.shape),
-            None if db is None else unbroadcast(device, db, b2).reshape(b.shape),
-        )
+    def matrices(dy: Array) -> Array:
+        """Return dy with the axis of a vector, which the product leaves out."""
+        dy = dy[..., None] if b.ndim == 1 else dy
+        return dy[..., None, :] if a.ndim == 1 else dy
 
-    return xp.asarray(xp.matmul(a, b)), vjp, (a, b)
+    def by_a(dy: Array) -> Array:
+        columns = b[:, None] if b.ndim == 1 else b
+        return xp.matmul(matrices(dy), xp.swapaxes(columns, -1, -2))
+
+    def by_b(dy: Array) -> Array:
+        rows = a[None, :] if a.ndim == 1 else a
+        db = xp.matmul(xp.swapaxes(rows, -1, -2), matrices(dy))
+        return db[..., 0] if b.ndim == 1 else db
+
+    return xp.asarray(xp.matmul(a, b)), broadcast_rule(device, (a, b), by_a, by_b), (a, b)
 
 
 def _matrix_product(device: Device, a: Array, b: Array) -> Result:

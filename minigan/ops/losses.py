@@ -12,33 +12,20 @@ from typing import Any, Literal
 import numpy as np
 
 from minigan.devices import Device
-from minigan.operation import as_operand, differentiable, explained
+from minigan.operation import differentiable, explained
+from minigan.ops.arithmetic import subtract, where
+from minigan.ops.elementwise import square
+from minigan.ops.exponentials import log_softmax
 from minigan.ops.likelihood import categorical_log_likelihood
 from minigan.ops.reduction import mean, sum
-from minigan.ops.shared import check_one_float_dtype, of_real_numbers
-from minigan.ops.summation import unbroadcast
+from minigan.ops.shared import array_beside, check_one_float_dtype, in_kernel_dtype
+from minigan.ops.summation import broadcast_rule, unbroadcast
 from minigan.saving import Array, Result, ShapeAndDtype
-from minigan.tensor import Tensor, common_device
+from minigan.tensor import Tensor
 
 __all__ = ["binary_cross_entropy_with_logits", "cross_entropy", "mse_loss"]
 
 Reduction = Literal["mean", "sum", "none"]
-
-
-@differentiable
-@of_real_numbers
-def _squared_error(device: Device, x: Array, target: Array) -> Result:
-    difference = x - target
-    likes = ShapeAndDtype(x), ShapeAndDtype(target)
-
-    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        dx = 2 * dy * difference
-        return (
-            unbroadcast(device, dx, likes[0]) if needs[0] else None,
-            unbroadcast(device, -dx, likes[1]) if needs[1] else None,
-        )
-
-    return difference * difference, vjp, (difference,)
 
 
 @explained
@@ -63,7 +50,7 @@ def mse_loss(x: Tensor, target: Tensor | float | Any, reduction: Reduction = "me
         raise ValueError(
             f"mse_loss: x is {x.shape} and the target {target.shape}; reshape one to the shape of the other"
         )
-    return _reduce(_squared_error(x, target), reduction)
+    return _reduce(square(subtract(x, target)), reduction)
 
 
 @differentiable
@@ -91,28 +78,19 @@ def _weighted_binary_cross_entropy(
 ) -> Result:
     """Return a·log(1 + e⁻ˣ) + b·log(1 + eˣ), where a = weight·pos_weight·t and b = weight·(1 − t)."""
     check_one_float_dtype(logits)
-    xp, like = device.array_module, ShapeAndDtype(targets)
-    targets = xp.broadcast_to(targets, logits.shape).astype(logits.dtype, copy=False)
-    a, b = weight * pos_weight * targets, weight * (1 - targets)
-    tail = xp.log1p(xp.exp(-xp.abs(logits)))  # both softplus functions, where they are small
-    positive = tail + xp.maximum(-logits, 0)
-    negative = tail + xp.maximum(logits, 0)
-    probability = device.sigmoid(device.contiguous(logits))
-    slope = _weighed(xp, b, probability) - _weighed(
-        xp, a, device.sigmoid(device.contiguous(-logits))
-    )
+    xp = device.array_module
+    x, minus_x = device.contiguous(logits), device.contiguous(-logits)
+    t = xp.broadcast_to(targets, logits.shape).astype(logits.dtype, copy=False)
+    a, b = weight * pos_weight * t, weight * (1 - t)
+    tail = xp.log1p(xp.exp(-xp.abs(x)))  # both softplus functions, where they are small
+    positive, negative = tail + xp.maximum(minus_x, 0), tail + xp.maximum(x, 0)
+    slope = _weighed(xp, b, device.sigmoid(x)) - _weighed(xp, a, device.sigmoid(minus_x))
     target_slope = weight * (pos_weight * positive - negative)
-
-    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        return (
-            (dy * slope).astype(dy.dtype, copy=False) if needs[0] else None,
-            unbroadcast(device, dy * target_slope, like) if needs[1] else None,
-            None,
-            None,
-        )
-
+    vjp = broadcast_rule(
+        device, (logits, targets), lambda dy: dy * slope, lambda dy: dy * target_slope
+    )
     values = _weighed(xp, a, positive) + _weighed(xp, b, negative)
-    return values.astype(logits.dtype, copy=False), vjp, (slope, target_slope)
+    return values, vjp, (slope, target_slope)
 
 
 @explained
@@ -161,29 +139,6 @@ def _targets(logits: Tensor, targets: Tensor | float | Any) -> Tensor | Any:
     return targets if hasattr(targets, "dtype") else np.asarray(targets, logits.dtype)
 
 
-@differentiable
-def _weighted_cross_entropy(
-    device: Device, logits: Array, labels: Array, kept: Array, weight: Array, smoothing: float
-) -> Result:
-    """Σ over categories c of t_c·(−log softmax(logits)_c), where t_c = weight_c·((1 − ε)·[c = label] + ε/categories)."""
-    check_one_float_dtype(logits, weight)
-    xp, categories = device.array_module, logits.shape[-1]
-    shifted = logits - xp.max(logits, axis=-1, keepdims=True)
-    exponentials = xp.exp(shifted)
-    total = xp.sum(exponentials, axis=-1, keepdims=True)
-    is_label = xp.arange(categories) == labels[..., None]
-    targets = weight * xp.where(is_label, 1 - smoothing + smoothing / categories, smoothing / categories)  # fmt: skip
-    targets = xp.where(kept[..., None], targets, 0).astype(logits.dtype, copy=False)
-    losses = xp.sum(_weighed(xp, targets, xp.log(total) - shifted), axis=-1)
-    probabilities = _weighed(xp, xp.sum(targets, axis=-1, keepdims=True), exponentials / total)
-    slope = probabilities - targets
-
-    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        return (dy[..., None] * slope, *[None] * (len(needs) - 1))
-
-    return losses, vjp, (slope,)
-
-
 @explained
 def cross_entropy(
     logits: Tensor,
@@ -220,11 +175,12 @@ def cross_entropy(
     """
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"cross_entropy: label_smoothing is in 0 … 1, not {label_smoothing}")
+    if not in_kernel_dtype(logits):
+        raise ValueError(f"cross_entropy: logits are float32 or float64, not {logits.dtype}")
     if weight is None and ignore_index is None and not label_smoothing:
         return _reduce(-categorical_log_likelihood(logits, labels), reduction)
-    device, categories = common_device("cross_entropy", [logits, labels, weight]), logits.shape[-1]
-    xp = device.array_module
-    values = as_operand("cross_entropy", _array(labels), device)
+    device, categories = logits.device, logits.shape[-1]
+    xp, values = device.array_module, array_beside("cross_entropy", logits, labels)
     if tuple(values.shape) != logits.shape[:-1] or values.dtype.kind not in "iu":
         raise ValueError(
             f"cross_entropy: logits {logits.shape} need integer labels {logits.shape[:-1]}; got {values.dtype} "
@@ -244,13 +200,25 @@ def cross_entropy(
         raise ValueError(
             f"cross_entropy: weight has one factor for each of {categories} categories; got {factors.shape}"
         )
-    chosen = xp.where(kept, values, 0).astype(np.int64, copy=False)
-    losses = _weighted_cross_entropy(
-        logits, Tensor(chosen, device), Tensor(kept, device), factors, float(label_smoothing)
-    )
+    is_label = (xp.arange(categories) == values[..., None]) & kept[..., None]
+    share = label_smoothing / categories
+    smooth = xp.where(is_label, 1 - label_smoothing + share, share)
+    targets = xp.where(kept[..., None], factors.data * smooth, 0).astype(logits.dtype)
+    losses = _weighted_cross_entropy(logits, targets)
     if reduction == "mean":
-        return sum(losses) / Tensor(xp.asarray(xp.sum(factors.data[chosen] * kept)), device)
+        total = xp.sum(xp.where(is_label, factors.data, 0))
+        return sum(losses) / Tensor(xp.asarray(total), device)
     return _reduce(losses, reduction)
+
+
+def _weighted_cross_entropy(logits: Tensor, targets: Array) -> Tensor:
+    """Σ over categories c of −t_c·log softmax(logits)_c, and 0 where t_c is 0."""
+    xp, device = logits.device.array_module, logits.device
+    is_left_out = xp.asarray(targets == 0)
+    row_is_left_out = xp.all(is_left_out, axis=-1, keepdims=True)
+    finite = where(Tensor(row_is_left_out, device), 0.0, logits)
+    terms = where(Tensor(is_left_out, device), 0.0, -log_softmax(finite))
+    return sum(Tensor(targets, device) * terms, axis=-1)
 
 
 def _weighed(xp: Any, weight: Array, values: Array) -> Array:
@@ -258,17 +226,13 @@ def _weighed(xp: Any, weight: Array, values: Array) -> Array:
     return weight * xp.where(weight == 0, xp.zeros_like(values), values)
 
 
-def _array(value: Any) -> Any:
-    return value if hasattr(value, "dtype") else np.asarray(value)
-
-
 def _data(operation: str, name: str, value: Any, like: Tensor) -> Tensor:
     """Return data beside a tensor: on its device, and of its dtype where it is a number, a list or integers."""
     if isinstance(value, Tensor) and value.requires_grad:
         raise ValueError(f"{operation}: {name} is data; pass it detached")
-    device = common_device(operation, [like, value])
-    array = device.asarray(as_operand(operation, _array(value), device))
-    return Tensor(array.astype(like.dtype if like.dtype.kind == "f" else np.float64), device)
+    array = like.device.asarray(array_beside(operation, like, value))
+    dtype = like.dtype if like.dtype.kind == "f" else np.float64
+    return Tensor(array.astype(dtype), like.device)
 
 
 def _broadcast(operation: str, name: str, factor: Tensor, shape: tuple[int, ...]) -> Tensor:

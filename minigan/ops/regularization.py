@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from minigan.devices import Device
-from minigan.operation import as_operand, differentiable, explained
+from minigan.operation import differentiable, explained
+from minigan.ops.arithmetic import multiply, where
 from minigan.ops.indexing import getitem
-from minigan.ops.shared import deviations, largest, of_real_numbers
-from minigan.ops.summation import sum_over, unbroadcast
+from minigan.ops.shared import array_beside, deviations, largest, of_real_numbers
+from minigan.ops.summation import broadcast_rule, sum_over
 from minigan.random import Generator, default_generator, uniform
-from minigan.saving import Array, Result, ShapeAndDtype
+from minigan.saving import Array, Result
 from minigan.tensor import Tensor
 
 __all__ = ["dropout", "embedding", "layer_norm"]
@@ -66,32 +67,17 @@ def layer_norm(
     normal = deviation / root
     slope = scale / root
     factor = x.dtype.type(1) if weight is None else weight
-    likes = [None if p is None else ShapeAndDtype(p) for p in (weight, bias)]
 
     def mean(values: Array) -> Array:
         return sum_over(device, values / count, last, keepdims=True)
 
-    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+    def by_x(dy: Array) -> Array:
         g = dy * factor
-        dx = (g - mean(g) - normal * mean(g * normal)) * slope if needs[0] else None
-        parameters = (
-            unbroadcast(device, value, like) if like is not None and need else None
-            for value, like, need in zip((dy * normal, dy), likes, needs[1:3], strict=False)
-        )
-        return dx, *parameters, *[None] * max(0, len(needs) - 3)
+        return (g - mean(g) - normal * mean(g * normal)) * slope
 
+    vjp = broadcast_rule(device, (x, weight, bias), by_x, lambda dy: dy * normal, lambda dy: dy)
     y = normal * factor
     return y if bias is None else y + bias, vjp, (normal, slope, weight)
-
-
-@differentiable
-def _dropout(device: Device, x: Array, kept: Array, scale: float) -> Result:
-    xp, zero, factor = device.array_module, x.dtype.type(0), x.dtype.type(scale)
-
-    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        return xp.where(kept, dy, zero) * factor, None
-
-    return xp.where(kept, x, zero) * factor, vjp, (kept,)
 
 
 @explained
@@ -125,7 +111,8 @@ def dropout(
         return x
     key = (generator or default_generator()).next_key()
     draws = uniform(x.shape, 0.0, 1.0, key, x.device, np.float32)
-    return _dropout(x, Tensor(draws >= p, x.device), 1 / (1 - p) if p < 1 else 0.0)
+    kept = Tensor(draws >= p, x.device)
+    return multiply(where(kept, x, 0.0), 1 / (1 - p) if p < 1 else 0.0)
 
 
 @explained
@@ -143,8 +130,7 @@ def embedding(indices: Tensor | Any, weight: Tensor) -> Tensor:
         TypeError: the indices are no integers.
         IndexError: an index is not 0 … rows − 1.
     """
-    given = indices if hasattr(indices, "dtype") else np.asarray(indices)
-    values = as_operand("embedding", given, weight.device)
+    values = array_beside("embedding", weight, indices)
     if values.dtype.kind not in "iu":
         raise TypeError(f"embedding: indices are integers, not {values.dtype}")
     rows = weight.shape[0]
@@ -152,4 +138,4 @@ def embedding(indices: Tensor | Any, weight: Tensor) -> Tensor:
         raise IndexError(
             f"embedding: indices are 0 … {rows - 1}; got {int(values.min())} … {int(values.max())}"
         )
-    return getitem(weight, given)
+    return getitem(weight, values)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from minigan.devices import Device
 from minigan.operation import differentiable
 from minigan.ops.comparison import _of_one
-from minigan.ops.summation import unbroadcast
-from minigan.saving import Array, Result, ShapeAndDtype
+from minigan.ops.summation import broadcast_rule
+from minigan.saving import Array, Result
 from minigan.tensor import Tensor
 
 __all__ = ["ceil", "floor", "floor_divide", "nextafter", "remainder", "round", "sign", "trunc"]
@@ -46,12 +46,7 @@ def nextafter(device: Device, x: Array, y: Array) -> Result:
     """
     xp = device.array_module
     moved = x != y
-    likes = ShapeAndDtype(x), ShapeAndDtype(y)
-
-    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        dx = unbroadcast(device, xp.where(moved, dy, 0), likes[0]) if needs[0] else None
-        return dx, device.zeros(likes[1].shape, likes[1].dtype) if needs[1] else None
-
+    vjp = broadcast_rule(device, (x, y), lambda dy: xp.where(moved, dy, 0), xp.zeros_like)
     return xp.nextafter(x, y), vjp, (moved,)
 
 
@@ -62,14 +57,7 @@ def remainder(device: Device, x: Array, y: Array) -> Result:
     The floor is held fixed in the gradient.
     """
     xp = device.array_module
-    likes = ShapeAndDtype(x), ShapeAndDtype(y)
-
-    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        return (
-            unbroadcast(device, dy, likes[0]) if needs[0] else None,
-            unbroadcast(device, -dy * xp.floor_divide(x, y), likes[1]) if needs[1] else None,
-        )
-
+    vjp = broadcast_rule(device, (x, y), lambda dy: dy, lambda dy: -dy * xp.floor_divide(x, y))
     return xp.remainder(x, y), vjp, (x, y)
 
 

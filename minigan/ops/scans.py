@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from minigan.devices import Device
 from minigan.operation import differentiable, explained
-from minigan.ops.joining import concatenate
+from minigan.ops.joining import pad
 from minigan.ops.shared import axis_of, integer
-from minigan.ops.summation import unbroadcast
-from minigan.saving import Array, Result, ShapeAndDtype
+from minigan.ops.summation import broadcast_rule
+from minigan.saving import Array, Result
 from minigan.tensor import Tensor
 
 __all__ = ["cumprod", "cumsum", "cumulative_prod", "cumulative_sum", "diff", "tril", "triu"]
@@ -83,9 +85,7 @@ def cumulative_sum(x: Tensor, axis: int | None = None, include_initial: bool = F
     Raises:
         ValueError: x lacks the axis, or has several and none is named.
     """
-    axis = _only_axis(x, axis, "cumulative_sum")
-    y = cumsum(x, axis=axis)
-    return _with_first(y, 0, axis) if include_initial else y
+    return _cumulative("cumulative_sum", cumsum, x, axis, 0 if include_initial else None)
 
 
 @explained
@@ -102,22 +102,21 @@ def cumulative_prod(x: Tensor, axis: int | None = None, include_initial: bool = 
     Raises:
         ValueError: x lacks the axis, or has several and none is named.
     """
-    axis = _only_axis(x, axis, "cumulative_prod")
-    y = cumprod(x, axis=axis)
-    return _with_first(y, 1, axis) if include_initial else y
+    return _cumulative("cumulative_prod", cumprod, x, axis, 1 if include_initial else None)
 
 
-def _only_axis(x: Tensor, axis: int | None, operation: str) -> int:
+def _cumulative(
+    name: str, scan: Callable[..., Tensor], x: Tensor, axis: int | None, first: int | None
+) -> Tensor:
+    """Return the scan along an axis, behind a first value if there is one."""
     if axis is None and x.ndim != 1:
-        raise ValueError(f"{operation}: name the axis of a tensor of {x.ndim} axes")
-    return axis_of(x.ndim, 0 if axis is None else axis)
-
-
-def _with_first(y: Tensor, value: float, axis: int) -> Tensor:
-    shape = (*y.shape[:axis], 1, *y.shape[axis + 1 :])
-    first = y.device.empty(shape, y.dtype)
-    first[...] = value
-    return concatenate([Tensor(first, y.device), y], axis)
+        raise ValueError(f"{name}: name the axis of a tensor of {x.ndim} axes")
+    axis = axis_of(x.ndim, 0 if axis is None else axis)
+    y = scan(x, axis=axis)
+    if first is None:
+        return y
+    widths = [(int(i == axis), 0) for i in range(y.ndim)]
+    return pad(y, widths, first)
 
 
 @explained
@@ -152,8 +151,8 @@ def tril(device: Device, x: Array, k: int = 0) -> Result:
     Returns:
         A tensor of x's shape; (n, n) for a vector (n,).
     """
-    xp, like = device.array_module, ShapeAndDtype(x)  # a vector stands for each row
-    return xp.tril(x, k), lambda dy, needs: (unbroadcast(device, xp.tril(dy, k), like),)
+    xp = device.array_module
+    return xp.tril(x, k), broadcast_rule(device, (x,), lambda dy: xp.tril(dy, k))
 
 
 @differentiable
@@ -167,5 +166,5 @@ def triu(device: Device, x: Array, k: int = 0) -> Result:
     Returns:
         A tensor of x's shape; (n, n) for a vector (n,).
     """
-    xp, like = device.array_module, ShapeAndDtype(x)
-    return xp.triu(x, k), lambda dy, needs: (unbroadcast(device, xp.triu(dy, k), like),)
+    xp = device.array_module
+    return xp.triu(x, k), broadcast_rule(device, (x,), lambda dy: xp.triu(dy, k))

@@ -11,8 +11,8 @@ import numpy as np
 from minigan.devices import Device
 from minigan.operation import differentiable, explained
 from minigan.ops.shared import checked_axis, integers
-from minigan.ops.summation import unbroadcast
-from minigan.saving import Array, Result, ShapeAndDtype
+from minigan.ops.summation import broadcast_rule
+from minigan.saving import Array, Result
 from minigan.tensor import Tensor
 
 __all__ = [
@@ -182,10 +182,8 @@ def expand_dims(device: Device, x: Array, axis: int | tuple[int, ...]) -> Result
 
 @differentiable
 def _broadcast_to(device: Device, x: Array, shape: tuple[int, ...]) -> Result:
-    like = ShapeAndDtype(x)
-    return device.array_module.broadcast_to(x, shape), lambda dy, needs: (
-        unbroadcast(device, dy, like),
-    )
+    vjp = broadcast_rule(device, (x,), lambda dy: dy)
+    return device.array_module.broadcast_to(x, shape), vjp
 
 
 def broadcast_to(x: Tensor, *shape: SupportsIndex | Sequence[SupportsIndex]) -> Tensor:

@@ -11,7 +11,9 @@ from typing import Any, Concatenate, ParamSpec, cast
 import numpy as np
 
 from minigan.devices import Device
+from minigan.operation import as_operand
 from minigan.saving import Array, Result
+from minigan.tensor import Tensor, common_device
 
 Parameters = ParamSpec("Parameters")
 
@@ -122,7 +124,7 @@ def in_kernel_dtype(x: Any) -> bool:
 def check_one_float_dtype(*operands: Array | None) -> None:
     """Refuse operands of several dtypes: a kernel reads all in one; None stands for an operand that is left out."""
     dtypes = {a.dtype for a in operands if a is not None}
-    if len(dtypes) != 1 or not all(in_kernel_dtype(a) for a in operands if a is not None):
+    if len(dtypes) != 1 or not dtypes <= _KERNEL_DTYPES:
         names = ", ".join(sorted(map(str, dtypes)))
         raise ValueError(f"the operands are {names}, not all float32 or all float64")
 
@@ -131,3 +133,9 @@ def check_fused_slope(negative_slope: float) -> None:
     """Raise ValueError for a negative slope: it would lose the sign of an input that is not kept."""
     if not negative_slope >= 0:
         raise ValueError(f"negative_slope is at least 0; not {negative_slope}")
+
+
+def array_beside(operation: str, like: Tensor, data: Any) -> Array:
+    """Return a tensor, an array or numbers as an array of the device of `like`; no gradient reaches it."""
+    device = common_device(operation, [like, data])
+    return as_operand(operation, data if hasattr(data, "dtype") else np.asarray(data), device)

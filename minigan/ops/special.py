@@ -8,8 +8,8 @@ from minigan.devices import Device
 from minigan.operation import differentiable
 from minigan.ops.activations import for_kernel
 from minigan.ops.shared import of_real_numbers
-from minigan.ops.summation import unbroadcast
-from minigan.saving import Array, Result, ShapeAndDtype
+from minigan.ops.summation import broadcast_rule
+from minigan.saving import Array, Result
 
 __all__ = [
     "arccosh",
@@ -76,16 +76,12 @@ def arctanh(device: Device, x: Array) -> Result:
 def hypot(device: Device, x: Array, y: Array) -> Result:
     """√(x² + y²), without overflow, elementwise, as `numpy.hypot`; its gradient at (0, 0) is 0."""
     xp = device.array_module
-    r = xp.asarray(xp.hypot(x, y))
-
-    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        divisor = xp.where(r == 0, r.dtype.type(1), r)
-        return (
-            unbroadcast(device, dy * (x / divisor), x) if needs[0] else None,
-            unbroadcast(device, dy * (y / divisor), y) if needs[1] else None,
-        )
-
-    return r, vjp, (x, y, r)
+    r = xp.hypot(x, y)
+    divisor = xp.where(r == 0, 1, r)
+    vjp = broadcast_rule(
+        device, (x, y), lambda dy: dy * (x / divisor), lambda dy: dy * (y / divisor)
+    )
+    return r, vjp, (x, y, divisor)
 
 
 @differentiable
@@ -96,16 +92,9 @@ def copysign(device: Device, x: Array, y: Array) -> Result:
     Its gradient by x at 0 is 0, and by y is 0.
     """
     xp = device.array_module
-    result, like = xp.copysign(x, y), ShapeAndDtype(y)
     slope = xp.where(x == 0, 0, xp.copysign(1, y) * xp.sign(x))
-
-    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        return (
-            unbroadcast(device, dy * slope, x) if needs[0] else None,
-            device.zeros(like.shape, like.dtype) if needs[1] else None,
-        )
-
-    return result, vjp, (x, slope)
+    vjp = broadcast_rule(device, (x, y), lambda dy: dy * slope, xp.zeros_like)
+    return xp.copysign(x, y), vjp, (slope,)
 
 
 @differentiable

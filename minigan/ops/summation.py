@@ -7,14 +7,14 @@ and axes between others are moved last.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from minigan.devices import Device
 from minigan.ops.shared import in_kernel_dtype
-from minigan.saving import Array
+from minigan.saving import VJP, Array, ShapeAndDtype
 
 _FEW = 128  # terms that may be added one after another, as pairwise sums add their smallest blocks
 
@@ -51,3 +51,23 @@ def unbroadcast(device: Device, gradient: Array, like: Any) -> Array:
     if axes:
         gradient = sum_over(device, gradient, axes)
     return gradient.reshape(shape).astype(like.dtype, copy=False)
+
+
+def broadcast_rule(
+    device: Device, operands: Sequence[Any], *gradients: Callable[[Array], Array] | None
+) -> VJP:
+    """Return the vjp of an operation that broadcasts its operands, from a function of dy for each.
+
+    Such a function gives the operand's gradient in the output's shape, and it is summed back to the
+    operand's. None stands for an operand that gets no gradient.
+    """
+    likes = [ShapeAndDtype(operand) for operand in operands]
+
+    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+        rules = zip(gradients, likes, needs, strict=False)  # an operand may be left out
+        return tuple(
+            unbroadcast(device, gradient(dy), like) if need and gradient else None
+            for gradient, like, need in rules
+        )
+
+    return vjp

@@ -140,6 +140,16 @@ def test_formulas_come_from_the_code() -> None:
     assert "∇w = device.gemm(rows, dy, transpose_a=True)" in backward_formulas(linear)
 
 
+def test_formulas_of_operands_that_broadcast() -> None:
+    x = mg.tensor(np.ones((2, 2)), requires_grad=True)
+    with mg.tracing() as trace:
+        x / 2 + mg.power(x, 3)
+    divide, power, add = trace.operations
+    assert backward_formulas(divide) == ["∇x = dy / y", "∇y = -dy * (result / y)"]
+    assert backward_formulas(power)[0].startswith("∇x = xp.where(y == 0, 0, dy * y * xp.power")
+    assert backward_formulas(add) == ["∇x = dy", "∇y = dy"]
+
+
 def test_an_operation_of_the_user() -> None:
     @mg.differentiable
     def cube(device, x):  # type: ignore[no-untyped-def]

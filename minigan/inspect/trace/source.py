@@ -7,7 +7,7 @@ import functools
 import inspect
 import re
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from minigan.devices.device import KERNELS
@@ -61,19 +61,37 @@ def source(function: Function) -> str:
 
 @functools.cache
 def _gradients(function: Function) -> tuple[str, ...]:
-    code = source(function)
-    rules = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.FunctionDef)]
-    rule = next((node for node in rules if node.name == "vjp"), None)
-    if rule is None or not isinstance(last := rule.body[-1], ast.Return):
+    tree = ast.parse(source(function))
+    functions = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    rule = functions.get("vjp")
+    if rule is None:
+        return _formulas(function, list(_of_operands(tree, functions)))
+    if not isinstance(last := rule.body[-1], ast.Return):
         return ()
     if not isinstance(last.value, ast.Tuple):
         return (ast.unparse(last.value),) if last.value is not None else ()
     elements = [_Wanted().visit(element) for element in last.value.elts]
     if any(isinstance(element, ast.Name) for element in elements):  # made before the return
         return tuple(ast.unparse(line) for line in rule.body[:-1] if isinstance(line, ast.Assign))
-    names = input_names(function, len(elements))
-    pairs = zip(names, elements, strict=False)
-    return tuple(f"∇{name} = {ast.unparse(element)}" for name, element in pairs)
+    return _formulas(function, elements)
+
+
+def _formulas(function: Function, gradients: list[ast.AST]) -> tuple[str, ...]:
+    names = input_names(function, len(gradients))
+    pairs = zip(names, gradients, strict=False)
+    return tuple(f"∇{name} = {ast.unparse(gradient)}" for name, gradient in pairs)
+
+
+def _of_operands(tree: ast.AST, functions: dict[str, ast.FunctionDef]) -> Iterator[ast.AST]:
+    """Yield the gradient of each operand, where `broadcast_rule` takes a function of dy for each."""
+    for call in ast.walk(tree):
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == "broadcast_rule":
+            for argument in call.args[2:]:
+                known = functions.get(ast.unparse(argument))
+                if known is not None and isinstance(last := known.body[-1], ast.Return):
+                    yield last.value or last
+                elif not isinstance(argument, ast.Starred):
+                    yield argument.body if isinstance(argument, ast.Lambda) else argument
 
 
 class _Wanted(ast.NodeTransformer):
