@@ -105,7 +105,7 @@ def cost(launch: Launch) -> Cost:
 
 def launches_of_a_step(settings: Settings) -> list[Launch]:
     """Return every launch of one training step, recorded and not run."""
-    from minigan.infogan.step import Trainer
+    from minigan.experiments.trainer import Trainer
 
     device = get_device("emulated")
     assert isinstance(device, Emulated)

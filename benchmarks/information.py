@@ -19,9 +19,10 @@ from benchmarks.report import PERFORMANCE, setting
 from benchmarks.step import Plan
 from benchmarks.timing import Rounds, interleave, ratio_summary, summary
 from minigan.experiments.pages import Table
+from minigan.experiments.trainer import Trainer
 from minigan.infogan.objective import discriminator_loss, generator_loss
 from minigan.infogan.parts import GENERATED, REAL, Parts
-from minigan.infogan.step import Trainer, minimize
+from minigan.infogan.step import minimize
 from minigan.tensor import Tensor
 
 INFOGAN, PLAIN_GAN = Baseline("InfoGAN", "minigan"), Baseline("plain GAN", "minigan")

@@ -27,7 +27,7 @@ RESULT = Path(__file__).parent / "results" / "startup.json"
 FIRST_STEP = """
 import numpy as np
 from minigan.experiments.declarations import MNIST
-from minigan.infogan.step import Trainer
+from minigan.experiments.trainer import Trainer
 images = np.random.default_rng(0).integers(0, 256, (512, 28, 28, 1), np.uint8)
 Trainer(MNIST, images).step()
 """

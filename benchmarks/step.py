@@ -86,7 +86,7 @@ def minigan_trainer(plan: Plan, dtype: str = "float32", capture: bool = True) ->
 
     from minigan.datasets import mnist
     from minigan.experiments.declarations import MNIST
-    from minigan.infogan.step import Trainer
+    from minigan.experiments.trainer import Trainer
 
     numba.set_num_threads(plan.threads)
     settings = replace(

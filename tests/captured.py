@@ -5,14 +5,14 @@ import dataclasses
 import numpy as np
 
 from minigan.experiments.declarations import MNIST
+from minigan.experiments.step_metrics import StepMetrics
+from minigan.experiments.trainer import Trainer
 from minigan.infogan.extensions import (
     CodeAugmentationSettings,
     ConsistencySettings,
     WeightAveragingSettings,
 )
 from minigan.infogan.settings import Settings
-from minigan.infogan.step import Trainer
-from minigan.infogan.step_metrics import StepMetrics
 
 SMALL = dataclasses.replace(
     MNIST,

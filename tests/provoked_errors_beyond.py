@@ -12,13 +12,13 @@ import minigan as mg
 from minigan import errors, nn, optim
 from minigan.datasets import batches, catalogue, celeba, chairs, faces, folder, mnist, scenes, svhn
 from minigan.datasets.cache import Preparation
+from minigan.experiments.step_metrics import StepMetrics, check_metrics
+from minigan.experiments.trainer import Trainer
 from minigan.infogan import networks, objective
 from minigan.infogan.codes import CodeLayout
 from minigan.infogan.extensions.base import Extension, ExtensionSettings
 from minigan.infogan.layers import Builder
 from minigan.infogan.parts import Parts
-from minigan.infogan.step import Trainer
-from minigan.infogan.step_metrics import StepMetrics, check_metrics
 from minigan.metrics import arrays, clustering_error, dci, disentanglement, factor_vae, mig, sap
 from minigan.metrics.strokes import spearman_correlation
 
@@ -138,9 +138,13 @@ BEYOND: list[Call] = [
         errors.SettingsError,
         lambda: networks.Networks(dataclasses.replace(TINY, image_shape=(9, 9, 1))),
     ),
-    ("infogan.step.Trainer", errors.SettingsError, lambda: Trainer(TINY, np.zeros((9, 5, 5, 1)))),
     (
-        "infogan.step_metrics.check_metrics",
+        "experiments.trainer.Trainer",
+        errors.SettingsError,
+        lambda: Trainer(TINY, np.zeros((9, 5, 5, 1))),
+    ),
+    (
+        "experiments.step_metrics.check_metrics",
         errors.TrainingError,
         lambda: check_metrics(StepMetrics(1, np.inf, 0, (0,)), LAYOUT, lambda: None),
     ),

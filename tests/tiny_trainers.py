@@ -10,13 +10,13 @@ import numpy as np
 import tiny_networks
 
 from minigan.experiments.declarations import MNIST
+from minigan.experiments.trainer import Trainer
 from minigan.infogan.extensions import (
     CodeAugmentationSettings,
     ConsistencySettings,
     WeightAveragingSettings,
 )
 from minigan.infogan.settings import Settings
-from minigan.infogan.step import Trainer
 from minigan.tensor import Tensor
 
 # Odd in all that may be odd, and every setting another than the default.

@@ -10,8 +10,8 @@ import numpy as np
 from minigan.experiments import training
 from minigan.experiments.declarations import MNIST
 from minigan.experiments.runs import Run
-from minigan.infogan.step import Trainer
-from minigan.infogan.step_metrics import StepMetrics
+from minigan.experiments.step_metrics import StepMetrics
+from minigan.experiments.trainer import Trainer
 
 TINY = replace(
     MNIST, image_shape=(8, 8, 1), trunk="conv 4 | fc 8 bn", generator="fc 4x4x4 bn | up 1 sigmoid",

@@ -75,7 +75,7 @@ class Waiting:
 
 def minigan(context: Context, precision: str, capture: bool = True) -> Contender:
     """Return minigan's step: captured as one graph, or launched kernel by kernel."""
-    from minigan.infogan.step import Trainer
+    from minigan.experiments.trainer import Trainer
 
     trainer = Trainer(settings_of(context, precision), images(context), capture=capture)
     cuda = trainer.device.array_module.cuda

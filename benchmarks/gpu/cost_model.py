@@ -27,7 +27,7 @@ from minigan.inspect.roofline import MACHINES
 
 def measure(context: Context, precision: str) -> Values:
     """Time each launch of a step, and put the model's time beside it, by CUDA kernel."""
-    from minigan.infogan.step import Trainer
+    from minigan.experiments.trainer import Trainer
 
     settings = settings_of(context, precision)
     trainer = Trainer(settings, images(context), capture=False)

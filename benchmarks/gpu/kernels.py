@@ -60,7 +60,7 @@ OTHERS = (
 @functools.cache
 def _calls(context: Context) -> tuple[Call, ...]:
     """Return the calls of one step on the GPU; they are recorded once in a process."""
-    from minigan.infogan.step import Trainer
+    from minigan.experiments.trainer import Trainer
 
     trainer = Trainer(settings_of(context), images(context), capture=False)
     trainer.step()  # the first one is also taken without computing, to learn which kernels to compile

@@ -21,9 +21,10 @@ from benchmarks.gpu.results import code
 from benchmarks.gpu.table import measured_by
 from minigan.experiments.declarations import MNIST, get_experiment
 from minigan.experiments.pages import Table
+from minigan.experiments.settings_by_name import settings_to_json
+from minigan.experiments.trainer import Trainer
 from minigan.files import replacing
 from minigan.infogan.settings import Settings
-from minigan.infogan.step import Trainer
 
 BEST_PRESET = "extended"
 _CURVE_EVERY = 50  # steps, over which L_I is averaged
@@ -72,7 +73,7 @@ def train(context: Context, name: str) -> Values:
     return {
         "iterations": settings.iterations,
         "seconds": round(state.seconds, 2),
-        "settings": settings.to_json(),
+        "settings": settings_to_json(settings),
         "code_names": list(settings.layout.names),
         "curve": state.curve,
         **_evaluated(context, trainer, settings),
@@ -124,7 +125,10 @@ class _State:
     """All that a run needs to go on: the trainer's tensors, its step, the curve of L_I, the seconds so far."""
 
     def __init__(self, path: Path, settings: Settings) -> None:
-        self.path, self.identity = path, json.dumps([settings.to_json(), code()], sort_keys=True)
+        self.path, self.identity = (
+            path,
+            json.dumps([settings_to_json(settings), code()], sort_keys=True),
+        )
         self.curve: list[
             list[float]
         ] = []  # of each _CURVE_EVERY steps: the last one, and the mean L_I of each code

@@ -74,7 +74,7 @@ def compare_in_float64(context: Context) -> Values:
 
 
 def _differences(context: Context, precision: str, rival: Any, name: str) -> float:
-    from minigan.infogan.step import Trainer
+    from minigan.experiments.trainer import Trainer
 
     dtype = "float64" if precision == "float64" else "float32"
     float32_precision = "tf32" if precision == "tf32" else "ieee"

@@ -29,7 +29,7 @@ def watched_settings(device: str, small: bool) -> Settings:
 
 def take_steps(device: str, small: bool, capture: bool, steps: int) -> None:
     """Train on random images."""
-    from minigan.infogan.step import Trainer
+    from minigan.experiments.trainer import Trainer
 
     settings = watched_settings(device, small)
     random = np.random.default_rng(0)

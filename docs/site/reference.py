@@ -32,11 +32,11 @@ MODULES = [
     "infogan.objective",
     "infogan.parts",
     "infogan.step",
-    "infogan.state",
-    "infogan.step_metrics",
     "infogan.extensions.base",
     "infogan.extensions.augmentation",
     "infogan.extensions.split_merge",
+    "experiments.trainer",
+    "experiments.step_metrics",
 ]
 FOLDER = "reference"
 

@@ -126,6 +126,7 @@ def read_settings(
     """
     from minigan.experiments import own_images
     from minigan.experiments.declarations import get_experiment, parse_assignments, with_choices
+    from minigan.experiments.settings_by_name import with_values
     from minigan.inspect.self_test import choose_device
 
     given = {name: value for name, value in options.items() if value is not None}
@@ -136,7 +137,7 @@ def read_settings(
     else:
         declared = get_experiment(experiment, preset)
     chosen = with_choices(declared, given, assignments or [])
-    return chosen.with_values({"device": choose_device(chosen.device, typer.echo)})
+    return with_values(chosen, {"device": choose_device(chosen.device, typer.echo)})
 
 
 def say_on_stderr(line: str) -> None:

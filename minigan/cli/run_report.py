@@ -17,13 +17,13 @@ from minigan.experiments.evaluation import evaluate as evaluate_networks
 from minigan.experiments.evaluation import evaluation_images, on_fast_device
 from minigan.experiments.evaluation_result import Evaluation
 from minigan.experiments.runs import Run
+from minigan.experiments.step_metrics import StepMetrics
 from minigan.experiments.tensorboard_events import writing_events
+from minigan.experiments.trainer import Trainer
 from minigan.experiments.training import Interrupted, train
 from minigan.files import write_json
 from minigan.infogan.codes import share_read
 from minigan.infogan.networks import Networks
-from minigan.infogan.step import Trainer
-from minigan.infogan.step_metrics import StepMetrics
 
 _LEGEND = (
     "D and G are the losses of the two networks. The percentage of a code says how much of it Q reads in "

@@ -20,11 +20,11 @@ def about_vanished_option(error: Any, arguments: list[str]) -> str | None:
     if not any("--set" in parameter.opts for parameter in error.ctx.command.params):
         return None
     from minigan.experiments.names import long_name
-    from minigan.infogan.settings import Settings
+    from minigan.experiments.settings_by_name import setting_names
 
     option: str = error.option_name
     name = long_name(option.lstrip("-"))
-    if name in _STILL_OPTIONS or name not in Settings.all_names():
+    if name in _STILL_OPTIONS or name not in setting_names():
         return None
     value = shlex.quote(_value(option, arguments) or "VALUE")
     return f"there is no option {option}; write --set {name}={value}"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from minigan.experiments.trainer import Trainer
 from minigan.infogan.settings import Settings
-from minigan.infogan.step import Trainer
 
 
 def steps_ahead(settings: Settings, trainer: Trainer) -> int:

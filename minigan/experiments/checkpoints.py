@@ -20,6 +20,7 @@ from safetensors.numpy import save
 
 from minigan.errors import RunError, SettingsError
 from minigan.experiments.older_settings import read_settings, translated_tensor
+from minigan.experiments.settings_by_name import settings_to_json
 from minigan.files import replacing
 from minigan.infogan.settings import Settings
 
@@ -45,7 +46,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     header = {
         "format": _FORMAT,
         "step": checkpoint.step,
-        "settings": checkpoint.settings.to_json(),
+        "settings": settings_to_json(checkpoint.settings),
         "sha256": digest.hexdigest(),
     }
     with replacing(path) as temporary:

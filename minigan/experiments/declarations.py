@@ -15,6 +15,7 @@ from typing import Any
 from minigan.datasets.catalogue import SCENES
 from minigan.errors import SettingsError
 from minigan.experiments.names import long_name
+from minigan.experiments.settings_by_name import with_values
 from minigan.infogan.extensions import (
     CodeAugmentationSettings,
     ConsistencySettings,
@@ -186,7 +187,7 @@ def _declared(base: Settings, values: dict[str, Any], path: Path) -> Settings:
     flat = {name: value for name, value in values.items() if name not in tables}
     for extension, table in tables.items():
         flat |= {f"{extension}.{name}": value for name, value in table.items()}
-    return base.with_values(flat)
+    return with_values(base, flat)
 
 
 def _check_name(experiment: object) -> None:
@@ -226,7 +227,7 @@ def with_choices(
     _check_name(values.get("experiment", settings.experiment))
     if "data" in values:
         settings = settings.with_data(absolute_data(values.pop("data"), Path.cwd()))
-    return settings.with_values(values, read_text=True)
+    return with_values(settings, values, read_text=True)
 
 
 def parse_assignments(texts: Sequence[str]) -> dict[str, str]:

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from minigan.errors import SettingsError
+from minigan.experiments.settings_by_name import settings_from_json
 from minigan.infogan.settings import Settings
 
 # Steps that the fractions of an older run's schedule are of: its own steps are kept to the step.
@@ -43,7 +44,7 @@ def read_settings(values: Any) -> Settings:
     Raises:
         SettingsError: The values are something else, in one sentence.
     """
-    return Settings.from_json(translated(values) if isinstance(values, dict) else values)
+    return settings_from_json(translated(values) if isinstance(values, dict) else values)
 
 
 def translated(values: dict[str, Any]) -> dict[str, Any]:

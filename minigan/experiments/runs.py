@@ -26,11 +26,11 @@ from minigan.errors import RunError, SettingsError, TrainingError
 from minigan.experiments.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from minigan.experiments.networks_files import load_networks, networks_step
 from minigan.experiments.older_settings import read_settings
+from minigan.experiments.settings_by_name import settings_to_json
+from minigan.experiments.trainer import AVERAGED, Trainer
 from minigan.files import is_locked, leftovers, locked, read_json_lines, write_json
 from minigan.infogan.networks import Networks
 from minigan.infogan.settings import Settings
-from minigan.infogan.state import AVERAGED
-from minigan.infogan.step import Trainer
 from minigan.serialization import load_all
 
 # Settings that change no step: a run goes on from a checkpoint that differs in them.
@@ -95,7 +95,7 @@ class Run:
         write_json(
             self.directory / "experiment.json",
             {
-                "settings": self.settings.to_json(),
+                "settings": settings_to_json(self.settings),
                 "versions": versions(),
                 "threads": self.threads,
             },
@@ -303,7 +303,9 @@ def _step_of(path: Path) -> int:
 
 def _identity(settings: Settings) -> dict[str, Any]:
     """Return the settings that a checkpoint shares with its run."""
-    own = {name: value for name, value in settings.to_json().items() if name not in _RESUMABLE}
+    own = {
+        name: value for name, value in settings_to_json(settings).items() if name not in _RESUMABLE
+    }
     length = settings.schedule_length if settings.extensions else 0
     return {**own, "schedule_steps": length}
 

@@ -14,7 +14,7 @@ from minigan.infogan.settings import Settings
 
 def own_settings(settings: Settings) -> list[DescribedSetting]:
     """Return the settings outside extensions, with their values."""
-    return [setting for setting in settings.described() if "." not in setting.name]
+    return described(settings)
 
 
 def extension_settings(settings: Settings) -> list[DescribedSetting]:

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from minigan.errors import SettingsError
+from minigan.experiments.step_metrics import StepMetrics
 from minigan.infogan.codes import CodeLayout, share_read
-from minigan.infogan.step_metrics import StepMetrics
 
 FOLDER = "tensorboard"
 _FLUSH_EVERY = 50  # steps, so that a page that follows the run is not far behind

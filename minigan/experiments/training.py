@@ -20,11 +20,11 @@ from minigan.experiments.boundaries import steps_ahead
 from minigan.experiments.figures import LIMIT, column_labels, save_grid, traversal
 from minigan.experiments.networks_files import networks_step, save_networks
 from minigan.experiments.runs import Run
+from minigan.experiments.step_metrics import StepMetrics
+from minigan.experiments.trainer import Trainer
 from minigan.files import leftovers, replacing
 from minigan.infogan.networks import Networks
 from minigan.infogan.settings import Settings
-from minigan.infogan.step import Trainer
-from minigan.infogan.step_metrics import StepMetrics
 
 SAMPLE_ROWS = 10
 _FOLDERS = (".", "samples", "checkpoints", "networks")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,28 +10,14 @@ from typing import Any
 from minigan.datasets.catalogue import CATALOGUE
 from minigan.devices.precision import FLOAT32_PRECISIONS
 from minigan.errors import SettingsError
-from minigan.fields import (
-    DescribedSetting,
-    check_fields,
-    convert,
-    described,
-    names,
-    setting,
-    unknown,
-)
+from minigan.fields import check_fields, setting
 from minigan.infogan.codes import CodeLayout
-from minigan.infogan.extensions import EXTENSIONS, ExtensionSettings
+from minigan.infogan.extensions import ExtensionSettings
 
 OBJECTIVES = ("infogan", "gan")
 DTYPES = ("float32", "float64")
 MEASURES = ("", "strokes")
 _MOST_STEPS = 10**8 - 1  # the names of checkpoints have eight digits
-
-# Settings that every run has had from the start: a file without one of them is no experiment.json.
-_REQUIRED = (
-    "experiment", "image_shape", "trunk", "generator", "noise", "codes",
-    "iterations", "seed", "dtype", "device",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -125,72 +110,3 @@ class Settings:
     def extension(self, name: str) -> Any:
         """Return the settings of the extension of that name, or None."""
         return next((e for e in self.extensions if e.name == name), None)
-
-    def with_values(self, values: Mapping[str, Any], *, read_text: bool = False) -> Settings:
-        """Return settings with other values, by name: ``{"noise": 62, "consistency.weight": 2.0}``.
-
-        With `read_text` a text is read as the setting's type. ``{"consistency": "off"}`` removes an extension, "on" adds it.
-
-        Raises:
-            SettingsError: There is no such setting, or the value does not fit it.
-        """
-        own, of_extensions = {}, {e.name: e for e in self.extensions}
-        for full_name, value in values.items():
-            extension, dot, name = full_name.partition(".")
-            if extension not in EXTENSIONS:
-                if full_name not in names(Settings):
-                    raise SettingsError(unknown(full_name, self.all_names()))
-                own[full_name] = convert(Settings, full_name, value, read_text=read_text)
-            elif dot:
-                before = of_extensions.get(extension, EXTENSIONS[extension]())
-                if name not in names(before):
-                    raise SettingsError(unknown(full_name, self.all_names()))
-                changed = {name: convert(type(before), name, value, read_text=read_text)}
-                of_extensions[extension] = dataclasses.replace(before, **changed)  # type: ignore[type-var]
-            elif value == "on":
-                of_extensions.setdefault(extension, EXTENSIONS[extension]())
-            elif value == "off":
-                of_extensions.pop(extension, None)
-            else:
-                raise SettingsError(f"{extension} is on or off, not '{value}'")
-        ordered = tuple(of_extensions[n] for n in EXTENSIONS if n in of_extensions)
-        return dataclasses.replace(self, **own, extensions=ordered)
-
-    @staticmethod
-    def all_names() -> list[str]:
-        """Return the names of all settings, those of extensions too."""
-        return [*names(Settings), *(f"{e}.{n}" for e in EXTENSIONS for n in names(EXTENSIONS[e]))]
-
-    def described(self) -> list[DescribedSetting]:
-        """Return every setting with its value, meaning and unit; those of an extension by "extension.name"."""
-        own = described(self)
-        return own + [s for e in self.extensions for s in described(e, f"{e.name}.")]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain values; `from_json` reads them back."""
-        values = {name: getattr(self, name) for name in names(Settings)}
-        values["image_shape"] = list(self.image_shape)
-        extensions = {
-            e.name: {name: getattr(e, name) for name in names(e)} for e in self.extensions
-        }
-        return {**values, "extensions": extensions}
-
-    @classmethod
-    def from_json(cls, values: Any) -> Settings:
-        """Read what `to_json` gave.
-
-        A newer setting may be absent from an older file; its default is the earlier behaviour.
-
-        Raises:
-            SettingsError: The values are something else, in one sentence.
-        """
-        if not isinstance(values, dict):
-            raise SettingsError(f"settings are names with values, not {values!r}")
-        if missing := [name for name in _REQUIRED if name not in values]:
-            raise SettingsError(f"these are not the settings of a run: missing {missing}")
-        own = {name: convert(cls, name, v) for name, v in values.items() if name != "extensions"}
-        settings = cls(**own)
-        for extension, fields in values["extensions"].items():
-            named = {f"{extension}.{name}": value for name, value in fields.items()}
-            settings = settings.with_values({extension: "on"} | named)
-        return settings

@@ -1,4 +1,4 @@
-"""One training step of InfoGAN, and the state that it changes.
+"""One training step of InfoGAN.
 
 A step has two halves, which share one forward pass of G. D's half updates D and Q, on real and generated images
 together. G's half updates G alone, through the new D and Q. Both carry −λ·L_I, unless the objective
@@ -8,15 +8,11 @@ images (Fig. 1).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
-
 import numpy as np
 
 from minigan.devices import get_device
 from minigan.devices.contract.kernel import Array
 from minigan.devices.contract.random import Step
-from minigan.devices.precision import using_float32_precision
 from minigan.errors import SettingsError
 from minigan.infogan.extensions.base import Context, Extension
 from minigan.infogan.latents import draw_latents
@@ -29,38 +25,29 @@ from minigan.infogan.objective import (
 )
 from minigan.infogan.parts import GENERATED, REAL, Parts
 from minigan.infogan.settings import Settings
-from minigan.infogan.state import TrainingState
-from minigan.infogan.step_metrics import StepMetrics, check_metrics, step_metrics
 from minigan.infogan.streams import Stream
 from minigan.optim import Adam
 from minigan.random import integers
 from minigan.recording import no_grad
 from minigan.tensor import Tensor
 
-# Steps taken launch by launch before one is captured. A first use compiles kernels and brings
-# constants to the device, and a capture may do neither.
-_PLAIN_STEPS = 2
 
+class InfoGAN:
+    """The networks, their optimizers, and the training step that changes them.
 
-class Trainer(TrainingState):
-    """The networks, their optimizers and the number of steps: all that a step changes.
-
-    Every random number is a function of the seed and the step. So a state that is saved and loaded
-    goes on as if it had never stopped. A step is a fixed list of kernels: its number, random
-    numbers and images are found on the device.
+    Every random number is a function of the seed and the step. A step is a fixed list of kernels:
+    its number, random numbers and images are found on the device.
 
     Args:
         settings: the experiment.
         images: uint8, (n, height, width, channels). No label is ever read.
-        capture: whether a device that has graphs records a step once, after some plain ones, and
-            then launches it whole. The numbers are the same to the bit.
 
     Raises:
         SettingsError: the images have another shape than the settings', there are fewer than a
             batch, or the networks do not fit them.
     """
 
-    def __init__(self, settings: Settings, images: np.ndarray, *, capture: bool = True) -> None:
+    def __init__(self, settings: Settings, images: np.ndarray) -> None:
         _check_images(settings, images)
         self.settings, self.layout = settings, settings.layout
         self.device, self.dtype = get_device(settings.device), np.dtype(settings.dtype)
@@ -87,11 +74,6 @@ class Trainer(TrainingState):
         self._targets = context.constant(np.repeat([1.0, 0.0], half).reshape(-1, 1))
         self._ones = context.constant(np.ones((half, 1)))
         self.extensions: list[Extension] = [e.create(context) for e in settings.extensions]
-        self.capture = capture
-        self._phase: list[Any] = []  # the kind of the plain steps, and of the captured one
-        self._plain_steps = 0
-        self._captured: Callable[[], Array] | None = None
-        self._written: list[Any] = []  # the versions of all that a captured step writes
         self._bring_lambdas(1)
 
     def _make_context(self) -> Context:
@@ -255,72 +237,6 @@ class Trainer(TrainingState):
         """Bring the λ of a step to the device before it is launched: a recorded step brings nothing."""
         self._discriminator_lambda(step)
         self._generator_lambda(step)
-
-    # -- taking steps ------------------------------------------------------------------------------
-
-    def step(self) -> StepMetrics:
-        """Take one step; return its metrics.
-
-        Raises:
-            TrainingError: the losses are no longer those of a run that learns.
-        """
-        return next(self.steps(1))
-
-    def steps(self, count: int) -> Iterator[StepMetrics]:
-        """Take `count` steps, then read the metrics of all of them at once, and yield them.
-
-        A GPU computes a step while the next one is launched; each reading waits for it.
-
-        Args:
-            count: the number of steps, at least 1.
-
-        Raises:
-            TrainingError: the losses of a step are no longer those of a run that learns; the
-                metrics before it were yielded.
-        """
-        launched = []
-        with using_float32_precision(self.settings.float32_precision):
-            for i in range(count):
-                values = self._take_step()
-                self.step_count += 1
-                # a captured step writes its metrics to the same place again
-                launched.append(values if i + 1 == count else self.device.copy(values))
-            kept = launched[0] if count == 1 else self.device.concatenate_rows(launched)
-            rows = self.device.to_numpy(kept).astype(np.float64).reshape(count, -1)
-        for step, row in enumerate(rows, self.step_count - count + 1):
-            metrics = step_metrics(step, row, self.layout, self.settings.batch_size)
-            check_metrics(metrics, self.layout, self.first_nonfinite)
-            yield metrics
-
-    def _take_step(self) -> Array:
-        """Launch a step, kernel by kernel or captured; see `launch_step` for the result."""
-        step = self.step_count + 1
-        for extension in self.extensions:
-            extension.before_step(step)
-        phase = [
-            *(extension.phase(step) for extension in self.extensions),
-            self.discriminator_optimizer.settings,
-            self.generator_optimizer.settings,
-            self.discriminator_optimizer.weight_decay,
-            self.generator_optimizer.weight_decay,
-            self.generator.training,
-            self.discriminator.training,
-            self.recognition.training,
-        ]
-        if phase != self._phase:
-            self._phase, self._plain_steps, self._captured = phase, 0, None
-            self._bring_lambdas(step)
-            self.device.prepare(self.launch_step)
-        if not self.capture or self._plain_steps < _PLAIN_STEPS:
-            self._plain_steps += 1
-            return self.launch_step()
-        if self._captured is None:
-            self._captured = self.device.capture(self.launch_step)
-            self._written = [value._version for _, value in self._named_tensors()]
-        metrics = self._captured()
-        for version in self._written:  # a replay writes without a notice
-            version.count += 1
-        return metrics
 
 
 def minimize(optimizer: Adam, objective: Tensor) -> None:

@@ -13,8 +13,8 @@ import numpy as np
 
 from minigan.devices import Device, get_device
 from minigan.devices.device import KERNELS
+from minigan.experiments.trainer import Trainer
 from minigan.infogan.settings import Settings
-from minigan.infogan.step import Trainer
 
 # What `watched_kernels` hands each call to: the kernel's name, its arguments and settings, and what runs it.
 Watch = Callable[[str, tuple[Any, ...], dict[str, Any], Callable[[], Any]], Any]

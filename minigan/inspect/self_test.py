@@ -21,13 +21,13 @@ from minigan.devices import Device, get_device
 from minigan.devices.nvidia import has_gpu
 from minigan.devices.precision import using_float32_precision
 from minigan.errors import DeviceError, MiniganError
+from minigan.experiments.trainer import Trainer
 from minigan.infogan.extensions import (
     CodeAugmentationSettings,
     ConsistencySettings,
     WeightAveragingSettings,
 )
 from minigan.infogan.settings import Settings
-from minigan.infogan.step import Trainer
 from minigan.inspect.calls import Call, training_calls
 from minigan.inspect.self_test_results import (
     SelfTestCheck,

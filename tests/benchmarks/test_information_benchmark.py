@@ -8,7 +8,7 @@ from tiny_networks import TINY
 
 from benchmarks import information, report
 from benchmarks.information import INFOGAN, PLAIN_GAN, PlainTrainer, Plan
-from minigan.infogan.step import Trainer
+from minigan.experiments.trainer import Trainer
 
 SMALL = dataclasses.replace(TINY, batch_size=6, dtype="float64")
 IMAGES = np.random.default_rng(0).integers(0, 256, (20, 28, 28, 1)).astype(np.uint8)

@@ -149,7 +149,7 @@ def test_every_kernel_of_the_contract_has_a_cost() -> None:
 def test_the_products_of_a_step_are_those_that_the_step_states() -> None:
     from benchmarks.operations import step_costs
     from benchmarks.step import GFLOP_AN_IMAGE
-    from minigan.infogan.step import Trainer
+    from minigan.experiments.trainer import Trainer
 
     settings = dataclasses.replace(MNIST, batch_size=8)
     trainer = Trainer(settings, np.zeros((16, 28, 28, 1), np.uint8))

@@ -16,8 +16,8 @@ from minigan import cli, get_device
 from minigan.cli import progress as shown
 from minigan.cli.progress import Display, Rate, compiling, preparing, progress
 from minigan.experiments.declarations import MNIST_EXTENDED
+from minigan.experiments.trainer import Trainer
 from minigan.infogan.codes import CategoricalCode, UniformCode, share_read
-from minigan.infogan.step import Trainer
 
 
 class Clock:

@@ -14,7 +14,7 @@ from tiny_run import TINY, assert_refused, tiny, tree
 from minigan import cli
 from minigan.experiments.checkpoints import load_checkpoint
 from minigan.experiments.runs import Run
-from minigan.infogan.step import Trainer
+from minigan.experiments.trainer import Trainer
 
 pytestmark = pytest.mark.usefixtures("a_few_digits")
 

@@ -12,8 +12,8 @@ from captured import AVERAGED, GAN, SMALL, VARIANTS, averaged, consistent, make,
 import minigan as mg
 from minigan.experiments.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from minigan.experiments.figures import traversal
+from minigan.experiments.trainer import Trainer
 from minigan.infogan.settings import Settings
-from minigan.infogan.step import Trainer
 
 
 def same_state(one: Trainer, other: Trainer) -> bool:

@@ -20,7 +20,7 @@ from minigan.devices.contract.products import Epilogue
 from minigan.devices.cuda import CUDA
 from minigan.errors import DeviceError, KernelError
 from minigan.experiments.declarations import MNIST
-from minigan.infogan.step import Trainer
+from minigan.experiments.trainer import Trainer
 
 DIALECT = Path(__file__).parent / "kernels"
 

@@ -12,7 +12,7 @@ import minigan as mg
 from minigan.datasets import mnist
 from minigan.devices.emulated import Emulated
 from minigan.experiments.declarations import MNIST
-from minigan.infogan.step import Trainer
+from minigan.experiments.trainer import Trainer
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ import pytest
 from minigan.experiments.boundaries import steps_ahead
 from minigan.experiments.declarations import MNIST
 from minigan.experiments.runs import Run
+from minigan.experiments.trainer import Trainer
 from minigan.experiments.training import train
-from minigan.infogan.step import Trainer
 
 TINY = dataclasses.replace(
     MNIST,

@@ -24,10 +24,11 @@ from minigan.experiments.declarations import (
     SVHN,
     get_experiment,
 )
+from minigan.experiments.settings_by_name import settings_from_json, settings_to_json
+from minigan.experiments.trainer import Trainer
 from minigan.experiments.training import images_of
 from minigan.infogan.networks import Networks
 from minigan.infogan.settings import Settings
-from minigan.infogan.step import Trainer
 
 RNG = np.random.default_rng(0)
 
@@ -135,9 +136,9 @@ def test_steps_at_the_papers_shapes_on_files_in_the_official_format(
 
 
 def test_the_preset_of_mnist_keeps_the_papers_codes_and_rates() -> None:
-    settings, mnist = get_experiment("mnist", "extended"), MNIST.to_json()
+    settings, mnist = get_experiment("mnist", "extended"), settings_to_json(MNIST)
     assert settings == get_experiment("mnist-extended") == PRESETS["mnist-extended"]
-    changed = {name for name, value in settings.to_json().items() if value != mnist[name]}
+    changed = {name for name, value in settings_to_json(settings).items() if value != mnist[name]}
     assert changed == {"experiment", "trunk", "generator", "iterations", "extensions"}
     assert MNIST.extensions == ()
 
@@ -165,9 +166,9 @@ def test_the_schedule_of_extended_is_in_fractions(
 
 
 def test_the_preset_of_faces_keeps_the_papers_codes_and_rates() -> None:
-    settings, faces = get_experiment("faces", "quick"), EXPERIMENTS["faces"].to_json()
+    settings, faces = get_experiment("faces", "quick"), settings_to_json(EXPERIMENTS["faces"])
     assert settings == PRESETS["faces-quick"]
-    changed = {name for name, value in settings.to_json().items() if value != faces[name]}
+    changed = {name for name, value in settings_to_json(settings).items() if value != faces[name]}
     assert changed == {
         "experiment", "trunk", "generator", "iterations", "lambda_continuous", "extensions",
     }  # fmt: skip
@@ -201,7 +202,7 @@ def test_a_declaration_of_ones_own(tmp_path: Path) -> None:
         FACES, experiment="tiles", dataset="images", data=str(tmp_path / "my/tiles"),
         image_shape=(32, 32, 3), generator="fc 8x8x16 bn | up 8 bn | up 3 sigmoid", lambda_continuous=1,
     )  # fmt: skip
-    assert Settings.from_json(json.loads(json.dumps(found.to_json()))) == found
+    assert settings_from_json(json.loads(json.dumps(settings_to_json(found)))) == found
 
 
 @pytest.mark.parametrize(

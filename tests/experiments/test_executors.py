@@ -34,7 +34,7 @@ from minigan.experiments.executors.choice import make_executor
 from minigan.experiments.sweeps.directory import Sweep, reached
 from minigan.experiments.sweeps.table import rows
 from minigan.experiments.sweeps.work import run_to_completion
-from minigan.infogan.step import Trainer
+from minigan.experiments.trainer import Trainer
 
 SEEDS = (0, 1)
 

@@ -14,9 +14,9 @@ from tiny_training import IMAGES, TINY, at, interrupt, train
 from minigan.errors import RunError
 from minigan.experiments.networks_files import load_networks, networks_step
 from minigan.experiments.runs import Run
+from minigan.experiments.trainer import Trainer
 from minigan.experiments.training import Interrupted
 from minigan.infogan.networks import Networks
-from minigan.infogan.step import Trainer
 
 
 @pytest.fixture(scope="module", autouse=True)

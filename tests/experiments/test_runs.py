@@ -23,9 +23,9 @@ from minigan.errors import RunError, SettingsError
 from minigan.experiments import training
 from minigan.experiments.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from minigan.experiments.runs import Run
+from minigan.experiments.settings_by_name import settings_from_json, settings_to_json
+from minigan.experiments.step_metrics import StepMetrics
 from minigan.infogan.extensions import WeightAveragingSettings
-from minigan.infogan.settings import Settings
-from minigan.infogan.step_metrics import StepMetrics
 
 pytestmark = pytest.mark.usefixtures("no_waiting_for_the_disk")
 
@@ -53,7 +53,7 @@ def test_two_runs_of_one_seed_are_the_same_files(tmp_path: Path, unbroken: Tree)
 
 def test_experiment_json_holds_everything_that_was_set(unbroken: Tree, stopped: Run) -> None:
     written = json.loads(unbroken["experiment.json"])
-    assert Settings.from_json(written["settings"]) == TINY
+    assert settings_from_json(written["settings"]) == TINY
     assert {"minigan", "python", "numpy", "numba"} <= set(written["versions"])
     assert Run.open(stopped.directory).settings == TINY
 
@@ -194,7 +194,7 @@ def test_no_run_in_a_directory(tmp_path: Path) -> None:
 
 def damaged(**changes: object) -> bytes:
     """An experiment.json with other values; None leaves a setting out."""
-    values = {**TINY.to_json(), **changes}
+    values = {**settings_to_json(TINY), **changes}
     kept = {name: value for name, value in values.items() if value is not None}
     return json.dumps({"settings": kept, "versions": {}}).encode()
 

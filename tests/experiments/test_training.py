@@ -32,10 +32,11 @@ from minigan.errors import RunError, SettingsError, TrainingError
 from minigan.experiments import training
 from minigan.experiments.checkpoints import load_checkpoint
 from minigan.experiments.runs import Run
+from minigan.experiments.settings_by_name import settings_to_json
+from minigan.experiments.step_metrics import StepMetrics
+from minigan.experiments.trainer import Trainer
 from minigan.experiments.training import Interrupted
 from minigan.files import leftovers
-from minigan.infogan.step import Trainer
-from minigan.infogan.step_metrics import StepMetrics
 
 pytestmark = pytest.mark.usefixtures("no_waiting_for_the_disk")
 
@@ -182,10 +183,10 @@ from pathlib import Path
 import numba
 import numpy as np
 from minigan.infogan.extensions import WeightAveragingSettings
-from minigan.infogan.settings import Settings
 from minigan.experiments.runs import Run
 from minigan.experiments.training import train
-from minigan.infogan.step import Trainer
+from minigan.experiments.trainer import Trainer
+from minigan.experiments.settings_by_name import settings_from_json
 import json
 
 directory, images, declared, victim, moment = sys.argv[1:]
@@ -203,7 +204,7 @@ def killed_replacing(path, target):
     return replace(path, target)
 
 Path.write_bytes, Path.replace = killed_writing, killed_replacing
-settings = Settings.from_json(json.loads(declared))
+settings = settings_from_json(json.loads(declared))
 run = Run.create(Path(directory), settings)
 train(run, Trainer(settings, np.load(images)))
 """
@@ -212,7 +213,7 @@ train(run, Trainer(settings, np.load(images)))
 def run_killed(directory: Path, victim: str, moment: str) -> None:
     images = directory.with_name("images.npy")
     np.save(images, IMAGES)
-    declared = json.dumps(TINY.to_json())
+    declared = json.dumps(settings_to_json(TINY))
     process = subprocess.run(
         [sys.executable, "-c", SCRIPT, directory, images, declared, victim, moment],
         check=False, capture_output=True, text=True,

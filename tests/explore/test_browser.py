@@ -9,6 +9,7 @@ import pytest
 from explore.live import served
 
 from minigan.experiments.declarations import get_experiment
+from minigan.experiments.settings_by_name import with_values
 from minigan.explore.explorer import Explorer
 from minigan.explore.export import export_page
 from minigan.infogan.networks import Networks
@@ -219,7 +220,7 @@ def test_a_run_in_colour_without_real_pictures_has_no_place_for_them(browser: An
         "codes": "2*Cat(3) + Uniform",
         "device": "cpu",
     }
-    settings = get_experiment("svhn").with_values(values)
+    settings = with_values(get_experiment("svhn"), values)
     networks = Networks(settings)
     networks.train(False)
     page = browser.new_page()

@@ -14,6 +14,7 @@ from numpy.testing import assert_allclose
 from minigan import no_grad, tensor
 from minigan.errors import RunError
 from minigan.experiments.declarations import get_experiment
+from minigan.experiments.settings_by_name import with_values
 from minigan.explore import export, rounding
 from minigan.explore.explorer import Explorer
 from minigan.explore.export import export_page
@@ -75,7 +76,7 @@ NETWORKS = {
 def test_javascript_draws_what_python_draws(kind: str, tmp_path: Path) -> None:
     values = {"trunk": "conv 4 | conv 8 bn | fc 16 bn", "device": "cpu", "noise": 5}
     values["dtype"] = "float64"  # so that rounding hides nothing: a page calculates in float64 too
-    settings = get_experiment("mnist").with_values(values | NETWORKS[kind])
+    settings = with_values(get_experiment("mnist"), values | NETWORKS[kind])
     explorer, page = rounded(settings), tmp_path / "page.html"
     assert export_page(explorer, page) == (page.stat().st_size, 16)
 
@@ -120,7 +121,7 @@ def test_large_matrices_of_a_large_page_have_few_bits(
     bits: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     values = {"trunk": "conv 4 | fc 16 bn", "device": "cpu", "noise": 5, "dtype": "float64"}
-    settings = get_experiment("mnist").with_values(values | NETWORKS["mnist"])
+    settings = with_values(get_experiment("mnist"), values | NETWORKS["mnist"])
     explorer, page = rounded(settings), tmp_path / "page.html"
     size = export_page(explorer, page).size
     large = 9 * 245  # the elements of the second matrix
@@ -157,7 +158,7 @@ def test_four_bits_hardly_change_a_picture(
 
 
 def test_the_page_of_the_paper_s_networks_is_small(tmp_path: Path) -> None:
-    settings = get_experiment("mnist").with_values({"device": "cpu"})
+    settings = with_values(get_experiment("mnist"), {"device": "cpu"})
     written = export_page(Explorer(Networks(settings), settings, step=0), tmp_path / "page.html")
     assert written.bits == 4 and written.size < 5_000_000
 

@@ -10,6 +10,7 @@ import scipy.stats
 from tiny_trainers import CONSISTENCY, ODD, changed, lively, make
 
 import minigan as mg
+from minigan.experiments.trainer import Trainer
 from minigan.infogan.extensions import split_merge
 from minigan.infogan.extensions.consistency import AUGMENTED, Consistency
 from minigan.infogan.extensions.split_merge import (
@@ -22,7 +23,6 @@ from minigan.infogan.extensions.split_merge import (
     mutual_information,
 )
 from minigan.infogan.parts import GENERATED, REAL
-from minigan.infogan.step import Trainer
 
 MOVING = dataclasses.replace(
     CONSISTENCY,

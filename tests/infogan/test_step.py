@@ -13,9 +13,9 @@ from tiny_trainers import GAN, ODD, TINY, changed, lively, make, parameters_of, 
 import minigan
 import minigan as mg
 from minigan.errors import SettingsError
+from minigan.experiments.trainer import Trainer
 from minigan.infogan.networks import Generator
 from minigan.infogan.settings import Settings
-from minigan.infogan.step import Trainer
 from minigan.optim import Adam
 from minigan.tensor import Tensor
 

@@ -22,6 +22,7 @@ from tiny_trainers import (
 import minigan as mg
 from minigan.devices.contract.images import AffineRanges
 from minigan.errors import SettingsError
+from minigan.experiments.trainer import Trainer
 from minigan.infogan.extensions import (
     CodeAugmentationSettings,
 )
@@ -29,7 +30,6 @@ from minigan.infogan.extensions.augmentation import random_affine
 from minigan.infogan.extensions.code_augmentation import AUGMENTED_CODES
 from minigan.infogan.extensions.consistency import AUGMENTED
 from minigan.infogan.parts import GENERATED, REAL
-from minigan.infogan.step import Trainer
 from minigan.infogan.streams import Stream
 from minigan.random import uniform
 from minigan.tensor import Tensor

@@ -24,10 +24,10 @@ from tiny_trainers import (
 )
 
 import minigan as mg
+from minigan.experiments.trainer import Trainer
 from minigan.infogan.objective import log_likelihood
 from minigan.infogan.parts import GENERATED, REAL
 from minigan.infogan.settings import Settings
-from minigan.infogan.step import Trainer
 from minigan.tensor import Tensor
 
 FROM_START = dataclasses.replace(CONSISTENCY, start=0.0)

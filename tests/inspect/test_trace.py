@@ -13,7 +13,8 @@ from tiny_training import IMAGES, TINY
 
 import minigan as mg
 from minigan.devices.device import KERNELS
-from minigan.infogan.step import Trainer
+from minigan.experiments.settings_by_name import with_values
+from minigan.experiments.trainer import Trainer
 from minigan.inspect.trace import Trace
 from minigan.inspect.trace.clock import Clock
 from minigan.inspect.trace.source import backward_formulas, formula
@@ -172,7 +173,7 @@ def test_an_operation_of_the_user() -> None:
 @pytest.mark.parametrize("device", ["cpu", "emulated"])
 def test_a_traced_training_step_computes_the_same_bits(device: str) -> None:
     trainers = [
-        Trainer(TINY.with_values({"device": device}), IMAGES, capture=False) for _ in range(2)
+        Trainer(with_values(TINY, {"device": device}), IMAGES, capture=False) for _ in range(2)
     ]
     plain = [trainers[0].step() for _ in range(2)]
     traced = []

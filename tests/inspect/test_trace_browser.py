@@ -9,7 +9,7 @@ import pytest
 from tiny_training import IMAGES, TINY
 
 import minigan as mg
-from minigan.infogan.step import Trainer
+from minigan.experiments.trainer import Trainer
 from minigan.inspect.trace import Trace
 
 pytestmark = pytest.mark.process

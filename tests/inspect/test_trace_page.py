@@ -14,7 +14,7 @@ from tiny_training import IMAGES, TINY
 
 import minigan as mg
 from minigan import html_page
-from minigan.infogan.step import Trainer
+from minigan.experiments.trainer import Trainer
 from minigan.inspect.trace import Trace, page
 from minigan.inspect.trace.page import page as page_of
 

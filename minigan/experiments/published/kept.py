@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from minigan.experiments.settings_by_name import settings_to_json
 from minigan.experiments.sweeps.directory import Sweep, read_evaluation
 from minigan.experiments.sweeps.table import Row, rows
 
@@ -27,7 +28,7 @@ def result(name: str, sweep: Sweep, runs: Sequence[Result], note: str) -> dict[s
         "name": name,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "note": note,
-        "settings": sweep.plan.settings.to_json(),
+        "settings": settings_to_json(sweep.plan.settings),
         "planned_runs": len(sweep.settings),
         "runs": runs,
     }

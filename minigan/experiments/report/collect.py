@@ -12,6 +12,7 @@ from typing import Any
 from minigan.errors import RunError
 from minigan.experiments.evaluation_result import Evaluation
 from minigan.experiments.runs import Run
+from minigan.experiments.settings_by_name import settings_to_json
 from minigan.files import read_json_lines
 from minigan.infogan.codes import share_read
 
@@ -80,7 +81,7 @@ def collect(directory: Path) -> RunRecord:
         name=str(directory),
         title=f"{run.settings.title}, seed {run.settings.seed}",
         state=_state(run, len(metrics)),
-        settings=run.settings.to_json(),
+        settings=settings_to_json(run.settings),
         environment=_environment(directory),
         steps=[_mean(line["step"] for line in block) for block in blocks],
         curves={**losses, **{f"L_I({name})": values for name, values in information.items()}},

@@ -12,6 +12,7 @@ from minigan.errors import SettingsError
 from minigan.experiments.declarations import MNIST
 from minigan.experiments.names import long_name, short_name
 from minigan.experiments.older_settings import read_settings
+from minigan.experiments.settings_by_name import settings_to_json, with_values
 from minigan.infogan.settings import Settings
 
 # What names a sweep and its images, where it computes, and what --seeds is for.
@@ -51,7 +52,7 @@ class Plan:
     def at(self, point: dict[str, Value], seed: int) -> Settings:
         """The settings of one run."""
         changes: dict[str, Any] = {**point, "seed": seed}
-        return self.settings.with_values(changes)
+        return with_values(self.settings, changes)
 
     def name(self, point: dict[str, Value], seed: int) -> str:
         """The folder of that run: "lambda=0.5-seed3". A text that is no word is named by its place in the grid."""
@@ -73,7 +74,7 @@ class Plan:
 
     def to_json(self) -> dict[str, Any]:
         return {
-            "settings": self.settings.to_json(),
+            "settings": settings_to_json(self.settings),
             "seeds": list(self.seeds),
             "grid": [[name, list(values)] for name, values in self.grid],
             "threads": self.threads,
@@ -84,7 +85,7 @@ class Plan:
         """What `to_json` gave; SettingsError, KeyError, TypeError or ValueError if it is something else."""
         for name, own in values["grid"]:
             for value in own:
-                MNIST.with_values({name: value})
+                with_values(MNIST, {name: value})
         if not all(type(seed) is int for seed in values["seeds"]):
             raise SettingsError("seeds are whole numbers")
         return cls(
@@ -98,7 +99,7 @@ class Plan:
         """What this plan has and what `other` has instead, by name."""
 
         def described(plan: Plan) -> dict[str, object]:
-            settings = plan.settings.to_json()
+            settings = settings_to_json(plan.settings)
             del settings["seed"]  # it is the seeds' place
             grid = {
                 f"grid of {short_name(name)}": ",".join(map(shown, own)) for name, own in plan.grid
@@ -168,7 +169,7 @@ def parse_grid(texts: list[str]) -> tuple[tuple[str, tuple[Value, ...]], ...]:
 
 def read_value(name: str, text: str) -> Value:
     """Return the text as the setting's type reads it; SettingsError if it does not."""
-    changed = MNIST.with_values({name: text}, read_text=True)
+    changed = with_values(MNIST, {name: text}, read_text=True)
     extension, dot, field = name.partition(".")
     value: Value = getattr(changed.extension(extension), field) if dot else getattr(changed, name)
     return value

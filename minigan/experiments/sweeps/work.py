@@ -14,10 +14,10 @@ from minigan.experiments.evaluation import evaluate, evaluation_images, on_fast_
 from minigan.experiments.runs import Run
 from minigan.experiments.sweeps.directory import Sweep, has_ended, reached, read_evaluation
 from minigan.experiments.sweeps.plan import Plan
+from minigan.experiments.trainer import Trainer
 from minigan.experiments.training import make_trainer, train
 from minigan.files import write_json
 from minigan.infogan.networks import Networks
-from minigan.infogan.step import Trainer
 
 
 def check_runs(plan: Plan, images: np.ndarray) -> None:

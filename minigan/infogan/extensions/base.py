@@ -1,6 +1,6 @@
 """The protocol of an extension: its additions to the paper's training step.
 
-The trainer holds a list of extensions, which is empty for the paper's recipes. Every method has a default that adds nothing.
+`InfoGAN` holds a list of extensions, which is empty for the paper's recipes. Every method has a default that adds nothing.
 """
 
 from __future__ import annotations

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from minigan.errors import MiniganError, SettingsError
 from minigan.experiments.runs import Run
+from minigan.experiments.trainer import Trainer
 from minigan.experiments.training import images_of
 from minigan.infogan.settings import Settings
-from minigan.infogan.step import Trainer
 from minigan.inspect.trace.recorder import tracing
 from minigan.inspect.trace.result import Trace
 from minigan.inspect.user_code import place_of, run_file

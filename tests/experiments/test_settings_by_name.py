@@ -8,13 +8,15 @@ import pytest
 
 from minigan.errors import SettingsError
 from minigan.experiments.declarations import MNIST, MNIST_EXTENDED
+from minigan.experiments.settings_by_name import settings_from_json, settings_to_json, with_values
+from minigan.experiments.settings_page import all_settings
 from minigan.infogan.extensions import EXTENSIONS, WeightAveragingSettings
 from minigan.infogan.settings import Settings
 
 
 def test_settings_come_back_from_json() -> None:
     for settings in (MNIST, MNIST_EXTENDED):
-        assert Settings.from_json(json.loads(json.dumps(settings.to_json()))) == settings
+        assert settings_from_json(json.loads(json.dumps(settings_to_json(settings)))) == settings
 
 
 @pytest.mark.parametrize(
@@ -34,13 +36,13 @@ def test_settings_come_back_from_json() -> None:
     ],
 )
 def test_values_by_name(values: dict[str, Any], expected: Settings) -> None:
-    assert MNIST.with_values(values, read_text=True) == expected
+    assert with_values(MNIST, values, read_text=True) == expected
 
 
 def test_extensions_are_in_one_order_and_can_be_switched_off() -> None:
     values = dict.fromkeys(reversed(EXTENSIONS), "on")
-    assert [e.name for e in MNIST.with_values(values).extensions] == list(EXTENSIONS)
-    off = MNIST_EXTENDED.with_values(dict.fromkeys(EXTENSIONS, "off"))
+    assert [e.name for e in with_values(MNIST, values).extensions] == list(EXTENSIONS)
+    off = with_values(MNIST_EXTENDED, dict.fromkeys(EXTENSIONS, "off"))
     assert off.extensions == ()
 
 
@@ -65,11 +67,11 @@ def test_extensions_are_in_one_order_and_can_be_switched_off() -> None:
 )  # fmt: skip
 def test_a_wrong_value_is_an_error_in_one_sentence(values: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingsError, match=f"^{message}"):
-        MNIST.with_values(values, read_text=True)
+        with_values(MNIST, values, read_text=True)
 
 
 def test_every_setting_is_described() -> None:
-    described = {s.name: s for s in MNIST_EXTENDED.described()}
+    described = {s.name: s for s in all_settings(MNIST_EXTENDED)}
     fields = {f.name for f in dataclasses.fields(Settings)} - {"extensions"}
     assert fields <= set(described)
     assert described["consistency.rotation"].unit == "degrees"

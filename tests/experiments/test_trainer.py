@@ -8,9 +8,8 @@ import pytest
 from tiny_trainers import ODD, changed, make, parameters_of
 
 from minigan.errors import TrainingError
-from minigan.infogan.state import AVERAGED
-from minigan.infogan.step import Trainer
-from minigan.infogan.step_metrics import StepMetrics, check_metrics
+from minigan.experiments.step_metrics import StepMetrics, check_metrics
+from minigan.experiments.trainer import AVERAGED, Trainer
 
 
 def snapshot(trainer: Trainer) -> dict[str, np.ndarray]:
