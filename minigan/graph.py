@@ -85,6 +85,8 @@ class Node:
         self.inputs = inputs
         self.vjp: VJP | None = vjp
         self.saved, self.arrays = watched
+        for saved in self.saved:
+            saved.version.readers += 1
 
     def check_unused(self) -> None:
         if self.vjp is None:
@@ -93,7 +95,7 @@ class Node:
                 "backward(), which freed its saved arrays; run the forward pass again"
             )
         for saved in self.saved:
-            if saved.version.count != saved.changes:
+            if not saved.is_unchanged():
                 raise RuntimeError(
                     f"backward: '{self.operation}' saved its {saved.position} for the gradient, and "
                     "that array was changed in place afterwards; change it after backward(), or "
@@ -101,9 +103,16 @@ class Node:
                 )
 
     def release(self) -> None:
+        self._stop_reading()
         self.vjp = None
         self.inputs = self.saved = ()
         self.arrays = []
+
+    def _stop_reading(self) -> None:
+        for saved in self.saved:
+            saved.version.readers -= 1
+
+    __del__ = _stop_reading
 
 
 def run_backward(root: Variable, gradient: Array | None, inputs: list[Variable] | None) -> None:

@@ -54,20 +54,25 @@ class Protocols:
         dtype: np.dtype[Any] = self.data.dtype
         return dtype
 
+    def _is_in_graph(self) -> bool:
+        """Return whether a graph made this tensor, may train it, or will read its memory in a backward pass."""
+        return self.requires_grad or self._version.readers > 0
+
     def numpy(self) -> np.ndarray[Any, Any]:
         """Return the values as a NumPy array: the tensor's own memory on ``cpu``, a copy elsewhere.
 
-        Memory of a tensor that requires a gradient is read-only: a write would change what a graph
-        saved. ``x.detach().numpy()`` can be written.
+        The array is read-only if the tensor requires a gradient, or if a graph saved it and
+        `backward` is still to come: a write would change the gradient. Then
+        ``x.detach().numpy()`` can be written, or a copy, ``mg.tensor(x).numpy()``.
 
         Returns:
             An array of the tensor's shape and dtype.
         """
         values = self.device.to_numpy(self.data)
         if self.data.size and share_memory(values, self.data):
-            exchange(self._version, self.data)
             values = values.view()
-            values.flags.writeable &= not self.requires_grad
+            values.flags.writeable &= not self._is_in_graph()
+            exchange(self._version, self.data, writable=values.flags.writeable)
         return values
 
     def tolist(self) -> Any:
@@ -137,17 +142,19 @@ class Protocols:
         return self._interface("__cuda_array_interface__")
 
     def _interface(self, name: str) -> dict[str, Any]:
-        if self.requires_grad:  # NumPy asks `__array__` next, which says what to do
-            raise AttributeError(f"{name}: a tensor that belongs to a graph; use t.detach()")
+        if self._is_in_graph():  # NumPy asks `__array__` next, which says what to do
+            raise AttributeError(
+                f"{name}: a tensor that belongs to a graph; use t.detach() after backward()"
+            )
         interface: dict[str, Any] = getattr(self.data, name)
         exchange(self._version, self.data)
         return interface
 
     def __dlpack__(self, **settings: Any) -> Any:
-        if self.requires_grad:
+        if self._is_in_graph():
             raise BufferError(
                 "this tensor belongs to a graph, and another library would lose its gradient and could change "
-                "what it saved: export t.detach()"
+                "what it saved: export t.detach() after backward(), or a copy, mg.tensor(t)"
             )
         exchange(self._version, self.data)
         return self.data.__dlpack__(**settings)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
+import functools
+import inspect
 import threading
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Mode(threading.local):
@@ -23,15 +26,34 @@ def is_recording() -> bool:
     return mode.recording
 
 
-@contextlib.contextmanager
-def no_grad() -> Iterator[None]:
+class no_grad:  # noqa: N801 - a function's name, as PyTorch's
     """Within this block operations are not recorded, so nothing is saved for a backward pass.
 
-    Returns:
-        A context, for ``with``; it is of this thread alone.
+    It is of this thread alone. ``@mg.no_grad()`` does the same for a function.
+
+    Raises:
+        TypeError: what it decorates is a generator or a coroutine, which runs after its call.
     """
-    before, mode.recording = mode.recording, False
-    try:
-        yield
-    finally:
-        mode.recording = before
+
+    def __init__(self) -> None:
+        self._before: list[bool] = []  # for each entry that was not left yet
+
+    def __enter__(self) -> None:
+        self._before.append(mode.recording)
+        mode.recording = False
+
+    def __exit__(self, *error: object) -> None:
+        mode.recording = self._before.pop()
+
+    def __call__(self, function: Function) -> Function:
+        if inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function):
+            raise TypeError(
+                f"no_grad: {function.__name__} runs after its call, so write `with mg.no_grad():` in it"
+            )
+
+        @functools.wraps(function)
+        def call(*arguments: Any, **settings: Any) -> Any:
+            with no_grad():
+                return function(*arguments, **settings)
+
+        return call  # type: ignore[return-value]

@@ -11,6 +11,7 @@ import array as python_arrays
 import dis
 import functools
 import weakref
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
@@ -48,13 +49,15 @@ class Version:
     """How often the memory of a tensor, and of all its views, has been written in place.
 
     Two tensors that meet in memory by way of another library have a version each. `exchange` makes partners of them:
-    a write to one counts for both.
+    a write to one counts for both. What another library writes is not counted.
     """
 
-    __slots__ = ("__weakref__", "count", "partners", "reach")
+    __slots__ = ("__weakref__", "count", "partners", "reach", "readers", "written_outside")
 
     def __init__(self) -> None:
         self.count = 0
+        self.readers = 0  # the nodes that saved this memory and were not walked yet
+        self.written_outside = False  # whether another library can write to it
         self.reach: tuple[int, int] | None = None  # the first byte that was exchanged, and the end
         self.partners: weakref.WeakSet[Version] | None = None
 
@@ -67,8 +70,9 @@ class Version:
 _exchanged: weakref.WeakSet[Version] = weakref.WeakSet()
 
 
-def exchange(version: Version, array: Array) -> None:
+def exchange(version: Version, array: Array, *, writable: bool = True) -> None:
     """Note that another library holds this memory too, and find the tensors that already reach it so."""
+    version.written_outside |= writable
     described = layout(array)
     if described is None:
         return
@@ -93,6 +97,16 @@ class Saved(NamedTuple):
     version: Version
     changes: int
     position: str
+    shared: np.ndarray | None  # the memory, if another library can write to it
+    checksum: int
+
+    def is_unchanged(self) -> bool:
+        """Return whether the memory holds what it held when it was saved."""
+        return self.version.count == self.changes and _checksum(self.shared) == self.checksum
+
+
+def _checksum(memory: np.ndarray | None) -> int:
+    return 0 if memory is None else zlib.crc32(np.ascontiguousarray(memory).data)
 
 
 Watched = tuple[tuple[Saved, ...], list[Array]]
@@ -119,12 +133,15 @@ def watch(
     tensors = [(f"input {i}", t) for i, t in enumerate(inputs, 1) if t is not None]
     tensors.append(("output", output))
     tensors += [("saved tensor", s) for s in kept if _is_tensor(s)]
-    watched = [
-        Saved(t._version, t._version.count, position)
-        for position, t in tensors
-        if _shares_memory(t.data, declared)
-    ]
+    watched = [_saved(t, position) for position, t in tensors if _shares_memory(t.data, declared)]
     return tuple(watched), declared
+
+
+def _saved(tensor: Any, position: str) -> Saved:
+    version, array = tensor._version, tensor.data
+    on_host = version.written_outside and isinstance(array, np.ndarray)
+    shared = array if on_host else None
+    return Saved(version, version.count, position, shared, _checksum(shared))
 
 
 def _shares_memory(array: Array, others: list[Array]) -> bool:

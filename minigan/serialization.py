@@ -24,7 +24,7 @@ def save(path: str | os.PathLike[str], state: Mapping[str, Any]) -> None:
         state: tensors and NumPy arrays, of any shape, and numbers, by name.
 
     Raises:
-        TypeError: a value is none of these, or a name is no text.
+        TypeError: the state is no mapping, a value is none of these, or a name is no text.
         ValueError: a name is "__metadata__", which the format keeps for itself.
         OSError: the file cannot be written.
 
@@ -37,6 +37,10 @@ def save(path: str | os.PathLike[str], state: Mapping[str, Any]) -> None:
     """
     from safetensors.numpy import save as encode  # `import minigan` loads NumPy alone
 
+    if not isinstance(state, Mapping):
+        raise TypeError(
+            f"save: a {type(state).__name__} is no state; give names with tensors, as model.state_dict()"
+        )
     encoded = encode({_checked_name(name): _array(name, value) for name, value in state.items()})
     with replacing(Path(path)) as temporary:
         temporary.write_bytes(encoded)

@@ -19,6 +19,7 @@ from minigan.infogan.codes import CodeLayout
 from minigan.infogan.extensions.base import Extension, ExtensionSettings
 from minigan.infogan.layers import Builder
 from minigan.infogan.parts import Parts
+from minigan.infogan.step import InfoGAN
 from minigan.metrics import arrays, clustering_error, dci, disentanglement, factor_vae, mig, sap
 from minigan.metrics.strokes import spearman_correlation
 
@@ -52,6 +53,7 @@ def opened(name: str, split: Any) -> Any:
 
 
 LAYOUT, CPU = CodeLayout.parse("Cat(3)"), mg.get_device("cpu")
+OF_ANOTHER_SHAPE = np.zeros((9, 5, 5, 1))
 NONE = np.zeros((2, 2))  # images of each class in each category
 CODES, FACTORS = np.arange(8.0).reshape(4, 2), np.arange(8.0).reshape(4, 2)
 BEYOND: list[Call] = [
@@ -138,10 +140,12 @@ BEYOND: list[Call] = [
         errors.SettingsError,
         lambda: networks.Networks(dataclasses.replace(TINY, image_shape=(9, 9, 1))),
     ),
+    ("infogan.step.InfoGAN", errors.SettingsError, lambda: InfoGAN(TINY, OF_ANOTHER_SHAPE)),
+    ("experiments.trainer.Trainer", errors.SettingsError, lambda: Trainer(TINY, OF_ANOTHER_SHAPE)),
     (
-        "experiments.trainer.Trainer",
-        errors.SettingsError,
-        lambda: Trainer(TINY, np.zeros((9, 5, 5, 1))),
+        "experiments.trainer.Trainer.load_state",
+        ValueError,
+        lambda: Trainer(TINY, np.zeros((99, *TINY.image_shape), np.uint8)).load_state(1, {}),
     ),
     (
         "experiments.step_metrics.check_metrics",

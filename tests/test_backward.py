@@ -293,6 +293,23 @@ def test_no_grad_records_nothing() -> None:
     assert (x * x).requires_grad
 
 
+def test_no_grad_of_a_function_and_an_instance_that_is_used_again() -> None:
+    x = leaf(2.0)
+    without = mg.no_grad()
+
+    @without
+    def square() -> mg.Tensor:
+        """Return x²."""
+        return x * x
+
+    assert square.__doc__ == "Return x²."
+    with without:
+        with without:
+            assert not square().requires_grad
+        assert not (x * x).requires_grad
+    assert (x * x).requires_grad and not square().requires_grad
+
+
 def test_no_grad_is_of_one_thread() -> None:
     x = leaf(2.0)
     recorded: dict[str, bool] = {}

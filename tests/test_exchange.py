@@ -49,6 +49,60 @@ def test_a_tensor_of_a_graph_is_not_handed_out() -> None:
     assert np.asarray(x.detach()).tolist() == [1.0]
 
 
+EXPORTS: dict[str, Callable[[mg.Tensor], Any]] = {
+    "numpy": lambda t: t.numpy(),
+    "detach": lambda t: t.detach().numpy(),
+    "asarray": np.asarray,
+    "from_dlpack": np.from_dlpack,
+}
+
+
+@pytest.mark.parametrize("export", EXPORTS)
+@pytest.mark.parametrize("requires_grad", [False, True])
+def test_a_write_of_another_library_to_what_a_graph_saved_is_an_error(
+    export: str, requires_grad: bool
+) -> None:
+    x = mg.tensor([1.0, 2.0], requires_grad=requires_grad)
+    w = mg.tensor([3.0, 4.0], requires_grad=True)
+    outside = EXPORTS[export](x.detach())
+    outside[0] = 5.0
+    before = w * x
+    before.sum().backward()
+    assert w.grad is not None and w.grad.tolist() == [5.0, 2.0]
+    after = (w * x[:1]).sum()
+    outside[0] = 6.0
+    with pytest.raises(RuntimeError, match=r"'multiply' saved .* changed in place"):
+        after.backward()
+
+
+def test_a_write_to_imported_memory_that_a_graph_saved_is_an_error() -> None:
+    outside = np.arange(6.0).reshape(2, 3).T
+    x, w = mg.from_dlpack(outside), mg.ones((3, 2), dtype=np.float64, requires_grad=True)
+    product = (w * x).sum()
+    outside[2, 1] = np.nan
+    with pytest.raises(RuntimeError, match=r"'multiply' saved .* changed in place"):
+        product.backward()
+
+
+def test_memory_that_a_graph_reads_is_handed_out_to_be_read_alone() -> None:
+    x, w = mg.tensor([1.0, 2.0]), mg.tensor([3.0, 4.0], requires_grad=True)
+
+    def writable() -> list[bool]:
+        return [e(x).flags.writeable for n, e in EXPORTS.items() if n != "from_dlpack"]
+
+    product = w * x
+    assert writable() == [False, False, False]
+    with pytest.raises(BufferError, match=r"belongs to a graph.*mg.tensor\(t\)"):
+        np.from_dlpack(x)
+    assert mg.tensor(x).numpy().flags.writeable
+    product.sum().backward()
+    assert writable() == [True, True, True]
+    dropped = [w * x, (w * x).exp()]
+    assert writable() == [False, False, False]
+    dropped.clear()
+    assert writable() == [True, True, True] and np.from_dlpack(x).flags.writeable
+
+
 @pytest.mark.parametrize(
     "take", [lambda a: a, lambda a: a.T, lambda a: a[::-1, ::2], lambda a: a[1]]
 )

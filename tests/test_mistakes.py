@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,18 @@ def late_parameter() -> None:
     optimizer = mg.optim.Adam([variable([1.0])])
     optimizer.parameters.append(variable([1.0]))
     optimizer.step()
+
+
+def step_by_hand(layer: nn.Linear) -> None:
+    layer.weight = layer.weight - 0.1 * mg.ones(1)
+
+
+def yields() -> Iterator[int]:
+    yield 1
+
+
+async def waits() -> None:
+    pass
 
 
 class SameNames(nn.Module):
@@ -88,6 +100,14 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "tensordot of too many axes": (lambda: mg.tensordot(mg.ones((2, 2)), mg.ones((2, 2, 2)), 3), ValueError, "not one of the 2 axes"),
     "tensordot of an axis twice": (lambda: mg.tensordot(mg.ones((2, 3)), mg.ones((2, 2)), ([0, 0], [0, 1])), ValueError, "twice"),
     # tensors that would be lost
+    "an array for a parameter": (lambda: setattr(nn.Linear(1, 1), "weight", ONES), TypeError, "weight is a parameter"),
+    "a computed parameter": (lambda: step_by_hand(nn.Linear(1, 1)), TypeError, r"write self.weight.copy_\("),
+    "a parameter that never trains": (lambda: setattr(nn.Linear(1, 1), "bias", mg.zeros(1)), TypeError, "bias is a parameter"),
+    "save of a module": (lambda: mg.save("never", nn.Linear(1, 1)), TypeError, "a Linear is no state"),  # type: ignore[arg-type]
+    "save of a tensor": (lambda: mg.save("never", mg.ones(1)), TypeError, r"model.state_dict\(\)"),  # type: ignore[arg-type]
+    # what runs after the call that it is in
+    "no_grad of a generator": (lambda: mg.no_grad()(yields), TypeError, "yields runs after its call"),
+    "no_grad of a coroutine": (lambda: mg.no_grad()(waits), TypeError, "waits runs after its call"),
     "a parameter that comes later": (late_parameter, ValueError, "came or went"),
     "two tensors of one name": (lambda: SameNames().state_dict(), ValueError, "one name"),
 }  # fmt: skip

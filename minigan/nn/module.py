@@ -28,7 +28,7 @@ class Module:
 
     Modules and parameters are found in attributes, and in lists, tuples and dicts there. Other
     leaves that are attributes are buffers (running statistics): saved, not trained. A computed
-    tensor is neither. A class of layers defines `forward`, which a call of the module runs.
+    tensor is neither. No such thing takes the place of a parameter: that is a TypeError. A class of layers defines `forward`, which a call of the module runs.
     Example::
 
         class Residual(nn.Module):
@@ -44,6 +44,14 @@ class Module:
 
     training: bool = True
     forward: Callable[..., Tensor]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if _is_parameter(vars(self).get(name)) and not (value is None or _is_parameter(value)):
+            raise TypeError(
+                f"{name} is a parameter, so give it None or a leaf with requires_grad=True; "
+                f"to change its values, write self.{name}.copy_(values)"
+            )
+        super().__setattr__(name, value)
 
     def __call__(self, *arguments: Any, **settings: Any) -> Tensor:
         return self.forward(*arguments, **settings)
@@ -215,6 +223,10 @@ class Module:
 
 def _joined(prefix: str, name: str) -> str:
     return f"{prefix}.{name}" if prefix else name
+
+
+def _is_parameter(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.is_parameter
 
 
 def _attributes(module: Module) -> Iterator[tuple[str, Any]]:

@@ -70,12 +70,13 @@ class SpectralNorm(Module):
         Returns:
             A tensor of the shape that the layer gives.
         """
-        weight: Tensor = self.layer.weight  # type: ignore[attr-defined]
-        self.layer.weight = weight / self._sigma(weight).maximum(self.eps)  # type: ignore[attr-defined]
+        held = vars(self.layer)  # for one call, something else stands where the parameter does
+        weight: Tensor = held["weight"]
+        held["weight"] = weight / self._sigma(weight).maximum(self.eps)
         try:
             return self.layer(*arguments, **settings)
         finally:
-            self.layer.weight = weight  # type: ignore[attr-defined]
+            held["weight"] = weight
 
     def _sigma(self, weight: Tensor) -> Tensor:
         """Return σ of the weight, a tensor of one element; in training, improve u and v first."""
