@@ -58,6 +58,7 @@ NONE = np.zeros((2, 2))  # images of each class in each category
 CODES, FACTORS = np.arange(8.0).reshape(4, 2), np.arange(8.0).reshape(4, 2)
 BEYOND: list[Call] = [
     ("nn.BatchNorm", TypeError, lambda: nn.BatchNorm(1.5)),
+    ("nn.Module", TypeError, lambda: setattr(nn.BatchNorm(1), "weight", NONE)),
     (
         "nn.BatchNorm.allocate_batch_statistics",
         ValueError,
@@ -145,7 +146,9 @@ BEYOND: list[Call] = [
     (
         "experiments.trainer.Trainer.load_state",
         ValueError,
-        lambda: Trainer(TINY, np.zeros((99, *TINY.image_shape), np.uint8)).load_state(1, {}),
+        lambda: Trainer(TINY, np.zeros((TINY.batch_size, *TINY.image_shape), np.uint8)).load_state(
+            1, {}
+        ),
     ),
     (
         "experiments.step_metrics.check_metrics",

@@ -28,7 +28,7 @@ class Module:
 
     Modules and parameters are found in attributes, and in lists, tuples and dicts there. Other
     leaves that are attributes are buffers (running statistics): saved, not trained. A computed
-    tensor is neither. No such thing takes the place of a parameter: that is a TypeError. A class of layers defines `forward`, which a call of the module runs.
+    tensor is neither. A class of layers defines `forward`, which a call of the module runs.
     Example::
 
         class Residual(nn.Module):
@@ -40,6 +40,9 @@ class Module:
 
     Attributes:
         training: whether batch norms and dropout work as in training; see `train`.
+
+    Raises:
+        TypeError: an attribute that holds a parameter is set to what is none, and not None.
     """
 
     training: bool = True
