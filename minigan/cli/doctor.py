@@ -20,6 +20,7 @@ def doctor(
     Send the report with a question about the device.
     The exit code is 1 if the device cannot be used.
     """
+    from minigan.devices import check_device_name
     from minigan.files import write_json
     from minigan.inspect.doctor import examine
     from minigan.inspect.self_test_results import SelfTestCheck
@@ -28,6 +29,7 @@ def doctor(
         if not check.passed:
             typer.echo(f"✗ {check.name}: {check.detail}")
 
+    check_device_name(device)
     typer.echo(
         f"testing {device}: kernels are compiled when they are first used, which takes a while"
     )

@@ -33,6 +33,12 @@ def device_note(name: str) -> str:
     return _NOTES.get(name, "")
 
 
+def check_device_name(name: str) -> None:
+    """Raise DeviceError unless there is a device of that name; it is not opened."""
+    if name not in _DEVICES:
+        raise DeviceError(f"there is no device '{name}'; there is {', '.join(_DEVICES)}")
+
+
 @functools.cache
 def _open(name: str) -> Device:
     module, class_name = _DEVICES[name]
@@ -59,8 +65,7 @@ def get_device(device: str | Device | None = None) -> Device:
     if isinstance(device, Device):
         return device
     name = _default if device is None else device
-    if name not in _DEVICES:
-        raise DeviceError(f"there is no device '{name}'; there is {', '.join(_DEVICES)}")
+    check_device_name(name)
     return _open(name)
 
 
@@ -85,6 +90,7 @@ def set_default_device(name: str) -> None:
 
 __all__ = [
     "Device",
+    "check_device_name",
     "device_names",
     "device_note",
     "get_device",

@@ -48,9 +48,11 @@ def make_server(explorer: Explorer) -> uvicorn.Server:
     import uvicorn
 
     from minigan.explore.server import make_app
+    from minigan.explore.timed_http import TimedProtocol
 
     config = uvicorn.Config(
         make_app(explorer),
+        http=TimedProtocol,
         log_level="error",
         access_log=False,
         server_header=False,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from explore.live import served
 
-from minigan.explore import server
+from minigan.explore import server, timed_http
 from minigan.explore.explorer import Explorer
 from minigan.explore.serving import open_port
 
@@ -69,6 +69,42 @@ def test_a_request_that_never_ends_is_refused(port: int, monkeypatch: pytest.Mon
     monkeypatch.setattr(server, "_MOST_SECONDS", 0.1)
     answer = say(port, head(port, len(BODY)) + BODY[:10])
     assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize("start", [b"", b"POST /api/pic", head(1, 1)[:-2]])
+def test_a_silent_connection_is_closed(
+    port: int, monkeypatch: pytest.MonkeyPatch, start: bytes
+) -> None:
+    monkeypatch.setattr(timed_http, "_MOST_SECONDS", 0.2)
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        connection.sendall(start)
+        assert connection.recv(65536) == b""
+
+
+def test_a_head_that_trickles_is_cut(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also after a whole request: each byte that comes does not prolong the time."""
+    monkeypatch.setattr(timed_http, "_MOST_SECONDS", 0.3)
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        connection.sendall(head(port, len(BODY)) + BODY)
+        assert b" 200 " in connection.recv(65536)
+        with pytest.raises(OSError):
+            for letter in b"POST /api/picture HTTP/1.1" * 10:
+                connection.sendall(bytes([letter]))
+                time.sleep(0.05)
+
+
+def test_a_client_that_rests_between_requests_is_not_cut(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timed_http, "_MOST_SECONDS", 1.0)
+    request = head(port, len(BODY)) + BODY
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        for _ in range(2):
+            for piece in (request[:30], request[30:-5], request[-5:]):
+                connection.sendall(piece)
+                time.sleep(0.1)
+            assert b" 200 " in connection.recv(65536)
+            time.sleep(1.2)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from fake_cupy import Machine, make_cupy
+from tiny_run import assert_refused
 
 from minigan import cli, devices
 from minigan.devices.cuda import CUDA
@@ -74,6 +75,7 @@ def test_the_report_of_no_device(machine: Machine, tmp_path: Path) -> None:
     assert code == 1 and "no NVIDIA GPU" in report["error"] and "checks" not in report
 
 
-def test_a_device_that_is_not_known(machine: Machine, tmp_path: Path) -> None:
-    code, report = run(tmp_path, "--device", "moose")
-    assert code == 1 and "there is no device 'moose'" in report["error"]
+def test_a_device_that_is_not_known(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = tmp_path / "report.json"
+    arguments = ("doctor", "--device", "moose", "--out", report)
+    assert_refused(capsys, tmp_path, arguments, "no device 'moose'", "there is cpu")
