@@ -52,9 +52,8 @@ def explore(
         from minigan.explore.explorer import Explorer
         from minigan.explore.export import export_page
 
-        size, bits = export_page(Explorer.open(run), export)
-        rounded = f"; weights of large matrices have {bits} bits" if bits < 16 else ""
-        typer.echo(f"wrote {export}, {size:,} bytes{rounded}")
+        size, note = export_page(Explorer.open(run), export)
+        typer.echo(f"wrote {export}, {size:,} bytes\n{note}")
     if pack is None and export is None:
         _serve(run, port, browser)
 

@@ -1,13 +1,16 @@
 """One page that runs a generator in the browser: it needs no server, and no network.
 
-Matrices are rounded to float16. Where the page would pass five million bytes, they are rounded to 8 bits, then large ones
-to 4. generator.js calculates the layers.
+Weights are rounded to float16. Where the page would pass five million bytes, they are rounded to 8 bits, then those of
+large layers to 4. If this is not enough, two thin layers stand for each large linear one. generator.js calculates the
+layers.
 """
 
 from __future__ import annotations
 
+import copy
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,21 +19,50 @@ import numpy as np
 from minigan.errors import RunError
 from minigan.explore import rounding
 from minigan.explore.explorer import Explorer
+from minigan.explore.reduction import change_of_pictures, is_large, with_thin_layers
 from minigan.files import write_text
 from minigan.infogan.parts import GENERATED
-from minigan.nn import BatchNorm, ConvTranspose2d, Flatten, Linear, Module, Reshape, Sigmoid, Tanh
+from minigan.nn import (
+    BatchNorm,
+    ConvTranspose2d,
+    Flatten,
+    Linear,
+    Module,
+    Reshape,
+    Sequential,
+    Sigmoid,
+    Tanh,
+)
 from minigan.ops.convolution import padding_of, pair_of
 
 _STATIC = Path(__file__).parent / "static"
-_LARGEST = 5_000_000  # bytes of a page, if 4 bits a weight are enough for that
+_LARGEST = 5_000_000  # bytes of a page
+_NOTE = 500  # bytes of its sentences on the weights, at most
+_ROUNDINGS = {
+    16: "Weights are rounded to float16.",
+    8: "Weights are rounded to 8 bits.",
+    4: "Weights of large layers are rounded to 4 bits, others to 8.",
+}
 Shape = tuple[int, ...]
 
 
 class Exported(NamedTuple):
-    """A page that was written: its bytes, and the bits of a weight of its large matrices."""
+    """A page that was written: its bytes, and how its weights were reduced."""
 
     size: int
-    bits: int
+    note: str
+
+
+class Model(NamedTuple):
+    """A generator as a page has it.
+
+    Attributes:
+        text: for the page, ready for JSON.
+        layers: G's layers with the page's numbers.
+    """
+
+    text: dict[str, Any]
+    layers: Sequential
 
 
 def export_page(explorer: Explorer, path: Path) -> Exported:
@@ -39,12 +71,24 @@ def export_page(explorer: Explorer, path: Path) -> Exported:
     Raises:
         RunError: G has a layer that the page cannot calculate, or a value that float16 cannot hold.
     """
-    for bits in (16, 8, 4):
-        page = _page(describe_generator(explorer, bits))
-        if len(page.encode()) < _LARGEST:
-            break
-    write_text(path, page)
-    return Exported(path.stat().st_size, bits)
+    model, done = _small_model(explorer)
+    note = f"{done} {change_of_pictures(explorer, model.layers)}"
+    write_text(path, _page({**model.text, "note": note}))
+    return Exported(path.stat().st_size, note)
+
+
+def _small_model(explorer: Explorer) -> tuple[Model, str]:
+    """Return a model for a page of under `_LARGEST` bytes, and a sentence on how its weights were reduced."""
+    own, most = explorer.networks.generator.layers, _LARGEST - _NOTE
+    for bits, done in _ROUNDINGS.items():
+        model = describe_generator(explorer, copy.deepcopy(own), bits)
+        size = len(_page(model.text).encode())
+        if size < most:
+            return model, done
+    thin = with_thin_layers(explorer, own, size - most)
+    for second in thin.seconds:
+        done += f" Two layers of rank {second.weight.shape[0]} stand for a large linear one."
+    return describe_generator(explorer, thin.layers, bits, thin.seconds), done
 
 
 def _page(model: dict[str, Any]) -> str:
@@ -55,22 +99,29 @@ def _page(model: dict[str, Any]) -> str:
     return page.replace('id="model">', f'id="model">{text}')
 
 
-def describe_generator(explorer: Explorer, bits: int = 16) -> dict[str, Any]:
+def describe_generator(
+    explorer: Explorer, layers: Sequential, bits: int, seconds: Sequence[Linear] = ()
+) -> Model:
     """Return the model as the page reads it: its codes, one noise to start with, and G's layers.
 
-    Large matrices have weights of `bits` bits, 16, 8 or 4; the others 8 at least.
+    Args:
+        explorer: the run's.
+        layers: G's layers; their weights are rounded.
+        bits: 16, 8 or 4, of a weight; only those of large layers have 4.
+        seconds: thin layers that count as large.
 
     Raises:
         RunError: G has a layer that the page cannot calculate, or a value that float16 cannot hold.
     """
     noise = explorer.noise(0)
     shape: Shape = (len(noise) + explorer.layout.encoded_columns,)
-    layers = []
-    for module in explorer.networks.generator.layers:
-        layer, shape = _layer(module, shape, bits)
-        layers += layer
+    described = []
+    for module in layers:
+        few = bits if is_large(module) or module in seconds else max(bits, 8)
+        layer, shape = _layer(module, shape, few)
+        described += layer
     low = explorer.settings.image_low
-    return {**explorer.describe(), "noise": noise, "low": low, "layers": layers}
+    return Model({**explorer.describe(), "noise": noise, "low": low, "layers": described}, layers)
 
 
 def _layer(module: Module, shape: Shape, bits: int) -> tuple[list[dict[str, Any]], Shape]:
@@ -126,8 +177,9 @@ def _conv_transpose2d(
 
 def _product(module: Linear | ConvTranspose2d, bits: int) -> dict[str, Any]:
     bias = None if module.bias is None else rounding.vector(module.bias)
-    weight = rounding.matrix(module.weight, bits)
-    return {"weight": weight, "bias": bias, "slope": module.negative_slope}
+    weight = rounding.matrix(module.weight.numpy(), bits)
+    module.weight.copy_(weight.values)
+    return {"weight": weight.text, "bias": bias, "slope": module.negative_slope}
 
 
 def _style(match: re.Match[str]) -> str:

@@ -6,14 +6,13 @@ A matrix is rounded to whole numbers n, and each of its columns has a scale s: w
 from __future__ import annotations
 
 import base64
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from minigan.errors import RunError
 from minigan.tensor import Tensor
 
-LARGE = 500_000  # elements of a matrix that may have 4 bits
 # The step of 4 bits, in standard deviations. A normal distribution is rounded best with 0.335 (Max 1960); with
 # 0.38 fewer weights lie beyond the last level, and pictures of the run that comes with minigan change less.
 _STEP = 0.38
@@ -24,23 +23,29 @@ def vector(value: Tensor) -> dict[str, Any]:
     return _floats(value.numpy(), "float32")
 
 
-def matrix(value: Tensor, bits: int) -> dict[str, Any]:
-    """Return weights as the page reads them.
+class Matrix(NamedTuple):
+    """Rounded weights: as the page reads them, and their values."""
+
+    text: dict[str, Any]
+    values: np.ndarray
+
+
+def matrix(weights: np.ndarray, bits: int) -> Matrix:
+    """Round weights.
 
     Args:
-        value: the weights; the last axis has the columns.
-        bits: 16 for float16; 8 or 4 for whole numbers. A matrix that is not large has 8 at least.
+        weights: the last axis has the columns.
+        bits: 16 for float16; 8 or 4 for whole numbers.
 
     Raises:
         RunError: float16 cannot hold a weight.
     """
     if bits == 16:
-        return _floats(value.numpy(), "float16")
-    bits = bits if value.size >= LARGE else 8
-    weights = value.numpy().reshape(-1, value.shape[-1]).astype(np.float64)
-    numbers, scale = rounded(weights, bits)
+        return Matrix(_floats(weights, "float16"), weights.astype(np.float16))
+    numbers, scale = rounded(weights.reshape(-1, weights.shape[-1]).astype(np.float64), bits)
     kept = numbers if bits == 8 else _pairs(numbers)
-    return {"type": f"int{bits}", "values": _text(kept), "scale": _text(scale)}
+    text = {"type": f"int{bits}", "values": _text(kept), "scale": _text(scale)}
+    return Matrix(text, (numbers * scale).reshape(weights.shape))
 
 
 def rounded(weights: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:

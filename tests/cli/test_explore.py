@@ -63,7 +63,9 @@ def test_export_and_pack_write_and_end(
     arguments = ["explore", str(run), "--export", str(page), "--pack", str(packed)]
     assert cli._run(arguments) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 2 and f"wrote {page}, {page.stat().st_size:,} bytes" in lines
+    assert len(lines) == 3 and f"wrote {page}, {page.stat().st_size:,} bytes" in lines
+    assert lines[-1].startswith("Weights are rounded to float16. In 500 pictures, a pixel changes")
+    assert lines[-1] in page.read_text("utf-8")
     assert (packed / "experiment.json").exists() and tree(run) == before
     assert cli._run(["sample", str(packed), "--out", str(tmp_path / "grid.png")]) == 0
 

@@ -1,4 +1,4 @@
-"""Wrong options of `minigan train`: one line, exit code 2, and no run."""
+"""Wrong options and unknown names: one line, exit code 2, and no run."""
 
 from pathlib import Path
 
@@ -79,6 +79,46 @@ def test_networks_that_do_not_fit_the_data_make_no_run(
 
 def test_no_such_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert_refused(capsys, tmp_path, ("dream",), "No such command 'dream'")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("sweep moose", "no experiment 'moose'"),
+        ("sweep mnist --preset moose", "no preset 'moose'; it has extended"),
+        ("sweep mnist --device moose", "no device 'moose'; there is cpu"),
+        ("sweep show none", "none holds no sweep"),
+        ("sweep publish none", "none holds no sweep"),
+        ("train svhn --preset moose", "no preset 'moose'; it has none"),
+        ("train moose.toml", "no file moose.toml"),
+        ("train mnist --data none", "no such folder or file"),
+        ("trace mnist --device moose", "no device 'moose'; there is cpu"),
+        ("trace own.py:step --device moose", "no device 'moose'; there is cpu"),
+        ("doctor --device moose", "no device 'moose'; there is cpu"),
+        ("profile gemm_nn --experiment moose", "no experiment 'moose'"),
+        ("profile moose", "moose"),
+        ("profile none.cu", "none.cu"),
+        ("settings moose", "no experiment 'moose'"),
+        ("data prepare moose", "moose"),
+        ("data prepare svhn none", "none"),
+        ("kernel check none.cu", "none.cu"),
+        ("kernel bench none.cu", "none.cu"),
+        ("learn start moose", "moose"),
+        ("learn check none.py", "none.py"),
+        ("report none", "none"),
+        ("explore none", "none holds no run"),
+        ("cache clear moose", "moose"),
+    ],
+)
+def test_an_unknown_name_is_one_line(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: str,
+    words: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert_refused(capsys, tmp_path, tuple(arguments.split()), words)
 
 
 @pytest.mark.parametrize(

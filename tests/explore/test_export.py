@@ -15,7 +15,7 @@ from minigan import no_grad, tensor
 from minigan.errors import RunError
 from minigan.experiments.declarations import get_experiment
 from minigan.experiments.settings_by_name import with_values
-from minigan.explore import export, rounding
+from minigan.explore import export, reduction
 from minigan.explore.explorer import Explorer
 from minigan.explore.export import export_page
 from minigan.infogan.latents import encode
@@ -71,6 +71,22 @@ NETWORKS = {
 }
 
 
+SMALL = with_values(
+    get_experiment("mnist"),
+    {"trunk": "conv 4 | fc 16 bn", "device": "cpu", "noise": 5, "dtype": "float64"}
+    | NETWORKS["mnist"],
+)
+LATENTS = [{"noise": [0.5, -0.25, 0.1, 0.9, -1.0], "codes": [2, 0.5, -1.5]}]
+
+
+def images(explorer: Explorer) -> np.ndarray:
+    """Return G's images of `LATENTS`."""
+    noise, codes = (tensor(np.array([row[k] for row in LATENTS], np.float64)) for k in LATENTS[0])
+    with no_grad():
+        drawn: np.ndarray = explorer.networks.generator(encode(SMALL, noise, codes)).numpy()
+    return drawn
+
+
 @needs_node
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_javascript_draws_what_python_draws(kind: str, tmp_path: Path) -> None:
@@ -78,7 +94,8 @@ def test_javascript_draws_what_python_draws(kind: str, tmp_path: Path) -> None:
     values["dtype"] = "float64"  # so that rounding hides nothing: a page calculates in float64 too
     settings = with_values(get_experiment("mnist"), values | NETWORKS[kind])
     explorer, page = rounded(settings), tmp_path / "page.html"
-    assert export_page(explorer, page) == (page.stat().st_size, 16)
+    size, note = export_page(explorer, page)
+    assert size == page.stat().st_size and "float16" in note
 
     rng = np.random.default_rng(1)
     sizes = [getattr(code, "size", None) for code in settings.layout]
@@ -120,34 +137,29 @@ def whole_numbers(weights: np.ndarray, bits: int) -> np.ndarray:
 def test_large_matrices_of_a_large_page_have_few_bits(
     bits: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    values = {"trunk": "conv 4 | fc 16 bn", "device": "cpu", "noise": 5, "dtype": "float64"}
-    settings = with_values(get_experiment("mnist"), values | NETWORKS["mnist"])
-    explorer, page = rounded(settings), tmp_path / "page.html"
+    explorer, page = rounded(SMALL), tmp_path / "page.html"
     size = export_page(explorer, page).size
-    large = 9 * 245  # the elements of the second matrix
-    monkeypatch.setattr(rounding, "LARGE", large)
-    monkeypatch.setattr(export, "_LARGEST", size - 500 if bits == 8 else size - 4000)
+    monkeypatch.setattr(reduction, "LARGE", 9 * 245)  # the elements of the second matrix
+    monkeypatch.setattr(export, "_NOTE", 0)
+    monkeypatch.setattr(export, "_LARGEST", size - 1000 if bits == 8 else size - 2500)
     written = export_page(explorer, page)
-    assert written.bits == bits and written.size < size
+    assert f"rounded to {bits} bits" in written.note and written.size < size
     for value in explorer.networks.generator.parameters():
         if value.ndim > 1:
-            few = bits if value.size >= large else 8
+            few = bits if value.size >= 9 * 245 else 8
             value.copy_(whole_numbers(value.numpy().copy(), few))
-    latents = {"noise": [0.5, -0.25, 0.1, 0.9, -1.0], "codes": [2, 0.5, -1.5]}
-    with no_grad():
-        codes = tensor(np.array([latents["codes"]], np.float64))
-        noise = tensor(np.array([latents["noise"]]))
-        expected = explorer.networks.generator(encode(settings, noise, codes)).numpy()
-    assert_allclose(run_page(page, [latents]).ravel(), expected.ravel(), rtol=0, atol=1e-9)
+    expected = images(explorer)
+    assert_allclose(run_page(page, LATENTS).ravel(), expected.ravel(), rtol=0, atol=1e-9)
 
 
 @needs_node
 def test_four_bits_hardly_change_a_picture(
     trained: Explorer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(export, "_LARGEST", 0)
+    monkeypatch.setattr(export, "_LARGEST", 1_900_000)
     page = tmp_path / "page.html"
-    assert export_page(trained, page).bits == 4
+    note = export_page(trained, page).note
+    assert "rounded to 4 bits" in note and "rank" not in note
     codes = [[digit, slant, 0.0] for digit in range(10) for slant in (-1.0, 1.0)]
     drawn = run_page(page, [{"codes": code} for code in codes])
     changes = [
@@ -155,12 +167,6 @@ def test_four_bits_hardly_change_a_picture(
         for image, code in zip(drawn, codes, strict=True)
     ]
     assert np.mean(changes) < 0.8 and np.max(changes) < 40
-
-
-def test_the_page_of_the_paper_s_networks_is_small(tmp_path: Path) -> None:
-    settings = with_values(get_experiment("mnist"), {"device": "cpu"})
-    written = export_page(Explorer(Networks(settings), settings, step=0), tmp_path / "page.html")
-    assert written.bits == 4 and written.size < 5_000_000
 
 
 def test_a_page_is_one_file_that_asks_for_nothing(explorer: Explorer, tmp_path: Path) -> None:

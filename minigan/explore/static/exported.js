@@ -5,6 +5,7 @@ const TRAVERSAL_STEPS = 9;
 
 const model = JSON.parse(element("model").textContent);
 const layers = decodeLayers(model.layers);
+element("weights").textContent = model.note;
 
 function draw(noise, codes) {
   return toBytes(generate(layers, encodeLatents(model, noise, codes)), model.low);
