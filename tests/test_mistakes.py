@@ -14,6 +14,7 @@ from minigan import nn
 from minigan.random import Generator
 
 ONES = np.ones((2, 3))
+MASKED = np.ma.array([1.0, 2.0, 3.0], mask=[False, True, False])
 
 
 def variable(values: Any) -> mg.Tensor:
@@ -58,6 +59,9 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "full of None": (lambda: mg.full(2, None), TypeError, "object"),  # type: ignore[arg-type]
     "backward from complex": (lambda: square().backward(np.array([1j, 2])), TypeError, "complex128"),
     "backward from texts": (lambda: square().backward(["1", "2"]), TypeError, "<U1"),
+    "tensor of a masked array": (lambda: mg.tensor(MASKED), TypeError, r"values.filled\(0\)"),
+    "an operand with a mask": (lambda: mg.ones(3) + MASKED, TypeError, r"values.filled\(0\)"),
+    "assignment of masked values": (lambda: mg.zeros(3).__setitem__(slice(3), MASKED), TypeError, "masked array"),
     # a dtype or a number in the place of another argument
     "tensor(data, dtype)": (lambda: mg.tensor([1.0], np.float64), TypeError, "requires_grad is True or"),  # type: ignore[arg-type]
     "ones_like(x, dtype)": (lambda: mg.ones_like(mg.ones(1), "float64"), TypeError, "requires_grad is"),  # type: ignore[arg-type]

@@ -85,4 +85,8 @@ def host_array(values: Any, dtype: Any, device: str) -> np.ndarray[Any, Any]:
             f"an array on device 'cuda' was given to device '{device}'; copy it to the host first, "
             "or name device='cuda'"
         )
+    if hasattr(values, "filled"):
+        raise TypeError(
+            "a masked array has elements without a value; give them one: values.filled(0)"
+        )
     return np.asarray(values, dtype)
