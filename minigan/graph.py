@@ -14,10 +14,12 @@ import numpy as np
 
 from minigan.devices import Device
 from minigan.devices.memory import share_memory
+from minigan.locks import Lock
 from minigan.recording import mode
 from minigan.saving import VJP, Array, Watched
 
 _numbers = itertools.count()
+_ADDING = Lock()
 
 
 class Variable(Protocol):
@@ -115,6 +117,11 @@ class Node:
     __del__ = _stop_reading
 
 
+def _add_gradient(leaf: Variable, gradient: Array) -> None:
+    with _ADDING:  # threads that share a parameter add one after the other
+        leaf.add_gradient(gradient)
+
+
 def run_backward(root: Variable, gradient: Array | None, inputs: list[Variable] | None) -> None:
     """Walk the graph of `root` from the highest number down; see `Tensor.backward`."""
     if not root.requires_grad:
@@ -151,7 +158,7 @@ def run_backward(root: Variable, gradient: Array | None, inputs: list[Variable] 
 
     if root._node is None:
         if wanted(root, on_path):
-            root.add_gradient(device.copy(start))
+            _add_gradient(root, device.copy(start))
         return
     apply = _apply_vjp if mode.observer is None else mode.observer.walk(_apply_vjp)
     gradients = _Gradients(device)
@@ -161,7 +168,7 @@ def run_backward(root: Variable, gradient: Array | None, inputs: list[Variable] 
         if dy is None:
             continue
         if node in wanted_nodes:
-            wanted_nodes[node].add_gradient(device.copy(dy))
+            _add_gradient(wanted_nodes[node], device.copy(dy))
         if node in on_path:
             apply(node, dy, owned, on_path[node], gradients)
 
@@ -252,17 +259,19 @@ def _apply_vjp(
         if source._node is not None:
             gradients.add(source._node, gradient, owned, source.shape)
         else:
-            source.add_gradient(gradient if owned else source.device.copy(gradient))
+            _add_gradient(source, gradient if owned else source.device.copy(gradient))
 
 
 def _add_part(source: Any, part: Part, gradients: _Gradients) -> None:
     if source._node is not None:
         gradients.add(source._node, part, True, source.shape)
-    elif source.grad is None:
-        source.add_gradient(part.whole(source.shape, source.device))
-    else:
-        part.add_to(source.grad.data, source.device)
-        source.grad.mark_changed()
+        return
+    with _ADDING:
+        if source.grad is None:
+            source.add_gradient(part.whole(source.shape, source.device))
+        else:
+            part.add_to(source.grad.data, source.device)
+            source.grad.mark_changed()
 
 
 def _is_plain(array: Array) -> bool:

@@ -17,11 +17,13 @@ import numpy as np
 
 from minigan.devices import Device, get_device
 from minigan.devices.contract.random import Key
+from minigan.locks import Lock
 from minigan.saving import Array
 
 _CHUNK = 1 << 16  # pairs of normal numbers at a time: the steps between stay in cache
 
 
+_TAKING = Lock()  # two threads never take one step
 _GENERAL = 0  # the stream of the default generator; applications number theirs from 1
 
 
@@ -140,8 +142,9 @@ class Generator:
 
     def next_key(self) -> tuple[int, int, int]:
         """Take the next step; return (seed, stream, step) of its numbers."""
-        self.step += 1
-        return self.seed, _GENERAL, self.step
+        with _TAKING:
+            self.step += 1
+            return self.seed, _GENERAL, self.step
 
 
 _default = Generator()

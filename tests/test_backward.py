@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from graphs import assert_grad, leaf
+from threads import in_threads
 
 import minigan as mg
 from minigan.devices import Device
@@ -308,6 +309,13 @@ def test_no_grad_of_a_function_and_an_instance_that_is_used_again() -> None:
             assert not square().requires_grad
         assert not (x * x).requires_grad
     assert (x * x).requires_grad and not square().requires_grad
+
+
+def test_threads_that_share_a_parameter_lose_no_gradient() -> None:
+    x = mg.tensor(np.zeros(50_000), requires_grad=True)
+    in_threads(lambda: [x.sum().backward() for _ in range(50)])
+    assert x.grad is not None
+    np.testing.assert_array_equal(x.grad.numpy(), 8 * 50)
 
 
 def test_no_grad_is_of_one_thread() -> None:

@@ -15,7 +15,7 @@ PACKAGE = Path(minigan.__file__).parent
 
 # A module imports what stands on lower lines, or in its own package; "minigan" is its __init__.py.
 LAYERS = [
-    {"errors", "from_pytorch", "files", "html_page", "caches"},
+    {"errors", "from_pytorch", "files", "html_page", "caches", "locks"},
     {"fields"},
     {"devices"},
     {"saving", "recording"},

@@ -8,6 +8,7 @@ import pytest
 import scipy.stats
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from threads import in_threads
 
 import minigan as mg
 from minigan import random
@@ -257,6 +258,12 @@ def test_a_generator_takes_a_new_step_each_time() -> None:
     assert keys == [(7, 0, step) for step in (1, 2, 3)]
     resumed = Generator(seed=7, step=2)
     assert resumed.next_key() == keys[2]
+
+
+def test_threads_take_different_steps() -> None:
+    generator, taken = Generator(seed=7), []
+    in_threads(lambda: taken.extend(generator.next_key()[2] for _ in range(2000)))
+    assert sorted(taken) == list(range(1, 8 * 2000 + 1))
 
 
 def test_manual_seed_starts_the_default_generator() -> None:
