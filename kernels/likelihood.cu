@@ -8,13 +8,14 @@ constexpr double kHalfLog2Pi = 0.91893853320467274178;
 constexpr int kThreads = 256;
 constexpr real kLeast = real(1e-37);  // of the argument of a logarithm
 
-// −t·log σ(x) − (1 − t)·log(1 − σ(x)) and its derivative σ(x) − t, elementwise. Launch: blocks of 256, grid-stride.
+// −t·log σ(x) − (1 − t)·log(1 − σ(x)), where a share of 0 has no loss at ∞, and its derivative σ(x) − t, elementwise. Launch: blocks of 256, grid-stride.
 KERNEL binary_cross_entropy_with_logits(const real* __restrict__ logits, const real* __restrict__ targets,
                                         real* __restrict__ values, real* __restrict__ derivative, long long n) {
     for (long long i = grid_index(); i < n; i += grid_stride()) {
         const real x = logits[i], t = targets[i];
         const real e = exp(-fabs(x));
-        values[i] = (x > real(0) ? x : real(0)) - x * t + log1p(e);
+        const real share = x > real(0) ? real(1) - t : t;  // of the side that x speaks against
+        values[i] = (share == real(0) ? share : fabs(x) * share) + log1p(e);
         derivative[i] = (x < real(0) ? e : real(1)) / (real(1) + e) - t;
     }
 }

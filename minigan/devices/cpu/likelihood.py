@@ -82,12 +82,13 @@ def encode_latents(device: Device, noise: Array, codes: Array, table: CodeTable)
 def cross_entropy(
     begin: int, end: int, logits: Vector, targets: Vector, values: Vector, derivative: Vector
 ) -> None:
-    """max(x, 0) − x·t + log(1 + e⁻|ˣ|): no term overflows."""
+    """|x|·s + log(1 + e⁻|ˣ|), s = 1 − t for x > 0, else t: no term overflows, and a share of 0 has no loss at ∞."""
     one = logits.dtype.type(1)
     for i in range(begin, end):
         x, t = logits[i], targets[i]
         e = np.exp(-abs(x))
-        values[i] = max(x, 0 * one) - x * t + np.log1p(e)
+        share = one - t if x > 0 else t
+        values[i] = (abs(x) * share if share != 0 else share) + np.log1p(e)
         derivative[i] = (e if x < 0 else one) / (one + e) - t
 
 
