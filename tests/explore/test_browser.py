@@ -192,7 +192,7 @@ def test_the_exported_page_draws_python_s_pixels_with_the_network_off(
     browser: Any, trained: Explorer, tmp_path: Path
 ) -> None:
     exported = tmp_path / "page.html"
-    export_page(trained, exported)
+    note = export_page(trained, exported).note
     context = browser.new_context(offline=True)
     page = context.new_page()
     errors: list[str] = []
@@ -205,6 +205,7 @@ def test_the_exported_page_draws_python_s_pixels_with_the_network_off(
     drawn = np.array(page.eval_on_selector("#picture", PIXELS))
     expected = trained.picture(0, [5, 0, -0.05])[0].ravel().astype(int)
     assert np.abs(drawn - expected).max() <= 1 and np.ptp(expected) > 200
+    assert page.inner_text("#weights") == note
     page.get_by_role("button", name="New noise").click()
     page.wait_for_timeout(500)
     other = np.array(page.eval_on_selector("#picture", PIXELS))
