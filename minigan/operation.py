@@ -148,11 +148,11 @@ def _ready(
 
 def _check_names(name: str, names: Collection[str], settings: Iterable[str]) -> None:
     """Raise TypeError for an argument that a function lacks, and say what to write for one of PyTorch's."""
-    unknown = [key for key in settings if key not in names]
-    if unknown:
-        raise TypeError(
-            f"{name} has no argument '{unknown[0]}', only {', '.join(names)}{argument_advice(unknown)}"
-        )
+    for key in settings:
+        if key not in names:
+            raise TypeError(
+                f"{name} has no argument '{key}', only {', '.join(names)}{argument_advice([key])}"
+            )
 
 
 Return = TypeVar("Return")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from minigan.devices import Device
 from minigan.operation import differentiable
-from minigan.ops.shared import in_kernel_dtype, of_real_numbers
+from minigan.ops.shared import differentiable_of_reals, in_kernel_dtype
 from minigan.saving import Array, Result
 from minigan.tensor import Tensor
 
@@ -22,8 +22,7 @@ def for_kernel(device: Device, x: Array) -> Array:
     return device.contiguous(x if in_kernel_dtype(x) else x.astype(device.array_module.float64))
 
 
-@differentiable
-@of_real_numbers
+@differentiable_of_reals
 def tanh(device: Device, x: Array) -> Result:
     """sinh x / cosh x, elementwise, as `numpy.tanh`."""
     y = device.tanh(device.contiguous(x))
@@ -37,8 +36,7 @@ def sigmoid(device: Device, x: Array) -> Result:
     return y, lambda dy, needs: (device.sigmoid_backward(device.contiguous(dy), y),), (y,)
 
 
-@differentiable
-@of_real_numbers
+@differentiable_of_reals
 def softplus(device: Device, x: Array) -> Result:
     """log(1 + eˣ), without overflow, elementwise.
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from minigan.devices import Device
 from minigan.operation import differentiable
-from minigan.ops.shared import in_kernel_dtype, of_real_numbers
+from minigan.ops.shared import differentiable_of_reals, in_kernel_dtype
 from minigan.ops.summation import broadcast_rule
 from minigan.saving import Array, Result
 
@@ -141,8 +141,7 @@ def _choose(device: Device, result: Array, x: Array, y: Array, high: Array, low:
     return result, vjp, (high, low)
 
 
-@differentiable
-@of_real_numbers
+@differentiable_of_reals
 def arctan2(device: Device, y: Array, x: Array) -> Result:
     """Return the angle of the point (x, y), in (−π, π], elementwise, as `numpy.arctan2`.
 
@@ -161,8 +160,7 @@ def arctan2(device: Device, y: Array, x: Array) -> Result:
     return xp.arctan2(y, x), vjp, (x, y)
 
 
-@differentiable
-@of_real_numbers
+@differentiable_of_reals
 def logaddexp(device: Device, x: Array, y: Array) -> Result:
     """log(eˣ + eʸ), without overflow, elementwise, as `numpy.logaddexp`.
 

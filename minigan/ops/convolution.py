@@ -18,7 +18,8 @@ from minigan.saving import Array, Result
 __all__ = ["conv2d", "conv_transpose2d"]
 
 Pair = int | tuple[int, int]
-Padding = int | tuple[int, int] | tuple[tuple[int, int], tuple[int, int]]
+Sides = tuple[tuple[int, int], tuple[int, int]]  # (top, bottom), (left, right)
+Padding = int | tuple[int, int] | Sides
 
 
 @differentiable
@@ -59,12 +60,7 @@ def conv2d(
     """
     _check(x, w, b, negative_slope)
     kernel, strides, pads = w.shape[:2], pair_of(stride, "stride", 1), padding_of(padding)
-    size = tuple(
-        (n + sum(p) - k) // s + 1
-        for n, p, k, s in zip(x.shape[1:3], pads, kernel, strides, strict=True)
-    )
-    if min(size) < 1:
-        raise ValueError(f"the kernel {kernel} is larger than the image with its padding {pads}")
+    size = window_counts(x.shape[1:3], kernel, strides, pads)
     geometry = ConvolutionGeometry(x.shape[1:3], size, kernel, strides, pads)
     x, w, b = _contiguous(device, x, w, b)
     check_batch_statistics(statistics, (x.shape[0], *size, w.shape[3]), x.dtype)
@@ -169,6 +165,18 @@ def _contiguous(device: Device, *arrays: Array | None) -> tuple[Array | None, ..
     return tuple(None if a is None else device.contiguous(a) for a in arrays)
 
 
+def window_counts(
+    image: Sequence[int], kernel: Sequence[int], strides: Sequence[int], pads: Sides
+) -> tuple[int, int]:
+    """Return how many windows an image has, down and across; ValueError where there is none."""
+    rows, columns = (
+        (n + sum(p) - k) // s + 1 for n, p, k, s in zip(image, pads, kernel, strides, strict=True)
+    )
+    if min(rows, columns) < 1:
+        raise ValueError(f"the kernel {kernel} is larger than the image with its padding {pads}")
+    return rows, columns
+
+
 def pair_of(value: Pair, name: str, least: int) -> tuple[int, int]:
     pair = tuple(value) if isinstance(value, Sequence) else (value, value)
     if len(pair) != 2 or not all(_is_at_least(least, n) for n in pair):
@@ -176,7 +184,7 @@ def pair_of(value: Pair, name: str, least: int) -> tuple[int, int]:
     return int(pair[0]), int(pair[1])
 
 
-def padding_of(value: Padding) -> tuple[tuple[int, int], tuple[int, int]]:
+def padding_of(value: Padding) -> Sides:
     pair = tuple(value) if isinstance(value, Sequence) else (value, value)
     sides = [tuple(p) if isinstance(p, Sequence) else (p, p) for p in pair]
     if len(sides) != 2 or not all(

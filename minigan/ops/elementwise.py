@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike
 
 from minigan.devices import Device
 from minigan.operation import differentiable
-from minigan.ops.shared import of_real_numbers
+from minigan.ops.shared import differentiable_of_reals
 from minigan.saving import Array, Result
 
 __all__ = [
@@ -55,38 +55,33 @@ def absolute(device: Device, x: Array) -> Result:
     return xp.absolute(x), lambda dy, needs: (xp.where(x > 0, dy, xp.where(x < 0, -dy, 0)),), (x,)
 
 
-@differentiable
-@of_real_numbers
+@differentiable_of_reals
 def exp(device: Device, x: Array) -> Result:
     """eˣ, elementwise, as `numpy.exp`."""
     y = device.array_module.exp(x)
     return y, lambda dy, needs: (dy * y,), (y,)
 
 
-@differentiable
-@of_real_numbers
+@differentiable_of_reals
 def expm1(device: Device, x: Array) -> Result:
     """eˣ − 1, exact near 0, elementwise, as `numpy.expm1`."""
     xp = device.array_module
     return xp.expm1(x), lambda dy, needs: (dy * xp.exp(x),), (x,)
 
 
-@differentiable
-@of_real_numbers
+@differentiable_of_reals
 def log(device: Device, x: Array) -> Result:
     """Return the natural logarithm, elementwise, as `numpy.log`."""
     return device.array_module.log(x), lambda dy, needs: (dy / x,), (x,)
 
 
-@differentiable
-@of_real_numbers
+@differentiable_of_reals
 def log1p(device: Device, x: Array) -> Result:
     """log(1 + x), exact near 0, elementwise, as `numpy.log1p`."""
     return device.array_module.log1p(x), lambda dy, needs: (dy / (1 + x),), (x,)
 
 
-@differentiable
-@of_real_numbers
+@differentiable_of_reals
 def sqrt(device: Device, x: Array) -> Result:
     """√x, elementwise, as `numpy.sqrt`."""
     y = device.array_module.sqrt(x)
@@ -106,63 +101,55 @@ def reciprocal(device: Device, x: Array) -> Result:
     return y, lambda dy, needs: (-dy * y * y,), (y,)
 
 
-@differentiable
-@of_real_numbers
+@differentiable_of_reals
 def sin(device: Device, x: Array) -> Result:
     """sin x, x in radians, elementwise, as `numpy.sin`."""
     xp = device.array_module
     return xp.sin(x), lambda dy, needs: (dy * xp.cos(x),), (x,)
 
 
-@differentiable
-@of_real_numbers
+@differentiable_of_reals
 def cos(device: Device, x: Array) -> Result:
     """cos x, x in radians, elementwise, as `numpy.cos`."""
     xp = device.array_module
     return xp.cos(x), lambda dy, needs: (-dy * xp.sin(x),), (x,)
 
 
-@differentiable
-@of_real_numbers
+@differentiable_of_reals
 def tan(device: Device, x: Array) -> Result:
     """tan x, x in radians, elementwise, as `numpy.tan`."""
     y = device.array_module.tan(x)
     return y, lambda dy, needs: (dy * (1 + y * y),), (y,)
 
 
-@differentiable
-@of_real_numbers
+@differentiable_of_reals
 def arcsin(device: Device, x: Array) -> Result:
     """Return the angle in [−π/2, π/2] with the sine x, elementwise, as `numpy.arcsin`."""
     xp = device.array_module
     return xp.arcsin(x), lambda dy, needs: (dy / xp.sqrt((1 - x) * (1 + x)),), (x,)
 
 
-@differentiable
-@of_real_numbers
+@differentiable_of_reals
 def arccos(device: Device, x: Array) -> Result:
     """Return the angle in [0, π] with the cosine x, elementwise, as `numpy.arccos`."""
     xp = device.array_module
     return xp.arccos(x), lambda dy, needs: (-dy / xp.sqrt((1 - x) * (1 + x)),), (x,)
 
 
-@differentiable
-@of_real_numbers
+@differentiable_of_reals
 def arctan(device: Device, x: Array) -> Result:
     """Return the angle in (−π/2, π/2) with the tangent x, elementwise, as `numpy.arctan`."""
     return device.array_module.arctan(x), lambda dy, needs: (dy / (1 + x * x),), (x,)
 
 
-@differentiable
-@of_real_numbers
+@differentiable_of_reals
 def sinh(device: Device, x: Array) -> Result:
     """(eˣ − e⁻ˣ) / 2, elementwise, as `numpy.sinh`."""
     xp = device.array_module
     return xp.sinh(x), lambda dy, needs: (dy * xp.cosh(x),), (x,)
 
 
-@differentiable
-@of_real_numbers
+@differentiable_of_reals
 def cosh(device: Device, x: Array) -> Result:
     """(eˣ + e⁻ˣ) / 2, elementwise, as `numpy.cosh`."""
     xp = device.array_module

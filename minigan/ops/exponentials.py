@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from minigan.devices import Device
-from minigan.operation import differentiable
-from minigan.ops.shared import Axis, axes_of, kept_shape, largest, of_real_numbers, without_axes
+from minigan.ops.shared import (
+    Axis,
+    axes_of,
+    differentiable_of_reals,
+    kept_shape,
+    largest,
+    without_axes,
+)
 from minigan.ops.summation import sum_over
 from minigan.saving import Array, Result
 
 __all__ = ["log_softmax", "logsumexp", "softmax"]
 
 
-@differentiable
-@of_real_numbers
+@differentiable_of_reals
 def logsumexp(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
     """Return log Σ eˣ over the axes, without overflow, as `scipy.special.logsumexp`.
 
@@ -40,8 +45,7 @@ def logsumexp(device: Device, x: Array, axis: Axis = None, keepdims: bool = Fals
     return without_axes(device, total, axis, keepdims), vjp, (x, total)
 
 
-@differentiable
-@of_real_numbers
+@differentiable_of_reals
 def log_softmax(device: Device, x: Array, axis: int = -1) -> Result:
     """x − log Σ eˣ along an axis, without overflow, as `scipy.special.log_softmax`.
 
@@ -65,8 +69,7 @@ def log_softmax(device: Device, x: Array, axis: int = -1) -> Result:
     return y, vjp, (y,)
 
 
-@differentiable
-@of_real_numbers
+@differentiable_of_reals
 def softmax(device: Device, x: Array, axis: int = -1) -> Result:
     """eˣ / Σ eˣ along an axis, without overflow, as `scipy.special.softmax`.
 

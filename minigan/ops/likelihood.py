@@ -12,7 +12,7 @@ import numpy as np
 from minigan.devices import Device
 from minigan.devices.contract.likelihood import CodeTable
 from minigan.operation import differentiable, explained
-from minigan.ops.shared import array_beside, check_one_float_dtype, integer, of_real_numbers
+from minigan.ops.shared import array_beside, check_one_float_dtype, differentiable_of_reals, integer
 from minigan.ops.summation import broadcast_rule
 from minigan.saving import Array, Result
 from minigan.tensor import Tensor, common_device
@@ -254,8 +254,7 @@ def categorical_log_likelihood(logits: Tensor, labels: Tensor | Any) -> Tensor:
     return flat.reshape(values.shape)
 
 
-@differentiable
-@of_real_numbers
+@differentiable_of_reals
 def _gaussian_log_likelihood(device: Device, x: Array, mean: Array, log_std: Array) -> Result:
     inverse = device.array_module.exp(-log_std)
     z = (x - mean) * inverse

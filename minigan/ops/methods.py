@@ -52,10 +52,6 @@ def _contains(self: Tensor, value: Any) -> bool:
     return bool(comparison.any(comparison.equal(self, value)))
 
 
-def _round(self: Tensor, decimals: int = 0) -> Tensor:
-    return rounding.round(self, decimals)
-
-
 class Methods:
     """What `Tensor` inherits from the operations."""
 
@@ -105,7 +101,7 @@ class Methods:
     __neg__ = elementwise.negative
     __pos__ = elementwise.positive
     __abs__ = elementwise.absolute
-    __round__ = _round
+    __round__ = rounding.round
     __eq__ = comparison.equal  # type: ignore[assignment]
     __ne__ = comparison.not_equal  # type: ignore[assignment]
     __lt__ = comparison.less

@@ -12,8 +12,8 @@ from minigan.ops.shared import (
     Axis,
     axes_of,
     deviations,
+    differentiable_of_reals,
     kept_shape,
-    of_real_numbers,
     reduced_count,
     without_axes,
 )
@@ -56,8 +56,7 @@ def _scaled(device: Device, x: Array, axes: tuple[int, ...]) -> tuple[Array, Arr
     return x * scale, scale
 
 
-@differentiable
-@of_real_numbers
+@differentiable_of_reals
 def var(
     device: Device, x: Array, axis: Axis = None, keepdims: bool = False, correction: int = 0
 ) -> Result:
@@ -114,8 +113,7 @@ def std(
     return without_axes(device, root / scale, axis, keepdims), vjp, (deviation, root)
 
 
-@differentiable
-@of_real_numbers
+@differentiable_of_reals
 def norm(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
     """√Σ x² over the axes, the Euclidean norm of these elements; its gradient at 0 is 0.
 

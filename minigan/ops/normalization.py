@@ -106,27 +106,46 @@ def batch_norm(
     groups = (groups,) if isinstance(groups, str) else groups
     if not (eps >= 0 and 0 <= momentum <= 1):
         raise ValueError(f"batch_norm: eps is ≥ 0 and momentum 0 … 1, not {eps} and {momentum}")
-    _check(x, weight, bias, groups)
-    device, channels = x.device, x.shape[-1]
-    if not training:
-        return _inference(x, weight, bias, running, groups, eps, negative_slope)
-    _check_count(x.shape, len(groups))
-    moving = _moving(running, groups)
-    if statistics is not None:
-        _check_filled(statistics, x, len(groups))
-        mean, variance = statistics.mean, statistics.variance
+    try:
+        _check(x, weight, bias, len(groups), least=2 if training else 0)
+    except ValueError as error:
+        raise ValueError(f"batch_norm: {error}") from error
+    if training:
+        moments = _of_batch(x, _moving(running, groups), len(groups), momentum, statistics)
     else:
-        rows = device.contiguous(x.data.reshape(-1, channels))
-        mean, variance = device.batch_norm_statistics(
-            rows, len(groups), [_arrays(averages) for averages in moving], 1 - momentum
-        )
-    for averages in moving:
-        for average in averages:
-            average.mark_changed()
-    return _normalize_batch(
-        x, weight, bias, statistics=(mean, variance), batch_statistics=True,
-        eps=eps, negative_slope=negative_slope,
-    )  # fmt: skip
+        moments = _of_running(x, running, groups)
+    return _normalize_batch(x, weight, bias, moments, training, eps, negative_slope)
+
+
+def _of_batch(
+    x: Tensor,
+    moving: list[RunningStatistics],
+    groups: int,
+    momentum: float,
+    statistics: BatchStatistics | None,
+) -> tuple[Array, Array]:
+    """Return the mean and the variance of each group of the batch, and move the running ones."""
+    if statistics is not None:
+        _check_filled(statistics, x, groups)
+        moments = statistics.mean, statistics.variance
+    else:
+        rows = x.device.contiguous(x.data.reshape(-1, x.shape[-1]))
+        averages = [(mean.data, variance.data) for mean, variance in moving]
+        moments = x.device.batch_norm_statistics(rows, groups, averages, 1 - momentum)
+    for mean, variance in moving:
+        mean.mark_changed()
+        variance.mark_changed()
+    return moments
+
+
+def _of_running(
+    x: Tensor, running: Mapping[str, RunningStatistics] | None, groups: Sequence[str]
+) -> tuple[Array, Array]:
+    """Return copies: a later training step updates the running statistics, before backward() maybe."""
+    if running is None or len(groups) != 1:
+        raise ValueError("batch_norm: inference needs running statistics, and names one group")
+    mean, variance = (x.device.copy(t.data).reshape(1, -1) for t in _of_group(running, groups[0]))
+    return mean, variance
 
 
 def allocate_batch_statistics(
@@ -156,7 +175,7 @@ def allocate_batch_statistics(
         ValueError: a group is unknown.
     """
     mean, variance = weight.device.empty((2, len(groups), weight.shape[0]), weight.dtype)
-    averages = [_arrays(averages) for averages in _moving(running, groups)]
+    averages = [(m.data, v.data) for m, v in _moving(running, groups)]
     return BatchStatistics(mean, variance, averages, 1 - momentum)
 
 
@@ -172,11 +191,7 @@ def check_batch_statistics(
             f"the statistics are of {mean.shape[1]} channels of {mean.dtype}, and the result has {shape[-1]} of "
             f"{dtype}; allocate_batch_statistics takes the weight of the batch norm that follows"
         )
-    try:
-        _check_groups(shape, groups)
-        _check_count(shape, groups)
-    except ValueError as error:
-        raise ValueError(str(error).removeprefix("batch_norm: ")) from error
+    _check_groups(shape, groups, least=2)
 
 
 def _check_filled(statistics: BatchStatistics, x: Tensor, groups: int) -> None:
@@ -189,50 +204,25 @@ def _check_filled(statistics: BatchStatistics, x: Tensor, groups: int) -> None:
         )
 
 
-def _inference(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor,
-    running: Mapping[str, RunningStatistics] | None,
-    groups: Sequence[str],
-    eps: float,
-    negative_slope: float,
-) -> Tensor:
-    if running is None or len(groups) != 1:
-        raise ValueError("batch_norm: inference needs running statistics, and names one group")
-    chosen = _of_group(running, groups[0])
-    # Copies: a later training step updates the running statistics in place, before backward() maybe.
-    mean, variance = (x.device.copy(average.data).reshape(1, -1) for average in chosen)
-    return _normalize_batch(
-        x, weight, bias, statistics=(mean, variance), batch_statistics=False,
-        eps=eps, negative_slope=negative_slope,
-    )  # fmt: skip
-
-
-def _check(x: Tensor, weight: Tensor, bias: Tensor, groups: Sequence[str]) -> None:
+def _check(x: Tensor, weight: Tensor, bias: Tensor, groups: int, least: int) -> None:
     channels = x.shape[-1:]
     if x.ndim < 2 or weight.shape != channels or bias.shape != channels:
         raise ValueError(
-            f"batch_norm: x of shape {x.shape} has its channels last, and weight {weight.shape} and "
-            f"bias {bias.shape} one element for each"
+            f"x of shape {x.shape} has its channels last, and weight {weight.shape} and bias {bias.shape} "
+            "one element for each"
         )
-    try:
-        check_one_float_dtype(x, weight, bias)
-    except ValueError as error:
-        raise ValueError(f"batch_norm: {error}") from error
-    _check_groups(x.shape, len(groups))
+    check_one_float_dtype(x, weight, bias)
+    _check_groups(x.shape, groups, least)
 
 
-def _check_groups(shape: Sequence[int], groups: int) -> None:
+def _check_groups(shape: Sequence[int], groups: int, least: int) -> None:
+    """ValueError where a batch is no equal runs of at least so many values a channel."""
     if not groups or shape[0] % groups:
-        raise ValueError(f"batch_norm: a batch of {shape[0]} does not divide into {groups} groups")
-
-
-def _check_count(shape: Sequence[int], groups: int) -> None:
+        raise ValueError(f"a batch of {shape[0]} does not divide into {groups} groups")
     count = math.prod(shape[:-1]) // groups
-    if count < 2:
+    if count < least:
         raise ValueError(
-            f"batch_norm: a group of {tuple(shape)} has {count} value a channel; a variance needs two"
+            f"a group of {tuple(shape)} has {count} value a channel; a variance needs two"
         )
 
 
@@ -240,10 +230,6 @@ def _moving(
     running: Mapping[str, RunningStatistics] | None, groups: Sequence[str]
 ) -> list[RunningStatistics]:
     return [_of_group(running, group) for group in groups] if running is not None else []
-
-
-def _arrays(averages: RunningStatistics) -> tuple[Array, Array]:
-    return averages.mean.data, averages.variance.data
 
 
 def _of_group(running: Mapping[str, RunningStatistics], group: str) -> RunningStatistics:

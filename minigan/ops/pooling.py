@@ -10,16 +10,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from minigan.devices import Device
-from minigan.operation import differentiable, explained
-from minigan.ops.convolution import Padding, Pair, padding_of, pair_of
+from minigan.operation import explained
+from minigan.ops.convolution import Padding, Pair, padding_of, pair_of, window_counts
 from minigan.ops.joining import repeat
-from minigan.ops.shared import of_real_numbers
+from minigan.ops.shared import differentiable_of_reals
 from minigan.saving import Array, Result
 from minigan.tensor import Tensor
 
 __all__ = ["avg_pool2d", "max_pool2d", "upsample_nearest"]
-
-_Sides = tuple[tuple[int, int], tuple[int, int]]
 
 
 class _Windows:
@@ -30,16 +28,11 @@ class _Windows:
             raise ValueError("x is (batch, height, width, channels)")
         self.kernel = pair_of(kernel, "kernel_size", 1)
         self.stride = self.kernel if stride is None else pair_of(stride, "stride", 1)
-        self.padding: _Sides = padding_of(padding)
+        self.padding = padding_of(padding)
         self.image = x.shape[1:3]
         if any(max(p) > k // 2 for p, k in zip(self.padding, self.kernel, strict=True)):
             raise ValueError(f"padding is at most half of kernel_size {self.kernel}; not {padding}")
-        self.size = tuple(
-            (n + sum(p) - k) // s + 1
-            for n, p, k, s in zip(self.image, self.padding, self.kernel, self.stride, strict=True)
-        )
-        if min(self.size) < 1:
-            raise ValueError(f"the kernel {self.kernel} is larger than the image with its padding")
+        self.size = window_counts(self.image, self.kernel, self.stride, self.padding)
 
     def padded(self, device: Device, x: Array, value: float) -> Array:
         if not any(map(any, self.padding)):
@@ -65,8 +58,7 @@ class _Windows:
                 yield mask[rows, columns]
 
 
-@differentiable
-@of_real_numbers
+@differentiable_of_reals
 def max_pool2d(
     device: Device,
     x: Array,
@@ -113,8 +105,7 @@ def max_pool2d(
     return y, vjp, (which,)
 
 
-@differentiable
-@of_real_numbers
+@differentiable_of_reals
 def avg_pool2d(
     device: Device,
     x: Array,

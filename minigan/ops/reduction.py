@@ -12,9 +12,9 @@ from minigan.ops.shared import (
     Axis,
     axes_of,
     check_one_float_dtype,
+    differentiable_of_reals,
     in_kernel_dtype,
     kept_shape,
-    of_real_numbers,
     reduced_count,
 )
 from minigan.ops.summation import sum_over
@@ -47,8 +47,7 @@ def sum(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) -> 
     return sum_over(device, x, axes_of(x.ndim, axis), keepdims), vjp
 
 
-@differentiable
-@of_real_numbers
+@differentiable_of_reals
 def mean(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) -> Result:
     """Σ x / n over the n elements along the axes, as `numpy.mean`.
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from minigan.devices import Device
-from minigan.operation import differentiable, explained
+from minigan.operation import explained
 from minigan.ops.arithmetic import multiply, where
 from minigan.ops.indexing import getitem
-from minigan.ops.shared import array_beside, deviations, largest, of_real_numbers
+from minigan.ops.shared import array_beside, deviations, differentiable_of_reals, largest
 from minigan.ops.summation import broadcast_rule, sum_over
 from minigan.random import Generator, default_generator, uniform
 from minigan.saving import Array, Result
@@ -20,8 +20,7 @@ from minigan.tensor import Tensor
 __all__ = ["dropout", "embedding", "layer_norm"]
 
 
-@differentiable
-@of_real_numbers
+@differentiable_of_reals
 def layer_norm(
     device: Device,
     x: Array,

@@ -11,7 +11,7 @@ from typing import Any, Concatenate, ParamSpec, cast
 import numpy as np
 
 from minigan.devices import Device
-from minigan.operation import as_operand
+from minigan.operation import as_operand, differentiable
 from minigan.saving import Array, Result
 from minigan.tensor import Tensor, common_device
 
@@ -96,16 +96,19 @@ def deviations(device: Device, x: Array, mean: Array, axes: Axis) -> Array:
     return x - xp.where(xp.all(x == high, axis=axes, keepdims=True), high, mean)
 
 
-def of_real_numbers(
+def differentiable_of_reals(
     function: Callable[Concatenate[Device, Parameters], Result],
-) -> Callable[Concatenate[Device, Parameters], Result]:
-    """Let a function compute integers and bool in float64, where NumPy might choose float16, or wrap."""
+) -> Callable[Parameters, Tensor]:
+    """Turn a function into an operation that computes integers and bool in float64.
+
+    NumPy might choose float16 for them, or wrap.
+    """
 
     @functools.wraps(function)
     def of_floats(device: Device, /, *operands: Any, **settings: Any) -> Result:
         return function(device, *map(_as_float, operands), **settings)
 
-    return cast(Callable[Concatenate[Device, Parameters], Result], of_floats)
+    return differentiable(cast(Callable[Concatenate[Device, Parameters], Result], of_floats))
 
 
 def _as_float(x: Any) -> Any:

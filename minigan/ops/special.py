@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 
 from minigan.devices import Device
-from minigan.operation import differentiable
 from minigan.ops.activations import for_kernel
-from minigan.ops.shared import of_real_numbers
+from minigan.ops.shared import differentiable_of_reals
 from minigan.ops.summation import broadcast_rule
 from minigan.saving import Array, Result
 
@@ -26,53 +25,46 @@ __all__ = [
 ]
 
 
-@differentiable
-@of_real_numbers
+@differentiable_of_reals
 def log2(device: Device, x: Array) -> Result:
     """Return the logarithm to base 2, elementwise, as `numpy.log2`."""
     return device.array_module.log2(x), lambda dy, needs: (dy / (x * math.log(2)),), (x,)
 
 
-@differentiable
-@of_real_numbers
+@differentiable_of_reals
 def log10(device: Device, x: Array) -> Result:
     """Return the logarithm to base 10, elementwise, as `numpy.log10`."""
     return device.array_module.log10(x), lambda dy, needs: (dy / (x * math.log(10)),), (x,)
 
 
-@differentiable
-@of_real_numbers
+@differentiable_of_reals
 def exp2(device: Device, x: Array) -> Result:
     """2ˣ, elementwise, as `numpy.exp2`."""
     y = device.array_module.exp2(x)
     return y, lambda dy, needs: (dy * y * math.log(2),), (y,)
 
 
-@differentiable
-@of_real_numbers
+@differentiable_of_reals
 def arcsinh(device: Device, x: Array) -> Result:
     """Return the number with the hyperbolic sine x, elementwise, as `numpy.arcsinh`."""
     xp = device.array_module
     return xp.arcsinh(x), lambda dy, needs: (dy / xp.hypot(x, xp.ones_like(x)),), (x,)
 
 
-@differentiable
-@of_real_numbers
+@differentiable_of_reals
 def arccosh(device: Device, x: Array) -> Result:
     """Return the number ≥ 0 with the hyperbolic cosine x, elementwise, as `numpy.arccosh`."""
     xp = device.array_module
     return xp.arccosh(x), lambda dy, needs: (dy / (xp.sqrt(x - 1) * xp.sqrt(x + 1)),), (x,)
 
 
-@differentiable
-@of_real_numbers
+@differentiable_of_reals
 def arctanh(device: Device, x: Array) -> Result:
     """Return the number with the hyperbolic tangent x, elementwise, as `numpy.arctanh`."""
     return device.array_module.arctanh(x), lambda dy, needs: (dy / ((1 - x) * (1 + x)),), (x,)
 
 
-@differentiable
-@of_real_numbers
+@differentiable_of_reals
 def hypot(device: Device, x: Array, y: Array) -> Result:
     """√(x² + y²), without overflow, elementwise, as `numpy.hypot`; its gradient at (0, 0) is 0."""
     xp = device.array_module
@@ -84,8 +76,7 @@ def hypot(device: Device, x: Array, y: Array) -> Result:
     return r, vjp, (x, y, divisor)
 
 
-@differentiable
-@of_real_numbers
+@differentiable_of_reals
 def copysign(device: Device, x: Array, y: Array) -> Result:
     """Return |x| with the sign of y, elementwise, as `numpy.copysign`.
 
@@ -97,8 +88,7 @@ def copysign(device: Device, x: Array, y: Array) -> Result:
     return xp.copysign(x, y), vjp, (slope,)
 
 
-@differentiable
-@of_real_numbers
+@differentiable_of_reals
 def erf(device: Device, x: Array) -> Result:
     """2/√π·∫₀ˣ e^(−t²) dt, elementwise, as `scipy.special.erf`."""
     exp, factor = device.array_module.exp, 2 / math.sqrt(math.pi)
@@ -106,8 +96,7 @@ def erf(device: Device, x: Array) -> Result:
     return y, lambda dy, needs: (dy * factor * exp(-x * x),), (x,)
 
 
-@differentiable
-@of_real_numbers
+@differentiable_of_reals
 def gelu(device: Device, x: Array) -> Result:
     """x·Φ(x), Φ the normal distribution function, elementwise; 0 at −∞.
 
@@ -124,8 +113,7 @@ def gelu(device: Device, x: Array) -> Result:
     return xp.where(below == 0, below, x * below), vjp, (finite, below)
 
 
-@differentiable
-@of_real_numbers
+@differentiable_of_reals
 def silu(device: Device, x: Array) -> Result:
     """x/(1 + e⁻ˣ), also called swish, elementwise; 0 at −∞.
 
