@@ -36,7 +36,8 @@ def check_gradients(
         seed: the seed of the weights w.
 
     Raises:
-        GradientMismatch: a gradient differs; the message names the worst element.
+        GradientMismatch: a gradient differs, and the message names the worst element; or the
+            function or a gradient rule wrote to an input.
         TypeError: an input that has ``requires_grad`` is not float64.
     """
     for i, x in enumerate(inputs):
@@ -44,10 +45,12 @@ def check_gradients(
             raise TypeError(
                 f"check_gradients: input {i + 1} is {x.dtype}; differences need float64"
             )
+    given = [x.numpy().copy() for x in inputs]
     output = function(*inputs)
     weights = np.random.default_rng(seed).uniform(0.5, 1.5, output.shape)
     weights *= np.where(np.arange(weights.size).reshape(weights.shape) % 2, -1, 1)
     found = _gradients(output, tensor(weights, device=output.device), inputs)
+    _check_unchanged(function, inputs, given)
     for i, x in enumerate(inputs):
         if x.requires_grad:
             expected = _differences(function, inputs, x, weights, step)
@@ -66,6 +69,20 @@ def _gradients(output: Tensor, weights: Tensor, inputs: tuple[Tensor, ...]) -> l
     finally:
         for x, grad in zip(inputs, before, strict=True):
             x.grad = grad
+
+
+def _check_unchanged(
+    function: Callable[..., Tensor], inputs: tuple[Tensor, ...], given: list[np.ndarray]
+) -> None:
+    changed = [i for i, x in enumerate(inputs) if x.numpy().tobytes() != given[i].tobytes()]
+    for i in changed:
+        with no_grad():
+            inputs[i].copy_(given[i])
+    if changed:
+        raise GradientMismatch(
+            f"{getattr(function, '__name__', 'function')}: it wrote to its input {changed[0] + 1}, "
+            "forward or backward; compute on a copy"
+        )
 
 
 def _differences(

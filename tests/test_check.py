@@ -220,3 +220,22 @@ def test_grad_stays_as_it_was(fails: bool) -> None:
     assert x.grad is before
     np.testing.assert_array_equal(before.numpy(), [3.0, 4.0])
     assert y.grad is None
+
+
+@pytest.mark.parametrize("backward", [False, True])
+def test_an_input_that_is_written_is_named_and_put_back(backward: bool) -> None:
+    def double(array: Any) -> Any:
+        array *= 2
+        return array
+
+    forward = (lambda x, y: x * y) if backward else (lambda x, y: x * double(y) / 2)
+    rule = (
+        (lambda dy, x, y: (dy * y, dy * double(x) / 2)) if backward else OPERATIONS["multiply"][2]
+    )
+    x, y = inputs((3,), (3,))
+    before = x.numpy().copy(), y.numpy().copy()
+    with pytest.raises(
+        mg.GradientMismatch, match=f"op: it wrote to its input {1 + (not backward)}"
+    ):
+        mg.check_gradients(operation(forward, rule), x, y)
+    np.testing.assert_array_equal((x.numpy(), y.numpy()), before)
