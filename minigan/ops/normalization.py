@@ -111,7 +111,7 @@ def batch_norm(
     except ValueError as error:
         raise ValueError(f"batch_norm: {error}") from error
     if training:
-        moments = _of_batch(x, _moving(running, groups), len(groups), momentum, statistics)
+        moments = _of_batch(x, _moving(running, groups, x), len(groups), momentum, statistics)
     else:
         moments = _of_running(x, running, groups)
     return _normalize_batch(x, weight, bias, moments, training, eps, negative_slope)
@@ -144,7 +144,9 @@ def _of_running(
     """Return copies: a later training step updates the running statistics, before backward() maybe."""
     if running is None or len(groups) != 1:
         raise ValueError("batch_norm: inference needs running statistics, and names one group")
-    mean, variance = (x.device.copy(t.data).reshape(1, -1) for t in _of_group(running, groups[0]))
+    mean, variance = (
+        x.device.copy(t.data).reshape(1, -1) for t in _of_group(running, groups[0], x)
+    )
     return mean, variance
 
 
@@ -175,7 +177,7 @@ def allocate_batch_statistics(
         ValueError: a group is unknown.
     """
     mean, variance = weight.device.empty((2, len(groups), weight.shape[0]), weight.dtype)
-    averages = [(m.data, v.data) for m, v in _moving(running, groups)]
+    averages = [(m.data, v.data) for m, v in _moving(running, groups, weight)]
     return BatchStatistics(mean, variance, averages, 1 - momentum)
 
 
@@ -227,12 +229,29 @@ def _check_groups(shape: Sequence[int], groups: int, least: int) -> None:
 
 
 def _moving(
-    running: Mapping[str, RunningStatistics] | None, groups: Sequence[str]
+    running: Mapping[str, RunningStatistics] | None, groups: Sequence[str], like: Tensor
 ) -> list[RunningStatistics]:
-    return [_of_group(running, group) for group in groups] if running is not None else []
+    """Return the running statistics of the groups, which kernels write."""
+    moving = [_of_group(running, group, like) for group in groups] if running is not None else []
+    for array in (average.data for pair in moving for average in pair):
+        if not (array.flags.c_contiguous and getattr(array.flags, "writeable", True)):
+            raise ValueError(
+                "batch_norm: running statistics are contiguous and can be written: kernels write them"
+            )
+    return moving
 
 
-def _of_group(running: Mapping[str, RunningStatistics], group: str) -> RunningStatistics:
+def _of_group(
+    running: Mapping[str, RunningStatistics], group: str, like: Tensor
+) -> RunningStatistics:
+    """Return the running statistics of a group; `like` has their channels on its last axis, and their dtype."""
     if group not in running:
         raise ValueError(f"batch_norm: no group '{group}'; there is {', '.join(running)}")
+    common_device("batch_norm", [like, *running[group]])
+    for average in running[group]:
+        if average.shape != like.shape[-1:] or average.dtype != like.dtype:
+            raise ValueError(
+                f"batch_norm: the running statistics of '{group}' are {average.dtype} of shape {average.shape}; "
+                f"the channels need {like.dtype} of shape {like.shape[-1:]}"
+            )
     return running[group]
