@@ -261,7 +261,7 @@ def test_tensors_of_two_devices_are_refused_with_both_names(name: str) -> None:
     here, there = (mg.tensor(values, device=device) for device in ("cpu", "emulated"))
     here.requires_grad_()
     for first, second in ((here.detach() if name == "assignment" else here, there),):
-        with pytest.raises(ValueError, match=f"^{name.split()[0]}: .*cpu.* .*emulated"):
+        with pytest.raises(ValueError, match=f"^{name.split(maxsplit=1)[0]}: .*cpu.* .*emulated"):
             MEETINGS[name](first, second)
 
 
