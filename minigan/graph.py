@@ -119,7 +119,18 @@ class Node:
 
 def _add_gradient(leaf: Variable, gradient: Array) -> None:
     with _ADDING:  # threads that share a parameter add one after the other
+        _check_gradient(leaf)
         leaf.add_gradient(gradient)
+
+
+def _check_gradient(leaf: Any) -> None:
+    """Raise ValueError for a gradient that a user set, and that is of another tensor: a kernel would write past its end."""
+    grad = leaf.grad
+    if grad is not None and (grad.shape, grad.dtype) != (leaf.shape, leaf.dtype):
+        raise ValueError(
+            f"backward: a tensor of {leaf.dtype} and shape {leaf.shape} has a grad of {grad.dtype} and shape "
+            f"{grad.shape}; set it to None first"
+        )
 
 
 def run_backward(root: Variable, gradient: Array | None, inputs: list[Variable] | None) -> None:
@@ -267,6 +278,7 @@ def _add_part(source: Any, part: Part, gradients: _Gradients) -> None:
         gradients.add(source._node, part, True, source.shape)
         return
     with _ADDING:
+        _check_gradient(source)
         if source.grad is None:
             source.add_gradient(part.whole(source.shape, source.device))
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -63,14 +63,18 @@ class Optimizer:
         """Change the parameters that have a gradient.
 
         Raises:
-            ValueError: a gradient has another shape than its parameter, or there are other
-                parameters than at first.
+            TypeError: a gradient is no tensor.
+            ValueError: a gradient has another shape, dtype or device than its parameter, or there
+                are other parameters than at first.
         """
         if len(self.parameters) != sum(len(members) for _, members in self._counts):
             raise ValueError("parameters came or went; make a new optimizer of all of them")
-        for i, p in enumerate(self.parameters):
-            if p.grad is not None and p.grad.shape != p.shape:  # a kernel would read past its end
-                raise ValueError(f"parameter {i} is {p.shape}, and its gradient {p.grad.shape}")
+        beside: dict[str, Sequence[Tensor | None]] = {**self._memories()}
+        beside["gradient"] = [p.grad for p in self.parameters]
+        for name, tensors in beside.items():
+            for i, t in enumerate(tensors):
+                if t is not None:
+                    _check_alike(i, self.parameters[i], name, t)
         chosen = [i for i, p in enumerate(self.parameters) if p.grad is not None]
         self._count(set(chosen))
         self._update(chosen)
@@ -148,3 +152,15 @@ class Optimizer:
             members.setdefault(count, []).append(i)
         self._counts = [(self._counter, members.pop(step_count))]
         self._counts += [(self._new_counter(count), found) for count, found in members.items()]
+
+
+def _check_alike(i: int, parameter: Tensor, name: str, beside: Tensor) -> None:
+    """Raise an error for a gradient or a memory that differs: a kernel would write past its end."""
+    if not isinstance(beside, Tensor):
+        raise TypeError(f"parameter {i}: its {name} is a tensor, not {type(beside).__name__}")
+    found, expected = ((t.data.shape, t.data.dtype, t.device.name) for t in (beside, parameter))
+    if found != expected:
+        raise ValueError(
+            f"parameter {i} is {expected[1]} of shape {expected[0]} on '{expected[2]}', and its {name} is "
+            f"{found[1]} of shape {found[0]} on '{found[2]}'"
+        )

@@ -30,6 +30,12 @@ def step_of_another_gradient() -> None:
     optim.SGD([p]).step()
 
 
+def step_of_no_gradient() -> None:
+    p = leaf()
+    p.grad = np.ones(p.shape)  # type: ignore[assignment]
+    optim.SGD([p]).step()
+
+
 def holder(held: Any) -> nn.Module:
     module = nn.Module()
     module.held = held
@@ -95,6 +101,7 @@ BEYOND: list[Call] = [
         lambda: optim.SGD([leaf()]).load_state_dict({}),
     ),
     ("optim.Optimizer.step", ValueError, step_of_another_gradient),
+    ("optim.Optimizer.step", TypeError, step_of_no_gradient),
     ("optim.SGD", ValueError, lambda: optim.SGD([leaf()], nesterov=True)),
     ("random.checked_seed", TypeError, lambda: mg.random.checked_seed("1")),
     ("random.checked_seed", ValueError, lambda: mg.random.checked_seed(2**64)),

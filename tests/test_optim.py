@@ -173,7 +173,9 @@ def test_a_gradient_of_another_shape_is_refused(make: Any) -> None:
     for p, g in zip(parameters, gradients, strict=True):
         p.grad = mg.tensor(g[0])
     parameters[3].grad = mg.tensor(np.ones(90))
-    with pytest.raises(ValueError, match=r"parameter 3 is \(70, 90\), and its gradient \(90,\)"):
+    with pytest.raises(
+        ValueError, match=r"parameter 3 is .* \(70, 90\) .*its gradient is .* \(90,\)"
+    ):
         optimizer.step()
     assert optimizer.step_count == 0
     for p, start in zip(parameters, before, strict=True):
