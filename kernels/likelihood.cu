@@ -8,7 +8,9 @@ constexpr double kHalfLog2Pi = 0.91893853320467274178;
 constexpr int kThreads = 256;
 constexpr real kLeast = real(1e-37);  // of the argument of a logarithm
 
-// −t·log σ(x) − (1 − t)·log(1 − σ(x)), where a share of 0 has no loss at ∞, and its derivative σ(x) − t, elementwise. Launch: blocks of 256, grid-stride.
+// −t·log σ(x) − (1 − t)·log(1 − σ(x)) and its derivative σ(x) − t, elementwise. A share of 0 has no loss at ∞.
+//
+// Launch: blocks of 256, grid-stride.
 KERNEL binary_cross_entropy_with_logits(const real* __restrict__ logits, const real* __restrict__ targets,
                                         real* __restrict__ values, real* __restrict__ derivative, long long n) {
     for (long long i = grid_index(); i < n; i += grid_stride()) {

@@ -62,8 +62,8 @@ class Protocols:
         """Return the values as a NumPy array: the tensor's own memory on ``cpu``, a copy elsewhere.
 
         The array is read-only if the tensor requires a gradient, or if a graph saved it and
-        `backward` is still to come: a write would change the gradient. Then
-        ``x.detach().numpy()`` can be written, or a copy, ``mg.tensor(x).numpy()``.
+        `backward` is still to come: a write would change the gradient. After `backward`,
+        ``x.detach().numpy()`` can be written; a copy, ``mg.tensor(x).numpy()``, always can.
 
         Returns:
             An array of the tensor's shape and dtype.

@@ -125,10 +125,8 @@ class _State:
     """All that a run needs to go on: the trainer's tensors, its step, the curve of L_I, the seconds so far."""
 
     def __init__(self, path: Path, settings: Settings) -> None:
-        self.path, self.identity = (
-            path,
-            json.dumps([settings_to_json(settings), code()], sort_keys=True),
-        )
+        self.path = path
+        self.identity = json.dumps([settings_to_json(settings), code()], sort_keys=True)
         self.curve: list[
             list[float]
         ] = []  # of each _CURVE_EVERY steps: the last one, and the mean L_I of each code

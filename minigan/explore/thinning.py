@@ -29,9 +29,8 @@ def thin(weight: np.ndarray, inputs: np.ndarray, rank: int) -> ThinLayers:
     """
     weight, inputs = weight.astype(np.float64), inputs.astype(np.float64)
     mean = inputs.mean(axis=0)
-    few = np.linalg.qr(
-        inputs - mean, mode="r"
-    )  # the same covariance, in as many rows as there are inputs
+    # the same covariance as the samples have, in as many rows as a sample has values
+    few = np.linalg.qr(inputs - mean, mode="r")
     outputs = few @ weight
     main = np.linalg.eigh(outputs @ outputs.T)[1][:, ::-1][:, :rank]  # the largest come first
     directions = np.linalg.qr(outputs.T @ main)[0]

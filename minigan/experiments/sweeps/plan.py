@@ -44,18 +44,18 @@ class Plan:
         self.runs()  # SettingsError, if one of them cannot be
 
     def points(self) -> list[dict[str, Value]]:
-        """The combinations of the grid's values; one empty one without a grid."""
+        """Return the combinations of the grid's values; one empty one without a grid."""
         names = [name for name, _ in self.grid]
         combinations = itertools.product(*(values for _, values in self.grid))
         return [dict(zip(names, values, strict=True)) for values in combinations]
 
     def at(self, point: dict[str, Value], seed: int) -> Settings:
-        """The settings of one run."""
+        """Return the settings of one run."""
         changes: dict[str, Any] = {**point, "seed": seed}
         return with_values(self.settings, changes)
 
     def name(self, point: dict[str, Value], seed: int) -> str:
-        """The folder of that run: "lambda=0.5-seed3". A text that is no word is named by its place in the grid."""
+        """Return the folder of that run: "lambda=0.5-seed3". A text that is no word is named by its place in the grid."""
         parts = []
         for name, values in self.grid:
             text = shown(point[name])
@@ -65,7 +65,7 @@ class Plan:
         return "".join(parts) + f"seed{seed}"
 
     def runs(self) -> dict[str, Settings]:
-        """The settings of each run, by the name of its folder."""
+        """Return the settings of each run, by the name of its folder."""
         return {
             self.name(point, seed): self.at(point, seed)
             for point in self.points()
@@ -82,7 +82,7 @@ class Plan:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Plan:
-        """What `to_json` gave; SettingsError, KeyError, TypeError or ValueError if it is something else."""
+        """Read what `to_json` gave; SettingsError, KeyError, TypeError or ValueError if it is something else."""
         for name, own in values["grid"]:
             for value in own:
                 with_values(MNIST, {name: value})
@@ -96,7 +96,7 @@ class Plan:
         )
 
     def differences(self, other: Plan) -> list[str]:
-        """What this plan has and what `other` has instead, by name."""
+        """Return what this plan has and what `other` has instead, by name."""
 
         def described(plan: Plan) -> dict[str, object]:
             settings = settings_to_json(plan.settings)
@@ -116,12 +116,12 @@ class Plan:
 
 
 def shown(value: Value) -> str:
-    """A setting's value, as it would be typed."""
+    """Return a setting's value, as it would be typed."""
     return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
-    """The seeds that a text names: "10" is 0 to 9, and a list has seeds and ranges: "3,5,10-19", "7-7"."""
+    """Return the seeds that a text names: "10" is 0 to 9, and a list has seeds and ranges: "3,5,10-19", "7-7"."""
     if re.fullmatch(r"\d+", text):
         return tuple(range(_at_most(int(text), text)))
     seeds: list[int] = []
@@ -146,7 +146,7 @@ def _at_most(count: int, text: str) -> int:
 
 
 def parse_grid(texts: list[str]) -> tuple[tuple[str, tuple[Value, ...]], ...]:
-    """The grid of texts like "lambda=0.5,1,2", each value of the setting's type; SettingsError
+    """Return the grid of texts like "lambda=0.5,1,2", each value of the setting's type; SettingsError
     names the fault."""
     grid: dict[str, tuple[Value, ...]] = {}
     for text in texts:
