@@ -133,7 +133,8 @@ class Program:
         with nullcontext() if recorded else mg.no_grad():
             result = function(mg, *(value.tensor for value in operands))
         np.testing.assert_allclose(values_of(result), expected, rtol=1e-12, atol=1e-12)
-        derivative = sum(j @ value.derivative for j, value in zip(jacobians, operands, strict=True))
+        terms = [j @ value.derivative for j, value in zip(jacobians, operands, strict=True)]
+        derivative = np.sum(terms, axis=0)
         self.values.append(Value(result, derivative if recorded else np.zeros_like(derivative)))
 
     def write(self, write: Callable[[Tensor, Array], Any], target: Tensor, recorded: bool) -> None:
