@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import oracles
 import pytest
+from device_list import unwatched
 from oracles import Array
 from running_statistics import FLOATS, NAMES, running
 
@@ -64,7 +65,9 @@ def test_gradients_through_a_product_that_finds_the_statistics(name: str, groups
         return product.normalized(*inputs, None, groups, fused=True)
 
     inputs = [oracles.wrap(a, requires_grad=True) for a in product.inputs(groups, np.float64)]
-    mg.check_gradients(function, *inputs)
+    with unwatched():
+        mg.check_gradients(function, *inputs)
+    function(*inputs).sum().backward()
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
