@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from device_list import unwatched
 from hypothesis import HealthCheck, settings
 from lanes import LANES, add_lane, runs_quick_lane_alone
 
@@ -24,6 +25,13 @@ settings.load_profile("minigan")
 
 # Strict: every access of every CUDA thread is watched. The tests' time includes its cost.
 mg.get_device("emulated").strict = True
+
+
+@pytest.fixture(name="unwatched")
+def run_unwatched() -> Iterator[None]:
+    """The emulated device without a watch on each access."""
+    with unwatched():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -49,6 +49,7 @@ def test_captured_steps_are_the_plain_ones_to_the_bit(
     assert [optimizer.step_count for _, optimizer in captured._optimizers()] == [6, 6]
 
 
+@pytest.mark.usefixtures("unwatched")
 @pytest.mark.parametrize("settings", [SMALL, GAN, AVERAGED], ids=["infogan", "gan", "averaged"])
 def test_a_resumed_run_is_the_same_to_the_bit(settings: Settings, tmp_path: Path) -> None:
     """Through a checkpoint, into a new trainer, and into one that has captured another state already."""
@@ -66,6 +67,7 @@ def test_a_resumed_run_is_the_same_to_the_bit(settings: Settings, tmp_path: Path
         assert same_state(trainer, whole)
 
 
+@pytest.mark.usefixtures("unwatched")
 def test_work_between_steps_changes_nothing() -> None:
     captured, plain = make(SMALL), make(SMALL, capture=False)
     expected = steps(plain, 6)
@@ -81,6 +83,7 @@ def test_work_between_steps_changes_nothing() -> None:
     assert same_state(captured, plain)
 
 
+@pytest.mark.usefixtures("unwatched")
 def test_another_learning_rate_is_captured_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     trainers = make(SMALL), make(SMALL, capture=False)
     functions = captures(trainers[0], monkeypatch)
@@ -94,6 +97,7 @@ def test_another_learning_rate_is_captured_anew(monkeypatch: pytest.MonkeyPatch)
     assert len(functions) == 2
 
 
+@pytest.mark.usefixtures("unwatched")
 @pytest.mark.parametrize("start", [2, 3, 4, 6])
 def test_a_step_that_becomes_consistent_is_captured_anew(
     start: int, monkeypatch: pytest.MonkeyPatch
@@ -107,6 +111,7 @@ def test_a_step_that_becomes_consistent_is_captured_anew(
     assert len(functions) == (1 if start <= 3 else 2)
 
 
+@pytest.mark.usefixtures("unwatched")
 def test_a_step_that_begins_to_average_is_captured_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = averaged(SMALL, 4)
     captured, plain = make(settings), make(settings, capture=False)

@@ -1,28 +1,15 @@
-"""Training steps on the emulated device against the CPU."""
+"""Training steps on the emulated device against the CPU: of full size, which is too much for a watch on each access."""
 
 import dataclasses
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 from device_list import KERNEL_DEVICES
 
-import minigan as mg
 from minigan.datasets import mnist
-from minigan.devices.emulated import Emulated
 from minigan.experiments.declarations import MNIST
 from minigan.experiments.trainer import Trainer
-
-
-@pytest.fixture
-def not_strict() -> Iterator[None]:
-    """Full-size networks are too much for watching each access."""
-    emulated = mg.get_device("emulated")
-    assert isinstance(emulated, Emulated)
-    emulated.strict = False
-    yield
-    emulated.strict = True
 
 
 def trainers(dtype: str, device: str) -> tuple[Trainer, Trainer]:
@@ -37,7 +24,7 @@ def trainers(dtype: str, device: str) -> tuple[Trainer, Trainer]:
     return Trainer(settings, images), Trainer(other, images, capture=False)
 
 
-@pytest.mark.usefixtures("not_strict")
+@pytest.mark.usefixtures("unwatched")
 @pytest.mark.parametrize("device", KERNEL_DEVICES)
 def test_latents_and_batches_are_the_cpus_to_the_bit(device: str) -> None:
     for dtype in ("float32", "float64"):
@@ -82,7 +69,7 @@ def gradients_of_a_step(trainer: Trainer, after_first_half: State | None) -> tup
     return gradients, between
 
 
-@pytest.mark.usefixtures("not_strict")
+@pytest.mark.usefixtures("unwatched")
 @pytest.mark.parametrize(("dtype", "bound"), [("float64", 1e-10), ("float32", 5e-4)])
 @pytest.mark.parametrize("device", KERNEL_DEVICES)
 def test_gradients_of_three_steps_of_full_size_networks(
@@ -101,7 +88,7 @@ def test_gradients_of_three_steps_of_full_size_networks(
             assert difference <= bound * np.linalg.norm(gradient), (step, name)
 
 
-@pytest.mark.usefixtures("not_strict")
+@pytest.mark.usefixtures("unwatched")
 @pytest.mark.parametrize("device", KERNEL_DEVICES)
 def test_parameters_after_three_steps(device: str) -> None:
     """In float64 only: in float32 Adam's first steps turn rounding noise in a gradient near 0 into ±α."""
