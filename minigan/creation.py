@@ -8,7 +8,7 @@ from typing import Any, Literal, TypedDict, Unpack
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minigan.devices import Device, get_device
+from minigan.devices import DeviceLike, get_device
 from minigan.ops.shared import integer, integers
 from minigan.random import Generator, default_generator, normal
 from minigan.random import integers as random_integers
@@ -39,7 +39,7 @@ Shape = int | Sequence[int]
 
 class _Settings(TypedDict, total=False):
     dtype: DTypeLike
-    device: str | Device | None
+    device: DeviceLike
     requires_grad: bool
 
 
@@ -47,7 +47,7 @@ def full(
     shape: Shape,
     value: float,
     dtype: DTypeLike = np.float32,
-    device: str | Device | None = None,
+    device: DeviceLike = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """Return a tensor of one value, as `numpy.full`.
@@ -101,9 +101,7 @@ def ones_like(x: Tensor, requires_grad: bool = False) -> Tensor:
     return full_like(x, 1, requires_grad)
 
 
-def arange(
-    *bounds: float, dtype: DTypeLike | None = None, device: str | Device | None = None
-) -> Tensor:
+def arange(*bounds: float, dtype: DTypeLike | None = None, device: DeviceLike = None) -> Tensor:
     """Return the numbers from start to stop, the stop left out, in equal steps, as `numpy.arange`.
 
     Args:
@@ -121,11 +119,7 @@ def arange(
 
 
 def linspace(
-    start: float,
-    stop: float,
-    count: int,
-    dtype: DTypeLike | None = None,
-    device: str | Device | None = None,
+    start: float, stop: float, count: int, dtype: DTypeLike | None = None, device: DeviceLike = None
 ) -> Tensor:
     """Return `count` numbers from start to stop, both in, in equal steps, as `numpy.linspace`.
 
@@ -148,7 +142,7 @@ def eye(
     columns: int | None = None,
     k: int = 0,
     dtype: DTypeLike | None = None,
-    device: str | Device | None = None,
+    device: DeviceLike = None,
 ) -> Tensor:
     """Return the matrix with ones on its k-th diagonal and zeros elsewhere, as `numpy.eye`.
 
@@ -166,7 +160,7 @@ def eye(
     return _from_host(np.eye(n, columns, k), dtype, device)
 
 
-def one_hot(labels: Tensor, classes: int, dtype: DTypeLike = np.float32) -> Tensor:
+def one_hot(labels: Tensor | Any, classes: int, dtype: DTypeLike = np.float32) -> Tensor:
     """Return 1 where the last, new axis has the label's index, else 0.
 
     Args:
@@ -180,6 +174,7 @@ def one_hot(labels: Tensor, classes: int, dtype: DTypeLike = np.float32) -> Tens
         TypeError: the labels are no integers.
         ValueError: a label is outside 0 … classes − 1.
     """
+    labels = labels if isinstance(labels, Tensor) else tensor(labels)
     if labels.dtype.kind not in "iu":
         raise TypeError(f"one_hot: labels are integers, not {labels.dtype}")
     columns = arange(integer(classes, "one_hot: classes"), device=labels.device)
@@ -189,11 +184,7 @@ def one_hot(labels: Tensor, classes: int, dtype: DTypeLike = np.float32) -> Tens
 
 
 def randint(
-    low: int,
-    high: int,
-    shape: Shape,
-    device: str | Device | None = None,
-    generator: Generator | None = None,
+    low: int, high: int, shape: Shape, device: DeviceLike = None, generator: Generator | None = None
 ) -> Tensor:
     """Return uniform integers in [low, high), as `numpy.random.randint`.
 
@@ -217,9 +208,7 @@ def randint(
     return Tensor(random_integers(checked_shape(shape), high - low, key, place) + low, place)
 
 
-def randperm(
-    n: int, device: str | Device | None = None, generator: Generator | None = None
-) -> Tensor:
+def randperm(n: int, device: DeviceLike = None, generator: Generator | None = None) -> Tensor:
     """Return the integers 0 … n − 1 in random order, as `numpy.random.permutation`.
 
     Args:
@@ -277,7 +266,7 @@ def rand(
     low: float = 0.0,
     high: float = 1.0,
     dtype: DTypeLike = np.float32,
-    device: str | Device | None = None,
+    device: DeviceLike = None,
     generator: Generator | None = None,
 ) -> Tensor:
     """Return uniform numbers in [low, high), as `numpy.random.uniform`.
@@ -308,7 +297,7 @@ def randn(
     *,
     std: float = 1.0,
     dtype: DTypeLike = np.float32,
-    device: str | Device | None = None,
+    device: DeviceLike = None,
     generator: Generator | None = None,
 ) -> Tensor:
     """Return normal numbers of mean 0, as `numpy.random.normal`.
@@ -342,9 +331,7 @@ def checked_shape(shape: Shape) -> tuple[int, ...]:
     return lengths
 
 
-def _from_host(
-    values: np.ndarray[Any, Any], dtype: DTypeLike | None, device: str | Device | None
-) -> Tensor:
+def _from_host(values: np.ndarray[Any, Any], dtype: DTypeLike | None, device: DeviceLike) -> Tensor:
     if dtype is None:
         dtype = np.float32 if values.dtype.kind == "f" else values.dtype
     return tensor(values.astype(dtype), device=device)

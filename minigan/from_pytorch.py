@@ -43,6 +43,7 @@ NAMES = {
     "lerp": "x + weight * (y - x)",
     "long": "astype('int64')",
     "lt": "x < y",
+    "mT": "matrix_transpose(x)",
     "masked_fill": "where(mask, value, x)",
     "masked_select": "x[mask]",
     "mm": "matmul(a, b), or a @ b",

@@ -16,7 +16,7 @@ from minigan.devices import Device
 from minigan.devices.memory import share_memory
 from minigan.locks import Lock
 from minigan.recording import mode
-from minigan.saving import VJP, Array, Watched
+from minigan.saving import VJP, Array, Watched, is_tensor
 
 _numbers = itertools.count()
 _ADDING = Lock()
@@ -124,12 +124,19 @@ def _add_gradient(leaf: Variable, gradient: Array) -> None:
 
 
 def _check_gradient(leaf: Any) -> None:
-    """Raise ValueError for a gradient that a user set, and that is of another tensor: a kernel would write past its end."""
-    grad = leaf.grad
-    if grad is not None and (grad.shape, grad.dtype) != (leaf.shape, leaf.dtype):
+    if leaf.grad is not None:
+        check_alike("backward: a tensor", leaf, "grad", leaf.grad)
+
+
+def check_alike(owner: str, tensor: Variable, name: str, beside: Any) -> None:
+    """Raise an error for a gradient or a memory that differs from its tensor: a kernel would write past its end."""
+    if not is_tensor(beside):
+        raise TypeError(f"{owner}: its {name} is a tensor, not {type(beside).__name__}")
+    found, expected = ((t.shape, t.dtype, t.device.name) for t in (beside, tensor))
+    if found != expected:
         raise ValueError(
-            f"backward: a tensor of {leaf.dtype} and shape {leaf.shape} has a grad of {grad.dtype} and shape "
-            f"{grad.shape}; set it to None first"
+            f"{owner} is {expected[1]} of shape {expected[0]} on '{expected[2]}', and its {name} is {found[1]} of "
+            f"shape {found[0]} on '{found[2]}'"
         )
 
 

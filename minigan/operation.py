@@ -11,7 +11,7 @@ import inspect
 import operator
 import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -66,12 +66,11 @@ def differentiable(
 
     Reference: Griewank & Walther (2008), "Evaluating derivatives", chapter 3: the reverse mode.
     """
-    signature = inspect.signature(function)
-    operand_names, setting_names = _roles(signature)
+    called = _called(function)
+    name, signature = called.name, called.signature
     kinds = [p.kind for p in signature.parameters.values()]
     variable = inspect.Parameter.VAR_POSITIONAL in kinds
     most = sys.maxsize if variable else sum(kind in _POSITIONAL for kind in kinds) - 1
-    name = function.__name__.lstrip("_")  # a private function behind a public one of that name
 
     @functools.wraps(function)
     def operation(*arguments: Parameters.args, **settings: Parameters.kwargs) -> Tensor:
@@ -79,11 +78,11 @@ def differentiable(
             return mode.observer.operation(operation, arguments, settings)  # type: ignore[no-any-return]
         operands: Sequence[Any] = arguments
         if settings:
-            operands, settings = _bound(name, signature, operand_names, arguments, settings)  # type: ignore[assignment]
+            operands, settings = _bound(called, arguments, settings)  # type: ignore[assignment]
         if len(operands) > most:
             parameters = ", ".join(list(signature.parameters)[1:])
             raise TypeError(f"{name} takes {parameters}; {len(operands)} arguments are too many")
-        operands = _ready(name, operands, operand_names, setting_names)
+        operands = _ready(called, operands)
         device = common_device(name, operands)
         tensors = [a if isinstance(a, Tensor) else None for a in operands]
         inputs = tuple([t if t is not None and t.requires_grad else None for t in tensors])
@@ -109,39 +108,54 @@ def differentiable(
     return operation
 
 
+class _Called(NamedTuple):
+    """How an operation is called: its parameters, and which of them take arrays. The others are settings."""
+
+    name: str
+    signature: inspect.Signature
+    operands: frozenset[str | int]  # names and positions
+    settings: dict[int, inspect.Parameter]  # by position
+
+
+def _called(function: Callable[..., Any]) -> _Called:
+    """Read a signature. A parameter takes arrays if it is annotated so, or with nothing."""
+    signature = inspect.signature(function)
+    parameters = list(signature.parameters.values())[1:]
+    kinds = (inspect.Parameter.empty, Any, "Any", "Array", "Array | None")
+    positional = [(i, p) for i, p in enumerate(parameters) if p.kind in _POSITIONAL]
+    operands = {i: p.name for i, p in positional if p.annotation in kinds}
+    settings = {i: p for i, p in positional if i not in operands}
+    name = function.__name__.lstrip("_")  # a private function behind a public one of that name
+    return _Called(name, signature, frozenset([*operands, *operands.values()]), settings)
+
+
 def _bound(
-    name: str,
-    signature: inspect.Signature,
-    operand_names: frozenset[str | int],
-    arguments: Sequence[Any],
-    settings: dict[str, Any],
+    called: _Called, arguments: Sequence[Any], settings: dict[str, Any]
 ) -> tuple[Sequence[Any], dict[str, Any]]:
     """Return the operands, with those that were given by name, and the settings that are left."""
-    _check_names(name, list(signature.parameters)[1:], settings)
-    if any(is_array(value) or key in operand_names for key, value in settings.items()):
-        bound = signature.bind(None, *arguments, **settings)
+    name, parameters = called.name, called.signature.parameters
+    _check_names(name, list(parameters)[1:], settings)
+    if any(is_array(value) or key in called.operands for key, value in settings.items()):
+        bound = called.signature.bind(None, *arguments, **settings)
         bound.apply_defaults()
         arguments, settings = bound.args[1:], bound.kwargs
         for key, value in settings.items():
             if isinstance(value, Tensor):
                 raise TypeError(f"{name}: '{key}' takes no tensor; only positional arguments do")
-    return arguments, {key: _setting(value) for key, value in settings.items()}
+    return arguments, {k: _setting(name, parameters[k], value) for k, value in settings.items()}
 
 
-def _ready(
-    name: str,
-    operands: Sequence[Any],
-    operand_names: frozenset[str | int],
-    setting_names: dict[int, str],
-) -> list[Any]:
+def _ready(called: _Called, operands: Sequence[Any]) -> list[Any]:
     """Return the positional arguments: lists of numbers as arrays, and settings that no one changes later."""
     ready = list(operands)
     for i, value in enumerate(operands):
-        if i in setting_names:
+        if i in called.settings:
             if is_array(value):
-                raise TypeError(f"{name}: '{setting_names[i]}' takes no tensor or array")
-            ready[i] = _setting(value)
-        elif isinstance(value, list) and i in operand_names:
+                raise TypeError(
+                    f"{called.name}: '{called.settings[i].name}' takes no tensor or array"
+                )
+            ready[i] = _setting(called.name, called.settings[i], value)
+        elif isinstance(value, list) and i in called.operands:
             ready[i] = np.asarray(value)
     return ready
 
@@ -170,23 +184,24 @@ def explained(function: Callable[Parameters, Return]) -> Callable[Parameters, Re
     return call
 
 
-def _roles(signature: inspect.Signature) -> tuple[frozenset[str | int], dict[int, str]]:
-    """Return the names and positions of the parameters for arrays, and the positions and names of the settings.
+# What a setting of an annotation is: a dtype in the place of `keepdims` is true, and no answer.
+_KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
+    "bool": ((bool, np.bool_), "True or False"),
+    "int": ((int, np.integer), "an integer"),
+    "float": ((int, float, np.integer, np.floating), "a number"),
+}
 
-    A parameter takes arrays if it is annotated so, or with nothing.
+
+def _setting(operation: str, parameter: inspect.Parameter, value: Any) -> Any:
+    """Return a setting that no one changes later: NumPy's integer as Python's, a list as a tuple.
+
+    TypeError where it is not of the parameter's kind.
     """
-    parameters = list(signature.parameters.values())[1:]
-    kinds = (inspect.Parameter.empty, Any, "Any", "Array", "Array | None")
-    positional = [(i, p) for i, p in enumerate(parameters) if p.kind in _POSITIONAL]
-    operands = {i: p.name for i, p in positional if p.annotation in kinds}
-    settings = {i: p.name for i, p in positional if i not in operands}
-    return frozenset([*operands, *operands.values()]), settings
-
-
-def _setting(value: Any) -> Any:
-    """Return a setting that no one changes later: NumPy's integer as Python's, a list as a tuple."""
+    types, kind = _KINDS.get(parameter.annotation, (object, ""))
+    if not isinstance(value, types):
+        raise TypeError(f"{operation}: {parameter.name} is {kind}, not {value!r}")
     if isinstance(value, list):
-        return tuple(_setting(v) for v in value)
+        return tuple(_setting(operation, parameter, v) for v in value)
     return int(value) if isinstance(value, np.integer) else value
 
 

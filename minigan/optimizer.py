@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from minigan.graph import check_alike
 from minigan.serialization import load_all
 from minigan.tensor import Tensor
+
+_PARAMETERS_ARE: dict[str, Callable[[Tensor], bool]] = {
+    "have requires_grad=True": lambda p: p.requires_grad,
+    "are leaves: a computed tensor is none": lambda p: p.is_leaf,
+    "are contiguous: kernels write them": lambda p: p.data.flags.c_contiguous,
+    "share no memory that may only be read": lambda p: getattr(p.data.flags, "writeable", True),
+}
 
 
 class Optimizer:
@@ -21,24 +29,21 @@ class Optimizer:
         parameters: the tensors that it changes, of any shapes.
 
     Raises:
-        TypeError: the parameters are one tensor, not a list.
+        TypeError: the parameters are no list of tensors.
         ValueError: there is none, or one is no contiguous, writable leaf with requires_grad=True.
     """
 
     def __init__(self, parameters: Iterable[Tensor]) -> None:
-        if isinstance(parameters, Tensor):  # iterating over it would give its rows
-            raise TypeError("an optimizer takes a list of parameters, not a tensor: write [tensor]")
-        self.parameters = list(dict.fromkeys(parameters))  # a shared one is changed once a step
+        # iterating over a tensor would give its rows
+        given = [] if isinstance(parameters, Tensor) else list(parameters)
+        if isinstance(parameters, Tensor) or not all(isinstance(p, Tensor) for p in given):
+            raise TypeError("an optimizer takes a list of tensors: [tensor], or model.parameters()")
+        self.parameters = list(dict.fromkeys(given))  # a shared one is changed once a step
         if not self.parameters:
             raise ValueError("an optimizer needs at least one parameter")
-        if any(not p.requires_grad for p in self.parameters):
-            raise ValueError("an optimizer's parameters have requires_grad=True")
-        if any(not p.is_leaf for p in self.parameters):
-            raise ValueError("an optimizer's parameters are leaves: a computed tensor is none")
-        if any(not p.data.flags.c_contiguous for p in self.parameters):
-            raise ValueError("an optimizer's parameters are contiguous: kernels write them")
-        if any(not getattr(p.data.flags, "writeable", True) for p in self.parameters):
-            raise ValueError("an optimizer's parameters share no memory that may only be read")
+        for needed, is_met in _PARAMETERS_ARE.items():
+            if not all(is_met(p) for p in self.parameters):
+                raise ValueError(f"an optimizer's parameters {needed}")
         self._counter = self._new_counter(0)
         # Each counter, and the parameters that it counts for: `_counter` for those that never lacked a gradient.
         self._counts: list[tuple[Tensor, list[int]]] = [
@@ -74,7 +79,7 @@ class Optimizer:
         for name, tensors in beside.items():
             for i, t in enumerate(tensors):
                 if t is not None:
-                    _check_alike(i, self.parameters[i], name, t)
+                    check_alike(f"step: parameter {i}", self.parameters[i], name, t)
         chosen = [i for i, p in enumerate(self.parameters) if p.grad is not None]
         self._count(set(chosen))
         self._update(chosen)
@@ -152,15 +157,3 @@ class Optimizer:
             members.setdefault(count, []).append(i)
         self._counts = [(self._counter, members.pop(step_count))]
         self._counts += [(self._new_counter(count), found) for count, found in members.items()]
-
-
-def _check_alike(i: int, parameter: Tensor, name: str, beside: Tensor) -> None:
-    """Raise an error for a gradient or a memory that differs: a kernel would write past its end."""
-    if not isinstance(beside, Tensor):
-        raise TypeError(f"parameter {i}: its {name} is a tensor, not {type(beside).__name__}")
-    found, expected = ((t.data.shape, t.data.dtype, t.device.name) for t in (beside, parameter))
-    if found != expected:
-        raise ValueError(
-            f"parameter {i} is {expected[1]} of shape {expected[0]} on '{expected[2]}', and its {name} is "
-            f"{found[1]} of shape {found[0]} on '{found[2]}'"
-        )

@@ -132,7 +132,7 @@ def watch(
         return (), []
     tensors = [(f"input {i}", t) for i, t in enumerate(inputs, 1) if t is not None]
     tensors.append(("output", output))
-    tensors += [("saved tensor", s) for s in kept if _is_tensor(s)]
+    tensors += [("saved tensor", s) for s in kept if is_tensor(s)]
     watched = [_saved(t, position) for position, t in tensors if _shares_memory(t.data, declared)]
     return tuple(watched), declared
 
@@ -220,7 +220,7 @@ def _global_names(code: CodeType) -> tuple[str, ...]:
     return tuple({i.argval for i in dis.get_instructions(code) if i.opname == "LOAD_GLOBAL"})
 
 
-def _is_tensor(value: Any) -> bool:
+def is_tensor(value: Any) -> bool:
     return hasattr(value, "_version") and hasattr(value, "add_gradient")
 
 
@@ -239,4 +239,4 @@ def _is_array_type(kind: type) -> bool:
 
 
 def _array(value: Any) -> Array:
-    return value if isinstance(value, np.ndarray) or not _is_tensor(value) else value.data
+    return value if isinstance(value, np.ndarray) or not is_tensor(value) else value.data

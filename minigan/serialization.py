@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from minigan.devices import Device
+from minigan.devices import DeviceLike
 from minigan.files import replacing
 from minigan.tensor import Tensor, tensor, values_on
 
@@ -46,7 +46,7 @@ def save(path: str | os.PathLike[str], state: Mapping[str, Any]) -> None:
         temporary.write_bytes(encoded)
 
 
-def load(path: str | os.PathLike[str], device: str | Device | None = None) -> dict[str, Tensor]:
+def load(path: str | os.PathLike[str], device: DeviceLike = None) -> dict[str, Tensor]:
     """Return the tensors of a safetensors file by name, on `device` or the default one.
 
     Args:

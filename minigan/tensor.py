@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigan.devices import Device, get_device
+from minigan.devices import Device, DeviceLike, get_device
 from minigan.devices.memory import is_on_gpu
 from minigan.from_pytorch import advice
 from minigan.graph import Node, run_backward
@@ -291,7 +291,7 @@ def tensor(
     data: Any,
     requires_grad: bool = False,
     dtype: DTypeLike | None = None,
-    device: str | Device | None = None,
+    device: DeviceLike = None,
 ) -> Tensor:
     """Return a tensor that holds a copy of `data`, as `numpy.array`.
 

@@ -32,6 +32,12 @@ def late_parameter() -> None:
     optimizer.step()
 
 
+def add_to(gradient: Any) -> None:
+    x = variable(ONES)
+    x.grad = gradient
+    x.sum().backward()
+
+
 def step_by_hand(layer: nn.Linear) -> None:
     layer.weight = layer.weight - 0.1 * mg.ones(1)
 
@@ -93,6 +99,25 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "SpectralNorm with eps NaN": (lambda: nn.SpectralNorm(nn.Linear(2, 2), eps=np.nan), ValueError, "at least 1 iteration, and eps > 0"),
     "a negative step": (lambda: Generator(0, -5), ValueError, "step; not -5"),
     "half a step": (lambda: Generator(0, 1.5), TypeError, "step; not 1.5"),  # type: ignore[arg-type]
+    # settings of another kind
+    "sum with a dtype for keepdims": (lambda: mg.sum(mg.ones(3), 0, np.float64), TypeError, "sum: keepdims is True or False"),  # type: ignore[arg-type]
+    "max with a word for keepdims": (lambda: mg.ones(3).max(keepdims="no"), TypeError, "max: keepdims is True or False"),  # type: ignore[arg-type]
+    "sum with keepdims for the axis": (lambda: mg.ones((2, 3)).sum(True), TypeError, "axis is an integer, not True"),
+    "softmax along True": (lambda: mg.softmax(mg.ones((2, 3)), True), TypeError, "axis is an integer, not True"),
+    "zeros of True": (lambda: mg.zeros((2, True)), TypeError, "a length is an integer"),
+    "roll by a half": (lambda: mg.roll(mg.arange(3), 0.5), TypeError, "shift is an integer"),  # type: ignore[arg-type]
+    "roll by halves": (lambda: mg.roll(mg.ones((2, 2)), (0.5, 1.0), (0, 1)), TypeError, "shift is an integer"),  # type: ignore[arg-type]
+    "tril with a fraction": (lambda: mg.tril(mg.ones((2, 2)), 0.5), TypeError, "tril: k is an integer"),  # type: ignore[arg-type]
+    "leaky_relu with a word": (lambda: mg.leaky_relu(mg.ones(2), "0.1"), TypeError, "negative_slope is a number"),  # type: ignore[arg-type]
+    "conv2d with a word": (lambda: mg.conv2d(mg.ones((1, 2, 2, 1)), mg.ones((1, 1, 1, 1)), negative_slope="0"), TypeError, "negative_slope is a number"),  # type: ignore[arg-type]
+    "pad by a number": (lambda: mg.pad(mg.ones((2, 3)), 1), ValueError, "0 pairs of widths for 2 axes"),  # type: ignore[arg-type]
+    "pad by numbers in a row": (lambda: mg.pad(mg.ones((2, 3)), [1, 1]), ValueError, "1 pairs of widths for 2 axes"),  # type: ignore[list-item]
+    # what is no parameter, and no gradient
+    "an optimizer of a module": (lambda: mg.optim.SGD(nn.Linear(1, 1)), TypeError, "Linear"),  # type: ignore[arg-type]
+    "an optimizer of names": (lambda: mg.optim.SGD(nn.Linear(1, 1).named_parameters()), TypeError, r"model.parameters\(\)"),  # type: ignore[arg-type]
+    "an optimizer of dicts": (lambda: mg.optim.SGD([{"params": []}]), TypeError, r"model.parameters\(\)"),  # type: ignore[list-item]
+    "an array for a gradient": (lambda: add_to(ONES), TypeError, "its grad is a tensor, not ndarray"),
+    "a number for a gradient": (lambda: add_to(0), TypeError, "its grad is a tensor, not int"),
     # indices that are none
     "take of a mask": (lambda: mg.take(mg.arange(2), [True, False]), TypeError, "not bool"),
     "take of None": (lambda: mg.take(mg.arange(2), None), TypeError, "not object"),

@@ -67,7 +67,7 @@ def test_backward_adds_to_no_gradient_that_does_not_fit(use: Any, device: str, o
     p = parameter(device)
     p.grad = mg.tensor(OTHERS[other], device=device)
     with pytest.raises(
-        ValueError, match=r"^backward: a tensor of float32 and shape \(2,\) has a grad"
+        ValueError, match=r"^backward: a tensor is float32 of shape \(2,\) .* its grad is"
     ):
         use(p).sum().backward()
     np.testing.assert_array_equal(p.grad.numpy(), OTHERS[other])

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from minigan.devices.device import Device
 from minigan.errors import DeviceError
 
+DeviceLike = str | Device | None  # a name, or None for the default device
+
 # name -> where its class stands; nothing of a device is imported before it is opened
 _DEVICES = {
     "cpu": ("minigan.devices.cpu", "CPU"),
@@ -53,7 +55,7 @@ def _by_name(device: Device) -> tuple[Callable[[str], Device], tuple[str]]:
     return _open, (device.name,)
 
 
-def get_device(device: str | Device | None = None) -> Device:
+def get_device(device: DeviceLike = None) -> Device:
     """Return the device of that name, or the default one.
 
     Args:

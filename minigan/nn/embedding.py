@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minigan.creation import randn
-from minigan.devices import Device
+from minigan.devices import DeviceLike
 from minigan.nn.module import Module
 from minigan.ops.regularization import embedding
 from minigan.random import Generator
@@ -35,7 +35,7 @@ class Embedding(Module):
         embedding_dim: int,
         *,
         dtype: DTypeLike = np.float32,
-        device: str | Device | None = None,
+        device: DeviceLike = None,
         generator: Generator | None = None,
     ) -> None:
         shape = (num_embeddings, embedding_dim)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minigan.creation import checked_shape
-from minigan.devices import Device, get_device
+from minigan.devices import DeviceLike, get_device
 from minigan.random import Generator, default_generator
 from minigan.tensor import Tensor
 
@@ -32,7 +32,7 @@ def weight_and_bias(
     shape: Sequence[int],
     bias: bool,
     dtype: DTypeLike,
-    device: str | Device | None,
+    device: DeviceLike,
     generator: Generator | None,
 ) -> tuple[Tensor, Tensor | None]:
     """Return a weight with the features out as its last axis, and a bias of them or None.

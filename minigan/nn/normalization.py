@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minigan.devices import Device, get_device
+from minigan.devices import DeviceLike, get_device
 from minigan.nn.module import Module
 from minigan.ops.normalization import (
     BatchStatistics,
@@ -81,7 +81,7 @@ class BatchNorm(Module):
         negative_slope: float = 1.0,
         *,
         dtype: DTypeLike = np.float32,
-        device: str | Device | None = None,
+        device: DeviceLike = None,
     ) -> None:
         place, channels = get_device(device), operator.index(channels)
         self.momentum, self.eps, self.negative_slope = momentum, eps, negative_slope

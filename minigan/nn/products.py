@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minigan.devices import Device
+from minigan.devices import DeviceLike
 from minigan.nn.initial import weight_and_bias
 from minigan.nn.module import Module
 from minigan.ops.convolution import Padding, Pair, conv2d, conv_transpose2d, pair_of
@@ -43,7 +43,7 @@ class Linear(Module):
         negative_slope: float = 1.0,
         *,
         dtype: DTypeLike = np.float32,
-        device: str | Device | None = None,
+        device: DeviceLike = None,
         generator: Generator | None = None,
     ) -> None:
         self.negative_slope = negative_slope
@@ -92,7 +92,7 @@ class Conv2d(Module):
         bias: bool = True,
         negative_slope: float = 1.0,
         dtype: DTypeLike = np.float32,
-        device: str | Device | None = None,
+        device: DeviceLike = None,
         generator: Generator | None = None,
     ) -> None:
         self.stride, self.padding, self.negative_slope = stride, padding, negative_slope
@@ -143,7 +143,7 @@ class ConvTranspose2d(Module):
         bias: bool = True,
         negative_slope: float = 1.0,
         dtype: DTypeLike = np.float32,
-        device: str | Device | None = None,
+        device: DeviceLike = None,
         generator: Generator | None = None,
     ) -> None:
         self.stride, self.padding, self.output_padding = stride, padding, output_padding

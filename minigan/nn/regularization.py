@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minigan.devices import Device, get_device
+from minigan.devices import DeviceLike, get_device
 from minigan.nn.module import Module
 from minigan.ops.regularization import dropout, layer_norm
+from minigan.ops.shared import check_range
 from minigan.random import Generator
 from minigan.tensor import Tensor
 
@@ -36,7 +37,7 @@ class LayerNorm(Module):
         bias: bool = True,
         *,
         dtype: DTypeLike = np.float32,
-        device: str | Device | None = None,
+        device: DeviceLike = None,
     ) -> None:
         place, given = get_device(device), normalized_shape
         self.normalized_shape = tuple(given) if isinstance(given, Sequence) else (given,)
@@ -75,8 +76,7 @@ class Dropout(Module):
     """
 
     def __init__(self, p: float = 0.5, *, generator: Generator | None = None) -> None:
-        if not 0 <= p <= 1:
-            raise ValueError(f"Dropout: p is a probability, 0 … 1; not {p}")
+        check_range("Dropout: the probability p", p, 1)
         self.p, self.generator = p, generator
 
     def forward(self, x: Tensor) -> Tensor:

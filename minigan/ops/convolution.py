@@ -12,7 +12,7 @@ from minigan.devices.contract.products import Epilogue
 from minigan.operation import differentiable
 from minigan.ops.activations import behind_activation
 from minigan.ops.normalization import check_batch_statistics
-from minigan.ops.shared import check_fused_slope, check_one_float_dtype
+from minigan.ops.shared import check_one_float_dtype, check_range
 from minigan.saving import Array, Result
 
 __all__ = ["conv2d", "conv_transpose2d"]
@@ -158,7 +158,7 @@ def _check(x: Array, w: Array, b: Array | None, negative_slope: float) -> None:
     if b is not None and b.shape != (w.shape[3],):
         raise ValueError("b has one element for each channel out (the last axis of w)")
     check_one_float_dtype(x, w, b)
-    check_fused_slope(negative_slope)
+    check_range("negative_slope", negative_slope)  # below 0, y would lose the sign of its input
 
 
 def _contiguous(device: Device, *arrays: Array | None) -> tuple[Array | None, ...]:

@@ -138,8 +138,8 @@ def pad(device: Device, x: Array, widths: Sequence[tuple[int, int]], value: floa
     Raises:
         ValueError: there is not one pair for each axis, or a width is negative.
     """
-    if len(widths) != x.ndim:
-        raise ValueError(f"there are {len(widths)} pairs of widths for {x.ndim} axes")
+    if x.ndim and np.shape(widths) != (x.ndim, 2):
+        raise ValueError(f"there are {np.size(widths) // 2} pairs of widths for {x.ndim} axes")
     inner = tuple(slice(before, before + n) for (before, _), n in zip(widths, x.shape, strict=True))
     padded = device.array_module.pad(x, widths, constant_values=value)
     return padded, lambda dy, needs: (dy[inner],)
@@ -182,9 +182,9 @@ def roll(
     Raises:
         ValueError: x lacks an axis, or there are not as many shifts as axes.
     """
-    xp = device.array_module
-    back = tuple(-n for n in shift) if isinstance(shift, tuple) else -shift
-    return xp.roll(x, shift, axis), lambda dy, needs: (xp.roll(dy, back, axis),)
+    xp, places = device.array_module, integers((shift,), "shift")
+    back = tuple(-n for n in places)
+    return xp.roll(x, places, axis), lambda dy, needs: (xp.roll(dy, back, axis),)
 
 
 @explained

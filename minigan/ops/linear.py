@@ -10,7 +10,7 @@ from minigan.devices.contract.products import Epilogue
 from minigan.operation import differentiable
 from minigan.ops.activations import behind_activation
 from minigan.ops.normalization import check_batch_statistics
-from minigan.ops.shared import check_fused_slope, check_one_float_dtype, in_kernel_dtype
+from minigan.ops.shared import check_one_float_dtype, check_range, in_kernel_dtype
 from minigan.ops.summation import broadcast_rule
 from minigan.saving import Array, Result
 
@@ -98,7 +98,7 @@ def linear(
     if b is not None and b.shape != (w.shape[1],):
         raise ValueError("b has one element for each column of w")
     check_one_float_dtype(x, w, b)
-    check_fused_slope(negative_slope)
+    check_range("negative_slope", negative_slope)  # below 0, y would lose the sign of its input
     check_batch_statistics(statistics, (*x.shape[:-1], w.shape[1]), x.dtype)
 
     shape, w = x.shape, device.contiguous(w)

@@ -18,7 +18,7 @@ from minigan.ops.elementwise import square
 from minigan.ops.exponentials import log_softmax
 from minigan.ops.likelihood import categorical_log_likelihood
 from minigan.ops.reduction import mean, sum
-from minigan.ops.shared import array_beside, check_one_float_dtype, in_kernel_dtype
+from minigan.ops.shared import array_beside, check_one_float_dtype, check_range, in_kernel_dtype
 from minigan.ops.summation import broadcast_rule, unbroadcast
 from minigan.saving import Array, Result, ShapeAndDtype
 from minigan.tensor import Tensor
@@ -173,8 +173,7 @@ def cross_entropy(
     Reference: Szegedy et al. (2016), "Rethinking the Inception architecture for computer vision",
     for the smoothing.
     """
-    if not 0 <= label_smoothing <= 1:
-        raise ValueError(f"cross_entropy: label_smoothing is in 0 … 1, not {label_smoothing}")
+    check_range("cross_entropy: label_smoothing", label_smoothing, 1)
     if not in_kernel_dtype(logits):
         raise ValueError(f"cross_entropy: logits are float32 or float64, not {logits.dtype}")
     if weight is None and ignore_index is None and not label_smoothing:

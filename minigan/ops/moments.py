@@ -31,7 +31,7 @@ class _Moments(NamedTuple):
     scale: Array
 
 
-def _moments(device: Device, x: Array, axis: Axis, correction: int) -> _Moments:
+def _moments(device: Device, x: Array, axis: Axis, correction: float) -> _Moments:
     axes = axes_of(x.ndim, axis)
     count = reduced_count(x.shape, kept_shape(x.shape, axis))
     if not count > correction:
@@ -58,7 +58,7 @@ def _scaled(device: Device, x: Array, axes: tuple[int, ...]) -> tuple[Array, Arr
 
 @differentiable_of_reals
 def var(
-    device: Device, x: Array, axis: Axis = None, keepdims: bool = False, correction: int = 0
+    device: Device, x: Array, axis: Axis = None, keepdims: bool = False, correction: float = 0
 ) -> Result:
     """Σ (x − mean)² / (n − correction) over the n elements along the axes, as `numpy.var`.
 
@@ -86,7 +86,7 @@ def var(
 
 @differentiable
 def std(
-    device: Device, x: Array, axis: Axis = None, keepdims: bool = False, correction: int = 0
+    device: Device, x: Array, axis: Axis = None, keepdims: bool = False, correction: float = 0
 ) -> Result:
     """√`var`, as `numpy.std`; its gradient is 0 where all values are equal.
 

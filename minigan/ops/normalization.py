@@ -10,7 +10,7 @@ from minigan.devices import Device
 from minigan.devices.contract.normalization import BatchNormalization, BatchStatistics
 from minigan.devices.memory import share_memory
 from minigan.operation import differentiable
-from minigan.ops.shared import check_one_float_dtype
+from minigan.ops.shared import check_one_float_dtype, check_range
 from minigan.saving import Array, Result
 from minigan.tensor import Tensor, common_device
 
@@ -104,8 +104,8 @@ def batch_norm(
     """
     common_device("batch_norm", [x, weight, bias])
     groups = (groups,) if isinstance(groups, str) else groups
-    if not (eps >= 0 and 0 <= momentum <= 1):
-        raise ValueError(f"batch_norm: eps is ≥ 0 and momentum 0 … 1, not {eps} and {momentum}")
+    check_range("batch_norm: eps", eps)
+    check_range("batch_norm: momentum", momentum, 1)
     try:
         _check(x, weight, bias, len(groups), least=2 if training else 0)
     except ValueError as error:

@@ -11,7 +11,13 @@ from minigan.devices import Device
 from minigan.operation import explained
 from minigan.ops.arithmetic import multiply, where
 from minigan.ops.indexing import getitem
-from minigan.ops.shared import array_beside, deviations, differentiable_of_reals, largest
+from minigan.ops.shared import (
+    array_beside,
+    check_range,
+    deviations,
+    differentiable_of_reals,
+    largest,
+)
 from minigan.ops.summation import broadcast_rule, sum_over
 from minigan.random import Generator, default_generator, uniform
 from minigan.saving import Array, Result
@@ -50,8 +56,7 @@ def layer_norm(
     """
     if not 1 <= axes <= x.ndim:
         raise ValueError(f"axes is 1 … {x.ndim}, the number of last axes; not {axes}")
-    if not eps >= 0:
-        raise ValueError(f"eps is at least 0, not {eps}")
+    check_range("eps", eps)
     if any(p is not None and p.shape != x.shape[-axes:] for p in (weight, bias)):
         raise ValueError(f"weight and bias have the shape {x.shape[-axes:]} of the last axes")
     xp, last = device.array_module, tuple(range(x.ndim - axes, x.ndim))
@@ -102,8 +107,7 @@ def dropout(
     Reference: Srivastava et al. (2014), "Dropout: a simple way to prevent neural networks from
     overfitting".
     """
-    if not 0 <= p <= 1:
-        raise ValueError(f"dropout: p is a probability, 0 … 1; not {p}")
+    check_range("dropout: the probability p", p, 1)
     if x.dtype.kind != "f":
         raise TypeError(f"dropout: x is of floats, not {x.dtype}")
     if not training or p == 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 import operator
@@ -66,11 +67,11 @@ def checked_axis(x: Any, axis: int, operation: str) -> int:
 
 
 def integer(value: Any, name: str) -> int:
-    """Return an int of Python, NumPy or a tensor as Python's; TypeError for a number that is none."""
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} is an integer, not {value!r}") from None
+    """Return an int of Python, NumPy or a tensor as Python's; TypeError for a number that is none, and for True."""
+    with contextlib.suppress(TypeError):
+        if not isinstance(value, bool):
+            return operator.index(value)
+    raise TypeError(f"{name} is an integer, not {value!r}")
 
 
 def integers(values: tuple[Any, ...], name: str) -> tuple[int, ...]:
@@ -132,10 +133,11 @@ def check_one_float_dtype(*operands: Array | None) -> None:
         raise ValueError(f"the operands are {names}, not all float32 or all float64")
 
 
-def check_fused_slope(negative_slope: float) -> None:
-    """Raise ValueError for a negative slope: it would lose the sign of an input that is not kept."""
-    if not negative_slope >= 0:
-        raise ValueError(f"negative_slope is at least 0; not {negative_slope}")
+def check_range(name: str, value: float, most: float = math.inf) -> None:
+    """Raise ValueError unless 0 ≤ value ≤ most; NaN is outside."""
+    if not 0 <= value <= most:
+        limit = "at least 0" if most == math.inf else f"in 0 … {most:g}"
+        raise ValueError(f"{name} is {limit}; not {value}")
 
 
 def array_beside(operation: str, like: Tensor, data: Any) -> Array:
