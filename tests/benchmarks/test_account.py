@@ -94,6 +94,7 @@ def test_the_longer_of_bytes_and_operations() -> None:
     assert seconds(Cost(1, 10, 100, 2000), machine, tensor_cores=True) == 3
 
 
+@pytest.mark.usefixtures("unwatched")
 @pytest.mark.parametrize("batch", [16, 128])
 def test_the_products_of_a_step_are_those_that_the_benchmark_states(batch: int) -> None:
     settings = dataclasses.replace(MNIST, batch_size=batch)
@@ -105,6 +106,7 @@ def test_the_products_of_a_step_are_those_that_the_benchmark_states(batch: int) 
     assert len(found["`adam.cu` adam"]) == 2  # D with Q, and G
 
 
+@pytest.mark.usefixtures("unwatched")
 def test_the_table_says_that_it_is_a_model() -> None:
     table = account.table(batch_size=4)
     assert table.title.startswith("A model, not a measurement")

@@ -154,6 +154,7 @@ def test_the_joint_distribution_is_of_both_predictions_over_the_last_batches() -
         assert found[column].sum() == pytest.approx(1)
 
 
+@pytest.mark.usefixtures("unwatched")
 @pytest.mark.parametrize("device", ["cpu", pytest.param("emulated", marks=pytest.mark.emulated)])
 def test_a_run_that_is_resumed_moves_the_same_category(device: str) -> None:
     settings = dataclasses.replace(SETTINGS, device=device)

@@ -55,6 +55,7 @@ def test_a_matrix_needs_an_axis() -> None:
         mg.cumulative_sum(mg.ones((2, 2)))
 
 
+@pytest.mark.usefixtures("unwatched")
 def test_running_sums_do_not_gather_rounding() -> None:
     n = 3_000_000
     x = mg.full((n, 1), 0.1, requires_grad=True)
