@@ -22,8 +22,9 @@ class Budget(NamedTuple):
 
 # A limit over its goal is today's number: it may only fall. The core has grown by the layers,
 # losses and functions that small models need. It has also grown by the declared saving and the
-# names of the array API standard. The benchmarks have grown by everything that needs a GPU, and by
-# the comparison with PyTorch's samples.
+# names of the array API standard. A third of its lines are imports, lists of public names and typed
+# signatures. The benchmarks have grown by everything that needs a GPU (1,460 lines), and by the
+# comparison with PyTorch's samples (1,060).
 BUDGET = {
     "core": Budget(3_800, 4_544),
     "infogan": Budget(700, 700),
