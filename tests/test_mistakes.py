@@ -104,6 +104,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "max with a word for keepdims": (lambda: mg.ones(3).max(keepdims="no"), TypeError, "max: keepdims is True or False"),  # type: ignore[arg-type]
     "sum with keepdims for the axis": (lambda: mg.ones((2, 3)).sum(True), TypeError, "axis is an integer, not True"),
     "softmax along True": (lambda: mg.softmax(mg.ones((2, 3)), True), TypeError, "axis is an integer, not True"),
+    "diff taken −1 times": (lambda: mg.diff(mg.arange(3), -1), ValueError, "diff: n is at least 0; not -1"),
     "zeros of True": (lambda: mg.zeros((2, True)), TypeError, "a length is an integer"),
     "roll by a half": (lambda: mg.roll(mg.arange(3), 0.5), TypeError, "shift is an integer"),  # type: ignore[arg-type]
     "roll by halves": (lambda: mg.roll(mg.ones((2, 2)), (0.5, 1.0), (0, 1)), TypeError, "shift is an integer"),  # type: ignore[arg-type]

@@ -183,8 +183,7 @@ def roll(
         ValueError: x lacks an axis, or there are not as many shifts as axes.
     """
     xp, places = device.array_module, integers((shift,), "shift")
-    back = tuple(-n for n in places)
-    return xp.roll(x, places, axis), lambda dy, needs: (xp.roll(dy, back, axis),)
+    return xp.roll(x, places, axis), lambda dy, _: (xp.roll(dy, tuple(-n for n in places), axis),)
 
 
 @explained

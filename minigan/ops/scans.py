@@ -7,7 +7,7 @@ from collections.abc import Callable
 from minigan.devices import Device
 from minigan.operation import differentiable, explained
 from minigan.ops.joining import pad
-from minigan.ops.shared import axis_of, integer
+from minigan.ops.shared import axis_of, check_range, integer
 from minigan.ops.summation import broadcast_rule
 from minigan.saving import Array, Result
 from minigan.tensor import Tensor
@@ -131,9 +131,10 @@ def diff(x: Tensor, n: int = 1, axis: int = -1) -> Tensor:
         A tensor of x's shape, n shorter along the axis.
 
     Raises:
-        ValueError: x lacks the axis.
+        ValueError: x lacks the axis, or n is negative.
         TypeError: n is no integer.
     """
+    check_range("diff: n", n)
     before = (slice(None),) * axis_of(x.ndim, axis)
     for _ in range(integer(n, "diff: n")):
         x = x[(*before, slice(1, None))] - x[(*before, slice(None, -1))]
