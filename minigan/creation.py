@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minigan.devices import DeviceLike, get_device
-from minigan.ops.shared import integer, integers
+from minigan.ops.shared import check_fits, integer, integers
 from minigan.random import Generator, default_generator, normal
 from minigan.random import integers as random_integers
 from minigan.tensor import Tensor, tensor, values_on
@@ -115,7 +115,9 @@ def arange(*bounds: float, dtype: DTypeLike | None = None, device: DeviceLike = 
         ZeroDivisionError: the step is 0.
         TypeError: there are no bounds, or more than three.
     """
-    return _from_host(np.arange(*bounds), dtype, device)
+    values = np.arange(*bounds)
+    check_fits(dtype, *values[:1].tolist(), *values[-1:].tolist())
+    return _from_host(values, dtype, device)
 
 
 def linspace(
@@ -134,6 +136,7 @@ def linspace(
     Raises:
         ValueError: the count is negative.
     """
+    check_fits(dtype, start, stop)
     return _from_host(np.linspace(start, stop, count, dtype=dtype), dtype, device)
 
 

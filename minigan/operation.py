@@ -114,7 +114,7 @@ class _Called(NamedTuple):
     name: str
     signature: inspect.Signature
     operands: frozenset[str | int]  # names and positions
-    settings: dict[int, inspect.Parameter]  # by position
+    positional: list[inspect.Parameter]
 
 
 def _called(function: Callable[..., Any]) -> _Called:
@@ -122,11 +122,10 @@ def _called(function: Callable[..., Any]) -> _Called:
     signature = inspect.signature(function)
     parameters = list(signature.parameters.values())[1:]
     kinds = (inspect.Parameter.empty, Any, "Any", "Array", "Array | None")
-    positional = [(i, p) for i, p in enumerate(parameters) if p.kind in _POSITIONAL]
-    operands = {i: p.name for i, p in positional if p.annotation in kinds}
-    settings = {i: p for i, p in positional if i not in operands}
+    positional = [p for p in parameters if p.kind in _POSITIONAL]
+    operands = {i: p.name for i, p in enumerate(positional) if p.annotation in kinds}
     name = function.__name__.lstrip("_")  # a private function behind a public one of that name
-    return _Called(name, signature, frozenset([*operands, *operands.values()]), settings)
+    return _Called(name, signature, frozenset([*operands, *operands.values()]), positional)
 
 
 def _bound(
@@ -148,15 +147,17 @@ def _bound(
 def _ready(called: _Called, operands: Sequence[Any]) -> list[Any]:
     """Return the positional arguments: lists of numbers as arrays, and settings that no one changes later."""
     ready = list(operands)
-    for i, value in enumerate(operands):
-        if i in called.settings:
+    for i, (parameter, value) in enumerate(zip(called.positional, operands, strict=False)):
+        if i not in called.operands:
             if is_array(value):
-                raise TypeError(
-                    f"{called.name}: '{called.settings[i].name}' takes no tensor or array"
-                )
-            ready[i] = _setting(called.name, called.settings[i], value)
-        elif isinstance(value, list) and i in called.operands:
+                raise TypeError(f"{called.name}: '{parameter.name}' takes no tensor or array")
+            ready[i] = _setting(called.name, parameter, value)
+        elif isinstance(value, (list, tuple)) or (
+            isinstance(value, (int, float)) and not any(map(is_array, operands))
+        ):
             ready[i] = np.asarray(value)
+        elif not is_array(value):
+            _check_kind(called.name, parameter, value)
     return ready
 
 
@@ -184,22 +185,25 @@ def explained(function: Callable[Parameters, Return]) -> Callable[Parameters, Re
     return call
 
 
-# What a setting of an annotation is: a dtype in the place of `keepdims` is true, and no answer.
+_OPERAND = (int, float, complex, np.generic, type(None))  # `as_operand` refuses complex
+# What an argument of an annotation is: a dtype in the place of `keepdims` is true, and no answer.
 _KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
+    **dict.fromkeys(("Array", "Array | None"), (_OPERAND, "a tensor, an array or a number")),
     "bool": ((bool, np.bool_), "True or False"),
     "int": ((int, np.integer), "an integer"),
     "float": ((int, float, np.integer, np.floating), "a number"),
 }
 
 
-def _setting(operation: str, parameter: inspect.Parameter, value: Any) -> Any:
-    """Return a setting that no one changes later: NumPy's integer as Python's, a list as a tuple.
-
-    TypeError where it is not of the parameter's kind.
-    """
+def _check_kind(operation: str, parameter: inspect.Parameter, value: Any) -> None:
     types, kind = _KINDS.get(parameter.annotation, (object, ""))
     if not isinstance(value, types):
         raise TypeError(f"{operation}: {parameter.name} is {kind}, not {value!r}")
+
+
+def _setting(operation: str, parameter: inspect.Parameter, value: Any) -> Any:
+    """Return a setting that no one changes later: NumPy's integer as Python's, a list as a tuple."""
+    _check_kind(operation, parameter, value)
     if isinstance(value, list):
         return tuple(_setting(operation, parameter, v) for v in value)
     return int(value) if isinstance(value, np.integer) else value
@@ -220,6 +224,8 @@ def as_operand(name: str, argument: Any, device: Device, copy: bool = False) -> 
     if isinstance(argument, Tensor):
         return argument.data
     if not is_array(argument):
+        if isinstance(argument, (complex, np.generic)):
+            check_real(np.asarray(argument).dtype, name)
         return argument
     if is_on_gpu(argument) and not isinstance(argument, device.array_module.ndarray):
         raise ValueError(

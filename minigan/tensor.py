@@ -159,12 +159,12 @@ class Tensor(Protocols, Methods):
             RuntimeError: the write would lose a gradient; see `check_writable`.
         """
         self.check_writable("copy_", source)
-        values = values_on(source, self.device)
+        values = source if isinstance(source, (int, float)) else values_on(source, self.device)
         try:
             self.data[...] = values
         except ValueError as error:
             raise ValueError(
-                f"copy_: values of shape {tuple(values.shape)} do not fit a tensor of shape {self.shape}"
+                f"copy_: values of shape {getattr(values, 'shape', ())} do not fit a tensor of shape {self.shape}"
             ) from error
         self.mark_changed()
         return self
@@ -311,11 +311,10 @@ def tensor(
     if device is None and is_on_gpu(data) and not isinstance(data, Tensor):
         device = "cuda"
     place = get_device(device)
-    values = values_on(data, place) if isinstance(data, Tensor) else data
-    if dtype is None and not hasattr(values, "dtype") and np.asarray(values).dtype == np.float64:
+    values = values_on(data, place)  # a dtype makes no number of a complex one, a text or a date
+    if dtype is None and not hasattr(data, "dtype") and values.dtype == np.float64:
         dtype = np.float32
-    array = place.asarray(values, dtype)
-    check_real(array.dtype)
+    array = place.asarray(values if hasattr(data, "dtype") else data, dtype)
     array = array.astype(array.dtype.newbyteorder("="), copy=False)  # kernels take no other
     return Tensor(place.copy(array), place, requires_grad)
 

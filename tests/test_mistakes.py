@@ -14,6 +14,8 @@ from minigan import nn
 from minigan.random import Generator
 
 ONES = np.ones((2, 3))
+BYTES = mg.tensor([1, 2], dtype="uint8")
+DATE = np.datetime64("2020-01-01")
 MASKED = np.ma.array([1.0, 2.0, 3.0], mask=[False, True, False])
 
 
@@ -65,6 +67,33 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "full of None": (lambda: mg.full(2, None), TypeError, "object"),  # type: ignore[arg-type]
     "backward from complex": (lambda: square().backward(np.array([1j, 2])), TypeError, "complex128"),
     "backward from texts": (lambda: square().backward(["1", "2"]), TypeError, "<U1"),
+    "tensor of complex, with a dtype": (lambda: mg.tensor(np.array([1j, 2]), dtype="float32"), TypeError, "complex128"),
+    "tensor of a text, with a dtype": (lambda: mg.tensor("1", dtype="float32"), TypeError, "<U1"),
+    "tensor of None, with a dtype": (lambda: mg.tensor([None], dtype="float64"), TypeError, "object"),
+    "tensor of a date, with a dtype": (lambda: mg.tensor(DATE, dtype="float64"), TypeError, "datetime64"),
+    "an operand of complex": (lambda: mg.ones(2) == 1j, TypeError, "equal: .* complex128"),
+    "an operand of NumPy's complex": (lambda: mg.absolute(np.complex64(1j)), TypeError, "complex64"),
+    "an operand that is a text": (lambda: mg.ones(2) * "2", TypeError, "y is a tensor, an array or a number"),
+    "a condition that is a text": (lambda: mg.where("no", mg.ones(2), mg.zeros(2)), TypeError, "condition is a tensor"),
+    "a target that is a date": (lambda: mg.mse_loss(mg.ones(1), DATE), TypeError, "datetime64"),
+    "targets that are texts": (
+        lambda: mg.binary_cross_entropy_with_logits(mg.ones(2), ["0", "1"]), TypeError, "<U1",
+    ),
+    "scatter_add of complex": (lambda: mg.scatter_add(mg.ones(2), 0, 1j), TypeError, "complex128"),
+    "pad with complex": (lambda: mg.pad(mg.ones(1), [(1, 1)], np.complex64(1j)), TypeError, "value is a number"),  # type: ignore[arg-type]
+    "pad with None": (lambda: mg.pad(mg.ones(1), [(1, 1)], value=None), TypeError, "value is a number"),  # type: ignore[arg-type]
+    "a slope of None": (lambda: mg.leaky_relu(mg.ones(1), None), TypeError, "negative_slope is a number"),  # type: ignore[arg-type]
+    # numbers that the dtype lacks, and fractions in place of integers
+    "where with a larger number": (lambda: mg.where([True], BYTES, 300), OverflowError, "uint8"),
+    "pad with a larger number": (lambda: mg.pad(BYTES, [(1, 1)], 300), OverflowError, "uint8"),
+    "pad of integers with NaN": (lambda: mg.pad(BYTES, [(1, 1)], np.nan), ValueError, "NaN to integer"),
+    "copy_ of a larger number": (lambda: mg.tensor(BYTES).copy_(300), OverflowError, "uint8"),
+    "arange beyond its dtype": (lambda: mg.arange(257, dtype="uint8"), OverflowError, "uint8"),
+    "arange before its dtype": (lambda: mg.arange(-1, 2, dtype="uint8"), OverflowError, "uint8"),
+    "linspace beyond its dtype": (lambda: mg.linspace(0, 300, 3, dtype="uint8"), OverflowError, "uint8"),
+    "roll by a fraction": (lambda: mg.roll(mg.ones(2), 0.5), TypeError, "shift is an integer"),  # type: ignore[arg-type]
+    "tril from a fraction": (lambda: mg.tril(mg.ones((2, 2)), 0.5), TypeError, "k is an integer"),  # type: ignore[arg-type]
+    "cumsum of no axis": (lambda: mg.cumsum(mg.tensor(1.0), 0), ValueError, "axis 0 is not one of the 0 axes"),
     "tensor of a masked array": (lambda: mg.tensor(MASKED), TypeError, r"values.filled\(0\)"),
     "an operand with a mask": (lambda: mg.ones(3) + MASKED, TypeError, r"values.filled\(0\)"),
     "assignment of masked values": (lambda: mg.zeros(3).__setitem__(slice(3), MASKED), TypeError, "masked array"),
@@ -179,6 +208,10 @@ VALUES: dict[str, tuple[Callable[[], mg.Tensor], Any]] = {
     "tensordot of NumPy's 1": (lambda: mg.tensordot(mg.ones((2, 3)), mg.ones((3, 2)), np.int64(1)), np.full((2, 2), 3)),  # type: ignore[arg-type]
     "Flatten of no batch": (lambda: nn.Flatten()(mg.zeros((0, 2, 3))), np.zeros((0, 6))),
     "bytes in the other order": (lambda: mg.relu(mg.tensor(np.array([-1, 2], ">f4"))), np.array([0, 2])),
+    "tanh of a number": (lambda: mg.tanh(0.5), np.tanh(0.5)),  # type: ignore[arg-type]
+    "sum of a number": (lambda: mg.sum(2.0, axis=None), 2.0),  # type: ignore[arg-type]
+    "maximum of two numbers": (lambda: mg.maximum(1, 2), 2),  # type: ignore[arg-type]
+    "where with a number that fits": (lambda: mg.where([True, False], BYTES, 255), np.array([1, 255], np.uint8)),
     "products of float16": (lambda: mg.tensor(np.float16(ONES)) @ mg.tensor(np.float16(ONES.T)), np.full((2, 2), 3)),
 }  # fmt: skip
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from minigan.devices import Device
 from minigan.operation import differentiable
-from minigan.ops.shared import differentiable_of_reals, in_kernel_dtype
+from minigan.ops.shared import check_fits, differentiable_of_reals, in_kernel_dtype
 from minigan.ops.summation import broadcast_rule
 from minigan.saving import Array, Result
 
@@ -185,6 +185,7 @@ def where(device: Device, condition: Array, x: Array, y: Array) -> Result:
         condition: bool, or numbers, which hold unless they are 0; it broadcasts with x and y.
     """
     xp = device.array_module
+    check_fits(xp.result_type(x, y), x, y)
     vjp = broadcast_rule(
         device,
         (condition, x, y),

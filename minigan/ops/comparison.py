@@ -143,8 +143,7 @@ def isclose(
         atol: the error allowed in any case.
         equal_nan: whether NaN is close to NaN.
     """
-    close = device.array_module.isclose(x, y, rtol=rtol, atol=atol, equal_nan=equal_nan)
-    return close, None
+    return device.array_module.isclose(x, y, rtol=rtol, atol=atol, equal_nan=equal_nan), None
 
 
 @differentiable
@@ -201,5 +200,4 @@ def count_nonzero(device: Device, x: Array, axis: Axis = None, keepdims: bool = 
         ValueError: x lacks an axis, or one is named twice.
         TypeError: an axis is no integer.
     """
-    xp = device.array_module
-    return xp.sum(x != 0, axis=axes_of(x.ndim, axis), keepdims=keepdims), None
+    return device.array_module.sum(x != 0, axis=axes_of(x.ndim, axis), keepdims=keepdims), None

@@ -46,7 +46,7 @@ def logsumexp(device: Device, x: Array, axis: Axis = None, keepdims: bool = Fals
 
 
 @differentiable_of_reals
-def log_softmax(device: Device, x: Array, axis: int = -1) -> Result:
+def log_softmax(device: Device, x: Array, axis: Axis = -1) -> Result:
     """x − log Σ eˣ along an axis, without overflow, as `scipy.special.log_softmax`.
 
     Args:
@@ -70,7 +70,7 @@ def log_softmax(device: Device, x: Array, axis: int = -1) -> Result:
 
 
 @differentiable_of_reals
-def softmax(device: Device, x: Array, axis: int = -1) -> Result:
+def softmax(device: Device, x: Array, axis: Axis = -1) -> Result:
     """eˣ / Σ eˣ along an axis, without overflow, as `scipy.special.softmax`.
 
     Args:

@@ -11,7 +11,7 @@ from minigan.devices import Device
 from minigan.operation import differentiable, explained
 from minigan.ops.indexing import take
 from minigan.ops.shaping import broadcast_to, expand_dims, flatten, reshape
-from minigan.ops.shared import checked_axis, in_kernel_dtype, integer, integers
+from minigan.ops.shared import check_fits, checked_axis, in_kernel_dtype, integer, integers
 from minigan.saving import Array, Result
 from minigan.tensor import Tensor
 
@@ -141,6 +141,7 @@ def pad(device: Device, x: Array, widths: Sequence[tuple[int, int]], value: floa
     if x.ndim and np.shape(widths) != (x.ndim, 2):
         raise ValueError(f"there are {np.size(widths) // 2} pairs of widths for {x.ndim} axes")
     inner = tuple(slice(before, before + n) for (before, _), n in zip(widths, x.shape, strict=True))
+    check_fits(x.dtype, value)
     padded = device.array_module.pad(x, widths, constant_values=value)
     return padded, lambda dy, needs: (dy[inner],)
 

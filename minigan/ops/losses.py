@@ -136,7 +136,7 @@ def _targets(logits: Tensor, targets: Tensor | float | Any) -> Tensor | Any:
         constant = logits.device.empty(logits.shape, logits.dtype)
         constant[...] = targets
         return Tensor(constant, logits.device)
-    return targets if hasattr(targets, "dtype") else np.asarray(targets, logits.dtype)
+    return targets
 
 
 @explained

@@ -60,11 +60,7 @@ class _Windows:
 
 @differentiable_of_reals
 def max_pool2d(
-    device: Device,
-    x: Array,
-    kernel_size: Pair,
-    stride: Pair | None = None,
-    padding: Padding = 0,
+    device: Device, x: Array, kernel_size: Pair, stride: Pair | None = None, padding: Padding = 0
 ) -> Result:
     """Return the largest value of each window; NaN where there is one.
 
@@ -107,11 +103,7 @@ def max_pool2d(
 
 @differentiable_of_reals
 def avg_pool2d(
-    device: Device,
-    x: Array,
-    kernel_size: Pair,
-    stride: Pair | None = None,
-    padding: Padding = 0,
+    device: Device, x: Array, kernel_size: Pair, stride: Pair | None = None, padding: Padding = 0
 ) -> Result:
     """Return the mean of each window.
 

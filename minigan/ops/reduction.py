@@ -201,8 +201,7 @@ def argmax(device: Device, x: Array, axis: int | None = None, keepdims: bool = F
     Raises:
         ValueError: x lacks the axis, or there is no element.
     """
-    xp = device.array_module
-    return xp.asarray(xp.argmax(x, axis=axis, keepdims=keepdims)), None
+    return device.array_module.argmax(x, axis=axis, keepdims=keepdims), None
 
 
 @differentiable
@@ -219,5 +218,4 @@ def argmin(device: Device, x: Array, axis: int | None = None, keepdims: bool = F
     Raises:
         ValueError: x lacks the axis, or there is no element.
     """
-    xp = device.array_module
-    return xp.asarray(xp.argmin(x, axis=axis, keepdims=keepdims)), None
+    return device.array_module.argmin(x, axis=axis, keepdims=keepdims), None

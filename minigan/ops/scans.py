@@ -28,7 +28,7 @@ def cumsum(device: Device, x: Array, axis: int) -> Result:
     Raises:
         ValueError: x lacks the axis.
     """
-    xp = device.array_module
+    xp, axis = device.array_module, axis_of(x.ndim, axis)
     # in float64, since each sum has the rounding of all before it
     wide = {"dtype": xp.float64} if x.dtype.kind == "f" else {}
 
@@ -53,8 +53,7 @@ def cumprod(device: Device, x: Array, axis: int) -> Result:
     Raises:
         ValueError: x lacks the axis.
     """
-    xp = device.array_module
-    axis = axis_of(x.ndim, axis)
+    xp, axis = device.array_module, axis_of(x.ndim, axis)
     y = xp.cumprod(x, axis=axis)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:

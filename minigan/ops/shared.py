@@ -140,6 +140,11 @@ def check_range(name: str, value: float, most: float = math.inf) -> None:
         raise ValueError(f"{name} is {limit}; not {value}")
 
 
+def check_fits(dtype: Any, *values: Any) -> None:
+    """Raise OverflowError for a number that an integer dtype lacks: some functions of NumPy wrap it around."""
+    np.array([v for v in values if isinstance(v, (int, float))], dtype)
+
+
 def array_beside(operation: str, like: Tensor, data: Any) -> Array:
     """Return a tensor, an array or numbers as an array of the device of `like`; no gradient reaches it."""
     device = common_device(operation, [like, data])
