@@ -21,7 +21,7 @@ from minigan.from_pytorch import argument_advice
 from minigan.graph import Node
 from minigan.recording import is_recording, mode
 from minigan.saving import VJP, Array, Result, is_array, watch
-from minigan.tensor import Tensor, check_real, common_device
+from minigan.tensor import Tensor, check_real, common_device, tensor
 
 Parameters = ParamSpec("Parameters")
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -156,7 +156,7 @@ def _ready(called: _Called, operands: Sequence[Any]) -> list[Any]:
             isinstance(value, (int, float)) and not any(map(is_array, operands))
         ):
             ready[i] = np.asarray(value)
-        elif not is_array(value):
+        elif not isinstance(value, Tensor) and not is_array(value):
             _check_kind(called.name, parameter, value)
     return ready
 
@@ -179,16 +179,20 @@ def explained(function: Callable[Parameters, Return]) -> Callable[Parameters, Re
 
     @functools.wraps(function)
     def call(*arguments: Parameters.args, **settings: Parameters.kwargs) -> Return:
-        _check_names(function.__name__, names, settings)
-        return function(*arguments, **settings)
+        name = function.__name__
+        _check_names(name, names, settings)
+        tensors = [_as_tensor(name, *pair) for pair in zip(names.values(), arguments, strict=False)]
+        named = {key: _as_tensor(name, names[key], value) for key, value in settings.items()}
+        return function(*tensors, *arguments[len(tensors) :], **named)  # type: ignore[arg-type]
 
     return call
 
 
-_OPERAND = (int, float, complex, np.generic, type(None))  # `as_operand` refuses complex
+_NUMBER = (int, float, complex, np.generic)  # `as_operand` refuses complex
 # What an argument of an annotation is: a dtype in the place of `keepdims` is true, and no answer.
 _KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
-    **dict.fromkeys(("Array", "Array | None"), (_OPERAND, "a tensor, an array or a number")),
+    **dict.fromkeys(("Array", "Tensor"), (_NUMBER, "a tensor, an array or a number")),
+    "Array | None": ((*_NUMBER, type(None)), "a tensor, an array, a number or None"),
     "bool": ((bool, np.bool_), "True or False"),
     "int": ((int, np.integer), "an integer"),
     "float": ((int, float, np.integer, np.floating), "a number"),
@@ -199,6 +203,15 @@ def _check_kind(operation: str, parameter: inspect.Parameter, value: Any) -> Non
     types, kind = _KINDS.get(parameter.annotation, (object, ""))
     if not isinstance(value, types):
         raise TypeError(f"{operation}: {parameter.name} is {kind}, not {value!r}")
+
+
+def _as_tensor(operation: str, parameter: inspect.Parameter, value: Any) -> Any:
+    """Return an array, a list or a number as a tensor where the parameter is one."""
+    if parameter.annotation != "Tensor" or isinstance(value, Tensor):
+        return value
+    if not is_array(value) and not isinstance(value, (list, tuple)):
+        _check_kind(operation, parameter, value)
+    return tensor(value)
 
 
 def _setting(operation: str, parameter: inspect.Parameter, value: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Iterable
 from typing import Any
@@ -20,7 +19,7 @@ def _checked(name: str, value: float, end: float = math.inf) -> float:
     if not 0 <= value < end:
         limit = "at least 0 and finite" if end == math.inf else f"in [0, {end:g})"
         raise ValueError(f"{name} is {limit}, not {value}")
-    return value
+    return float(value)
 
 
 class _Setting:
@@ -35,7 +34,8 @@ class _Setting:
     def __get__(self, instance: Any, owner: type) -> float:
         if instance is None:
             return self  # type: ignore[return-value]
-        return float(vars(instance)[f"_{self.name}"])
+        held: float = vars(instance)[f"_{self.name}"]
+        return held
 
     def __set__(self, instance: Any, value: float) -> None:
         vars(instance)[f"_{self.name}"] = _checked(self.name, value)
@@ -136,6 +136,8 @@ class Adam(Optimizer):
     Reference: Kingma & Ba (2015), "Adam: a method for stochastic optimization", algorithm 1.
     """
 
+    lr = _Setting("The learning rate α.")
+    eps = _Setting("ε, which keeps the quotient finite.")
     weight_decay = _Setting("The share of p that is added to its gradient.")
 
     def __init__(
@@ -147,41 +149,24 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(parameters)
-        self.settings = AdamSettings(0.0, 0.0, 0.0, 0.0)
         self.lr, self.betas, self.eps, self.weight_decay = lr, betas, eps, weight_decay
         self._first_moment = _zeros_like(self.parameters)
         self._second_moment = _zeros_like(self.parameters)
 
     @property
-    def lr(self) -> float:
-        """Return the learning rate α, which may be set at any time."""
-        return self.settings.learning_rate
-
-    @lr.setter
-    def lr(self, value: float) -> None:
-        self._set(learning_rate=_checked("lr", value))
-
-    @property
     def betas(self) -> tuple[float, float]:
         """Return β₁ and β₂, which may be set at any time."""
-        return self.settings.beta1, self.settings.beta2
+        return self._betas
 
     @betas.setter
     def betas(self, value: tuple[float, float]) -> None:
         beta1, beta2 = value
-        self._set(beta1=_checked("β₁", beta1, 1), beta2=_checked("β₂", beta2, 1))
+        self._betas = _checked("β₁", beta1, 1), _checked("β₂", beta2, 1)
 
     @property
-    def eps(self) -> float:
-        """Return ε, which keeps the quotient finite; it may be set at any time."""
-        return self.settings.epsilon
-
-    @eps.setter
-    def eps(self, value: float) -> None:
-        self._set(epsilon=_checked("eps", value))
-
-    def _set(self, **changes: float) -> None:
-        self.settings = dataclasses.replace(self.settings, **changes)
+    def settings(self) -> AdamSettings:
+        """Return the numbers of the next step, as the kernel takes them."""
+        return AdamSettings(self.lr, *self.betas, self.eps)
 
     def _memories(self) -> dict[str, list[Tensor]]:
         return {"first_moment": self._first_moment, "second_moment": self._second_moment}

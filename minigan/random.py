@@ -28,12 +28,7 @@ _GENERAL = 0  # the stream of the default generator; applications number theirs 
 
 
 def uniform(
-    shape: Sequence[int],
-    low: float,
-    high: float,
-    key: Key,
-    device: Device,
-    dtype: Any = np.float32,
+    shape: Sequence[int], low: float, high: float, key: Key, device: Device, dtype: Any = np.float32
 ) -> Array:
     """Return low + (high − low)·u, u uniform in [0, 1); see `Device.random_uniform`.
 

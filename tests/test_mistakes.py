@@ -142,6 +142,14 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "conv2d with a word": (lambda: mg.conv2d(mg.ones((1, 2, 2, 1)), mg.ones((1, 1, 1, 1)), negative_slope="0"), TypeError, "negative_slope is a number"),  # type: ignore[arg-type]
     "pad by a number": (lambda: mg.pad(mg.ones((2, 3)), 1), ValueError, "0 pairs of widths for 2 axes"),  # type: ignore[arg-type]
     "pad by numbers in a row": (lambda: mg.pad(mg.ones((2, 3)), [1, 1]), ValueError, "1 pairs of widths for 2 axes"),  # type: ignore[list-item]
+    # what is no tensor
+    "relu of None": (lambda: mg.relu(None), TypeError, "relu: x is a tensor, an array or a number, not None"),  # type: ignore[arg-type]
+    "softmax of a word": (lambda: mg.softmax("ab"), TypeError, "softmax: x is a tensor, an array or a number, not 'ab'"),
+    "linear of None": (lambda: mg.linear(mg.ones((2, 2)), None), TypeError, "linear: w is a tensor"),
+    "batch_norm of None": (lambda: mg.batch_norm(None, mg.ones(2), mg.ones(2)), TypeError, "batch_norm: x is a tensor"),  # type: ignore[arg-type]
+    "mse_loss of None": (lambda: mg.mse_loss(None, 1.0), TypeError, "mse_loss: x is a tensor"),  # type: ignore[arg-type]
+    "transpose of None": (lambda: mg.transpose(None), TypeError, "transpose: x is a tensor"),  # type: ignore[arg-type]
+    "@ of a number": (lambda: mg.ones((2, 2)) @ 2, ValueError, "matmul: .*dimensions"),
     # what is no parameter, and no gradient
     "an optimizer of a module": (lambda: mg.optim.SGD(nn.Linear(1, 1)), TypeError, "Linear"),  # type: ignore[arg-type]
     "an optimizer of names": (lambda: mg.optim.SGD(nn.Linear(1, 1).named_parameters()), TypeError, r"model.parameters\(\)"),  # type: ignore[arg-type]

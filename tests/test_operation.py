@@ -168,3 +168,20 @@ def test_a_rule_that_returns_what_it_saved_does_not_give_it_away() -> None:
             np.testing.assert_array_equal(x.grad.numpy(), np.multiply(step, expected))
         assert x.tolist() == [1, 2]
     assert constant.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        (lambda: mg.max(3.0), 3.0),
+        (lambda: mg.sum(2, axis=()), 2),
+        (lambda: mg.softmax(1.5, axis=()), 1.0),
+        (lambda: mg.softmax([[0.0, 0.0]], axis=(0, 1)), [[0.5, 0.5]]),
+        (lambda: mg.transpose([[1, 2, 3]]), [[1], [2], [3]]),
+        (lambda: mg.mse_loss(np.array([1.0, 3.0]), [0.0, 0.0]), 5.0),
+        (lambda: mg.nonzero(np.array([0, 4]))[0], [1]),
+        (lambda: mg.gaussian_log_likelihood(0.0, 0.0), -0.5 * np.log(2 * np.pi)),
+    ],
+)
+def test_arrays_lists_and_numbers_stand_for_tensors(call: Any, expected: Any) -> None:
+    np.testing.assert_allclose(call().numpy(), expected, rtol=1e-6)

@@ -47,16 +47,16 @@ def logsumexp(device: Device, x: Array, axis: Axis = None, keepdims: bool = Fals
 
 @differentiable_of_reals
 def log_softmax(device: Device, x: Array, axis: Axis = -1) -> Result:
-    """x − log Σ eˣ along an axis, without overflow, as `scipy.special.log_softmax`.
+    """x − log Σ eˣ along the axes, without overflow, as `scipy.special.log_softmax`.
 
     Args:
-        x: any shape, with the axis.
+        x: any shape, with the axes.
 
     Returns:
         A tensor of x's shape.
 
     Raises:
-        ValueError: x lacks the axis.
+        ValueError: x lacks an axis, or one is named twice.
     """
     xp = device.array_module
     axes = axes_of(x.ndim, axis)
@@ -71,16 +71,16 @@ def log_softmax(device: Device, x: Array, axis: Axis = -1) -> Result:
 
 @differentiable_of_reals
 def softmax(device: Device, x: Array, axis: Axis = -1) -> Result:
-    """eˣ / Σ eˣ along an axis, without overflow, as `scipy.special.softmax`.
+    """eˣ / Σ eˣ along the axes, without overflow, as `scipy.special.softmax`.
 
     Args:
-        x: any shape, with the axis.
+        x: any shape, with the axes.
 
     Returns:
         A tensor of x's shape.
 
     Raises:
-        ValueError: x lacks the axis.
+        ValueError: x lacks an axis, or one is named twice.
     """
     xp = device.array_module
     axes = axes_of(x.ndim, axis)

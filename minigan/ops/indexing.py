@@ -61,13 +61,14 @@ def take_along_axis(x: Tensor, indices: Tensor | Any, axis: int) -> Tensor:
 
 
 @differentiable
-def argsort(device: Device, x: Array, axis: int = -1) -> tuple[Array, None]:
+def argsort(device: Device, x: Array, axis: int | None = -1) -> tuple[Array, None]:
     """Return the indices that sort x along an axis, as `numpy.argsort`. It has no gradient.
 
     Equal elements stay in their order.
 
     Args:
         x: any shape, with the axis.
+        axis: one axis, or None for the indices in x flattened.
 
     Returns:
         A tensor of x's shape, int64.
@@ -210,6 +211,7 @@ def trace(x: Tensor, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
     return diagonal(x, offset, axis1, axis2).sum(axis=-1)
 
 
+@explained
 def nonzero(x: Tensor) -> tuple[Tensor, ...]:
     """Return the indices of the elements that are not 0, as `numpy.nonzero`.
 

@@ -302,4 +302,4 @@ def _log_std(std: Tensor | float, like: Tensor | Any) -> Tensor | Any:
     if not 0 < std < math.inf:
         raise ValueError(f"gaussian_log_likelihood: std must be positive; got {std}")
     # float32 at least: a logarithm is no integer, even of integers
-    return np.asarray(math.log(std), np.result_type(np.float32, like.dtype))
+    return np.asarray(math.log(std), np.result_type(np.float32, getattr(like, "dtype", np.float32)))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from minigan.devices import Device
 from minigan.devices.contract.normalization import BatchStatistics
 from minigan.devices.contract.products import Epilogue
@@ -31,7 +33,7 @@ def matmul(device: Device, a: Array, b: Array) -> Result:
     Raises:
         ValueError: the shapes do not fit, or one has no axis.
     """
-    if a.ndim == 2 and b.ndim == 2 and a.dtype == b.dtype and in_kernel_dtype(a):
+    if np.ndim(a) == np.ndim(b) == 2 and a.dtype == b.dtype and in_kernel_dtype(a):
         return _matrix_product(device, a, b)
     xp = device.array_module
 

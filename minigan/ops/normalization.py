@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from minigan.devices import Device
 from minigan.devices.contract.normalization import BatchNormalization, BatchStatistics
 from minigan.devices.memory import share_memory
-from minigan.operation import differentiable
+from minigan.operation import differentiable, explained
 from minigan.ops.shared import check_one_float_dtype, check_range
 from minigan.saving import Array, Result
 from minigan.tensor import Tensor, common_device
@@ -27,6 +27,9 @@ class RunningStatistics(NamedTuple):
 
     mean: Tensor
     variance: Tensor
+
+
+Running = Mapping[str, RunningStatistics]  # by the name of the group
 
 
 @differentiable
@@ -59,11 +62,12 @@ def _normalize_batch(
     return y.reshape(x.shape), vjp, (rows, mean, variance, weight, bias)
 
 
+@explained
 def batch_norm(
     x: Tensor,
     weight: Tensor,
     bias: Tensor,
-    running: Mapping[str, RunningStatistics] | None = None,
+    running: Running | None = None,
     groups: Sequence[str] = ("default",),
     training: bool = True,
     momentum: float = 0.1,
@@ -138,9 +142,7 @@ def _of_batch(
     return moments
 
 
-def _of_running(
-    x: Tensor, running: Mapping[str, RunningStatistics] | None, groups: Sequence[str]
-) -> tuple[Array, Array]:
+def _of_running(x: Tensor, running: Running | None, groups: Sequence[str]) -> tuple[Array, Array]:
     """Return copies: a later training step updates the running statistics, before backward() maybe."""
     if running is None or len(groups) != 1:
         raise ValueError("batch_norm: inference needs running statistics, and names one group")
@@ -152,7 +154,7 @@ def _of_running(
 
 def allocate_batch_statistics(
     weight: Tensor,
-    running: Mapping[str, RunningStatistics] | None = None,
+    running: Running | None = None,
     groups: Sequence[str] = ("default",),
     momentum: float = 0.1,
 ) -> BatchStatistics:
@@ -229,7 +231,7 @@ def _check_groups(shape: Sequence[int], groups: int, least: int) -> None:
 
 
 def _moving(
-    running: Mapping[str, RunningStatistics] | None, groups: Sequence[str], like: Tensor
+    running: Running | None, groups: Sequence[str], like: Tensor
 ) -> list[RunningStatistics]:
     """Return the running statistics of the groups, which kernels write."""
     moving = [_of_group(running, group, like) for group in groups] if running is not None else []
@@ -241,9 +243,7 @@ def _moving(
     return moving
 
 
-def _of_group(
-    running: Mapping[str, RunningStatistics], group: str, like: Tensor
-) -> RunningStatistics:
+def _of_group(running: Running, group: str, like: Tensor) -> RunningStatistics:
     """Return the running statistics of a group; `like` has their channels on its last axis, and their dtype."""
     if group not in running:
         raise ValueError(f"batch_norm: no group '{group}'; there is {', '.join(running)}")

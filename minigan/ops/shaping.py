@@ -76,6 +76,7 @@ def _transpose(device: Device, x: Array, axes: tuple[int, ...]) -> Result:
     return x.transpose(axes), lambda dy, needs: (dy.transpose(inverse),)
 
 
+@explained
 def transpose(x: Tensor, *axes: SupportsIndex | Sequence[SupportsIndex]) -> Tensor:
     """Return x with its axes in the order given, or reversed, as `numpy.transpose`.
 
@@ -98,6 +99,7 @@ def transpose(x: Tensor, *axes: SupportsIndex | Sequence[SupportsIndex]) -> Tens
     return _transpose(x, axes=positions)
 
 
+@explained
 def swapaxes(x: Tensor, first: int, second: int) -> Tensor:
     """Return x with two axes exchanged, as `numpy.swapaxes`.
 
@@ -118,6 +120,7 @@ def swapaxes(x: Tensor, first: int, second: int) -> Tensor:
     return transpose(x, order)
 
 
+@explained
 def moveaxis(x: Tensor, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
     """Return x with an axis, or each of several, moved, as `numpy.moveaxis`.
 

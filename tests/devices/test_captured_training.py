@@ -91,7 +91,7 @@ def test_another_learning_rate_is_captured_anew(monkeypatch: pytest.MonkeyPatch)
     for trainer in trainers:
         steps(trainer, 4)
         optimizer = trainer.generator_optimizer
-        optimizer.settings = dataclasses.replace(optimizer.settings, learning_rate=0.1)
+        optimizer.lr = 0.1
         found.append(steps(trainer, 4))
     assert found[0] == found[1] and same_state(*trainers)
     assert len(functions) == 2
