@@ -79,6 +79,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "targets that are texts": (
         lambda: mg.binary_cross_entropy_with_logits(mg.ones(2), ["0", "1"]), TypeError, "<U1",
     ),
+    "a text in place of a tensor": (lambda: mg.trace("x"), TypeError, "<U1"),  # type: ignore[arg-type]
     "scatter_add of complex": (lambda: mg.scatter_add(mg.ones(2), 0, 1j), TypeError, "complex128"),
     "pad with complex": (lambda: mg.pad(mg.ones(1), [(1, 1)], np.complex64(1j)), TypeError, "value is a number"),  # type: ignore[arg-type]
     "pad with None": (lambda: mg.pad(mg.ones(1), [(1, 1)], value=None), TypeError, "value is a number"),  # type: ignore[arg-type]
@@ -216,6 +217,10 @@ VALUES: dict[str, tuple[Callable[[], mg.Tensor], Any]] = {
     "tensordot of NumPy's 1": (lambda: mg.tensordot(mg.ones((2, 3)), mg.ones((3, 2)), np.int64(1)), np.full((2, 2), 3)),  # type: ignore[arg-type]
     "Flatten of no batch": (lambda: nn.Flatten()(mg.zeros((0, 2, 3))), np.zeros((0, 6))),
     "bytes in the other order": (lambda: mg.relu(mg.tensor(np.array([-1, 2], ">f4"))), np.array([0, 2])),
+    "take of a list": (lambda: mg.take([1, 2, 3], [2, 0]), np.array([3, 1])),  # type: ignore[arg-type]
+    "split of a list": (lambda: mg.split([1, 2, 3, 4], 2)[1], np.array([3, 4])),  # type: ignore[arg-type]
+    "diff of an array": (lambda: mg.diff(np.array([1.0, 3.0])), np.array([2.0])),  # type: ignore[arg-type]
+    "a loss of lists": (lambda: mg.mse_loss([1.0, 2.0], [2.0, 4.0]), 2.5),  # type: ignore[arg-type]
     "tanh of a number": (lambda: mg.tanh(0.5), np.tanh(0.5)),  # type: ignore[arg-type]
     "sum of a number": (lambda: mg.sum(2.0, axis=None), 2.0),  # type: ignore[arg-type]
     "maximum of two numbers": (lambda: mg.maximum(1, 2), 2),  # type: ignore[arg-type]
