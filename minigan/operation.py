@@ -174,7 +174,7 @@ Return = TypeVar("Return")
 
 
 def explained(function: Callable[Parameters, Return]) -> Callable[Parameters, Return]:
-    """Let a function of tensors say what to write for an argument that only PyTorch's has."""
+    """Let a function of tensors take arrays, lists and numbers, and say what to write for an argument of PyTorch's."""
     names = inspect.signature(function).parameters
 
     @functools.wraps(function)
