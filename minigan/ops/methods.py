@@ -98,6 +98,10 @@ class Methods:
     __rrshift__ = _swapped(comparison.bitwise_right_shift)
     __irshift__ = _in_place(comparison.bitwise_right_shift)
     __invert__ = comparison.bitwise_invert
+
+    def __rdivmod__(self, other: Any) -> tuple[Tensor, Tensor]:
+        return rounding.divmod(other, self)  # type: ignore[arg-type]
+
     __neg__ = elementwise.negative
     __pos__ = elementwise.positive
     __abs__ = elementwise.absolute

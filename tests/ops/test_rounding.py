@@ -31,6 +31,11 @@ def test_operators() -> None:
     np.testing.assert_array_equal(x % y, X % Y)
     np.testing.assert_array_equal(7.5 % y, 7.5 % Y)
     np.testing.assert_array_equal(7.5 // y, 7.5 // Y)
-    for found, expected in zip(divmod(x, y), divmod(X, Y), strict=True):
-        np.testing.assert_array_equal(found, expected)
+    for pair, expected in (
+        (divmod(x, y), divmod(X, Y)),
+        (divmod(7.5, y), divmod(7.5, Y)),
+        (divmod(X, y), divmod(X, Y)),
+    ):
+        np.testing.assert_array_equal(pair[0], expected[0])
+        np.testing.assert_array_equal(pair[1], expected[1])
     np.testing.assert_array_equal(round(mg.tensor(np.array([1.25, 0.5])), 1), [1.2, 0.5])
