@@ -49,7 +49,8 @@ def differentiable(
 
     Positional arguments may be tensors. Arrays of NumPy and other libraries become arrays of the
     device; they are copied when the operation is recorded, since nothing can watch them. Numbers
-    are handed over as they are.
+    beside them are handed over as they are. A setting with the annotation "bool", "int" or "float"
+    is checked to be one.
 
     Args:
         function: the function of a device and its arrays, of the shapes that it takes.
@@ -60,7 +61,8 @@ def differentiable(
 
     Raises:
         TypeError: when it is called. The function returns another form, `vjp` keeps an array that
-            `saved` leaves out, an argument is unknown, or an array holds no real numbers.
+            `saved` leaves out, an argument is unknown or of another kind, or an array holds no
+            real numbers.
         ValueError: when it is called. The tensors are on different devices, or the function raises
             it.
 
