@@ -79,6 +79,8 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "targets that are texts": (
         lambda: mg.binary_cross_entropy_with_logits(mg.ones(2), ["0", "1"]), TypeError, "<U1",
     ),
+    "rand between texts": (lambda: mg.rand(2, "0", "1"), TypeError, "the bounds of uniform numbers are"),  # type: ignore[arg-type]
+    "rand from complex": (lambda: mg.rand(2, np.complex64(1j), 2.0), TypeError, "the bounds of uniform numbers are"),  # type: ignore[arg-type]
     "a text in place of a tensor": (lambda: mg.trace("x"), TypeError, "trace: x is a tensor"),  # type: ignore[arg-type]
     "scatter_add of complex": (lambda: mg.scatter_add(mg.ones(2), 0, 1j), TypeError, "complex128"),
     "pad with complex": (lambda: mg.pad(mg.ones(1), [(1, 1)], np.complex64(1j)), TypeError, "value is a number"),  # type: ignore[arg-type]
@@ -217,6 +219,8 @@ VALUES: dict[str, tuple[Callable[[], mg.Tensor], Any]] = {
     "tensordot of NumPy's 1": (lambda: mg.tensordot(mg.ones((2, 3)), mg.ones((3, 2)), np.int64(1)), np.full((2, 2), 3)),  # type: ignore[arg-type]
     "Flatten of no batch": (lambda: nn.Flatten()(mg.zeros((0, 2, 3))), np.zeros((0, 6))),
     "bytes in the other order": (lambda: mg.relu(mg.tensor(np.array([-1, 2], ">f4"))), np.array([0, 2])),
+    "concatenate with a list": (lambda: mg.concatenate([mg.ones(1), [2.0, 3.0]]), np.array([1, 2, 3])),  # type: ignore[list-item]
+    "stack with a tuple": (lambda: mg.stack([mg.ones(2), (2.0, 3.0)]), np.array([[1, 1], [2, 3]])),  # type: ignore[list-item]
     "take of a list": (lambda: mg.take([1, 2, 3], [2, 0]), np.array([3, 1])),  # type: ignore[arg-type]
     "split of a list": (lambda: mg.split([1, 2, 3, 4], 2)[1], np.array([3, 4])),  # type: ignore[arg-type]
     "diff of an array": (lambda: mg.diff(np.array([1.0, 3.0])), np.array([2.0])),  # type: ignore[arg-type]

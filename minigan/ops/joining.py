@@ -13,7 +13,7 @@ from minigan.ops.indexing import take
 from minigan.ops.shaping import broadcast_to, expand_dims, flatten, reshape
 from minigan.ops.shared import check_fits, checked_axis, in_kernel_dtype, integer, integers
 from minigan.saving import Array, Result
-from minigan.tensor import Tensor
+from minigan.tensor import Tensor, tensor
 
 __all__ = ["concatenate", "flip", "pad", "repeat", "roll", "split", "stack", "tile", "unstack"]
 
@@ -50,8 +50,9 @@ def concatenate(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
     Raises:
         ValueError: there is no tensor, they lack the axis, or other lengths differ.
     """
+    tensors = [t if isinstance(t, Tensor) else tensor(t) for t in tensors]
     if len(tensors) == 0:
-        raise ValueError("concatenate: there is no tensor to begin with")
+        raise ValueError("there is no tensor to concatenate or stack; give one or more")
     axis = checked_axis(tensors[0], axis, "concatenate")
     dtype = np.result_type(*(t.dtype for t in tensors))
     return _concatenate(*(t if t.dtype == dtype else t.astype(dtype) for t in tensors), axis=axis)
@@ -72,9 +73,8 @@ def stack(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
     Raises:
         ValueError: the shapes differ, there is no tensor, or the axis is out of range.
     """
-    if len(tensors) == 0:
-        raise ValueError("stack: there is no tensor; give one or more")
-    if len({t.shape for t in tensors}) != 1:
+    tensors = [t if isinstance(t, Tensor) else tensor(t) for t in tensors]
+    if len({t.shape for t in tensors}) > 1:
         raise ValueError(f"stack: the shapes differ: {', '.join(str(t.shape) for t in tensors)}")
     return concatenate([expand_dims(t, axis=axis) for t in tensors], axis)
 

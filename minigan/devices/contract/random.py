@@ -20,12 +20,14 @@ def uniform_bounds(low: float, high: float, dtype: Any) -> tuple[float, float, f
     """Return low, high − low and the largest number below high, rounded to `dtype`; low itself where there is none.
 
     Raises:
-        TypeError: the dtype is not float32 or float64.
+        TypeError: the dtype is not float32 or float64, or a bound is no real number.
         ValueError: the interval is empty (low > high), or not finite in that dtype.
     """
     dtype = np.dtype(dtype)
     if dtype not in (np.float32, np.float64):
         raise TypeError(f"uniform numbers are float32 or float64, not {dtype}")
+    if not all(isinstance(bound, (int, float, np.integer, np.floating)) for bound in (low, high)):
+        raise TypeError(f"the bounds of uniform numbers are real numbers, not {low!r} and {high!r}")
     with np.errstate(over="ignore"):
         first, end, width = (dtype.type(value) for value in (low, high, float(high) - float(low)))
     if not (low <= high and np.isfinite([first, end, width]).all()):
