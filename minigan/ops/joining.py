@@ -52,7 +52,7 @@ def concatenate(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
     """
     tensors = [t if isinstance(t, Tensor) else tensor(t) for t in tensors]
     if len(tensors) == 0:
-        raise ValueError("there is no tensor to concatenate or stack; give one or more")
+        raise ValueError("concatenate: there is no tensor to begin with")
     axis = checked_axis(tensors[0], axis, "concatenate")
     dtype = np.result_type(*(t.dtype for t in tensors))
     return _concatenate(*(t if t.dtype == dtype else t.astype(dtype) for t in tensors), axis=axis)
