@@ -154,7 +154,7 @@ def _ready(called: _Called, operands: Sequence[Any]) -> list[Any]:
             if is_array(value):
                 raise TypeError(f"{called.name}: '{parameter.name}' takes no tensor or array")
             ready[i] = _setting(called.name, parameter, value)
-        elif isinstance(value, (list, tuple)) or (
+        elif isinstance(value, (list, tuple, range)) or (
             isinstance(value, (int, float)) and not any(map(is_array, operands))
         ):
             ready[i] = np.asarray(value)

@@ -26,6 +26,17 @@ def test_equality_is_elementwise() -> None:
     assert len({x, x, labels}) == 2 and {x: 1}[x] == 1
 
 
+def test_no_element_is_none() -> None:
+    x = mg.arange(3)
+    assert (x == None).tolist() == [False] * 3  # noqa: E711
+    assert (None != x).tolist() == [True] * 3  # noqa: E711
+    assert mg.tensor([1.0]) not in [None, object()]
+
+
+def test_a_range_is_an_operand() -> None:
+    assert (mg.arange(3) * range(3)).tolist() == [0, 1, 4]
+
+
 @pytest.mark.parametrize("name", AUGMENTED | BITS)
 def test_augmented_assignment_writes_in_place(name: str) -> None:
     dtype = np.int64 if name in BITS else np.float64
