@@ -29,7 +29,7 @@ def test_equality_is_elementwise() -> None:
 def test_no_element_is_none() -> None:
     x = mg.arange(3)
     assert (x == None).tolist() == [False] * 3  # noqa: E711
-    assert (None != x).tolist() == [True] * 3  # noqa: E711
+    assert (x != None).tolist() == [True] * 3  # noqa: E711
     assert mg.tensor([1.0]) not in [None, object()]
 
 
