@@ -117,19 +117,16 @@ class Node:
     __del__ = _stop_reading
 
 
-def _add_gradient(leaf: Variable, gradient: Array) -> None:
+def _add_gradient(leaf: Any, gradient: Array) -> None:
     with _ADDING:  # threads that share a parameter add one after the other
-        _check_gradient(leaf)
-        leaf.add_gradient(gradient)
-
-
-def _check_gradient(leaf: Any) -> None:
-    if leaf.grad is not None:
         check_alike("backward: a tensor", leaf, "grad", leaf.grad)
+        leaf.add_gradient(gradient)
 
 
 def check_alike(owner: str, tensor: Variable, name: str, beside: Any) -> None:
     """Raise an error for a gradient or a memory that differs from its tensor: a kernel would write past its end."""
+    if beside is None:
+        return
     if not is_tensor(beside):
         raise TypeError(f"{owner}: its {name} is a tensor, not {type(beside).__name__}")
     found, expected = ((t.shape, t.dtype, t.device.name) for t in (beside, tensor))
@@ -285,7 +282,7 @@ def _add_part(source: Any, part: Part, gradients: _Gradients) -> None:
         gradients.add(source._node, part, True, source.shape)
         return
     with _ADDING:
-        _check_gradient(source)
+        check_alike("backward: a tensor", source, "grad", source.grad)
         if source.grad is None:
             source.add_gradient(part.whole(source.shape, source.device))
         else:

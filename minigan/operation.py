@@ -70,9 +70,8 @@ def differentiable(
     """
     called = _called(function)
     name, signature = called.name, called.signature
-    kinds = [p.kind for p in signature.parameters.values()]
-    variable = inspect.Parameter.VAR_POSITIONAL in kinds
-    most = sys.maxsize if variable else sum(kind in _POSITIONAL for kind in kinds) - 1
+    variable = any(p.kind is p.VAR_POSITIONAL for p in signature.parameters.values())
+    most = sys.maxsize if variable else len(called.positional)
 
     @functools.wraps(function)
     def operation(*arguments: Parameters.args, **settings: Parameters.kwargs) -> Tensor:

@@ -34,8 +34,7 @@ class _Setting:
     def __get__(self, instance: Any, owner: type) -> float:
         if instance is None:
             return self  # type: ignore[return-value]
-        held: float = vars(instance)[f"_{self.name}"]
-        return held
+        return float(vars(instance)[f"_{self.name}"])
 
     def __set__(self, instance: Any, value: float) -> None:
         vars(instance)[f"_{self.name}"] = _checked(self.name, value)

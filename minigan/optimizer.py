@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -74,12 +74,10 @@ class Optimizer:
         """
         if len(self.parameters) != sum(len(members) for _, members in self._counts):
             raise ValueError("parameters came or went; make a new optimizer of all of them")
-        beside: dict[str, Sequence[Tensor | None]] = {**self._memories()}
-        beside["gradient"] = [p.grad for p in self.parameters]
+        beside: dict[str, Any] = {**self._memories(), "gradient": [p.grad for p in self.parameters]}
         for name, tensors in beside.items():
             for i, t in enumerate(tensors):
-                if t is not None:
-                    check_alike(f"step: parameter {i}", self.parameters[i], name, t)
+                check_alike(f"step: parameter {i}", self.parameters[i], name, t)
         chosen = [i for i, p in enumerate(self.parameters) if p.grad is not None]
         self._count(set(chosen))
         self._update(chosen)

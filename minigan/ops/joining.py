@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -50,12 +51,19 @@ def concatenate(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
     Raises:
         ValueError: there is no tensor, they lack the axis, or other lengths differ.
     """
-    tensors = [t if isinstance(t, Tensor) else tensor(t) for t in tensors]
-    if len(tensors) == 0:
-        raise ValueError("concatenate: there is no tensor to begin with")
+    tensors = _tensors("concatenate", tensors)
     axis = checked_axis(tensors[0], axis, "concatenate")
     dtype = np.result_type(*(t.dtype for t in tensors))
     return _concatenate(*(t if t.dtype == dtype else t.astype(dtype) for t in tensors), axis=axis)
+
+
+def _tensors(name: str, values: Iterable[Any]) -> list[Tensor]:
+    """Return the values as tensors, on the device of the first tensor among them."""
+    given = list(values)
+    if not given:
+        raise ValueError(f"{name}: there is no tensor; give one or more")
+    device = next((t.device for t in given if isinstance(t, Tensor)), None)
+    return [t if isinstance(t, Tensor) else tensor(t, device=device) for t in given]
 
 
 @explained
@@ -73,7 +81,7 @@ def stack(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
     Raises:
         ValueError: the shapes differ, there is no tensor, or the axis is out of range.
     """
-    tensors = [t if isinstance(t, Tensor) else tensor(t) for t in tensors]
+    tensors = _tensors("stack", tensors)
     if len({t.shape for t in tensors}) > 1:
         raise ValueError(f"stack: the shapes differ: {', '.join(str(t.shape) for t in tensors)}")
     return concatenate([expand_dims(t, axis=axis) for t in tensors], axis)
