@@ -176,15 +176,17 @@ Return = TypeVar("Return")
 
 def explained(function: Callable[Parameters, Return]) -> Callable[Parameters, Return]:
     """Let a function of tensors take arrays, lists and numbers, and say what to write for an argument of PyTorch's."""
-    names = inspect.signature(function).parameters
+    name, names = function.__name__, inspect.signature(function).parameters
+    order = list(names.values())  # the last may be one for all operands that follow
 
     @functools.wraps(function)
     def call(*arguments: Parameters.args, **settings: Parameters.kwargs) -> Return:
-        name = function.__name__
         _check_names(name, names, settings)
-        tensors = [_as_tensor(name, *pair) for pair in zip(names.values(), arguments, strict=False)]
+        given = [
+            _as_tensor(name, order[min(i, len(order) - 1)], a) for i, a in enumerate(arguments)
+        ]
         named = {key: _as_tensor(name, names[key], value) for key, value in settings.items()}
-        return function(*tensors, *arguments[len(tensors) :], **named)  # type: ignore[arg-type]
+        return function(*given, **named)
 
     return call
 

@@ -180,6 +180,7 @@ def test_a_rule_that_returns_what_it_saved_does_not_give_it_away() -> None:
         (lambda: mg.transpose([[1, 2, 3]]), [[1], [2], [3]]),
         (lambda: mg.mse_loss(np.array([1.0, 3.0]), [0.0, 0.0]), 5.0),
         (lambda: mg.nonzero(np.array([0, 4]))[0], [1]),
+        (lambda: mg.einsum("i,i", [1.0, 2.0], [3.0, 4.0]), 11.0),
         (lambda: mg.gaussian_log_likelihood(0.0, 0.0), -0.5 * np.log(2 * np.pi)),
     ],
 )

@@ -189,7 +189,8 @@ def roll(
         A tensor of x's shape.
 
     Raises:
-        ValueError: x lacks an axis, or there are not as many shifts as axes.
+        ValueError: x lacks an axis, or the shifts do not broadcast to the axes.
+        TypeError: a shift is no integer.
     """
     xp, places = device.array_module, integers((shift,), "shift")
     return xp.roll(x, places, axis), lambda dy, _: (xp.roll(dy, tuple(-n for n in places), axis),)
