@@ -177,14 +177,12 @@ Return = TypeVar("Return")
 def explained(function: Callable[Parameters, Return]) -> Callable[Parameters, Return]:
     """Let a function of tensors take arrays, lists and numbers, and say what to write for an argument of PyTorch's."""
     name, names = function.__name__, inspect.signature(function).parameters
-    order = list(names.values())  # the last may be one for all operands that follow
+    order, last = list(names.values()), len(names) - 1  # the last may be for all that follow
 
     @functools.wraps(function)
     def call(*arguments: Parameters.args, **settings: Parameters.kwargs) -> Return:
         _check_names(name, names, settings)
-        given = [
-            _as_tensor(name, order[min(i, len(order) - 1)], a) for i, a in enumerate(arguments)
-        ]
+        given = [_as_tensor(name, order[min(i, last)], a) for i, a in enumerate(arguments)]
         named = {key: _as_tensor(name, names[key], value) for key, value in settings.items()}
         return function(*given, **named)
 
