@@ -122,7 +122,7 @@ def _called(function: Callable[..., Any]) -> _Called:
     """Read a signature. A parameter takes arrays if it is annotated so, or with nothing."""
     signature = inspect.signature(function)
     parameters = list(signature.parameters.values())[1:]
-    kinds = (inspect.Parameter.empty, Any, "Any", "Array", "Array | None")
+    kinds = (inspect.Parameter.empty, Any, "Any", "Array", "Array | None", "Array | Any")
     positional = [p for p in parameters if p.kind in _POSITIONAL]
     operands = {i: p.name for i, p in enumerate(positional) if p.annotation in kinds}
     name = function.__name__.lstrip("_")  # a private function behind a public one of that name

@@ -154,6 +154,7 @@ PROVOKED: list[Call] = [
     ("set_float32_precision", errors.SettingsError, lambda: mg.set_float32_precision("tf64")),
     ("split", ValueError, lambda: mg.split(x(3), 2)),
     ("squeeze", ValueError, lambda: mg.squeeze(x(2), axis=0)),
+    ("roll", TypeError, lambda: mg.roll(x(2), 0.5)),
     ("stack", ValueError, lambda: mg.stack([x(2), x(3)])),
     ("std", ValueError, lambda: mg.std(x(1), correction=1)),
     ("swapaxes", ValueError, lambda: mg.swapaxes(x(2), 0, 1)),

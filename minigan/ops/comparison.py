@@ -53,7 +53,8 @@ def _of_one(name: str, description: str) -> Callable[[Any], Tensor]:
 
 
 def _of_two(name: str, description: str) -> Callable[[Any, Any], Tensor]:
-    def function(device: Device, x: Array, y: Any) -> Result:  # anything has an answer to ==
+    # anything has an answer to ==
+    def function(device: Device, x: Array, y: Array | Any) -> Result:
         return getattr(device.array_module, name)(x, y), None
 
     _describe(function, name, description)
