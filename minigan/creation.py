@@ -15,24 +15,9 @@ from minigan.random import integers as random_integers
 from minigan.tensor import Tensor, tensor, values_on
 
 __all__ = [
-    "arange",
-    "empty",
-    "empty_like",
-    "eye",
-    "full",
-    "full_like",
-    "linspace",
-    "meshgrid",
-    "one_hot",
-    "ones",
-    "ones_like",
-    "rand",
-    "randint",
-    "randn",
-    "randperm",
-    "zeros",
-    "zeros_like",
-]
+    "arange", "empty", "empty_like", "eye", "full", "full_like", "linspace", "meshgrid", "one_hot",
+    "ones", "ones_like", "rand", "randint", "randn", "randperm", "zeros", "zeros_like",
+]  # fmt: skip
 
 Shape = int | Sequence[int]
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from minigan.ops.arithmetic import arctan2, power
-from minigan.ops.elementwise import absolute, arccos, arcsin, arctan
+from minigan.ops.elementwise import absolute, arccos, arccosh, arcsin, arcsinh, arctan, arctanh
 from minigan.ops.joining import concatenate
 from minigan.ops.shaping import transpose
-from minigan.ops.special import arccosh, arcsinh, arctanh
 
 __all__ = [
     "abs", "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "concat", "permute_dims", "pow",

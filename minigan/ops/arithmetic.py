@@ -17,18 +17,9 @@ from minigan.ops.summation import broadcast_rule
 from minigan.saving import Array, Result
 
 __all__ = [
-    "add",
-    "arctan2",
-    "clip",
-    "divide",
-    "logaddexp",
-    "maximum",
-    "minimum",
-    "multiply",
-    "power",
-    "subtract",
-    "where",
-]
+    "add", "arctan2", "clip", "divide", "logaddexp", "maximum", "minimum", "multiply", "power",
+    "subtract", "where",
+]  # fmt: skip
 
 
 def _alike(x: Any, y: Any) -> bool:

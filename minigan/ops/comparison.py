@@ -2,90 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 from minigan.devices import Device
 from minigan.operation import differentiable
+from minigan.ops.by_name import of_one, of_two
 from minigan.ops.shared import Axis, axes_of
 from minigan.saving import Array, Result
 from minigan.tensor import Tensor
 
 __all__ = [
-    "all",
-    "allclose",
-    "any",
-    "bitwise_and",
-    "bitwise_invert",
-    "bitwise_left_shift",
-    "bitwise_or",
-    "bitwise_right_shift",
-    "bitwise_xor",
-    "count_nonzero",
-    "equal",
-    "greater",
-    "greater_equal",
-    "isclose",
-    "isfinite",
-    "isinf",
-    "isnan",
-    "less",
-    "less_equal",
-    "logical_and",
-    "logical_not",
-    "logical_or",
-    "logical_xor",
-    "not_equal",
-    "searchsorted",
-    "signbit",
-]
+    "all", "allclose", "any", "bitwise_and", "bitwise_invert", "bitwise_left_shift", "bitwise_or",
+    "bitwise_right_shift", "bitwise_xor", "count_nonzero", "equal", "greater", "greater_equal",
+    "isclose", "isfinite", "isinf", "isnan", "less", "less_equal", "logical_and", "logical_not",
+    "logical_or", "logical_xor", "not_equal", "searchsorted", "signbit",
+]  # fmt: skip
 
 
 Side = Literal["left", "right"]
 
 
-def _of_one(name: str, description: str) -> Callable[[Any], Tensor]:
-    def function(device: Device, x: Array) -> Result:
-        return getattr(device.array_module, name)(x), None
-
-    _describe(function, name, description)
-    return differentiable(function)
-
-
-def _of_two(name: str, description: str) -> Callable[[Any, Any], Tensor]:
-    # anything has an answer to ==
-    def function(device: Device, x: Array, y: Array | Any) -> Result:
-        return getattr(device.array_module, name)(x, y), None
-
-    _describe(function, name, description)
-    return differentiable(function)
-
-
-def _describe(function: Callable[..., Result], name: str, description: str) -> None:
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"{description}, elementwise, as `numpy.{name}`.\n\nIt has no gradient."
-
-
-equal = _of_two("equal", "x == y: bool")
-not_equal = _of_two("not_equal", "x != y: bool")
-less = _of_two("less", "x < y: bool")
-less_equal = _of_two("less_equal", "x <= y: bool")
-greater = _of_two("greater", "x > y: bool")
-greater_equal = _of_two("greater_equal", "x >= y: bool")
-logical_and = _of_two("logical_and", "x and y: bool")
-logical_or = _of_two("logical_or", "x or y: bool")
-logical_xor = _of_two("logical_xor", "Either x or y, not both: bool")
-logical_not = _of_one("logical_not", "not x: bool")
-bitwise_and = _of_two("bitwise_and", "x & y of the bits of integers, or of bool")
-bitwise_or = _of_two("bitwise_or", "x | y of the bits of integers, or of bool")
-bitwise_xor = _of_two("bitwise_xor", "x ^ y of the bits of integers, or of bool")
-bitwise_invert = _of_one("invert", "~x: every bit of an integer, or bool, the other way")
-bitwise_left_shift = _of_two("left_shift", "x·2ʸ of integers")
-bitwise_right_shift = _of_two("right_shift", "⌊x / 2ʸ⌋ of integers")
-isfinite = _of_one("isfinite", "Return whether x is neither NaN nor infinite")
-isinf = _of_one("isinf", "Return whether x is infinite")
-isnan = _of_one("isnan", "Return whether x is NaN")
-signbit = _of_one("signbit", "Return whether the sign of x is minus, −0 included")
+equal = of_two("equal", "x == y: bool")
+not_equal = of_two("not_equal", "x != y: bool")
+less = of_two("less", "x < y: bool")
+less_equal = of_two("less_equal", "x <= y: bool")
+greater = of_two("greater", "x > y: bool")
+greater_equal = of_two("greater_equal", "x >= y: bool")
+logical_and = of_two("logical_and", "x and y: bool")
+logical_or = of_two("logical_or", "x or y: bool")
+logical_xor = of_two("logical_xor", "Either x or y, not both: bool")
+logical_not = of_one("logical_not", "not x: bool")
+bitwise_and = of_two("bitwise_and", "x & y of the bits of integers, or of bool")
+bitwise_or = of_two("bitwise_or", "x | y of the bits of integers, or of bool")
+bitwise_xor = of_two("bitwise_xor", "x ^ y of the bits of integers, or of bool")
+bitwise_invert = of_one("invert", "~x: every bit of an integer, or bool, the other way")
+bitwise_left_shift = of_two("left_shift", "x·2ʸ of integers")
+bitwise_right_shift = of_two("right_shift", "⌊x / 2ʸ⌋ of integers")
+isfinite = of_one("isfinite", "Return whether x is neither NaN nor infinite")
+isinf = of_one("isinf", "Return whether x is infinite")
+isnan = of_one("isnan", "Return whether x is NaN")
+signbit = of_one("signbit", "Return whether the sign of x is minus, −0 included")
 
 
 @differentiable

@@ -6,34 +6,20 @@ docstring and in docs/singular_points.md.
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 from numpy.typing import DTypeLike
 
 from minigan.devices import Device
 from minigan.operation import differentiable
-from minigan.ops.shared import differentiable_of_reals
+from minigan.ops.by_name import of_x, of_y
 from minigan.saving import Array, Result
 
 __all__ = [
-    "absolute",
-    "arccos",
-    "arcsin",
-    "arctan",
-    "astype",
-    "cos",
-    "cosh",
-    "exp",
-    "expm1",
-    "log",
-    "log1p",
-    "negative",
-    "positive",
-    "reciprocal",
-    "sin",
-    "sinh",
-    "sqrt",
-    "square",
-    "tan",
-]
+    "absolute", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctanh", "astype", "cos", "cosh", "exp", "exp2",
+    "expm1", "log", "log1p", "log2", "log10", "negative", "positive", "reciprocal", "sin", "sinh", "sqrt", "square", "tan",
+]  # fmt: skip
 
 
 @differentiable
@@ -55,39 +41,6 @@ def absolute(device: Device, x: Array) -> Result:
     return xp.absolute(x), lambda dy, needs: (xp.where(x > 0, dy, xp.where(x < 0, -dy, 0)),), (x,)
 
 
-@differentiable_of_reals
-def exp(device: Device, x: Array) -> Result:
-    """eˣ, elementwise, as `numpy.exp`."""
-    y = device.array_module.exp(x)
-    return y, lambda dy, needs: (dy * y,), (y,)
-
-
-@differentiable_of_reals
-def expm1(device: Device, x: Array) -> Result:
-    """eˣ − 1, exact near 0, elementwise, as `numpy.expm1`."""
-    xp = device.array_module
-    return xp.expm1(x), lambda dy, needs: (dy * xp.exp(x),), (x,)
-
-
-@differentiable_of_reals
-def log(device: Device, x: Array) -> Result:
-    """Return the natural logarithm, elementwise, as `numpy.log`."""
-    return device.array_module.log(x), lambda dy, needs: (dy / x,), (x,)
-
-
-@differentiable_of_reals
-def log1p(device: Device, x: Array) -> Result:
-    """log(1 + x), exact near 0, elementwise, as `numpy.log1p`."""
-    return device.array_module.log1p(x), lambda dy, needs: (dy / (1 + x),), (x,)
-
-
-@differentiable_of_reals
-def sqrt(device: Device, x: Array) -> Result:
-    """√x, elementwise, as `numpy.sqrt`."""
-    y = device.array_module.sqrt(x)
-    return y, lambda dy, needs: (dy / (2 * y),), (y,)
-
-
 @differentiable
 def square(device: Device, x: Array) -> Result:
     """x², elementwise, as `numpy.square`."""
@@ -101,59 +54,35 @@ def reciprocal(device: Device, x: Array) -> Result:
     return y, lambda dy, needs: (-dy * y * y,), (y,)
 
 
-@differentiable_of_reals
-def sin(device: Device, x: Array) -> Result:
-    """sin x, x in radians, elementwise, as `numpy.sin`."""
-    xp = device.array_module
-    return xp.sin(x), lambda dy, needs: (dy * xp.cos(x),), (x,)
+sqrt = of_y("sqrt", "√x", lambda xp, y, dy: dy / (2 * y))
+
+# Exponentials and logarithms
+exp = of_y("exp", "eˣ", lambda xp, y, dy: dy * y)
+exp2 = of_y("exp2", "2ˣ", lambda xp, y, dy: dy * y * math.log(2))
+expm1 = of_x("expm1", "eˣ − 1, exact near 0", lambda xp, x, dy: dy * xp.exp(x))
+log = of_x("log", "Return the natural logarithm", lambda xp, x, dy: dy / x)
+log1p = of_x("log1p", "log(1 + x), exact near 0", lambda xp, x, dy: dy / (1 + x))
+log2 = of_x("log2", "log x, to base 2", lambda xp, x, dy: dy / (x * math.log(2)))
+log10 = of_x("log10", "log x, to base 10", lambda xp, x, dy: dy / (x * math.log(10)))
+
+# Trigonometric functions, of radians, and their inverses
+sin = of_x("sin", "sin x, x in radians", lambda xp, x, dy: dy * xp.cos(x))
+cos = of_x("cos", "cos x, x in radians", lambda xp, x, dy: -dy * xp.sin(x))
+tan = of_y("tan", "tan x, x in radians", lambda xp, y, dy: dy * (1 + y * y))
+arcsin = of_x("arcsin", "sin⁻¹ x, in [−π/2, π/2]", lambda xp, x, dy: dy / _cosine(xp, x))
+arccos = of_x("arccos", "cos⁻¹ x, in [0, π]", lambda xp, x, dy: -dy / _cosine(xp, x))
+arctan = of_x("arctan", "tan⁻¹ x, in (−π/2, π/2)", lambda xp, x, dy: dy / (1 + x * x))
+
+# Hyperbolic functions and their inverses
+sinh = of_x("sinh", "(eˣ − e⁻ˣ) / 2", lambda xp, x, dy: dy * xp.cosh(x))
+cosh = of_x("cosh", "(eˣ + e⁻ˣ) / 2", lambda xp, x, dy: dy * xp.sinh(x))
+arcsinh = of_x("arcsinh", "sinh⁻¹ x", lambda xp, x, dy: dy / xp.hypot(x, xp.ones_like(x)))
+arccosh = of_x("arccosh", "cosh⁻¹ x, ≥ 0", lambda xp, x, dy: dy / xp.sqrt(x - 1) / xp.sqrt(x + 1))
+arctanh = of_x("arctanh", "tanh⁻¹ x", lambda xp, x, dy: dy / ((1 - x) * (1 + x)))
 
 
-@differentiable_of_reals
-def cos(device: Device, x: Array) -> Result:
-    """cos x, x in radians, elementwise, as `numpy.cos`."""
-    xp = device.array_module
-    return xp.cos(x), lambda dy, needs: (-dy * xp.sin(x),), (x,)
-
-
-@differentiable_of_reals
-def tan(device: Device, x: Array) -> Result:
-    """tan x, x in radians, elementwise, as `numpy.tan`."""
-    y = device.array_module.tan(x)
-    return y, lambda dy, needs: (dy * (1 + y * y),), (y,)
-
-
-@differentiable_of_reals
-def arcsin(device: Device, x: Array) -> Result:
-    """Return the angle in [−π/2, π/2] with the sine x, elementwise, as `numpy.arcsin`."""
-    xp = device.array_module
-    return xp.arcsin(x), lambda dy, needs: (dy / xp.sqrt((1 - x) * (1 + x)),), (x,)
-
-
-@differentiable_of_reals
-def arccos(device: Device, x: Array) -> Result:
-    """Return the angle in [0, π] with the cosine x, elementwise, as `numpy.arccos`."""
-    xp = device.array_module
-    return xp.arccos(x), lambda dy, needs: (-dy / xp.sqrt((1 - x) * (1 + x)),), (x,)
-
-
-@differentiable_of_reals
-def arctan(device: Device, x: Array) -> Result:
-    """Return the angle in (−π/2, π/2) with the tangent x, elementwise, as `numpy.arctan`."""
-    return device.array_module.arctan(x), lambda dy, needs: (dy / (1 + x * x),), (x,)
-
-
-@differentiable_of_reals
-def sinh(device: Device, x: Array) -> Result:
-    """(eˣ − e⁻ˣ) / 2, elementwise, as `numpy.sinh`."""
-    xp = device.array_module
-    return xp.sinh(x), lambda dy, needs: (dy * xp.cosh(x),), (x,)
-
-
-@differentiable_of_reals
-def cosh(device: Device, x: Array) -> Result:
-    """(eˣ + e⁻ˣ) / 2, elementwise, as `numpy.cosh`."""
-    xp = device.array_module
-    return xp.cosh(x), lambda dy, needs: (dy * xp.sinh(x),), (x,)
+def _cosine(xp: Any, sine: Array) -> Array:
+    return xp.sqrt((1 - sine) * (1 + sine))
 
 
 @differentiable

@@ -15,16 +15,9 @@ from minigan.saving import Array, Result
 from minigan.tensor import Tensor, common_device, values_on
 
 __all__ = [
-    "argsort",
-    "diagonal",
-    "getitem",
-    "nonzero",
-    "scatter_add",
-    "sort",
-    "take",
-    "take_along_axis",
+    "argsort", "diagonal", "getitem", "nonzero", "scatter_add", "sort", "take", "take_along_axis",
     "trace",
-]
+]  # fmt: skip
 
 
 @explained

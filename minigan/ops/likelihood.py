@@ -18,13 +18,9 @@ from minigan.saving import Array, Result
 from minigan.tensor import Tensor, common_device
 
 __all__ = [
-    "Categorical",
-    "Gaussian",
-    "categorical_log_likelihood",
-    "code_consistency_information",
-    "code_log_likelihood",
-    "gaussian_log_likelihood",
-]
+    "Categorical", "Gaussian", "categorical_log_likelihood", "code_consistency_information",
+    "code_log_likelihood", "gaussian_log_likelihood",
+]  # fmt: skip
 
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 

@@ -27,16 +27,15 @@ from minigan.tensor import Tensor
 Binary = Callable[[Any, Any], Tensor]
 
 
-def _swapped(operation: Binary) -> Binary:
-    return lambda self, other: operation(other, self)
+def _operators(operation: Binary) -> tuple[Binary, Binary, Binary]:
+    """Return the operators tensor ∘ other, other ∘ tensor, and tensor ∘= other."""
 
+    def swapped(self: Tensor, other: Any) -> Tensor:
+        return operation(other, self)
 
-def _in_place(operation: Binary) -> Binary:
-    """Return the operator that writes its result to its first operand: an error where a gradient would be lost."""
-
-    def method(self: Tensor, other: Any) -> Tensor:
+    def in_place(self: Tensor, other: Any) -> Tensor:
         name = f"{operation.__name__} in place"
-        self.check_writable(name, other, leaf=False)
+        self.check_writable(name, other, leaf=False)  # an error where a gradient would be lost
         result = operation(self.detach(), other).detach()
         if result.shape != self.shape or not np.can_cast(result.dtype, self.dtype, "same_kind"):
             raise TypeError(
@@ -45,7 +44,7 @@ def _in_place(operation: Binary) -> Binary:
             )
         return self.copy_(result)
 
-    return method
+    return operation, swapped, in_place
 
 
 def _contains(self: Tensor, value: Any) -> bool:
@@ -57,46 +56,20 @@ class Methods:
 
     __slots__ = ()
 
-    __add__ = arithmetic.add
-    __radd__ = _swapped(arithmetic.add)
-    __iadd__ = _in_place(arithmetic.add)
-    __sub__ = arithmetic.subtract
-    __rsub__ = _swapped(arithmetic.subtract)
-    __isub__ = _in_place(arithmetic.subtract)
-    __mul__ = arithmetic.multiply
-    __rmul__ = _swapped(arithmetic.multiply)
-    __imul__ = _in_place(arithmetic.multiply)
-    __truediv__ = arithmetic.divide
-    __rtruediv__ = _swapped(arithmetic.divide)
-    __itruediv__ = _in_place(arithmetic.divide)
-    __floordiv__ = rounding.floor_divide
-    __rfloordiv__ = _swapped(rounding.floor_divide)
-    __ifloordiv__ = _in_place(rounding.floor_divide)
-    __mod__ = rounding.remainder
-    __rmod__ = _swapped(rounding.remainder)
-    __imod__ = _in_place(rounding.remainder)
+    __add__, __radd__, __iadd__ = _operators(arithmetic.add)
+    __sub__, __rsub__, __isub__ = _operators(arithmetic.subtract)
+    __mul__, __rmul__, __imul__ = _operators(arithmetic.multiply)
+    __truediv__, __rtruediv__, __itruediv__ = _operators(arithmetic.divide)
+    __floordiv__, __rfloordiv__, __ifloordiv__ = _operators(rounding.floor_divide)
+    __mod__, __rmod__, __imod__ = _operators(rounding.remainder)
     __divmod__ = rounding.divmod
-    __pow__ = arithmetic.power
-    __rpow__ = _swapped(arithmetic.power)
-    __ipow__ = _in_place(arithmetic.power)
-    __matmul__ = linear.matmul
-    __rmatmul__ = _swapped(linear.matmul)
-    __imatmul__ = _in_place(linear.matmul)
-    __and__ = comparison.bitwise_and
-    __rand__ = _swapped(comparison.bitwise_and)
-    __iand__ = _in_place(comparison.bitwise_and)
-    __or__ = comparison.bitwise_or
-    __ror__ = _swapped(comparison.bitwise_or)
-    __ior__ = _in_place(comparison.bitwise_or)
-    __xor__ = comparison.bitwise_xor
-    __rxor__ = _swapped(comparison.bitwise_xor)
-    __ixor__ = _in_place(comparison.bitwise_xor)
-    __lshift__ = comparison.bitwise_left_shift
-    __rlshift__ = _swapped(comparison.bitwise_left_shift)
-    __ilshift__ = _in_place(comparison.bitwise_left_shift)
-    __rshift__ = comparison.bitwise_right_shift
-    __rrshift__ = _swapped(comparison.bitwise_right_shift)
-    __irshift__ = _in_place(comparison.bitwise_right_shift)
+    __pow__, __rpow__, __ipow__ = _operators(arithmetic.power)
+    __matmul__, __rmatmul__, __imatmul__ = _operators(linear.matmul)
+    __and__, __rand__, __iand__ = _operators(comparison.bitwise_and)
+    __or__, __ror__, __ior__ = _operators(comparison.bitwise_or)
+    __xor__, __rxor__, __ixor__ = _operators(comparison.bitwise_xor)
+    __lshift__, __rlshift__, __ilshift__ = _operators(comparison.bitwise_left_shift)
+    __rshift__, __rrshift__, __irshift__ = _operators(comparison.bitwise_right_shift)
     __invert__ = comparison.bitwise_invert
 
     def __rdivmod__(self, other: Any) -> tuple[Tensor, Tensor]:

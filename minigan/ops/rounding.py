@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from minigan.devices import Device
 from minigan.operation import differentiable
-from minigan.ops.comparison import _of_one
+from minigan.ops.by_name import of_one
 from minigan.ops.summation import broadcast_rule
 from minigan.saving import Array, Result
 from minigan.tensor import Tensor
 
 __all__ = ["ceil", "floor", "floor_divide", "nextafter", "remainder", "round", "sign", "trunc"]
 
-sign = _of_one("sign", "The sign of x: −1, 0 or 1")
-floor = _of_one("floor", "The largest integer ≤ x")
-ceil = _of_one("ceil", "The smallest integer ≥ x")
-trunc = _of_one("trunc", "The integer part of x")
+sign = of_one("sign", "The sign of x: −1, 0 or 1")
+floor = of_one("floor", "The largest integer ≤ x")
+ceil = of_one("ceil", "The smallest integer ≥ x")
+trunc = of_one("trunc", "The integer part of x")
 
 
 @differentiable

@@ -16,17 +16,9 @@ from minigan.saving import Array, Result
 from minigan.tensor import Tensor
 
 __all__ = [
-    "broadcast_arrays",
-    "broadcast_to",
-    "expand_dims",
-    "flatten",
-    "matrix_transpose",
-    "moveaxis",
-    "reshape",
-    "squeeze",
-    "swapaxes",
-    "transpose",
-]
+    "broadcast_arrays", "broadcast_to", "expand_dims", "flatten", "matrix_transpose", "moveaxis",
+    "reshape", "squeeze", "swapaxes", "transpose",
+]  # fmt: skip
 
 
 @differentiable

@@ -1,4 +1,4 @@
-"""Functions that a formula of others gives, and their gradients: logarithms, inverse hyperbolic functions, activations."""
+"""Functions that a formula of others gives, and their gradients: the hypotenuse, the error function, activations."""
 
 from __future__ import annotations
 
@@ -10,58 +10,7 @@ from minigan.ops.shared import differentiable_of_reals
 from minigan.ops.summation import broadcast_rule
 from minigan.saving import Array, Result
 
-__all__ = [
-    "arccosh",
-    "arcsinh",
-    "arctanh",
-    "copysign",
-    "erf",
-    "exp2",
-    "gelu",
-    "hypot",
-    "log2",
-    "log10",
-    "silu",
-]
-
-
-@differentiable_of_reals
-def log2(device: Device, x: Array) -> Result:
-    """Return the logarithm to base 2, elementwise, as `numpy.log2`."""
-    return device.array_module.log2(x), lambda dy, needs: (dy / (x * math.log(2)),), (x,)
-
-
-@differentiable_of_reals
-def log10(device: Device, x: Array) -> Result:
-    """Return the logarithm to base 10, elementwise, as `numpy.log10`."""
-    return device.array_module.log10(x), lambda dy, needs: (dy / (x * math.log(10)),), (x,)
-
-
-@differentiable_of_reals
-def exp2(device: Device, x: Array) -> Result:
-    """2ˣ, elementwise, as `numpy.exp2`."""
-    y = device.array_module.exp2(x)
-    return y, lambda dy, needs: (dy * y * math.log(2),), (y,)
-
-
-@differentiable_of_reals
-def arcsinh(device: Device, x: Array) -> Result:
-    """Return the number with the hyperbolic sine x, elementwise, as `numpy.arcsinh`."""
-    xp = device.array_module
-    return xp.arcsinh(x), lambda dy, needs: (dy / xp.hypot(x, xp.ones_like(x)),), (x,)
-
-
-@differentiable_of_reals
-def arccosh(device: Device, x: Array) -> Result:
-    """Return the number ≥ 0 with the hyperbolic cosine x, elementwise, as `numpy.arccosh`."""
-    xp = device.array_module
-    return xp.arccosh(x), lambda dy, needs: (dy / (xp.sqrt(x - 1) * xp.sqrt(x + 1)),), (x,)
-
-
-@differentiable_of_reals
-def arctanh(device: Device, x: Array) -> Result:
-    """Return the number with the hyperbolic tangent x, elementwise, as `numpy.arctanh`."""
-    return device.array_module.arctanh(x), lambda dy, needs: (dy / ((1 - x) * (1 + x)),), (x,)
+__all__ = ["copysign", "erf", "gelu", "hypot", "silu"]
 
 
 @differentiable_of_reals
