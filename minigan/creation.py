@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minigan.devices import DeviceLike, get_device
-from minigan.ops.shared import check_fits, integer, integers
+from minigan.operation import explained
+from minigan.ops.shared import check_fits, check_range, integer, integers
 from minigan.random import Generator, default_generator, normal
 from minigan.random import integers as random_integers
 from minigan.tensor import Tensor, tensor, values_on
@@ -63,27 +64,33 @@ def ones(shape: Shape, **settings: Unpack[_Settings]) -> Tensor:
     return full(shape, 1, **settings)
 
 
-def full_like(x: Tensor, value: float, requires_grad: bool = False) -> Tensor:
-    """Return a tensor of one value, with the dtype and on the device of x, as `numpy.full_like`.
+@explained
+def full_like(
+    x: Tensor, value: float, dtype: DTypeLike | None = None, requires_grad: bool = False
+) -> Tensor:
+    """Return a tensor of one value, with the shape of x and on its device, as `numpy.full_like`.
 
     Args:
         x: any shape.
         value: the value of every element, converted to the dtype.
+        dtype: the type of the result's elements; None is that of x.
 
     Returns:
         A tensor of x's shape.
     """
-    return full(x.shape, value, x.dtype, x.device, requires_grad)
+    return full(x.shape, value, x.dtype if dtype is None else dtype, x.device, requires_grad)
 
 
-def zeros_like(x: Tensor, requires_grad: bool = False) -> Tensor:
+@explained
+def zeros_like(x: Tensor, dtype: DTypeLike | None = None, requires_grad: bool = False) -> Tensor:
     """Return `minigan.full_like` with the value 0, as `numpy.zeros_like`."""
-    return full_like(x, 0, requires_grad)
+    return full_like(x, 0, dtype, requires_grad)
 
 
-def ones_like(x: Tensor, requires_grad: bool = False) -> Tensor:
+@explained
+def ones_like(x: Tensor, dtype: DTypeLike | None = None, requires_grad: bool = False) -> Tensor:
     """Return `minigan.full_like` with the value 1, as `numpy.ones_like`."""
-    return full_like(x, 1, requires_grad)
+    return full_like(x, 1, dtype, requires_grad)
 
 
 def arange(*bounds: float, dtype: DTypeLike | None = None, device: DeviceLike = None) -> Tensor:
@@ -213,6 +220,7 @@ def randperm(n: int, device: DeviceLike = None, generator: Generator | None = No
     return tensor(np.argsort(draws, kind="stable"), device=device)
 
 
+@explained
 def meshgrid(*vectors: Tensor, indexing: Literal["xy", "ij"] = "xy") -> list[Tensor]:
     """Return the coordinates of a grid, from the coordinates along each axis, as `numpy.meshgrid`.
 
@@ -244,9 +252,10 @@ def empty(shape: Shape, **settings: Unpack[_Settings]) -> Tensor:
     return zeros(shape, **settings)
 
 
-def empty_like(x: Tensor, requires_grad: bool = False) -> Tensor:
+@explained
+def empty_like(x: Tensor, dtype: DTypeLike | None = None, requires_grad: bool = False) -> Tensor:
     """Return `minigan.zeros_like`; `numpy.empty_like` sets no values."""
-    return zeros_like(x, requires_grad)
+    return zeros_like(x, dtype, requires_grad)
 
 
 def rand(
@@ -303,8 +312,7 @@ def randn(
         ValueError: a length is negative, or `std` is negative, infinite or NaN.
         TypeError: `dtype` is not float32 or float64.
     """
-    if not 0 <= std < np.inf:
-        raise ValueError(f"randn: std is at least 0 and finite, not {std}")
+    check_range("randn: std", std)
     if np.dtype(dtype) not in (np.float32, np.float64):
         raise TypeError(f"randn: the dtype is float32 or float64, not {np.dtype(dtype)}")
     key = (generator or default_generator()).next_key()

@@ -177,7 +177,8 @@ Return = TypeVar("Return")
 def explained(function: Callable[Parameters, Return]) -> Callable[Parameters, Return]:
     """Let a function of tensors take arrays, lists and numbers, and say what to write for an argument of PyTorch's."""
     name, names = function.__name__, inspect.signature(function).parameters
-    order, last = list(names.values()), len(names) - 1  # the last may be for all that follow
+    order = [p for p in names.values() if p.kind is not p.KEYWORD_ONLY]
+    last = len(order) - 1  # it may be for all that follow
 
     @functools.wraps(function)
     def call(*arguments: Parameters.args, **settings: Parameters.kwargs) -> Return:

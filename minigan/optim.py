@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
 from minigan.devices.contract.optimizer import AdamSettings
+from minigan.ops.shared import check_range
 from minigan.optimizer import Optimizer
 from minigan.saving import Array
 from minigan.tensor import Tensor
 
 __all__ = ["SGD", "Adam", "AdamW", "Optimizer"]
-
-
-def _checked(name: str, value: float, end: float = math.inf) -> float:
-    """Return `value` where it lies in [0, end); NaN lies nowhere."""
-    if not 0 <= value < end:
-        limit = "at least 0 and finite" if end == math.inf else f"in [0, {end:g})"
-        raise ValueError(f"{name} is {limit}, not {value}")
-    return float(value)
 
 
 class _Setting:
@@ -37,7 +29,7 @@ class _Setting:
         return float(vars(instance)[f"_{self.name}"])
 
     def __set__(self, instance: Any, value: float) -> None:
-        vars(instance)[f"_{self.name}"] = _checked(self.name, value)
+        vars(instance)[f"_{self.name}"] = check_range(self.name, value)
 
 
 def _zeros_like(parameters: list[Tensor]) -> list[Tensor]:
@@ -159,8 +151,9 @@ class Adam(Optimizer):
 
     @betas.setter
     def betas(self, value: tuple[float, float]) -> None:
-        beta1, beta2 = value
-        self._betas = _checked("β₁", beta1, 1), _checked("β₂", beta2, 1)
+        if len(value) != 2:
+            raise ValueError(f"betas are two numbers, β₁ and β₂; not {value}")
+        self._betas = check_range("β₁", value[0], below=1), check_range("β₂", value[1], below=1)
 
     @property
     def settings(self) -> AdamSettings:

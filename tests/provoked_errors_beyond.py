@@ -64,6 +64,7 @@ NONE = np.zeros((2, 2))  # images of each class in each category
 CODES, FACTORS = np.arange(8.0).reshape(4, 2), np.arange(8.0).reshape(4, 2)
 BEYOND: list[Call] = [
     ("nn.BatchNorm", TypeError, lambda: nn.BatchNorm(1.5)),
+    ("nn.BatchNorm", ValueError, lambda: nn.BatchNorm(1, momentum=2)),
     ("nn.Module", TypeError, lambda: setattr(nn.BatchNorm(1), "weight", NONE)),
     (
         "nn.BatchNorm.allocate_batch_statistics",
@@ -77,6 +78,7 @@ BEYOND: list[Call] = [
     ("nn.Dropout", ValueError, lambda: nn.Dropout(2)),
     ("nn.Embedding", TypeError, lambda: nn.Embedding(2, 3, dtype=int)),
     ("nn.Embedding", ValueError, lambda: nn.Embedding(-2, 3)),
+    ("nn.LayerNorm", ValueError, lambda: nn.LayerNorm(3, eps=-1)),
     ("nn.LayerNorm.forward", ValueError, lambda: nn.LayerNorm(3)(x(2, 2))),
     ("nn.Linear", TypeError, lambda: nn.Linear(1.5, 2)),
     ("nn.Linear", ValueError, lambda: nn.Linear(-1, 2)),

@@ -30,6 +30,27 @@ def test_shapes(make: Callable[[Any], Tensor]) -> None:
         make((2, -1))
 
 
+@pytest.mark.parametrize("name", ["zeros_like", "ones_like", "full_like"])
+def test_like_another_and_of_another_dtype(name: str) -> None:
+    value = [7] if name == "full_like" else []
+    for like in (mg.ones((2, 0, 3), dtype=np.int8), np.ones(3), [1, 2], 5.0):
+        array = np.asarray(like)
+        for dtype in (None, np.float64, "uint8"):
+            found = getattr(mg, name)(like, *value, dtype)
+            expected = getattr(np, name)(array, *value, dtype)
+            np.testing.assert_array_equal(found, expected)
+            assert dtype is None or found.dtype == dtype
+        assert getattr(mg, name)(like, *value, np.float64, requires_grad=True).requires_grad
+    assert getattr(mg, name)(mg.ones(1, dtype=np.int8), *value).dtype == np.int8
+
+
+def test_a_grid_of_lists() -> None:
+    for found, expected in zip(mg.meshgrid([1, 2], [3.0]), np.meshgrid([1, 2], [3.0]), strict=True):  # type: ignore[arg-type]
+        np.testing.assert_array_equal(found, expected)
+    assert [t.shape for t in mg.broadcast_arrays([1], np.ones((2, 1)), 3)] == [(2, 1)] * 3  # type: ignore[arg-type]
+    assert mg.meshgrid() == []
+
+
 def test_eye_and_meshgrid() -> None:
     np.testing.assert_array_equal(mg.eye(2, 3, 1), np.eye(2, 3, 1))
     vectors = [np.arange(n, dtype=np.float64) for n in (2, 3, 4)]

@@ -102,7 +102,9 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "assignment of masked values": (lambda: mg.zeros(3).__setitem__(slice(3), MASKED), TypeError, "masked array"),
     # a dtype or a number in the place of another argument
     "tensor(data, dtype)": (lambda: mg.tensor([1.0], np.float64), TypeError, "requires_grad is True or"),  # type: ignore[arg-type]
-    "ones_like(x, dtype)": (lambda: mg.ones_like(mg.ones(1), "float64"), TypeError, "requires_grad is"),  # type: ignore[arg-type]
+    "ones_like(x, requires_grad)": (lambda: mg.ones_like(mg.ones(1), True), TypeError, "data type"),  # type: ignore[arg-type]
+    "meshgrid of None": (lambda: mg.meshgrid(None), TypeError, "meshgrid: vectors is a tensor"),  # type: ignore[arg-type]
+    "zeros_like of a word": (lambda: mg.zeros_like("a"), TypeError, "zeros_like: x is a tensor"),  # type: ignore[arg-type]
     "requires_grad_ of a text": (lambda: mg.ones(1).requires_grad_("no"), TypeError, "requires_grad is"),  # type: ignore[arg-type]
     "train of a text": (lambda: nn.Identity().train("eval"), TypeError, "mode is True or False"),  # type: ignore[arg-type]
     "rand(3, 1)": (lambda: mg.rand(3, 1), TypeError, r"one shape: rand\(\(3, 1\)\)"),
@@ -124,10 +126,16 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "randn of a negative std": (lambda: mg.randn(3, std=-1.0), ValueError, "std is at least 0"),
     "randn of NaN": (lambda: mg.randn(3, std=np.nan), ValueError, "std is at least 0"),
     "var with a NaN": (lambda: mg.var(mg.ones(3), correction=np.nan), ValueError, "correction nan"),  # type: ignore[arg-type]
-    "batch_norm with eps < 0": (lambda: nn.BatchNorm(2, eps=-1.0)(mg.rand((4, 2))), ValueError, "eps is"),
-    "batch_norm with eps NaN": (lambda: nn.BatchNorm(2, eps=np.nan)(mg.rand((4, 2))), ValueError, "eps is"),
-    "batch_norm with momentum 5": (lambda: nn.BatchNorm(2, momentum=5.0)(mg.rand((4, 2))), ValueError, "momentum"),
-    "batch_norm with momentum NaN": (lambda: nn.BatchNorm(2, momentum=np.nan)(mg.rand((4, 2))), ValueError, "momentum"),
+    "BatchNorm with eps < 0": (lambda: nn.BatchNorm(2, eps=-1.0), ValueError, "BatchNorm: eps is at least 0"),
+    "BatchNorm with eps NaN": (lambda: nn.BatchNorm(2, eps=np.nan), ValueError, "eps is"),
+    "BatchNorm with momentum 5": (lambda: nn.BatchNorm(2, momentum=5.0), ValueError, r"momentum is in \[0, 1\]; not 5"),
+    "BatchNorm with momentum None": (lambda: nn.BatchNorm(2, momentum=None), TypeError, "momentum is a number, not None"),  # type: ignore[arg-type]
+    "batch_norm with momentum NaN": (lambda: mg.batch_norm(mg.rand((4, 2)), mg.ones(2), mg.zeros(2), momentum=np.nan), ValueError, "momentum"),
+    "batch_norm with eps ∞": (lambda: mg.batch_norm(mg.rand((4, 2)), mg.ones(2), mg.zeros(2), eps=np.inf), ValueError, "finite"),
+    "LayerNorm with eps < 0": (lambda: nn.LayerNorm(2, eps=-1.0), ValueError, "LayerNorm: eps is at least 0"),
+    "Adam with a word": (lambda: mg.optim.Adam([variable([1.0])], lr="1"), TypeError, "lr is a number, not '1'"),  # type: ignore[arg-type]
+    "Adam with one β": (lambda: mg.optim.Adam([variable([1.0])], betas=(0.9,)), ValueError, "betas are two numbers"),  # type: ignore[arg-type]
+    "Adam with β₂ = 1": (lambda: mg.optim.Adam([variable([1.0])], betas=(0.9, 1)), ValueError, r"β₂ is in \[0, 1\); not 1"),
     "SpectralNorm with eps NaN": (lambda: nn.SpectralNorm(nn.Linear(2, 2), eps=np.nan), ValueError, "at least 1 iteration, and eps > 0"),
     "a negative step": (lambda: Generator(0, -5), ValueError, "step; not -5"),
     "half a step": (lambda: Generator(0, 1.5), TypeError, "step; not 1.5"),  # type: ignore[arg-type]
@@ -136,7 +144,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "max with a word for keepdims": (lambda: mg.ones(3).max(keepdims="no"), TypeError, "max: keepdims is True or False"),  # type: ignore[arg-type]
     "sum with keepdims for the axis": (lambda: mg.ones((2, 3)).sum(True), TypeError, "axis is an integer, not True"),
     "softmax along True": (lambda: mg.softmax(mg.ones((2, 3)), True), TypeError, "axis is an integer, not True"),
-    "diff taken −1 times": (lambda: mg.diff(mg.arange(3), -1), ValueError, "diff: n is at least 0; not -1"),
+    "diff taken −1 times": (lambda: mg.diff(mg.arange(3), -1), ValueError, "diff: n is at least 0 and finite; not -1"),
     "zeros of True": (lambda: mg.zeros((2, True)), TypeError, "a length is an integer"),
     "roll by a half": (lambda: mg.roll(mg.arange(3), 0.5), TypeError, "shift is an integer"),  # type: ignore[arg-type]
     "roll by halves": (lambda: mg.roll(mg.ones((2, 2)), (0.5, 1.0), (0, 1)), TypeError, "shift is an integer"),  # type: ignore[arg-type]

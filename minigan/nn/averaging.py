@@ -6,6 +6,7 @@ import copy
 from typing import Any, Self
 
 from minigan.nn.module import Module
+from minigan.ops.shared import check_range
 from minigan.recording import no_grad
 from minigan.tensor import Tensor
 
@@ -35,9 +36,7 @@ class MovingAverage(Module):
     """
 
     def __init__(self, module: Module, decay: float = 0.999) -> None:
-        if not 0 <= decay <= 1:
-            raise ValueError(f"MovingAverage: decay is 0 … 1, not {decay}")
-        self.decay = decay
+        self.decay = check_range("MovingAverage: decay", decay, 1)
         copies = {id(t): t.detach().copy() for _, t in module.named_tensors()}
         self.module = copy.deepcopy(module, copies)
         self._trained_tensors = module.named_tensors  # not the module, which would be a child

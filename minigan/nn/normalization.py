@@ -18,6 +18,7 @@ from minigan.ops.normalization import (
     allocate_batch_statistics,
     batch_norm,
 )
+from minigan.ops.shared import check_range
 from minigan.tensor import Tensor
 
 
@@ -67,6 +68,7 @@ class BatchNorm(Module):
 
     Raises:
         TypeError: the channels are no integer.
+        ValueError: eps is negative or not finite, or the momentum is outside [0, 1].
 
     Reference: Ioffe & Szegedy (2015), "Batch normalization: accelerating deep network training by
     reducing internal covariate shift".
@@ -84,7 +86,8 @@ class BatchNorm(Module):
         device: DeviceLike = None,
     ) -> None:
         place, channels = get_device(device), operator.index(channels)
-        self.momentum, self.eps, self.negative_slope = momentum, eps, negative_slope
+        self.momentum = check_range("BatchNorm: momentum", momentum, 1)
+        self.eps, self.negative_slope = check_range("BatchNorm: eps", eps), negative_slope
         self.weight = Tensor(place.ones((channels,), dtype), place, requires_grad=True)
         self.bias = Tensor(place.zeros((channels,), dtype), place, requires_grad=True)
         self.running = {

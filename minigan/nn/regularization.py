@@ -26,6 +26,9 @@ class LayerNorm(Module):
         elementwise_affine: whether there is a weight.
         bias: whether there is a bias too.
 
+    Raises:
+        ValueError: eps is negative or not finite.
+
     Reference: Ba et al. (2016), "Layer normalization".
     """
 
@@ -41,7 +44,7 @@ class LayerNorm(Module):
     ) -> None:
         place, given = get_device(device), normalized_shape
         self.normalized_shape = tuple(given) if isinstance(given, Sequence) else (given,)
-        self.eps = eps
+        self.eps = check_range("LayerNorm: eps", eps)
         self.weight = self.bias = None
         if elementwise_affine:
             self.weight = Tensor(place.ones(self.normalized_shape, dtype), place, True)
@@ -76,8 +79,7 @@ class Dropout(Module):
     """
 
     def __init__(self, p: float = 0.5, *, generator: Generator | None = None) -> None:
-        check_range("Dropout: the probability p", p, 1)
-        self.p, self.generator = p, generator
+        self.p, self.generator = check_range("Dropout: the probability p", p, 1), generator
 
     def forward(self, x: Tensor) -> Tensor:
         """Return `minigan.dropout` of x with the layer's probability."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+
 from minigan.devices import Device
 from minigan.ops.shared import (
     Axis,
@@ -37,7 +41,7 @@ def logsumexp(device: Device, x: Array, axis: Axis = None, keepdims: bool = Fals
     axes = axes_of(x.ndim, axis)
     high = largest(device, x, axis)
     high = xp.where(xp.isfinite(high), high, 0)
-    total = xp.log(sum_over(device, xp.exp(x - high), axes, keepdims=True)) + high
+    total = (xp.log(_wide_sum(device, xp.exp(x - high), axes)) + high).astype(x.dtype, copy=False)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         return (xp.exp(x - total) * dy.reshape(kept),)
@@ -61,7 +65,8 @@ def log_softmax(device: Device, x: Array, axis: Axis = -1) -> Result:
     xp = device.array_module
     axes = axes_of(x.ndim, axis)
     shifted = x - largest(device, x, axis)
-    y = shifted - xp.log(sum_over(device, xp.exp(shifted), axes, keepdims=True))
+    total = _wide_sum(device, xp.exp(shifted), axes)
+    y = (shifted - xp.log(total)).astype(x.dtype, copy=False)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         return (dy - xp.exp(y) * sum_over(device, dy, axes, keepdims=True),)
@@ -85,9 +90,15 @@ def softmax(device: Device, x: Array, axis: Axis = -1) -> Result:
     xp = device.array_module
     axes = axes_of(x.ndim, axis)
     e = xp.exp(x - largest(device, x, axis))
-    y = e / sum_over(device, e, axes, keepdims=True)
+    y = (e / _wide_sum(device, e, axes)).astype(x.dtype, copy=False)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         return (y * (dy - sum_over(device, dy * y, axes, keepdims=True)),)
 
     return y, vjp, (y,)
+
+
+def _wide_sum(device: Device, x: Array, axes: Sequence[int]) -> Array:
+    """Return the sum over the axes in float32 at least: float16 ends at 65,504."""
+    wide = x.astype(np.result_type(x.dtype, np.float32), copy=False)
+    return sum_over(device, wide, axes, keepdims=True)

@@ -214,6 +214,7 @@ def matrix_transpose(x: Tensor) -> Tensor:
     return swapaxes(x, -1, -2)
 
 
+@explained
 def broadcast_arrays(*tensors: Tensor) -> list[Tensor]:
     """Return the tensors broadcast to their common shape, as `numpy.broadcast_arrays`.
 

@@ -133,11 +133,15 @@ def check_one_float_dtype(*operands: Array | None) -> None:
         raise ValueError(f"the operands are {names}, not all float32 or all float64")
 
 
-def check_range(name: str, value: float, most: float = math.inf) -> None:
-    """Raise ValueError unless 0 ≤ value ≤ most; NaN is outside."""
-    if not 0 <= value <= most:
-        limit = "at least 0" if most == math.inf else f"in 0 … {most:g}"
-        raise ValueError(f"{name} is {limit}; not {value}")
+def check_range(name: str, value: float, most: float = math.inf, below: float = math.inf) -> float:
+    """Return a finite number where 0 ≤ value ≤ most, and value < below; NaN lies nowhere."""
+    if not hasattr(value, "__float__"):
+        raise TypeError(f"{name} is a number, not {value!r}")
+    if not (0 <= value <= most and value < below):
+        ends = {most: f"in [0, {most:g}]", below: f"in [0, {below:g})"}
+        ends[math.inf] = "at least 0 and finite"
+        raise ValueError(f"{name} is {ends[min(most, below)]}; not {value}")
+    return float(value)
 
 
 def check_fits(dtype: Any, *values: Any) -> None:

@@ -138,3 +138,11 @@ def test_clip_to_a_bound_that_is_nan_has_no_gradient() -> None:
 def test_an_axis_by_pytorchs_name_is_advised(call: Callable[[Any], Any]) -> None:
     with pytest.raises(TypeError, match="PyTorch's 'dim' is axis here"):
         call(mg.tensor(Y))
+
+
+def test_exponentials_of_more_terms_than_float16_counts() -> None:
+    x = mg.zeros(70_000, dtype=np.float16)
+    assert mg.logsumexp(x).item() == np.float16(np.log(70_000))
+    assert mg.log_softmax(x)[0].item() == np.float16(-np.log(70_000))
+    assert mg.softmax(x)[0].item() == np.float16(1 / 70_000)
+    assert {f(x).dtype for f in (mg.logsumexp, mg.softmax, mg.log_softmax)} == {np.dtype("float16")}

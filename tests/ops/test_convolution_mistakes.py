@@ -33,8 +33,8 @@ IMAGE, FILTER = np.zeros((2, 5, 5, 3)), np.zeros((4, 4, 3, 6))
         ((IMAGE, FILTER), {"padding": -1}, "padding .*none negative; not -1"),
         ((IMAGE, FILTER), {"padding": (1, 2, 3, 4)}, r"padding .*not \(1, 2, 3, 4\)"),
         ((IMAGE, FILTER), {"padding": ((1, 2, 3), 1)}, r"padding .*not \(\(1, 2, 3\), 1\)"),
-        ((IMAGE, FILTER), {"negative_slope": -0.1}, "negative_slope is at least 0; not -0.1"),
-        ((IMAGE, FILTER), {"negative_slope": np.nan}, "negative_slope is at least 0; not nan"),
+        ((IMAGE, FILTER), {"negative_slope": -0.1}, "negative_slope is at least 0 and finite; not -0.1"),
+        ((IMAGE, FILTER), {"negative_slope": np.nan}, "negative_slope is at least 0 and finite; not nan"),
         ((IMAGE, FILTER), {"padding": "same"}, "padding .*not 'same'"),
     ],
 )  # fmt: skip

@@ -153,7 +153,7 @@ def test_mse_loss_of_numbers_integers_and_two_dtypes() -> None:
         (lambda x: mg.cross_entropy(x, [0.0, 1, 2], ignore_index=1), "integer labels"),
         (lambda x: mg.cross_entropy(x, [0, 1], weight=np.ones(4)), "need integer labels"),
         (lambda x: mg.cross_entropy(x, [0, 1, 2], weight=np.ones(3)), "each of 4"),
-        (lambda x: mg.cross_entropy(x, [0, 1, 2], label_smoothing=1.5), "0 … 1"),
+        (lambda x: mg.cross_entropy(x, [0, 1, 2], label_smoothing=1.5), r"in \[0, 1\]; not 1.5"),
         (lambda x: mg.cross_entropy(x, [0, 1, 2], "average", np.ones(4)), "reduction"),
         (lambda x: mg.binary_cross_entropy_with_logits(x, 1, weight=np.ones(3)), "broadcast"),
         (lambda x: mg.binary_cross_entropy_with_logits(x, np.ones((2, 3, 4)), weight=2), "shape"),

@@ -56,8 +56,7 @@ def _like(name: str) -> Callable[..., Any]:
         x: Any, *values: Any, dtype: Any = None, device: Any = None, layout: Any = None,
         pin_memory: bool = False, memory_format: Any = None, requires_grad: bool = False,
     ) -> Any:  # fmt: skip
-        refuse(another_dtype=dtype is not None and dtype_name(dtype) != str(x.dtype))
-        return function(x, *values)
+        return function(x, *values, dtype=_name(dtype, str(x.dtype)))
 
     return adapter
 
