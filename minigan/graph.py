@@ -2,45 +2,34 @@
 
 Nodes are numbered when they are made, so falling numbers are a topological order. They are held
 only by the tensors that they made: a graph that is never walked is freed like any other Python
-object. This module knows a tensor as a `Variable`; ``tensor.py`` is where they are made.
+object.
 """
 
 from __future__ import annotations
 
 import itertools
-from typing import Any, NamedTuple, Protocol
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from minigan.devices import Device
+from minigan.devices.arguments import REALS
 from minigan.devices.memory import share_memory
 from minigan.locks import Lock
 from minigan.recording import mode
 from minigan.saving import VJP, Array, Watched, is_tensor
 
+if TYPE_CHECKING:
+    from minigan.tensor import Tensor
+
 _numbers = itertools.count()
 _ADDING = Lock()
 
 
-class Variable(Protocol):
-    """The parts of a tensor that the walk needs."""
-
-    device: Device
-    _node: Node | None
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-
-    @property
-    def dtype(self) -> np.dtype[Any]: ...
-
-    @property
-    def size(self) -> int: ...
-
-    @property
-    def requires_grad(self) -> bool: ...
-
-    def add_gradient(self, gradient: Array) -> None: ...
+def add_in_place(total: Array, gradient: Array, device: Device) -> None:
+    """total ← total + gradient: by the kernel where it can, since a captured step holds kernels alone."""
+    if total.flags.c_contiguous and total.dtype in REALS:
+        device.accumulate(total, device.contiguous(gradient))
+    else:
+        total += gradient
 
 
 class Part(NamedTuple):
@@ -59,15 +48,15 @@ class Part(NamedTuple):
             device.array_module.add.at(total, self.position, self.gradient)
             return
         view = total[self.position]
-        if view.ndim and view.flags.c_contiguous and view.dtype.itemsize >= 4:
-            device.accumulate(view, device.contiguous(self.gradient))
+        if view.ndim:
+            add_in_place(view, self.gradient, device)
         else:
             total[self.position] += self.gradient
 
     def whole(self, shape: tuple[int, ...], device: Device) -> Array:
         """Return a fresh array of that shape, 0 outside the position."""
         rows = self.position[0] if len(self.position) == 1 else None
-        if isinstance(rows, slice) and rows.step in (None, 1) and self.gradient.dtype.itemsize >= 4:
+        if isinstance(rows, slice) and rows.step in (None, 1) and self.gradient.dtype in REALS:
             start, stop, _ = rows.indices(shape[0])
             after = shape[0] - max(start, stop)
             return device.pad_rows(device.contiguous(self.gradient), start, after)
@@ -90,12 +79,8 @@ class Node:
         for saved in self.saved:
             saved.version.readers += 1
 
-    def check_unused(self) -> None:
-        if self.vjp is None:
-            raise RuntimeError(
-                f"backward: the graph of '{self.operation}' was already used by an earlier "
-                "backward(), which freed its saved arrays; run the forward pass again"
-            )
+    def check_unchanged(self) -> None:
+        """Raise RuntimeError if an array that the vjp reads was changed in place."""
         for saved in self.saved:
             if not saved.is_unchanged():
                 raise RuntimeError(
@@ -117,13 +102,19 @@ class Node:
     __del__ = _stop_reading
 
 
-def _add_gradient(leaf: Any, gradient: Array) -> None:
+def _add_gradient(tensor: Tensor, gradient: Array | Part) -> None:
     with _ADDING:  # threads that share a parameter add one after the other
-        check_alike("backward: a tensor", leaf, "grad", leaf.grad)
-        leaf.add_gradient(gradient)
+        check_alike("backward: a tensor", tensor, "grad", tensor.grad)
+        if not isinstance(gradient, Part):
+            tensor.add_gradient(gradient)
+        elif tensor.grad is None:
+            tensor.add_gradient(gradient.whole(tensor.shape, tensor.device))
+        else:
+            gradient.add_to(tensor.grad.data, tensor.device)
+            tensor.grad.mark_changed()
 
 
-def check_alike(owner: str, tensor: Variable, name: str, beside: Any) -> None:
+def check_alike(owner: str, tensor: Tensor, name: str, beside: Any) -> None:
     """Raise an error for a gradient or a memory that differs from its tensor: a kernel would write past its end."""
     if beside is None:
         return
@@ -137,58 +128,56 @@ def check_alike(owner: str, tensor: Variable, name: str, beside: Any) -> None:
         )
 
 
-def run_backward(root: Variable, gradient: Array | None, inputs: list[Variable] | None) -> None:
+def run_backward(root: Tensor, gradient: Array | None, inputs: list[Tensor] | None) -> None:
     """Walk the graph of `root` from the highest number down; see `Tensor.backward`."""
     if not root.requires_grad:
         raise RuntimeError(
             "backward: this tensor was not computed from any tensor with requires_grad=True"
         )
-    if any(not t.requires_grad for t in inputs or ()):
-        raise ValueError("backward: one of the inputs does not have requires_grad=True")
+    if any(not getattr(t, "requires_grad", False) for t in inputs or ()):
+        raise ValueError("backward: one of the inputs is no tensor with requires_grad=True")
     if gradient is None and root.size != 1:
         raise ValueError(
             f"backward: a tensor of shape {root.shape} is not a scalar; reduce it with .sum() or "
             ".mean(), or pass the gradient of its own shape"
         )
-    device = root.device
     start = _starting_gradient(root, gradient)
     wanted_leaves = None if inputs is None else {id(t) for t in inputs if t._node is None}
     wanted_nodes = {t._node: t for t in inputs or () if t._node is not None}
+    # each node that is wanted, or on the way to a wanted tensor, and which of its inputs are
+    on_path: dict[Node, tuple[bool, ...]] = {}
 
-    def wanted(source: Variable | None, on_path: dict[Node, tuple[bool, ...]]) -> bool:
+    def wanted(source: Tensor | None) -> bool:
         if source is None:
             return False
         if source._node is not None:
-            return source._node in on_path or source._node in wanted_nodes
+            return source._node in on_path
         return wanted_leaves is None or id(source) in wanted_leaves
 
-    # nodes with a wanted tensor beneath, and which inputs
-    on_path: dict[Node, tuple[bool, ...]] = {}
-    for node in _reachable(root._node):
-        needs = tuple(wanted(source, on_path) for source in node.inputs)
-        if any(needs):
-            on_path[node] = needs
-    for node in on_path:
-        node.check_unused()
-
     if root._node is None:
-        if wanted(root, on_path):
-            _add_gradient(root, device.copy(start))
+        if wanted(root):
+            _add_gradient(root, root.device.copy(start))
         return
+    for node in _reachable(root._node):
+        needs = tuple(wanted(source) for source in node.inputs)
+        if any(needs) or node in wanted_nodes:
+            on_path[node] = needs
+    for node, needs in on_path.items():
+        if any(needs):
+            node.check_unchanged()
+
     apply = _apply_vjp if mode.observer is None else mode.observer.walk(_apply_vjp)
-    gradients = _Gradients(device)
+    gradients = _Gradients(root.device)
     gradients.add(root._node, start, False, root.shape)
-    for node in sorted({*on_path, *wanted_nodes}, key=lambda n: n.number, reverse=True):
-        dy, owned = gradients.pop(node)
-        if dy is None:
-            continue
+    for node, needs in reversed(on_path.items()):
+        dy, owned = gradients.sums.pop(node)
         if node in wanted_nodes:
-            _add_gradient(wanted_nodes[node], device.copy(dy))
-        if node in on_path:
-            apply(node, dy, owned, on_path[node], gradients)
+            _add_gradient(wanted_nodes[node], root.device.copy(dy))
+        if any(needs):
+            apply(node, dy, owned, needs, gradients)
 
 
-def _starting_gradient(root: Variable, gradient: Array | None) -> Array:
+def _starting_gradient(root: Tensor, gradient: Array | None) -> Array:
     if gradient is None:
         return root.device.ones(root.shape, root.dtype)
     if tuple(gradient.shape) != root.shape:
@@ -198,16 +187,19 @@ def _starting_gradient(root: Variable, gradient: Array | None) -> Array:
     return gradient
 
 
-def _reachable(root: Node | None) -> list[Node]:
-    """Return every node beneath `root`, by rising number. A used node ends its path: its inputs are gone."""
+def _reachable(root: Node) -> list[Node]:
+    """Return `root` and every node beneath it, by rising number; RuntimeError for a used one, whose inputs are gone."""
     seen: set[Node] = set()
-    stack = [root] if root is not None else []
+    stack = [root]
     while stack:
         node = stack.pop()
         if node in seen:
             continue
         if node.vjp is None:
-            node.check_unused()
+            raise RuntimeError(
+                f"backward: the graph of '{node.operation}' was already used by an earlier "
+                "backward(), which freed its saved arrays; run the forward pass again"
+            )
         seen.add(node)
         stack += [t._node for t in node.inputs if t is not None and t._node is not None]
     return sorted(seen, key=lambda n: n.number)
@@ -232,18 +224,15 @@ class _Gradients:
         if isinstance(gradient, Part):
             gradient.add_to(total, self.device)
         else:
-            self.device.accumulate(total, self.device.contiguous(gradient))
+            add_in_place(total, gradient, self.device)
         self.sums[node] = (total, True)
-
-    def pop(self, node: Node) -> tuple[Array | None, bool]:
-        return self.sums.pop(node, (None, False))
 
 
 def _apply_vjp(
     node: Node, dy: Array, dy_owned: bool, needs: tuple[bool, ...], gradients: _Gradients
 ) -> None:
     assert node.vjp is not None
-    inputs, operation, arrays = node.inputs, node.operation, node.arrays
+    inputs, operation, arrays = node.inputs, node.operation, node.arrays  # release() clears them
     results = node.vjp(dy, needs)
     node.release()
     if not isinstance(results, (tuple, list)):
@@ -258,36 +247,22 @@ def _apply_vjp(
                 f"{operation}: no gradient is defined for its input {i + 1}; pass that input without "
                 "requires_grad, or detached"
             )
-        if isinstance(results[i], Part):
-            _add_part(source, results[i], gradients)
-            continue
-        gradient = source.device.asarray(results[i])
-        if tuple(gradient.shape) != source.shape or gradient.dtype != source.dtype:
-            raise TypeError(
-                f"{operation}: the vjp gave input {i + 1} a gradient of shape {tuple(gradient.shape)}, "
-                f"{gradient.dtype}; the input is {source.shape}, {source.dtype}"
-            )
-        # dy itself, or a view of it, is ours to add to where dy was, and no other input gets it.
-        others = [r for j, r in enumerate(results) if j != i and r is not None]
-        others += arrays if dy_owned else [*arrays, dy]  # a saved array stays as it is
-        owned = _is_plain(gradient) and not any(share_memory(gradient, r) for r in others)
+        gradient, owned = results[i], True
+        if not isinstance(gradient, Part):
+            gradient = source.device.asarray(gradient)
+            if tuple(gradient.shape) != source.shape or gradient.dtype != source.dtype:
+                raise TypeError(
+                    f"{operation}: the vjp gave input {i + 1} a gradient of shape {tuple(gradient.shape)}, "
+                    f"{gradient.dtype}; the input is {source.shape}, {source.dtype}"
+                )
+            # dy itself, or a view of it, is ours to add to where dy was, and no other input gets it.
+            others = [r for j, r in enumerate(results) if j != i and r is not None]
+            others += arrays if dy_owned else [*arrays, dy]  # a saved array stays as it is
+            owned = _is_plain(gradient) and not any(share_memory(gradient, r) for r in others)
         if source._node is not None:
             gradients.add(source._node, gradient, owned, source.shape)
         else:
             _add_gradient(source, gradient if owned else source.device.copy(gradient))
-
-
-def _add_part(source: Any, part: Part, gradients: _Gradients) -> None:
-    if source._node is not None:
-        gradients.add(source._node, part, True, source.shape)
-        return
-    with _ADDING:
-        check_alike("backward: a tensor", source, "grad", source.grad)
-        if source.grad is None:
-            source.add_gradient(part.whole(source.shape, source.device))
-        else:
-            part.add_to(source.grad.data, source.device)
-            source.grad.mark_changed()
 
 
 def _is_plain(array: Array) -> bool:

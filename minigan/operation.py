@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import operator
 import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
@@ -16,11 +15,11 @@ from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 import numpy as np
 
 from minigan.devices import Device
-from minigan.devices.memory import is_on_gpu, share_memory
+from minigan.devices.memory import share_memory
 from minigan.from_pytorch import argument_advice
 from minigan.graph import Node
-from minigan.recording import is_recording, mode
-from minigan.saving import VJP, Array, Result, is_array, watch
+from minigan.recording import mode
+from minigan.saving import VJP, Array, Result, exchange, is_array, watch
 from minigan.tensor import Tensor, check_real, common_device, tensor
 
 Parameters = ParamSpec("Parameters")
@@ -44,13 +43,14 @@ def differentiable(
 
             return x**3, vjp, (x,)
 
-    A saved array that is written before ``backward()`` raises an error there. A rule that keeps no
-    array may leave ``saved`` out, and ``vjp`` is None for an operation that has no gradient.
+    A tensor that shares memory with a saved array, and is written before ``backward()``, raises an
+    error there. A rule that keeps no array may leave ``saved`` out, and ``vjp`` is None for an
+    operation that has no gradient.
 
     Positional arguments may be tensors. Arrays of NumPy and other libraries become arrays of the
     device; they are copied when the operation is recorded, since nothing can watch them. Numbers
-    beside them are handed over as they are. A setting with the annotation "bool", "int" or "float"
-    is checked to be one.
+    beside them are handed over as they are. A parameter with any annotation but `Array` or `Any`
+    is a setting: it takes no tensor, and is checked where it is a "bool", an "int" or a "float".
 
     Args:
         function: the function of a device and its arrays, of the shapes that it takes.
@@ -68,10 +68,10 @@ def differentiable(
 
     Reference: Griewank & Walther (2008), "Evaluating derivatives", chapter 3: the reverse mode.
     """
-    called = _called(function)
-    name, signature = called.name, called.signature
-    variable = any(p.kind is p.VAR_POSITIONAL for p in signature.parameters.values())
-    most = sys.maxsize if variable else len(called.positional)
+    form = _form_of(function)
+    name, signature = form.name, form.signature
+    kinds = [p.kind for p in signature.parameters.values()]
+    most = sys.maxsize if inspect.Parameter.VAR_POSITIONAL in kinds else len(form.positional)
 
     @functools.wraps(function)
     def operation(*arguments: Parameters.args, **settings: Parameters.kwargs) -> Tensor:
@@ -79,15 +79,15 @@ def differentiable(
             return mode.observer.operation(operation, arguments, settings)  # type: ignore[no-any-return]
         operands: Sequence[Any] = arguments
         if settings:
-            operands, settings = _bound(called, arguments, settings)  # type: ignore[assignment]
+            operands, settings = _bound(form, arguments, settings)  # type: ignore[assignment]
         if len(operands) > most:
             parameters = ", ".join(list(signature.parameters)[1:])
             raise TypeError(f"{name} takes {parameters}; {len(operands)} arguments are too many")
-        operands = _ready(called, operands)
+        operands = _ready(form, operands)
         device = common_device(name, operands)
         tensors = [a if isinstance(a, Tensor) else None for a in operands]
         inputs = tuple([t if t is not None and t.requires_grad else None for t in tensors])
-        recorded = is_recording() and any(t is not None for t in inputs)
+        recorded = mode.recording and any(t is not None for t in inputs)
         arrays = [as_operand(name, a, device, recorded) for a in operands]
         try:
             output, vjp, saved = _three(name, function(device, *arrays, **settings))
@@ -96,7 +96,7 @@ def differentiable(
             raise ValueError(f"{name}: {error} (shapes {shapes})") from error
         # NumPy's arithmetic on 0-dimensional arrays gives scalars: asarray makes them arrays again.
         result = Tensor(device.asarray(output), device)
-        _share_version(tensors, result)
+        _share_version(operands, arrays, result)
         if recorded and vjp is not None and result.dtype.kind == "f":
             result._node = Node(name, inputs, vjp, watch(name, vjp, saved, tensors, result))
         return result
@@ -109,16 +109,16 @@ def differentiable(
     return operation
 
 
-class _Called(NamedTuple):
+class _Form(NamedTuple):
     """How an operation is called: its parameters, and which of them take arrays. The others are settings."""
 
     name: str
     signature: inspect.Signature
-    operands: frozenset[str | int]  # names and positions
+    operands: frozenset[str | int]  # of each its name, and its position
     positional: list[inspect.Parameter]
 
 
-def _called(function: Callable[..., Any]) -> _Called:
+def _form_of(function: Callable[..., Any]) -> _Form:
     """Read a signature. A parameter takes arrays if it is annotated so, or with nothing."""
     signature = inspect.signature(function)
     parameters = list(signature.parameters.values())[1:]
@@ -126,39 +126,41 @@ def _called(function: Callable[..., Any]) -> _Called:
     positional = [p for p in parameters if p.kind in _POSITIONAL]
     operands = {i: p.name for i, p in enumerate(positional) if p.annotation in kinds}
     name = function.__name__.lstrip("_")  # a private function behind a public one of that name
-    return _Called(name, signature, frozenset([*operands, *operands.values()]), positional)
+    return _Form(name, signature, frozenset([*operands, *operands.values()]), positional)
 
 
 def _bound(
-    called: _Called, arguments: Sequence[Any], settings: dict[str, Any]
+    form: _Form, arguments: Sequence[Any], settings: dict[str, Any]
 ) -> tuple[Sequence[Any], dict[str, Any]]:
     """Return the operands, with those that were given by name, and the settings that are left."""
-    name, parameters = called.name, called.signature.parameters
+    name, parameters = form.name, form.signature.parameters
     _check_names(name, list(parameters)[1:], settings)
-    if any(is_array(value) or key in called.operands for key, value in settings.items()):
-        bound = called.signature.bind(None, *arguments, **settings)
+    if any(is_array(value) or key in form.operands for key, value in settings.items()):
+        bound = form.signature.bind(None, *arguments, **settings)
         bound.apply_defaults()
         arguments, settings = bound.args[1:], bound.kwargs
         for key, value in settings.items():
-            if isinstance(value, Tensor):
-                raise TypeError(f"{name}: '{key}' takes no tensor; only positional arguments do")
+            if is_array(value):
+                raise TypeError(
+                    f"{name}: '{key}' takes no tensor or array; only positional arguments do"
+                )
     return arguments, {k: _setting(name, parameters[k], value) for k, value in settings.items()}
 
 
-def _ready(called: _Called, operands: Sequence[Any]) -> list[Any]:
+def _ready(form: _Form, operands: Sequence[Any]) -> list[Any]:
     """Return the positional arguments: lists of numbers as arrays, and settings that no one changes later."""
     ready = list(operands)
-    for i, (parameter, value) in enumerate(zip(called.positional, operands, strict=False)):
-        if i not in called.operands:
+    for i, (parameter, value) in enumerate(zip(form.positional, operands, strict=False)):
+        if i not in form.operands:
             if is_array(value):
-                raise TypeError(f"{called.name}: '{parameter.name}' takes no tensor or array")
-            ready[i] = _setting(called.name, parameter, value)
+                raise TypeError(f"{form.name}: '{parameter.name}' takes no tensor or array")
+            ready[i] = _setting(form.name, parameter, value)
         elif isinstance(value, (list, tuple, range)) or (
             isinstance(value, (int, float)) and not any(map(is_array, operands))
         ):
-            ready[i] = np.asarray(value)
+            ready[i] = np.asarray(value)  # numbers beside an array stay, and it keeps its dtype
         elif not isinstance(value, Tensor) and not is_array(value):
-            _check_kind(called.name, parameter, value)
+            _check_kind(form.name, parameter, value)
     return ready
 
 
@@ -242,45 +244,17 @@ def as_operand(name: str, argument: Any, device: Device, copy: bool = False) -> 
         if isinstance(argument, (complex, np.generic)):
             check_real(np.asarray(argument).dtype, name)
         return argument
-    if is_on_gpu(argument) and not isinstance(argument, device.array_module.ndarray):
-        raise ValueError(
-            f"{name}: one of its arrays is on device 'cuda', and device '{device.name}' computes it; move one of them first"
-        )
     array = device.asarray(argument)
     check_real(array.dtype, name)
     return device.copy(array) if copy else array
 
 
-def _share_version(tensors: Sequence[Tensor | None], result: Tensor) -> None:
-    """Share the source's version with a view, which is written together with it."""
-    for source in tensors:
-        if source is not None and share_memory(source.data, result.data):
-            result._version = source._version
+def _share_version(operands: Sequence[Any], arrays: Sequence[Any], result: Tensor) -> None:
+    """Share the source's version with a view, which is written together with it, or note another library's memory."""
+    for operand, array in zip(operands, arrays, strict=True):
+        if is_array(operand) and share_memory(array, result.data):
+            if isinstance(operand, Tensor):
+                result._version = operand._version
+            else:
+                exchange(result._version, result.data)
             return
-
-
-ARRAY = object()  # where an array goes in an index
-
-
-def split_index(index: Any) -> tuple[tuple[Any, ...], list[Any]]:
-    """Return an index as a tuple of its slices, integers, None and ..., and the arrays that stand at `ARRAY` in it."""
-    given = index if isinstance(index, tuple) else (index,)
-    parts = [p if p is None or p is ... or is_array(p) else _part_of_index(p) for p in given]
-    arrays = [part for part in parts if is_array(part)]
-    return tuple(ARRAY if is_array(part) else part for part in parts), arrays
-
-
-def _part_of_index(part: Any) -> Any:
-    """Return what no one changes later: an array for what NumPy reads as one, which is any sequence, True and False."""
-    if isinstance(part, slice):
-        bounds = (part.start, part.stop, part.step)
-        return slice(*(b if b is None else operator.index(b) for b in bounds))
-    if hasattr(part, "__index__") and not isinstance(part, (bool, np.bool_)):
-        return operator.index(part)
-    return np.asarray(part, np.int64 if hasattr(part, "__len__") and len(part) == 0 else None)
-
-
-def fill_index(parts: tuple[Any, ...], arrays: Iterable[Array]) -> tuple[Any, ...]:
-    """Return the index that `split_index` took apart."""
-    rest = iter(arrays)
-    return tuple(next(rest) if part is ARRAY else part for part in parts)

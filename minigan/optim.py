@@ -102,7 +102,7 @@ def _with_decay(parameter: Tensor, weight_decay: float) -> Array:
     """Return the gradient, or a copy with weight_decay·p added."""
     assert parameter.grad is not None
     if not weight_decay:
-        return parameter.grad.data
+        return parameter.device.contiguous(parameter.grad.data)
     gradient = parameter.device.copy(parameter.grad.data)
     parameter.device.accumulate(gradient, parameter.data, scale=weight_decay)
     return gradient
@@ -214,4 +214,4 @@ class AdamW(Adam):
         if self.weight_decay:
             before = parameter.device.copy(parameter.data)
             parameter.device.accumulate(parameter.data, before, scale=-self.lr * self.weight_decay)
-        return parameter.grad.data
+        return parameter.device.contiguous(parameter.grad.data)

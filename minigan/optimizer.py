@@ -9,7 +9,7 @@ import numpy as np
 
 from minigan.graph import check_alike
 from minigan.serialization import load_all
-from minigan.tensor import Tensor
+from minigan.tensor import Tensor, common_device
 
 _PARAMETERS_ARE: dict[str, Callable[[Tensor], bool]] = {
     "have requires_grad=True": lambda p: p.requires_grad,
@@ -30,7 +30,8 @@ class Optimizer:
 
     Raises:
         TypeError: the parameters are no list of tensors.
-        ValueError: there is none, or one is no contiguous, writable leaf with requires_grad=True.
+        ValueError: there is none, one is no contiguous, writable leaf with requires_grad=True, or
+            they are on different devices.
     """
 
     def __init__(self, parameters: Iterable[Tensor]) -> None:
@@ -44,6 +45,7 @@ class Optimizer:
         for needed, is_met in _PARAMETERS_ARE.items():
             if not all(is_met(p) for p in self.parameters):
                 raise ValueError(f"an optimizer's parameters {needed}")
+        common_device("an optimizer", self.parameters)
         self._counter = self._new_counter(0)
         # Each counter, and the parameters that it counts for: `_counter` for those that never lacked a gradient.
         self._counts: list[tuple[Tensor, list[int]]] = [
@@ -52,7 +54,7 @@ class Optimizer:
 
     def _new_counter(self, count: int) -> Tensor:
         device = self.parameters[0].device
-        return Tensor(device.copy(device.asarray(np.array([count], np.int64))), device)
+        return Tensor(device.asarray(np.array([count], np.int64)), device)
 
     @property
     def step_count(self) -> int:
@@ -118,8 +120,7 @@ class Optimizer:
         total = self.step_count
         state: dict[str, Any] = {"step_count": total}
         for counter, members in self._counts:
-            count = int(counter.item()) if members else total
-            if count != total:
+            if (count := int(counter.item())) != total:
                 state.update({f"step_count.{i}": count for i in members})
         return {**state, **self._named_memories()}
 
@@ -134,7 +135,7 @@ class Optimizer:
         """
         memories = self._named_memories()
         names = {"step_count", *memories}
-        counts = {f"step_count.{i}": i for i in range(len(self.parameters))}
+        counts = [f"step_count.{i}" for i in range(len(self.parameters))]
         if not names <= set(state) <= names | set(counts):
             raise ValueError(
                 "load_state_dict: this state is not of an optimizer of the same parameters"
@@ -149,7 +150,7 @@ class Optimizer:
         return {f"{name}.{i}": t for name, memory in memories for i, t in enumerate(memory)}
 
     def _set_counts(self, step_count: int, counts: list[int]) -> None:
-        self._counter.copy_(np.array([step_count]))
+        self._counter.copy_(step_count)
         members: dict[int, list[int]] = {step_count: []}
         for i, count in enumerate(counts):
             members.setdefault(count, []).append(i)

@@ -69,7 +69,7 @@ class Protocols:
             An array of the tensor's shape and dtype.
         """
         values = self.device.to_numpy(self.data)
-        if self.data.size and share_memory(values, self.data):
+        if share_memory(values, self.data):
             values = values.view()
             values.flags.writeable &= not self._is_in_graph()
             exchange(self._version, self.data, writable=values.flags.writeable)
@@ -77,7 +77,7 @@ class Protocols:
 
     def tolist(self) -> Any:
         """Return the values as nested lists of Python's numbers."""
-        return self.numpy().tolist()
+        return self.device.to_numpy(self.data).tolist()
 
     def item(self) -> Any:
         """Return the value of a one-element tensor as a Python number.
@@ -87,7 +87,7 @@ class Protocols:
         """
         if self.size != 1:
             raise ValueError(f"item: shape {self.shape} has {self.size} elements, not 1")
-        return self.numpy().reshape(()).item()
+        return self.device.to_numpy(self.data).item()
 
     def __len__(self) -> int:
         if not self.ndim:
@@ -143,9 +143,7 @@ class Protocols:
 
     def _interface(self, name: str) -> dict[str, Any]:
         if self._is_in_graph():  # NumPy asks `__array__` next, which says what to do
-            raise AttributeError(
-                f"{name}: a tensor that belongs to a graph; use t.detach() after backward()"
-            )
+            raise AttributeError(name)
         interface: dict[str, Any] = getattr(self.data, name)
         exchange(self._version, self.data)
         return interface

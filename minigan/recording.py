@@ -21,12 +21,7 @@ class Mode(threading.local):
 mode = Mode()
 
 
-def is_recording() -> bool:
-    """Return whether operations of this thread are recorded."""
-    return mode.recording
-
-
-class no_grad:  # noqa: N801 - a function's name, as PyTorch's
+class no_grad(threading.local):  # noqa: N801 - a function's name, as PyTorch's
     """Within this block operations are not recorded, so nothing is saved for a backward pass.
 
     It is of this thread alone. ``@mg.no_grad()`` does the same for a function.

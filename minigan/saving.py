@@ -41,8 +41,7 @@ _NO_PARTS = (
     *(str, bytes, int, float, complex, type(None), np.generic, np.dtype),
     *(type, ModuleType, Device, ShapeAndDtype),
 )
-_NO_ARRAYS = (np.generic, type)  # has the methods of an array, and is none
-_ARRAYS = (memoryview, python_arrays.array)  # and has none of them
+_ARRAYS = (memoryview, python_arrays.array)  # arrays without an array's methods
 
 
 class Version:
@@ -83,8 +82,8 @@ def exchange(version: Version, array: Array, *, writable: bool = True) -> None:
         return
     version.reach = first, last
     for other in list(_exchanged):
-        reach = other.reach or (0, 0)
-        if other is not version and first < reach[1] and reach[0] < last:
+        assert other.reach is not None  # it was exchanged
+        if other is not version and first < other.reach[1] and other.reach[0] < last:
             for one, another in ((version, other), (other, version)):
                 one.partners = one.partners or weakref.WeakSet()
                 one.partners.add(another)
@@ -115,9 +114,8 @@ Watched = tuple[tuple[Saved, ...], list[Array]]
 def watch(
     operation: str, vjp: VJP, saved: Iterable[Any], inputs: Sequence[Any], output: Any
 ) -> Watched:
-    """Return the tensors that a write before the backward pass must not change: inputs (None for others), output, saved.
+    """Return the tensors that no write may change before the backward pass, and the arrays that the rule reads.
 
-    And the saved arrays, which no gradient may share.
     TypeError for a rule that keeps an array which it does not declare.
     """
     kept = [s for s in saved if is_array(s)]  # a number needs no watching
@@ -128,8 +126,6 @@ def watch(
                 f"{operation}: its vjp keeps the array '{name}', which is not declared; return (output, vjp, saved) "
                 "with every array in `saved` that the vjp keeps"
             )
-    if not declared:
-        return (), []
     tensors = [(f"input {i}", t) for i, t in enumerate(inputs, 1) if t is not None]
     tensors.append(("output", output))
     tensors += [("saved tensor", s) for s in kept if is_tensor(s)]
@@ -146,10 +142,7 @@ def _saved(tensor: Any, position: str) -> Saved:
 
 def _shares_memory(array: Array, others: list[Array]) -> bool:
     """Return whether a write to one of the others may change this array."""
-    for other in others:  # the fast checks first
-        if other is array:
-            return True
-    return any(share_memory(array, other) for other in others)
+    return any(array is o for o in others) or any(share_memory(array, o) for o in others)
 
 
 def kept_arrays(vjp: VJP, known: Sequence[Array] = ()) -> list[tuple[str, Array]]:
@@ -165,7 +158,7 @@ def kept_arrays(vjp: VJP, known: Sequence[Array] = ()) -> list[tuple[str, Array]
             seen.add(id(value))
             if not is_array(value):
                 stack.append((name, value))
-            elif _array(value).size:
+            elif getattr(_array(value), "size", 1):  # a memoryview has none
                 found.append((name, _array(value)))
     return found
 
@@ -232,11 +225,11 @@ def is_array(value: Any) -> bool:
 
 @functools.cache
 def _is_array_type(kind: type) -> bool:
-    if issubclass(kind, _NO_ARRAYS):
+    if issubclass(kind, np.generic):  # it has an array's methods, and is a number
         return False
     names = ("__dlpack__", "__array__", "__cuda_array_interface__")
     return issubclass(kind, _ARRAYS) or any(hasattr(kind, name) for name in names)
 
 
 def _array(value: Any) -> Array:
-    return value if isinstance(value, np.ndarray) or not is_tensor(value) else value.data
+    return value.data if is_tensor(value) else value

@@ -15,9 +15,9 @@ import numpy as np
 from minigan.devices import Device, DeviceLike, get_device
 from minigan.devices.memory import is_on_gpu
 from minigan.from_pytorch import advice
-from minigan.graph import Node, run_backward
+from minigan.graph import Node, add_in_place, run_backward
 from minigan.protocols import Protocols
-from minigan.recording import is_recording
+from minigan.recording import mode
 from minigan.saving import Array, Version
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Tensor(Protocols, Methods):
 
     __slots__ = (
         "__weakref__",
-        "_is_frozen",
+        "_is_parameter",
         "_is_variable",
         "_node",
         "_version",
@@ -75,7 +75,7 @@ class Tensor(Protocols, Methods):
         self.grad: Tensor | None = None
         self._node: Node | None = None
         self._version = Version()
-        self._is_variable = self._is_frozen = False
+        self._is_variable = self._is_parameter = False
         if requires_grad:
             self.requires_grad_(requires_grad)
 
@@ -110,20 +110,19 @@ class Tensor(Protocols, Methods):
                 raise RuntimeError(
                     f"this tensor was computed by '{self._node.operation}' and stays in the graph: use t.detach()"
                 )
-            self._is_frozen |= self._is_variable
-            self._is_variable = False
+            self._is_variable = False  # and still a parameter: a frozen one
             return self
         if self.dtype not in (np.float32, np.float64):
             raise TypeError(
                 f"dtype {self.dtype} cannot require a gradient: float32 and float64 can"
             )
-        self._is_variable, self._is_frozen = True, False
+        self._is_variable = self._is_parameter = True
         return self
 
     @property
     def is_parameter(self) -> bool:
         """Return whether this is a leaf made to be trained, frozen or not."""
-        return self.is_leaf and (self._is_variable or self._is_frozen)
+        return self.is_leaf and self._is_parameter
 
     @property
     def is_leaf(self) -> bool:
@@ -156,6 +155,7 @@ class Tensor(Protocols, Methods):
 
         Raises:
             ValueError: the source does not fit, or the memory may only be read.
+            OverflowError: a number is none of the tensor's integer dtype.
             RuntimeError: the write would lose a gradient; see `check_writable`.
         """
         self.check_writable("copy_", source)
@@ -198,12 +198,13 @@ class Tensor(Protocols, Methods):
             RuntimeError: a gradient would be lost; under `no_grad` none is.
             ValueError: the memory may only be read.
         """
-        graph = self._node is not None or (self.requires_grad and not leaf)
-        if is_recording() and (graph or (isinstance(source, Tensor) and source.requires_grad)):
-            of = f"was computed by '{self._node.operation}'" if self._node else "belongs to a graph"
-            of = of if graph else "would get values that belong to a graph"
+        made = self._node and f"was computed by '{self._node.operation}'"
+        used = self.requires_grad and not leaf and "belongs to a graph"
+        given = isinstance(source, Tensor) and source.requires_grad
+        reason = made or used or (given and "would get values that belong to a graph")
+        if reason and mode.recording:
             raise RuntimeError(
-                f"{operation}: this tensor {of}, and overwriting it is not differentiable; do it under "
+                f"{operation}: this tensor {reason}, and overwriting it is not differentiable; do it under "
                 "mg.no_grad(), or use detach()"
             )
         if not getattr(self.data.flags, "writeable", True):
@@ -220,7 +221,7 @@ class Tensor(Protocols, Methods):
         if self.grad is None:
             self.grad = Tensor(gradient, self.device)
         else:
-            self.device.accumulate(self.grad.data, self.device.contiguous(gradient))
+            add_in_place(self.grad.data, gradient, self.device)
             self.grad.mark_changed()
 
     def mark_changed(self) -> None:
@@ -260,13 +261,13 @@ class Tensor(Protocols, Methods):
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the values and the gradient; the device is named, and opened where it is read."""
         self._check_leaf("pickled")
-        values = np.array(self.device.to_numpy(self.data))
-        return _restored, (values, self.device.name, self._is_variable, self._is_frozen, self.grad)
+        values, kind = self.device.to_numpy(self.data), (self._is_variable, self._is_parameter)
+        return _restored, (values, self.device.name, *kind, self.grad)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         self._check_leaf("copied")
         twin = Tensor(self.device.copy(self.data), self.device, self._is_variable)
-        twin._is_frozen = self._is_frozen
+        twin._is_parameter = self._is_parameter
         memo[id(self)] = twin
         twin.grad = copy.deepcopy(self.grad, memo)
         return twin
@@ -279,7 +280,7 @@ class Tensor(Protocols, Methods):
             )
 
     def __repr__(self) -> str:
-        values = np.array2string(self.numpy(), separator=", ", prefix="tensor(")
+        values = np.array2string(self.device.to_numpy(self.data), separator=", ", prefix="tensor(")
         notes = [f"dtype={self.dtype}"] if self.dtype != np.float32 else []
         notes += [f"device={self.device.name}"] if self.device.name != "cpu" else []
         notes += [f"made by {self._node.operation}"] if self._node else []
@@ -314,17 +315,18 @@ def tensor(
     values = values_on(data, place)  # a dtype makes no number of a complex one, a text or a date
     if dtype is None and not hasattr(data, "dtype") and values.dtype == np.float64:
         dtype = np.float32
+    # from Python's numbers once more: NumPy refuses one that the dtype lacks
     array = place.asarray(values if hasattr(data, "dtype") else data, dtype)
     array = array.astype(array.dtype.newbyteorder("="), copy=False)  # kernels take no other
     return Tensor(place.copy(array), place, requires_grad)
 
 
 def _restored(
-    values: np.ndarray[Any, Any], device: str, variable: bool, frozen: bool, grad: Tensor | None
+    values: np.ndarray[Any, Any], device: str, variable: bool, parameter: bool, grad: Tensor | None
 ) -> Tensor:
     """Return the tensor that was pickled."""
     restored = tensor(values, variable, device=device)
-    restored._is_frozen, restored.grad = frozen, grad
+    restored._is_parameter, restored.grad = variable or parameter, grad
     return restored
 
 

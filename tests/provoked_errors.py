@@ -180,6 +180,7 @@ PROVOKED: list[Call] = [
     ("Tensor.backward", ValueError, lambda: computed().backward()),
     ("Tensor.check_writable", RuntimeError, lambda: computed().check_writable("test")),
     ("Tensor.check_writable", ValueError, lambda: read_only().check_writable("test")),
+    ("Tensor.copy_", OverflowError, lambda: ints(2).astype("uint8").copy_(300)),
     ("Tensor.copy_", RuntimeError, lambda: computed().copy_(1)),
     ("Tensor.copy_", ValueError, lambda: x(2).copy_(x(3))),
     ("Tensor.item", ValueError, lambda: x(2).item()),

@@ -266,5 +266,11 @@ def test_tensors_of_two_devices_are_refused_with_both_names(name: str) -> None:
 
 
 def test_an_array_of_a_gpu_does_not_meet_a_tensor_of_the_host() -> None:
-    with pytest.raises(ValueError, match=r"^add: .*'cuda', and device 'cpu'"):
+    with pytest.raises(DeviceError, match="on device 'cuda' was given to device 'cpu'"):
         mg.tensor([1.0]) + Described(np.ones(1, np.float32))
+
+
+def test_reading_a_value_hands_out_no_memory() -> None:
+    t = mg.tensor([2.0])
+    assert t.item() == 2.0 and t.tolist() == [2.0] and "2." in repr(t) and f"{t:.1f}" == "2.0"
+    assert t._version.reach is None  # nothing to watch

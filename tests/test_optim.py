@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from minigan.optim import SGD, Adam, Optimizer
+from minigan.optim import SGD, Adam, AdamW, Optimizer
 from minigan.tensor import Tensor
 
 SHAPES = [(), (3,), (4, 5), (70, 90)]  # the last is long enough for every thread of a kernel
@@ -164,6 +164,20 @@ def test_parameters_that_cannot_be_trained_are_refused() -> None:
     view = mg.tensor(np.ones((2, 3))).T.detach().requires_grad_()
     with pytest.raises(ValueError, match="contiguous"):
         Adam([view])
+    here, there = (mg.ones(2, device=d, requires_grad=True) for d in ("cpu", "emulated"))
+    with pytest.raises(ValueError, match="different devices, cpu and emulated"):
+        SGD([here, there])
+
+
+@pytest.mark.parametrize("make", [SGD, Adam, AdamW])
+def test_a_gradient_that_is_a_transposed_view(make: Any) -> None:
+    steps = []
+    for of in (lambda t: t.T, lambda t: t.T.copy()):
+        p = mg.tensor(np.ones((2, 3)), requires_grad=True)
+        p.grad = of(mg.tensor(np.arange(1.0, 7).reshape(3, 2)))
+        make([p], lr=0.1).step()
+        steps.append(p.numpy().copy())
+    np.testing.assert_array_equal(*steps)
 
 
 @pytest.mark.parametrize("make", [SGD, Adam])

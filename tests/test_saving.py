@@ -102,6 +102,44 @@ def test_a_declared_array_is_watched_however_it_is_kept(keeper: Callable[[Any], 
         y.backward()
 
 
+@pytest.mark.parametrize("keep", [memoryview, lambda x: array.array("d", x)])
+def test_a_rule_that_keeps_a_buffer_is_refused(keep: Callable[[Any], Any]) -> None:
+    @mg.differentiable
+    def scale(device: Device, x: Any) -> Any:
+        held = keep(x)
+        return 2 * x, lambda dy, needs: (dy * np.asarray(held),)
+
+    with pytest.raises(TypeError, match="its vjp keeps the array 'held'"):
+        scale(leaf(1.0, 2.0))
+
+
+def test_a_setting_by_name_is_no_array() -> None:
+    @mg.differentiable
+    def scale(device: Device, x: Any, *, w: Any) -> Any:
+        return x * w, lambda dy, needs: (dy * w,), (w,)
+
+    for w in (np.array([3.0, 4.0]), mg.tensor([3.0, 4.0])):
+        with pytest.raises(TypeError, match="scale: 'w' takes no tensor or array"):
+            scale(leaf(1.0, 2.0), w=w)
+
+
+VIEWS: dict[str, Callable[[Any], Tensor]] = {
+    "reshape": lambda a: mg.reshape(a, (2, 2)), "flip": mg.flip, "expand_dims": lambda a: mg.expand_dims(a, 0),
+    "squeeze": mg.squeeze, "broadcast_to": lambda a: mg.broadcast_to(a, (2, 4)), "getitem": lambda a: mg.getitem(a, slice(2)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
+def test_a_view_of_an_array_sees_a_write_to_it(view: Callable[[Any], Tensor]) -> None:
+    memory = np.arange(4.0)
+    v = view(memory)
+    v.requires_grad_()
+    y = (v * v).sum()
+    memory[:] = 5
+    with pytest.raises(RuntimeError, match="saved its input 1"):
+        y.backward()
+
+
 def test_what_is_not_recorded_is_not_searched() -> None:
     with mg.no_grad():
         assert square(Slope, declares=False)(leaf(1.0, 3.0)).tolist() == [1.0, 9.0]

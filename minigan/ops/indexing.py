@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from minigan.devices import Device
 from minigan.graph import Part
-from minigan.operation import as_operand, differentiable, explained, fill_index, split_index
+from minigan.operation import as_operand, differentiable, explained
 from minigan.ops.shared import array_beside, axis_of
 from minigan.ops.summation import broadcast_rule
-from minigan.saving import Array, Result
+from minigan.saving import Array, Result, is_array
 from minigan.tensor import Tensor, common_device, values_on
 
 __all__ = [
@@ -93,7 +95,7 @@ def sort(x: Tensor, axis: int = -1) -> Tensor:
 @differentiable
 def _getitem(device: Device, x: Array, *arrays: Array, index: tuple[Any, ...]) -> Result:
     """x[index]; the index holds `ARRAY` where the next of the arrays goes."""
-    whole = fill_index(index, arrays)
+    whole = _fill_index(index, arrays)
     return x[whole], lambda dy, needs: (Part(whole, dy),), arrays
 
 
@@ -111,7 +113,7 @@ def getitem(x: Tensor, index: Any) -> Tensor:
         IndexError: the index does not fit x.
     """
     try:
-        parts, arrays = split_index(index)
+        parts, arrays = _split_index(index)
         return _getitem(x, *arrays, index=parts)
     except IndexError as error:
         raise IndexError(f"getitem: {error} (shape {x.shape})") from error
@@ -120,9 +122,9 @@ def getitem(x: Tensor, index: Any) -> Tensor:
 def setitem(x: Tensor, index: Any, value: Any) -> None:
     """x[index] = value, in place and not differentiable."""
     x.check_writable("assignment", value, leaf=False)
-    parts, arrays = split_index(index)
+    parts, arrays = _split_index(index)
     device = common_device("assignment", [x, value, *arrays])
-    whole = fill_index(parts, [as_operand("assignment", a, device) for a in arrays])
+    whole = _fill_index(parts, [as_operand("assignment", a, device) for a in arrays])
     x.data[whole] = value if isinstance(value, (int, float)) else values_on(value, device)
     x.mark_changed()
 
@@ -225,7 +227,7 @@ def nonzero(x: Tensor) -> tuple[Tensor, ...]:
 def _scatter_add(
     device: Device, x: Array, values: Array, *arrays: Array, index: tuple[Any, ...]
 ) -> Result:
-    whole = fill_index(index, arrays)
+    whole = _fill_index(index, arrays)
     y = device.copy(x)
     device.array_module.add.at(y, whole, values)
     return y, broadcast_rule(device, (x, values), lambda dy: dy, lambda dy: dy[whole]), arrays
@@ -248,5 +250,32 @@ def scatter_add(x: Tensor, index: Any, values: Tensor | Any) -> Tensor:
         IndexError: the index does not fit x.
         ValueError: the values do not broadcast.
     """
-    parts, arrays = split_index(index)
+    parts, arrays = _split_index(index)
     return _scatter_add(x, values, *arrays, index=parts)
+
+
+_ARRAY = object()  # where an array goes in an index
+
+
+def _split_index(index: Any) -> tuple[tuple[Any, ...], list[Any]]:
+    """Return an index as a tuple of its slices, integers, None and ..., and the arrays that stand at `_ARRAY` in it."""
+    given = index if isinstance(index, tuple) else (index,)
+    parts = [p if p is None or p is ... or is_array(p) else _part_of_index(p) for p in given]
+    arrays = [part for part in parts if is_array(part)]
+    return tuple(_ARRAY if is_array(part) else part for part in parts), arrays
+
+
+def _part_of_index(part: Any) -> Any:
+    """Return what no one changes later: an array for what NumPy reads as one, which is any sequence, True and False."""
+    if isinstance(part, slice):
+        bounds = (part.start, part.stop, part.step)
+        return slice(*(b if b is None else operator.index(b) for b in bounds))
+    if hasattr(part, "__index__") and not isinstance(part, (bool, np.bool_)):
+        return operator.index(part)
+    return np.asarray(part, np.int64 if hasattr(part, "__len__") and len(part) == 0 else None)
+
+
+def _fill_index(parts: tuple[Any, ...], arrays: Iterable[Array]) -> tuple[Any, ...]:
+    """Return the index that `_split_index` took apart."""
+    rest = iter(arrays)
+    return tuple(next(rest) if part is _ARRAY else part for part in parts)

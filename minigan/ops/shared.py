@@ -12,6 +12,7 @@ from typing import Any, Concatenate, ParamSpec, cast
 import numpy as np
 
 from minigan.devices import Device
+from minigan.devices.arguments import REALS
 from minigan.operation import as_operand, differentiable
 from minigan.saving import Array, Result
 from minigan.tensor import Tensor, common_device
@@ -117,18 +118,15 @@ def _as_float(x: Any) -> Any:
     return x.astype(np.float64) if is_array and x.dtype.kind in "iub" else x
 
 
-_KERNEL_DTYPES = {np.dtype(np.float32), np.dtype(np.float64)}
-
-
 def in_kernel_dtype(x: Any) -> bool:
     """Return whether x is an array that kernels take: of float32 or float64."""
-    return getattr(x, "dtype", None) in _KERNEL_DTYPES
+    return getattr(x, "dtype", None) in REALS
 
 
 def check_one_float_dtype(*operands: Array | None) -> None:
     """Refuse operands of several dtypes: a kernel reads all in one; None stands for an operand that is left out."""
     dtypes = {a.dtype for a in operands if a is not None}
-    if len(dtypes) != 1 or not dtypes <= _KERNEL_DTYPES:
+    if len(dtypes) != 1 or not dtypes <= REALS.keys():
         names = ", ".join(sorted(map(str, dtypes)))
         raise ValueError(f"the operands are {names}, not all float32 or all float64")
 
