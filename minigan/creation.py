@@ -66,7 +66,7 @@ def ones(shape: Shape, **settings: Unpack[_Settings]) -> Tensor:
 
 @explained
 def full_like(
-    x: Tensor, value: float, dtype: DTypeLike | None = None, requires_grad: bool = False
+    x: Tensor, value: float | Any, dtype: DTypeLike | None = None, requires_grad: bool = False
 ) -> Tensor:
     """Return a tensor of one value, with the shape of x and on its device, as `numpy.full_like`.
 

@@ -10,7 +10,7 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
+from typing import Any, Concatenate, NamedTuple, ParamSpec, SupportsIndex, TypeVar
 
 import numpy as np
 
@@ -198,24 +198,25 @@ _KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
     **dict.fromkeys(("Array", "Tensor"), (_NUMBER, "a tensor, an array or a number")),
     "Array | None": ((*_NUMBER, type(None)), "a tensor, an array, a number or None"),
     "bool": ((bool, np.bool_), "True or False"),
-    "int": ((int, np.integer), "an integer"),
+    "int": ((int, SupportsIndex), "an integer"),
     "float": ((int, float, np.integer, np.floating), "a number"),
+    "str": (str, "a text"),
 }
 
 
 def _check_kind(operation: str, parameter: inspect.Parameter, value: Any) -> None:
     types, kind = _KINDS.get(parameter.annotation, (object, ""))
     if not isinstance(value, types):
-        raise TypeError(f"{operation}: {parameter.name} is {kind}, not {value!r}")
+        found = type(value).__name__ if is_array(value) else repr(value)
+        raise TypeError(f"{operation}: {parameter.name} is {kind}, not {found}")
 
 
 def _as_tensor(operation: str, parameter: inspect.Parameter, value: Any) -> Any:
-    """Return an array, a list or a number as a tensor where the parameter is one."""
-    if parameter.annotation != "Tensor" or isinstance(value, Tensor):
-        return value
-    if not is_array(value) and not isinstance(value, (list, tuple)):
+    """Return an array, a list or a number as a tensor where the parameter is one; TypeError for another kind."""
+    is_operand = parameter.annotation == "Tensor"
+    if not (is_operand and (is_array(value) or isinstance(value, (list, tuple)))):
         _check_kind(operation, parameter, value)
-    return tensor(value)
+    return tensor(value) if is_operand and not isinstance(value, Tensor) else value
 
 
 def _setting(operation: str, parameter: inspect.Parameter, value: Any) -> Any:

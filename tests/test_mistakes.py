@@ -153,6 +153,10 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "conv2d with a word": (lambda: mg.conv2d(mg.ones((1, 2, 2, 1)), mg.ones((1, 1, 1, 1)), negative_slope="0"), TypeError, "negative_slope is a number"),  # type: ignore[arg-type]
     "pad by a number": (lambda: mg.pad(mg.ones((2, 3)), 1), ValueError, "0 pairs of widths for 2 axes"),  # type: ignore[arg-type]
     "pad by numbers in a row": (lambda: mg.pad(mg.ones((2, 3)), [1, 1]), ValueError, "1 pairs of widths for 2 axes"),  # type: ignore[list-item]
+    "batch_norm trained by a word": (lambda: mg.batch_norm(mg.ones((2, 1)), mg.ones(1), mg.ones(1), training="no"), TypeError, "training is True or False"),  # type: ignore[arg-type]
+    "flatten from a fraction": (lambda: mg.ones((2, 2)).flatten(0.5), TypeError, "start_axis is an integer, not 0.5"),  # type: ignore[arg-type]
+    "cumulative_sum with a word": (lambda: mg.cumulative_sum(mg.ones(2), 0, "no"), TypeError, "include_initial is True or False"),  # type: ignore[arg-type]
+    "einsum of operands first": (lambda: mg.einsum(mg.ones(2), [0]), TypeError, "subscripts is a text, not Tensor"),  # type: ignore[arg-type]
     # what is no tensor
     "relu of None": (lambda: mg.relu(None), TypeError, "relu: x is a tensor, an array or a number, not None"),  # type: ignore[arg-type]
     "softmax of a word": (lambda: mg.softmax("ab"), TypeError, "softmax: x is a tensor, an array or a number, not 'ab'"),
