@@ -136,55 +136,64 @@ def run_backward(root: Tensor, gradient: Array | None, inputs: list[Tensor] | No
         )
     if any(not getattr(t, "requires_grad", False) for t in inputs or ()):
         raise ValueError("backward: one of the inputs is no tensor with requires_grad=True")
-    if gradient is None and root.size != 1:
-        raise ValueError(
-            f"backward: a tensor of shape {root.shape} is not a scalar; reduce it with .sum() or "
-            ".mean(), or pass the gradient of its own shape"
-        )
     start = _starting_gradient(root, gradient)
-    wanted_leaves = None if inputs is None else {id(t) for t in inputs if t._node is None}
-    wanted_nodes = {t._node: t for t in inputs or () if t._node is not None}
-    # each node that is wanted, or on the way to a wanted tensor, and which of its inputs are
-    on_path: dict[Node, tuple[bool, ...]] = {}
-
-    def wanted(source: Tensor | None) -> bool:
-        if source is None:
-            return False
-        if source._node is not None:
-            return source._node in on_path
-        return wanted_leaves is None or id(source) in wanted_leaves
-
     if root._node is None:
-        if wanted(root):
+        if inputs is None or any(t is root for t in inputs):
             _add_gradient(root, root.device.copy(start))
         return
-    for node in _reachable(root._node):
-        needs = tuple(wanted(source) for source in node.inputs)
-        if any(needs) or node in wanted_nodes:
-            on_path[node] = needs
-    for node, needs in on_path.items():
+    wanted = {t._node: t for t in inputs or () if t._node is not None}
+    needed = _needed_inputs(root._node, inputs)
+    for node, needs in needed.items():
         if any(needs):
             node.check_unchanged()
 
     apply = _apply_vjp if mode.observer is None else mode.observer.walk(_apply_vjp)
     gradients = _Gradients(root.device)
     gradients.add(root._node, start, False, root.shape)
-    for node, needs in reversed(on_path.items()):
+    for node, needs in reversed(needed.items()):
         dy, owned = gradients.sums.pop(node)
-        if node in wanted_nodes:
-            _add_gradient(wanted_nodes[node], root.device.copy(dy))
+        if node in wanted:
+            _add_gradient(wanted[node], root.device.copy(dy))
         if any(needs):
             apply(node, dy, owned, needs, gradients)
 
 
 def _starting_gradient(root: Tensor, gradient: Array | None) -> Array:
     if gradient is None:
+        if root.size != 1:
+            raise ValueError(
+                f"backward: a tensor of shape {root.shape} is not a scalar; reduce it with .sum() or "
+                ".mean(), or pass the gradient of its own shape"
+            )
         return root.device.ones(root.shape, root.dtype)
     if tuple(gradient.shape) != root.shape:
         raise ValueError(
             f"backward: the gradient has shape {tuple(gradient.shape)} and the tensor {root.shape}"
         )
     return gradient
+
+
+def _needed_inputs(root: Node, wanted: list[Tensor] | None) -> dict[Node, tuple[bool, ...]]:
+    """Return, by rising number, each node that made a wanted tensor or is on the way to one, and which of its inputs are too.
+
+    None wants every leaf.
+    """
+    leaves = None if wanted is None else {id(t) for t in wanted}
+    nodes = {t._node for t in wanted or ()}
+    needed: dict[Node, tuple[bool, ...]] = {}
+
+    def is_needed(source: Tensor | None) -> bool:
+        if source is None:
+            return False
+        if source._node is not None:
+            return source._node in needed
+        return leaves is None or id(source) in leaves
+
+    for node in _reachable(root):
+        needs = tuple(map(is_needed, node.inputs))
+        if any(needs) or node in nodes:
+            needed[node] = needs
+    return needed
 
 
 def _reachable(root: Node) -> list[Node]:
