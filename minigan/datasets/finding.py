@@ -48,12 +48,12 @@ _LEFT_OUT = frozenset(
 
 
 def in_folder(folder: Path) -> Iterator[tuple[str, str]]:
-    """Names relative to the folder, and what tells a file from a changed one: its size and time."""
+    """Names relative to the folder, and what tells each file from another and from a changed one."""
     for place in _folders(folder, {folder.resolve(), *folder.resolve().parents}):
         for entry in sorted(os.scandir(place), key=lambda entry: entry.name):
             name = Path(entry.path).relative_to(folder).as_posix()
             if _is_picture(PurePosixPath(name)) and not entry.is_dir():
-                yield name, _facts(Path(entry.path))
+                yield name, facts_of(Path(entry.path))
 
 
 def in_archive(archive: zipfile.ZipFile) -> Iterator[tuple[str, str]]:
@@ -78,12 +78,14 @@ def _folders(place: Path, known: set[Path]) -> Iterator[Path]:
             yield from _folders(path, known)
 
 
-def _facts(path: Path) -> str:
+def facts_of(path: Path) -> str:
+    """Return what tells a file from another and from a changed one: programs may keep names, sizes and times."""
     try:
         status = path.stat()
     except OSError:  # a link to nothing: an error names it when it is read
         return "absent"
-    return f"{status.st_size} {status.st_mtime_ns}"
+    when = f"{status.st_mtime_ns} {status.st_ctime_ns}"
+    return f"{status.st_size} {when} {status.st_ino}"
 
 
 def _is_picture(name: PurePosixPath) -> bool:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from minigan.datasets import Images, LabeledImages
 from minigan.datasets.cache import Preparation, Source, prepare
+from minigan.datasets.finding import facts_of
 from minigan.datasets.idx import read_idx, read_images_and_labels
 from minigan.datasets.pictures import Look, PictureFiles, Treatment
 from minigan.errors import DatasetError
@@ -88,11 +89,18 @@ def _training_images(path: Path) -> Path | None:
 
 def _read_array(path: Path) -> tuple[NDArray[Any], NDArray[Any] | None] | None:
     """Return the images and labels of a file of arrays; None for pictures."""
-    if not path.is_file() or path.suffix == ".zip":
+    kind = path.suffix.lower()
+    if not path.is_file() or kind == ".zip":
         return None
-    if path.suffix == ".npy":
-        return _read_npy(path), None
-    return _read_npz(path) if path.suffix == ".npz" else (read_idx(path), None)
+    if kind not in (".npy", ".npz"):
+        return read_idx(path), None
+    images, labels = _read_npz(path) if kind == ".npz" else (_read_npy(path), None)
+    if images.ndim == 3 and images.shape[2] in (3, 4):
+        raise DatasetError(
+            f"{path}: expected images (N, height, width), found {images.shape}, which is one picture in colour; "
+            "write images[numpy.newaxis]"
+        )
+    return images, labels
 
 
 def _idx_file(folder: Path, split: str, content: str) -> Path | None:
@@ -175,7 +183,6 @@ def _resized(
     def read(start: int, stop: int) -> Iterator[NDArray[np.uint8]]:
         return (treatment.of_array(image) for image in images[start:stop])
 
-    status = path.stat()
-    facts = f"{path.name} {status.st_size} {status.st_mtime_ns} {images.shape}"
+    facts = f"{path.name} {facts_of(path)} {images.shape}"
     identity = ["array", treatment.identity, facts]
     return prepare(Source("array", shape, len(images), identity, read), preparation).images

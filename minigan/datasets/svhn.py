@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from minigan.datasets import LabeledImages
 from minigan.datasets.cache import Preparation, Source, prepare
+from minigan.datasets.finding import facts_of
 from minigan.datasets.pictures import Treatment
 from minigan.errors import DatasetError
 
@@ -64,7 +65,7 @@ def load(
             number = int(np.searchsorted(starts, place, side="right")) - 1
             yield treatment.of_array(read_file(files[number])[place - starts[number]])
 
-    facts = [f"{f.name} {f.stat().st_size} {f.stat().st_mtime_ns}" for f in files]
+    facts = [f"{f.name} {facts_of(f)}" for f in files]
     identity = ["svhn", treatment.identity, *facts]
     prepared = prepare(Source(f"svhn-{split}", shape, int(starts[-1]), identity, read), preparation)
     return LabeledImages(prepared.images, np.concatenate([_labels(file) for file in files]))

@@ -2,6 +2,7 @@
 
 import struct
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +112,26 @@ def test_deep_pictures_without_a_scale_are_refused(
     with pytest.raises(DatasetError, match=r"cannot be used: x\.tif") as caught:
         load(tmp_path / "a", how)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("highest", "end"), [(100, "255"), (1008, "1023"), (4095, "4095"), (4096, "")]
+)
+def test_dark_colours_of_16_bits_are_refused(
+    highest: int, end: str, tmp_path: Path, how: Preparation
+) -> None:
+    (tmp_path / "a").mkdir()
+    values = np.zeros((4, 4, 3), ">u2")
+    values[0, 0] = highest
+    rows = b"".join(b"\0" + row.tobytes() for row in values)
+    parts = [(b"IHDR", struct.pack(">IIBBBBB", 4, 4, 16, 2, 0, 0, 0)), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]  # fmt: skip
+    data = b"".join(struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in parts)  # fmt: skip
+    (tmp_path / "a/x.png").write_bytes(b"\x89PNG\r\n\x1a\n" + data)
+    if end:
+        with pytest.raises(DatasetError, match=f"end at {end}, and 65,535 is white"):
+            load(tmp_path / "a", how, (4, 4, 3))
+    else:
+        assert load(tmp_path / "a", how, (4, 4, 3)).max() == 16
 
 
 def tiff(values: np.ndarray, white_is_zero: bool) -> bytes:
@@ -272,3 +293,15 @@ def test_colour_that_is_read_in_grey_is_said(
     ] * 2 + [f"{tmp_path}/colour.npy: its images are in colour, and are read in grey"]
     with pytest.warns(UserWarning, match="are read in grey"):
         load(tmp_path / "colour", Preparation(tmp_path / "cache"))
+
+
+def test_an_encrypted_archive_is_refused(tmp_path: Path, how: Preparation) -> None:
+    save(tmp_path / "x.png", np.zeros((8, 8), np.uint8))
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.write(tmp_path / "x.png", "x.png")
+    data = bytearray((tmp_path / "a.zip").read_bytes())
+    for header, flags in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        data[data.index(header) + flags] |= 1  # the bit that says so
+    (tmp_path / "a.zip").write_bytes(data)
+    with pytest.raises(DatasetError, match="x.png .*encrypted"):
+        load(tmp_path / "a.zip", how)

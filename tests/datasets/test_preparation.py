@@ -129,3 +129,40 @@ def test_a_treatment_leaves_what_fits() -> None:
     image = noise(32, 32, 3)
     assert Treatment(RGB).of_array(image) is image
     np.testing.assert_array_equal(Treatment(RGB).pixels(Image.fromarray(image)), image)
+
+
+def same_times(*paths: Path) -> None:
+    for path in paths:
+        os.utime(path, (1_500_000_000, 1_500_000_000))
+
+
+def test_files_of_one_name_size_and_time_are_not_mistaken(tmp_path: Path, how: Preparation) -> None:
+    """As archives leave them that keep no times."""
+    places = [tmp_path / "p", tmp_path / "q"]
+    for value, place in zip((10, 200), places, strict=True):
+        place.mkdir()
+        np.save(place / "images.npy", np.full((3, 8, 8), value, np.uint8))
+        Image.fromarray(np.full((8, 8), value, np.uint8)).save(place / "x.bmp")
+        same_times(*place.iterdir())
+    for name in ("images.npy", "."):
+        found = [folder.load(place / name, "train", (4, 4, 1), how) for place in places]
+        assert [f.images.max() for f in found if f is not None] == [10, 200]
+
+
+def test_a_file_that_was_replaced_with_its_time_kept(tmp_path: Path, how: Preparation) -> None:
+    path, new = tmp_path / "images.npy", tmp_path / "new.npy"
+    for value in (10, 200):
+        np.save(new, np.full((3, 8, 8), value, np.uint8))
+        new.replace(path)
+        same_times(path)
+        found = folder.load(path, "train", (4, 4, 1), how)
+        assert found is not None and found.images.max() == value
+
+
+def test_one_picture_in_colour_is_no_row_of_grey_ones(tmp_path: Path, how: Preparation) -> None:
+    for name in ("x.npy", "x.NPZ"):
+        with (tmp_path / name).open("wb") as file:
+            save = np.save if name.endswith("npy") else np.savez
+            save(file, np.zeros((8, 8, 3), np.uint8))
+        found = refusal(folder.load, tmp_path / name, "train", RGB, how)
+        assert "one picture in colour" in found
