@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minigan.devices import DeviceLike, get_device
-from minigan.operation import explained
+from minigan.operation import as_tensor, explained
 from minigan.ops.shared import check_fits, check_range, integer, integers
 from minigan.random import Generator, default_generator, normal
 from minigan.random import integers as random_integers
@@ -169,7 +169,7 @@ def one_hot(labels: Tensor | Any, classes: int, dtype: DTypeLike = np.float32) -
         TypeError: the labels are no integers.
         ValueError: a label is outside 0 … classes − 1.
     """
-    labels = labels if isinstance(labels, Tensor) else tensor(labels)
+    labels = as_tensor(labels, None)
     if labels.dtype.kind not in "iu":
         raise TypeError(f"one_hot: labels are integers, not {labels.dtype}")
     columns = arange(integer(classes, "one_hot: classes"), device=labels.device)

@@ -7,9 +7,12 @@ from collections.abc import Iterable
 # a function of `torch` or a method of its tensors -> what to write
 NAMES = {
     "BCEWithLogitsLoss": "binary_cross_entropy_with_logits(logits, targets)",
+    "BatchNorm1d": "mg.nn.BatchNorm(channels)",
+    "BatchNorm2d": "mg.nn.BatchNorm(channels)",
     "CrossEntropyLoss": "cross_entropy(logits, labels)",
     "DataLoader": "mg.datasets.batches(images, labels, batch_size, seed)",
     "MSELoss": "mse_loss(x, target)",
+    "Parameter": "tensor(values, requires_grad=True)",
     "addmm": "matmul and +: b + x @ w",
     "amax": "max(x, axis)",
     "amin": "min(x, axis)",
@@ -52,7 +55,9 @@ NAMES = {
     "neg": "negative(x), or -x",
     "new_zeros": "zeros(shape, dtype=t.dtype, device=t.device)",
     "numel": "size",
+    "param_groups": "the optimizer itself: optimizer.lr = ...",
     "permute": "transpose(axes)",
+    "register_buffer": "an attribute: self.name = tensor",
     "rsqrt": "1 / sqrt(x)",
     "scatter": "assignment by index under mg.no_grad(): x[index] = values",
     "spectral_norm": "mg.nn.SpectralNorm(layer)",

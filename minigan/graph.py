@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _numbers = itertools.count()
 _ADDING = Lock()
+_FEW = 16  # gradients of one operation that are compared with each other; more are copied
 
 
 def add_in_place(total: Array, gradient: Array, device: Device) -> None:
@@ -265,9 +266,11 @@ def _apply_vjp(
                     f"{gradient.dtype}; the input is {source.shape}, {source.dtype}"
                 )
             # dy itself, or a view of it, is ours to add to where dy was, and no other input gets it.
-            others = [r for j, r in enumerate(results) if j != i and r is not None]
-            others += arrays if dy_owned else [*arrays, dy]  # a saved array stays as it is
-            owned = _is_plain(gradient) and not any(share_memory(gradient, r) for r in others)
+            owned = len(results) <= _FEW and _is_plain(gradient)
+            if owned:
+                others = [r for j, r in enumerate(results) if j != i and r is not None]
+                others += arrays if dy_owned else [*arrays, dy]  # a saved array stays as it is
+                owned = not any(share_memory(gradient, r) for r in others)
         if source._node is not None:
             gradients.add(source._node, gradient, owned, source.shape)
         else:

@@ -185,8 +185,10 @@ def explained(function: Callable[Parameters, Return]) -> Callable[Parameters, Re
     @functools.wraps(function)
     def call(*arguments: Parameters.args, **settings: Parameters.kwargs) -> Return:
         _check_names(name, names, settings)
-        given = [_as_tensor(name, order[min(i, last)], a) for i, a in enumerate(arguments)]
-        named = {key: _as_tensor(name, names[key], value) for key, value in settings.items()}
+        values = (*arguments, *settings.values())
+        device = next((v.device for v in values if isinstance(v, Tensor)), None)
+        given = [_argument(name, order[min(i, last)], a, device) for i, a in enumerate(arguments)]
+        named = {key: _argument(name, names[key], v, device) for key, v in settings.items()}
         return function(*given, **named)
 
     return call
@@ -211,12 +213,21 @@ def _check_kind(operation: str, parameter: inspect.Parameter, value: Any) -> Non
         raise TypeError(f"{operation}: {parameter.name} is {kind}, not {found}")
 
 
-def _as_tensor(operation: str, parameter: inspect.Parameter, value: Any) -> Any:
+def _argument(
+    operation: str, parameter: inspect.Parameter, value: Any, device: Device | None
+) -> Any:
     """Return an array, a list or a number as a tensor where the parameter is one; TypeError for another kind."""
     is_operand = parameter.annotation == "Tensor"
     if not (is_operand and (is_array(value) or isinstance(value, (list, tuple)))):
         _check_kind(operation, parameter, value)
-    return tensor(value) if is_operand and not isinstance(value, Tensor) else value
+    return as_tensor(value, device) if is_operand else value
+
+
+def as_tensor(value: Any, device: Device | None) -> Tensor:
+    """Return a tensor of numbers in any form, in NumPy's dtype: float64 for Python's floats, as beside an operator."""
+    if isinstance(value, Tensor):
+        return value
+    return tensor(value if is_array(value) else np.asarray(value), device=device)
 
 
 def _setting(operation: str, parameter: inspect.Parameter, value: Any) -> Any:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minigan.from_pytorch import advice
 from minigan.graph import check_alike
 from minigan.serialization import load_all
 from minigan.tensor import Tensor, common_device
@@ -51,6 +52,11 @@ class Optimizer:
         self._counts: list[tuple[Tensor, list[int]]] = [
             (self._counter, list(range(len(self.parameters))))
         ]
+
+    if not TYPE_CHECKING:  # a type checker knows no such attribute
+
+        def __getattr__(self, name: str) -> Any:
+            raise AttributeError(f"{type(self).__name__} has no '{name}'{advice(name)}")
 
     def _new_counter(self, count: int) -> Tensor:
         device = self.parameters[0].device

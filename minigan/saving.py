@@ -12,8 +12,9 @@ import dis
 import functools
 import weakref
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from types import CodeType, FunctionType, MethodType, ModuleType
+from types import CodeType, FunctionType, MappingProxyType, ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -172,20 +173,21 @@ def _parts(name: str, value: Any) -> Iterable[tuple[str, Any]]:
     """Return the parts of a value: a function its closure, defaults and globals, an object its attributes."""
     if isinstance(value, FunctionType):
         return _parts_of_function(value)
-    if isinstance(value, (list, tuple, set, frozenset)):
+    if isinstance(value, (list, tuple, set, frozenset, deque)):
         return [(name, part) for part in value]
-    if isinstance(value, MethodType):
-        return ((name, value.__self__), (name, value.__func__))
+    if hasattr(value, "__self__"):  # a method, of Python or built in
+        return ((name, value.__self__), (name, getattr(value, "__func__", None)))
     if isinstance(value, functools.partial):
         return [(name, part) for part in (value.func, value.args, value.keywords)]
-    if isinstance(value, dict):
-        return [(str(key), part) for key, part in value.items()]
+    if isinstance(value, (dict, MappingProxyType)):
+        keys = [(name, key) for key in value]
+        return [*keys, *((str(key), part) for key, part in value.items())]
     slots = [(s, getattr(value, s, None)) for s in _slots(type(value))]  # type: ignore[arg-type]
     return [*getattr(value, "__dict__", {}).items(), *slots]
 
 
 def _parts_of_function(function: FunctionType) -> list[tuple[str, Any]]:
-    code, parts = function.__code__, []
+    code, parts = function.__code__, [*vars(function).items()]
     for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
         try:
             parts.append((name, cell.cell_contents))

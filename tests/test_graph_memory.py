@@ -11,6 +11,7 @@ import pytest
 from graphs import assert_grad, leaf
 
 import minigan as mg
+from minigan import graph
 from minigan.devices import Device
 from minigan.tensor import Tensor
 
@@ -138,3 +139,17 @@ def test_buffers_are_used_again_from_step_to_step() -> None:
         taken.append(pool.allocated_bytes)
     assert taken[0] > 0
     assert taken[1:] == [taken[1]] * 4
+
+
+def test_backward_of_many_rows_compares_few_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    known = graph.share_memory
+    monkeypatch.setattr(graph, "share_memory", lambda a, b: calls.append(1) or known(a, b))
+    for n in (2, 16, 17, 400):
+        calls.clear()
+        x = mg.tensor(np.arange(2.0 * n).reshape(n, 2), requires_grad=True)
+        rows = list(x)
+        (mg.stack(rows) * 3).sum().backward()
+        assert len(calls) <= 17 * min(n, 16) + 2 * n  # and not n²
+        assert x.grad is not None
+        np.testing.assert_array_equal(x.grad.numpy(), 3.0)

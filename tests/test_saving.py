@@ -2,7 +2,9 @@
 
 import array
 import functools
+from collections import deque
 from collections.abc import Callable
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -64,6 +66,27 @@ def of_nested(x: Any) -> Any:
     return lambda dy, needs: (2 * dy * kept["deep"][0][1]["x"],)  # type: ignore[index]
 
 
+def of_itself(x: Any) -> Any:
+    def vjp(dy: Any, needs: Any) -> Any:
+        return (2 * dy * vjp.x,)  # type: ignore[attr-defined]
+
+    vjp.x = x  # type: ignore[attr-defined]
+    return vjp
+
+
+def of_a_built_in_method(x: Any) -> Any:
+    double = x.__mul__
+    return lambda dy, needs: (double(2 * dy),)
+
+
+def of_held(hold: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def keeper(x: Any) -> Any:
+        held = hold(x)
+        return lambda dy, needs: (2 * dy * held[0],)
+
+    return keeper
+
+
 # how a rule may keep x
 KEEPERS: dict[str, Callable[[Any], Any]] = {
     "closure": lambda x: lambda dy, needs: (2 * dy * x,),
@@ -75,6 +98,10 @@ KEEPERS: dict[str, Callable[[Any], Any]] = {
     "containers": of_nested,
     "global": of_global,
     "keyword default": of_keyword,
+    "attribute of the rule": of_itself,
+    "built-in method": of_a_built_in_method,
+    "deque": of_held(lambda x: deque([x])),
+    "read-only dict": of_held(lambda x: MappingProxyType({0: x})),
 }
 
 

@@ -1,5 +1,8 @@
 """Layers: modules that hold parameters, with the names that PyTorch users know."""
 
+from typing import TYPE_CHECKING
+
+from minigan.from_pytorch import advice
 from minigan.nn import utils as utils
 from minigan.nn.activations import LeakyReLU, ReLU, Sigmoid, Tanh
 from minigan.nn.averaging import MovingAverage
@@ -18,3 +21,8 @@ __all__ = [
     "LeakyReLU", "Linear", "LoadedState", "MaxPool2d", "Module", "ModuleList", "MovingAverage", "ReLU", "Reshape",
     "Sequential", "Sigmoid", "SpectralNorm", "Tanh", "Upsample", "batch_groups",
 ]  # fmt: skip
+
+if not TYPE_CHECKING:  # a type checker knows the existing names
+
+    def __getattr__(name: str) -> object:
+        raise AttributeError(f"minigan.nn has no '{name}'{advice(name)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any, Self
+from typing import Any
 
 from minigan.nn.module import Module
 from minigan.ops.shared import check_range
@@ -56,22 +56,12 @@ class MovingAverage(Module):
 
     def update(self) -> None:
         """Move the averages towards the module's weights as they are now."""
-        averages = dict(self.module.named_tensors())
+        trained = dict(self._trained_tensors())
+        pairs = {id(t): (t, trained[name]) for name, t in self.module.named_tensors()}  # tied: once
         with no_grad():
-            for name, value in self._trained_tensors():
-                average = averages[name]
-                if value.requires_grad:
-                    average.copy_(self.decay * average + (1 - self.decay) * value)
-                else:
-                    average.copy_(value)
+            for average, value in pairs.values():
+                share = self.decay if value.is_parameter else 0
+                average.copy_(share * average + (1 - share) * value if share else value)
 
-    def train(self, mode: bool = True) -> Self:
-        """Stay in evaluation when a module around this one is trained.
-
-        Args:
-            mode: the mode of that module.
-
-        Returns:
-            The module itself.
-        """
-        return super().train(False)
+    def _train(self, mode: bool, seen: set[int]) -> None:
+        super()._train(False, seen)  # also where a module around this one is trained

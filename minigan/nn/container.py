@@ -75,7 +75,7 @@ class Sequential(_Modules):
         for module, after in zip(self.modules, (*self.modules[1:], None), strict=False):
             if isinstance(module, BatchNorm) and statistics is not None:
                 x, statistics = module(x, statistics=statistics), None
-            elif type(module) in _PRODUCTS and isinstance(after, BatchNorm):
+            elif type(module) in _PRODUCTS and type(after) is BatchNorm:
                 statistics = after.allocate_batch_statistics()
                 x = module(x, statistics)
             else:
@@ -149,5 +149,5 @@ def _checked(kind: str, modules: Iterable[Any]) -> list[Module]:
     return modules
 
 
-# not what derives from them, their forward may take less
+# not what derives from them, or from BatchNorm: their forward may take less
 _PRODUCTS = (Linear, Conv2d, ConvTranspose2d)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from numpy.typing import ArrayLike
 
+from minigan.from_pytorch import advice
 from minigan.serialization import load_all
 from minigan.tensor import Tensor
 
@@ -55,6 +56,11 @@ class Module:
                 f"to change its values, write self.{name}.copy_(values)"
             )
         super().__setattr__(name, value)
+
+    if not TYPE_CHECKING:  # a type checker knows no such attribute
+
+        def __getattr__(self, name: str) -> Any:
+            raise AttributeError(f"{type(self).__name__} has no '{name}'{advice(name)}")
 
     def __call__(self, *arguments: Any, **settings: Any) -> Tensor:
         return self.forward(*arguments, **settings)
@@ -181,9 +187,15 @@ class Module:
         """
         if not isinstance(mode, bool):
             raise TypeError(f"train: mode is True or False, not {mode!r}")
-        for _, module in self.named_modules():
-            module.training = mode
+        self._train(mode, set())
         return self
+
+    def _train(self, mode: bool, seen: set[int]) -> None:
+        if id(self) not in seen:
+            seen.add(id(self))
+            self.training = mode
+            for _, child in self._children():
+                child._train(mode, seen)
 
     def eval(self) -> Self:
         """Let batch norms use their running statistics, and dropout do nothing.
@@ -195,8 +207,8 @@ class Module:
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
-        for parameter in self.parameters():
-            parameter.grad = None
+        for _, value in self.named_tensors():  # a frozen parameter may have one too
+            value.grad = None
 
     def __repr__(self) -> str:
         """Return the layers with shapes and settings, and the number of parameters."""

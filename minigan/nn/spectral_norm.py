@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from minigan.creation import randn
 from minigan.nn.module import Module
+from minigan.ops.shared import integer
 from minigan.random import Generator
 from minigan.recording import no_grad
 from minigan.tensor import Tensor
@@ -48,7 +50,7 @@ class SpectralNorm(Module):
         weight = getattr(layer, "weight", None)
         if not isinstance(weight, Tensor) or weight.ndim < 2:
             raise ValueError("SpectralNorm: the layer has a weight of at least two axes")
-        if not (n_power_iterations >= 1 and eps > 0):
+        if not (integer(n_power_iterations, "n_power_iterations") >= 1 and eps > 0):
             raise ValueError(
                 f"SpectralNorm: at least 1 iteration, and eps > 0; not {n_power_iterations}, {eps}"
             )
@@ -70,13 +72,10 @@ class SpectralNorm(Module):
         Returns:
             A tensor of the shape that the layer gives.
         """
-        held = vars(self.layer)  # for one call, something else stands where the parameter does
+        layer, held = copy.copy(self.layer), vars(self.layer)  # threads may share the layer itself
         weight: Tensor = held["weight"]
-        held["weight"] = weight / self._sigma(weight).maximum(self.eps)
-        try:
-            return self.layer(*arguments, **settings)
-        finally:
-            held["weight"] = weight
+        vars(layer)["weight"] = weight / self._sigma(weight).maximum(self.eps)
+        return layer(*arguments, **settings)
 
     def _sigma(self, weight: Tensor) -> Tensor:
         """Return σ of the weight, a tensor of one element; in training, improve u and v first."""

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from minigan.devices import Device
-from minigan.operation import differentiable, explained
+from minigan.operation import as_tensor, differentiable, explained
 from minigan.ops.indexing import take
 from minigan.ops.shaping import broadcast_to, expand_dims, flatten, reshape
 from minigan.ops.shared import check_fits, checked_axis, in_kernel_dtype, integer, integers
 from minigan.saving import Array, Result
-from minigan.tensor import Tensor, tensor
+from minigan.tensor import Tensor
 
 __all__ = ["concatenate", "flip", "pad", "repeat", "roll", "split", "stack", "tile", "unstack"]
 
@@ -63,7 +63,7 @@ def _tensors(name: str, values: Iterable[Any]) -> list[Tensor]:
     if not given:
         raise ValueError(f"{name}: there is no tensor; give one or more")
     device = next((t.device for t in given if isinstance(t, Tensor)), None)
-    return [t if isinstance(t, Tensor) else tensor(t, device=device) for t in given]
+    return [as_tensor(t, device) for t in given]
 
 
 @explained

@@ -115,3 +115,49 @@ def test_a_computed_tensor_kept_on_a_module_is_no_parameter() -> None:
     names = list(layer.state_dict())
     layer.features = layer(mg.ones((4, 2)))  # type: ignore[attr-defined]
     assert list(layer.state_dict()) == names and len(layer.parameters()) == 2
+
+
+def test_an_average_stays_in_evaluation_when_a_module_around_it_trains() -> None:
+    class Both(nn.Module):
+        def __init__(self) -> None:
+            self.trained = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm(3), nn.Dropout(0.5))
+            self.average = nn.MovingAverage(self.trained)
+
+    both = Both()
+    for around in (both, nn.ModuleList([both])):
+        around.eval()
+        around.train()
+        assert all(m.training for _, m in both.trained.named_modules())
+        assert not any(m.training for _, m in both.average.named_modules())
+    before = contents(both.average)
+    x = mg.rand((4, 2))
+    np.testing.assert_array_equal(both.average(x).numpy(), both.average(x).numpy())
+    for name, value in contents(both.average).items():
+        np.testing.assert_array_equal(value, before[name])
+
+
+def test_an_average_of_tied_and_of_frozen_weights() -> None:
+    class Tied(nn.Module):
+        def __init__(self) -> None:
+            self.a, self.b = nn.Linear(1, 1), nn.Linear(1, 1)
+            self.b.weight = self.a.weight
+
+    model = Tied()
+    model.a.weight.copy_(0.0)
+    average = nn.MovingAverage(model, decay=0.5)
+    model.a.weight.copy_(1.0)
+    average.update()
+    assert average.module.a.weight.item() == 0.5 == average.module.b.weight.item()
+    model.requires_grad_(False)
+    average.update()
+    assert average.module.a.weight.item() == 0.75
+
+
+def test_a_frozen_module_forgets_its_gradients() -> None:
+    layer, x = nn.Linear(1, 1), mg.ones((1, 1))
+    layer(x).sum().backward()
+    layer.requires_grad_(False)
+    layer.zero_grad()
+    layer.requires_grad_()
+    layer(x).sum().backward()
+    assert layer.weight.grad is not None and layer.weight.grad.item() == 1

@@ -145,6 +145,15 @@ def test_a_layer_of_one_s_own_in_front_of_a_norm() -> None:
     np.testing.assert_array_equal(nn.Sequential(layer, norm)(x).numpy(), norm(layer(x)).numpy())
 
 
+def test_a_batch_norm_of_one_s_own_behind_a_layer() -> None:
+    class Doubled(nn.BatchNorm):
+        def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+            return 2 * super().forward(x)
+
+    layer, norm, x = nn.Linear(3, 4, dtype=np.float64), Doubled(4, dtype=np.float64), values(5, 3)
+    np.testing.assert_array_equal(nn.Sequential(layer, norm)(x).numpy(), norm(layer(x)).numpy())
+
+
 def test_gradients_reach_every_parameter() -> None:
     model = network()
     parameters = model.parameters()

@@ -1,5 +1,8 @@
 """Pooling, normalization, dropout, embeddings, spectral norm and moving averages as layers."""
 
+import threading
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -114,12 +117,36 @@ def test_two_calls_before_backward(device: str) -> None:
     assert layer.weight.grad is not None  # type: ignore[attr-defined]
 
 
+def test_threads_may_share_a_spectral_norm(device: str) -> None:
+    """Each computes with a weight of its own making."""
+    inside, looked = threading.Event(), threading.Event()
+
+    class Slow(nn.Linear):
+        def forward(self, x: mg.Tensor, statistics: Any = None) -> mg.Tensor:
+            y = super().forward(x)
+            inside.set()
+            assert looked.wait(10)
+            return y
+
+    layer = Slow(2, 3, device=device)
+    normal = nn.SpectralNorm(layer).eval()
+    thread = threading.Thread(target=normal, args=(mg.ones((1, 2), device=device),))
+    thread.start()
+    assert inside.wait(10)
+    held = layer.weight
+    looked.set()
+    thread.join()
+    assert held.is_leaf and held is layer.weight
+
+
 def test_spectral_norm_needs_a_matrix(device: str) -> None:
     for layer in (nn.ReLU(), nn.LayerNorm(3, device=device)):
         with pytest.raises(ValueError, match="two axes"):
             nn.SpectralNorm(layer)
     with pytest.raises(ValueError, match="at least 1"):
         nn.SpectralNorm(nn.Linear(2, 3, device=device), 0)
+    with pytest.raises(TypeError, match="n_power_iterations is an integer"):
+        nn.SpectralNorm(nn.Linear(2, 3, device=device), 1.5)  # type: ignore[arg-type]
     zero = nn.Linear(2, 3, device=device)
     zero.weight.copy_(np.zeros((2, 3)))
     found = nn.SpectralNorm(zero)(mg.ones((1, 2), device=device))

@@ -1,5 +1,7 @@
 """Sums over named axes: values against NumPy's, gradients against central differences."""
 
+import functools
+
 import numpy as np
 import oracles
 import pytest
@@ -96,3 +98,14 @@ def test_ellipsis_repeated_letters_and_lengths_of_one(
         lambda *xs: mg.einsum(subscripts, *xs),
         *(mg.tensor(x, requires_grad=True) for x in operands),
     )
+
+
+@pytest.mark.parametrize("device", ["cpu", "emulated"])
+def test_lists_beside_a_tensor_keep_their_digits(device: str) -> None:
+    x = mg.ones(2, dtype="float64", device=device)
+    for function in (mg.outer, mg.multiply, functools.partial(mg.einsum, "i,i->i")):
+        found = function(x, [0.1, 16777217.0])  # type: ignore[arg-type]
+        assert found.numpy().reshape(-1, 2)[0].tolist() == [0.1, 16777217.0]
+        assert found.device is x.device
+    assert mg.concatenate([x, [16777217.0]]).tolist() == [1, 1, 16777217.0]  # type: ignore[list-item]
+    assert mg.stack([x[0], 0.1]).tolist() == [1, 0.1]  # type: ignore[list-item]

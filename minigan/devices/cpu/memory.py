@@ -10,12 +10,14 @@ import math
 import os
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector.
 LOCK = threading.Lock()  # of all pools, so that `fork` can wait for it.
+_CONTAINER = Path("/sys/fs/cgroup/memory.max")  # its limit, where Linux runs one
 _SMALL = 4096  # bytes below which NumPy's own allocator is as good
 
 
@@ -51,11 +53,15 @@ class _Loan:
 
 
 def _physical_memory() -> int:
-    """Bytes of memory that the machine has; 8 GiB where the system does not say."""
+    """Bytes of memory that the machine has, or its container may use; 8 GiB where the system does not say."""
     try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):
         return 8 * 2**30
+    try:
+        return min(machine, int(_CONTAINER.read_text()))
+    except (ValueError, OSError):  # "max", or no such file
+        return machine
 
 
 class Pool:
