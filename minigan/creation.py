@@ -10,9 +10,9 @@ from numpy.typing import DTypeLike
 
 from minigan.devices import DeviceLike, get_device
 from minigan.operation import as_tensor, explained
+from minigan.ops.shaping import broadcast_arrays
 from minigan.ops.shared import check_fits, check_range, integer, integers
 from minigan.random import Generator, default_generator, normal
-from minigan.random import integers as random_integers
 from minigan.tensor import Tensor, tensor, values_on
 
 __all__ = [
@@ -107,7 +107,7 @@ def arange(*bounds: float, dtype: DTypeLike | None = None, device: DeviceLike = 
         ZeroDivisionError: the step is 0.
         TypeError: there are no bounds, or more than three.
     """
-    values = np.arange(*bounds)
+    values = np.arange(*bounds, dtype=None)  # no fourth bound becomes a dtype
     check_fits(dtype, *values[:1].tolist(), *values[-1:].tolist())
     return _from_host(values, dtype, device)
 
@@ -200,7 +200,7 @@ def randint(
     low, high = integer(low, "randint: low"), integer(high, "randint: high")
     if not low < high <= low + 2**32:
         raise ValueError(f"randint: low < high ≤ low + 2³²; got {low} and {high}")
-    return Tensor(random_integers(checked_shape(shape), high - low, key, place) + low, place)
+    return Tensor(place.random_integers(checked_shape(shape), high - low, key) + low, place)
 
 
 def randperm(n: int, device: DeviceLike = None, generator: Generator | None = None) -> Tensor:
@@ -236,15 +236,10 @@ def meshgrid(*vectors: Tensor, indexing: Literal["xy", "ij"] = "xy") -> list[Ten
     """
     if indexing not in ("xy", "ij"):
         raise ValueError(f"meshgrid: indexing is 'xy' or 'ij', not {indexing!r}")
-    order = list(range(len(vectors)))
-    order[:2] = order[:2][::-1] if indexing == "xy" else order[:2]
-    shape = tuple(vectors[i].size for i in order)
-    grids = []
-    for i, vector in enumerate(vectors):
-        along = [1] * len(vectors)
-        along[order.index(i)] = vector.size
-        grids.append(vector.reshape(along).broadcast_to(shape))
-    return grids
+    last = len(vectors) - 1
+    apart = [v.reshape([1] * i + [v.size] + [1] * (last - i)) for i, v in enumerate(vectors)]
+    grids = broadcast_arrays(*apart)
+    return [g.swapaxes(0, 1) for g in grids] if indexing == "xy" and last > 0 else grids
 
 
 def empty(shape: Shape, **settings: Unpack[_Settings]) -> Tensor:
@@ -282,7 +277,8 @@ def rand(
         TypeError: `dtype` is not float32 or float64, or the call looks like PyTorch's rand(3, 1).
         ValueError: low > high, a bound is not finite, or a length is negative.
     """
-    if isinstance(shape, int) and type(low) is int and type(high) is float:  # high is left out
+    left_out = type(high) is float and high == 1
+    if isinstance(shape, int) and type(low) is int and low > 0 and left_out:
         raise TypeError(f"rand takes one shape: rand(({shape}, {low})), or a float as a bound")
     place, key = get_device(device), (generator or default_generator()).next_key()
     values = place.random_uniform(checked_shape(shape), low, high, np.dtype(dtype), key)

@@ -201,6 +201,7 @@ _KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
     "Array | None": ((*_NUMBER, type(None)), "a tensor, an array, a number or None"),
     "bool": ((bool, np.bool_), "True or False"),
     "int": ((int, SupportsIndex), "an integer"),
+    "int | None": ((int, SupportsIndex, type(None)), "an integer or None"),
     "float": ((int, float, np.integer, np.floating), "a number"),
     "str": (str, "a text"),
 }

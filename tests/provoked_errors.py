@@ -168,6 +168,8 @@ PROVOKED: list[Call] = [
     ("tile", ValueError, lambda: mg.tile(x(2), -1)),
     ("tracing", RuntimeError, traced_twice),
     ("trace", ValueError, lambda: mg.trace(x(2))),
+    ("tril", ValueError, lambda: mg.tril(x())),
+    ("triu", ValueError, lambda: mg.triu(x())),
     ("transpose", ValueError, lambda: mg.transpose(x(2, 3), 0, 0)),
     ("upsample_nearest", ValueError, lambda: mg.upsample_nearest(IMAGES, 0)),
     ("vecdot", ValueError, lambda: mg.vecdot(x(2), x(3))),

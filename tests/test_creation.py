@@ -97,3 +97,10 @@ def test_what_is_no_real_number_is_refused_by_name(dtype: Any) -> None:
 def test_random_numbers_are_float32_or_float64(make: Any, dtype: str) -> None:
     with pytest.raises(TypeError, match=r"float32.*float64"):
         make(3, dtype=dtype)
+
+
+def test_rand_takes_whole_numbers_as_bounds() -> None:
+    x = mg.rand(100, -1, 2.5).numpy()
+    assert x.shape == (100,)
+    assert -1 <= x.min() < 0
+    assert 1 < x.max() < 2.5

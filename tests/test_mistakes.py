@@ -75,6 +75,8 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "an operand of NumPy's complex": (lambda: mg.absolute(np.complex64(1j)), TypeError, "complex64"),
     "an operand that is a text": (lambda: mg.ones(2) * "2", TypeError, "y is a tensor, an array or a number"),
     "a condition that is a text": (lambda: mg.where("no", mg.ones(2), mg.zeros(2)), TypeError, "condition is a tensor"),
+    "a comparison with a text": (lambda: mg.ones(2) < "2", TypeError, "less: y is a tensor"),
+    "a logical question of a text": (lambda: mg.logical_and(mg.ones(2), "no"), TypeError, "logical_and: y is a tensor"),
     "a target that is a date": (lambda: mg.mse_loss(mg.ones(1), DATE), TypeError, "datetime64"),
     "targets that are texts": (
         lambda: mg.binary_cross_entropy_with_logits(mg.ones(2), ["0", "1"]), TypeError, "<U1",
@@ -97,6 +99,13 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "roll by a fraction": (lambda: mg.roll(mg.ones(2), 0.5), TypeError, "shift is an integer"),  # type: ignore[arg-type]
     "tril from a fraction": (lambda: mg.tril(mg.ones((2, 2)), 0.5), TypeError, "k is an integer"),  # type: ignore[arg-type]
     "cumsum of no axis": (lambda: mg.cumsum(mg.tensor(1.0), 0), ValueError, "axis 0 is not one of the 0 axes"),
+    "a number among vectors": (lambda: mg.concatenate([mg.ones(2), mg.tensor(1.0)]), ValueError, "axis 0 is not one of the 0 axes"),
+    "tensordot of one axis and two": (lambda: mg.tensordot(mg.ones((2, 2)), mg.ones((2, 2)), ([0, 1], [0])), ValueError, "two lists of one length"),
+    "einsum of a letter beyond a to z": (lambda: mg.einsum("é->", mg.ones(2)), ValueError, "named by letters"),
+    "max over a fraction": (lambda: mg.max(mg.ones(2), axis=0.5), TypeError, "axis is an integer"),  # type: ignore[arg-type]
+    "argmax over a fraction": (lambda: mg.argmax(mg.ones(2), axis=0.5), TypeError, "axis is an integer or None"),  # type: ignore[arg-type]
+    "diagonal at a fraction": (lambda: mg.diagonal(mg.ones((2, 2)), 0.5), TypeError, "offset is an integer"),  # type: ignore[arg-type]
+    "arange with a dtype in a row": (lambda: mg.arange(0, 2, 1, np.float64), TypeError, "position"),  # type: ignore[arg-type]
     "tensor of a masked array": (lambda: mg.tensor(MASKED), TypeError, r"values.filled\(0\)"),
     "an operand with a mask": (lambda: mg.ones(3) + MASKED, TypeError, r"values.filled\(0\)"),
     "assignment of masked values": (lambda: mg.zeros(3).__setitem__(slice(3), MASKED), TypeError, "masked array"),

@@ -30,6 +30,7 @@ def test_no_element_is_none() -> None:
     x = mg.arange(3)
     assert (x == None).tolist() == [False] * 3  # noqa: E711
     assert (x != None).tolist() == [True] * 3  # noqa: E711
+    assert (x == "a").tolist() == [False] * 3 and "a" not in x
     assert mg.tensor([1.0]) not in [None, object()]
 
 

@@ -7,7 +7,6 @@ docs/singular_points.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from minigan.devices import Device
@@ -205,8 +204,5 @@ def clip(device: Device, x: Array, low: Array | None = None, high: Array | None 
     to_low = nowhere if low is None else (x < low) & ~to_high
     inside = ~(to_low | to_high | xp.isnan(y))
     masks = inside, to_low, to_high
-
-    def gradient_in(mask: Array) -> Callable[[Array], Array]:
-        return lambda dy: xp.where(mask, dy, 0)
-
-    return xp.array(y), broadcast_rule(device, (x, low, high), *map(gradient_in, masks)), masks
+    rules = [lambda dy, mask=mask: xp.where(mask, dy, 0) for mask in masks]
+    return xp.array(y), broadcast_rule(device, (x, low, high), *rules), masks

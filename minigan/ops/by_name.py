@@ -50,8 +50,7 @@ def of_one(name: str, description: str) -> Callable[[Any], Tensor]:
 def of_two(name: str, description: str) -> Callable[[Any, Any], Tensor]:
     """Make a function of x and y without a gradient."""
 
-    # anything has an answer to ==
-    def function(device: Device, x: Array, y: Array | Any) -> Result:
+    def function(device: Device, x: Array, y: Array) -> Result:
         return getattr(device.array_module, name)(x, y), None
 
     return differentiable(_described(function, name, description, "\n\nIt has no gradient."))

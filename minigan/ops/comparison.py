@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from minigan.devices import Device
 from minigan.operation import differentiable
@@ -22,8 +22,6 @@ __all__ = [
 Side = Literal["left", "right"]
 
 
-equal = of_two("equal", "x == y: bool")
-not_equal = of_two("not_equal", "x != y: bool")
 less = of_two("less", "x < y: bool")
 less_equal = of_two("less_equal", "x <= y: bool")
 greater = of_two("greater", "x > y: bool")
@@ -42,6 +40,24 @@ isfinite = of_one("isfinite", "Return whether x is neither NaN nor infinite")
 isinf = of_one("isinf", "Return whether x is infinite")
 isnan = of_one("isnan", "Return whether x is NaN")
 signbit = of_one("signbit", "Return whether the sign of x is minus, −0 included")
+
+
+@differentiable
+def equal(device: Device, x: Array, y: Array | Any) -> Result:
+    """x == y: bool, elementwise, as `numpy.equal`; a y that is no number equals none.
+
+    It has no gradient.
+    """
+    return x == y, None
+
+
+@differentiable
+def not_equal(device: Device, x: Array, y: Array | Any) -> Result:
+    """x != y: bool, elementwise, as `numpy.not_equal`; a y that is no number equals none.
+
+    It has no gradient.
+    """
+    return x != y, None
 
 
 @differentiable

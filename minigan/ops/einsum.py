@@ -26,13 +26,10 @@ def _einsum(device: Device, *operands: Array, names: tuple[str, ...], result: st
 
     def gradient(i: int, dy: Array) -> Array:
         """Return the gradient of operand i: the einsum of dy and the other operands, repeated along the axes only i has."""
-        others = [(names[k], operands[k]) for k in range(len(operands)) if k != i]
-        known = set(result).union(*(n for n, _ in others))
-        kept = "".join(axis for axis in names[i] if axis in known)
-        subscripts = ",".join([result, *(n for n, _ in others)])
-        d = xp.einsum(f"{subscripts}->{kept}", dy, *(a for _, a in others))
-        lone = tuple(k for k, axis in enumerate(names[i]) if axis not in known)
-        d = xp.expand_dims(d, lone)
+        given = ",".join([result, *names[:i], *names[i + 1 :]])
+        kept = "".join(axis for axis in names[i] if axis in given)
+        d = xp.einsum(f"{given}->{kept}", dy, *operands[:i], *operands[i + 1 :])
+        d = xp.expand_dims(d, tuple(k for k, axis in enumerate(names[i]) if axis not in given))
         # a length of 1 stands for any: here and in the operand
         return xp.broadcast_to(d, np.broadcast_shapes(d.shape, operands[i].shape))
 
@@ -79,15 +76,12 @@ def _names(subscripts: str, ndims: list[int]) -> tuple[list[str], str]:
     if any(m < 0 or (m and "..." not in term) for term, m in zip(terms, more, strict=True)):
         raise ValueError("it does not name the axes of the operands")
     free = [c for c in string.ascii_letters if c not in subscripts]
-    wide = "".join(
-        free[: max((m for t, m in zip(terms, more, strict=True) if "..." in t), default=0)]
-    )
+    wide = "".join(free[: max(more)])
     names = [t.replace("...", wide[len(wide) - m :]) for t, m in zip(terms, more, strict=True)]
-    if arrow:
-        result = result.replace("...", wide)
-    else:
-        result = wide + "".join(sorted(c for c in set(given) - set(",.") if given.count(c) == 1))
-    if any(n and not n.isalpha() for n in [*names, result]):
+    if not arrow:
+        result = "..." + "".join(sorted(c for c in set(given) - set(",.") if given.count(c) == 1))
+    result = result.replace("...", wide)
+    if not set("".join([*names, result])) <= set(string.ascii_letters):
         raise ValueError("axes are named by letters")
     if len(set(result)) != len(result) or not set(result) <= set("".join(names)):
         raise ValueError("each axis of the result is one of the operands', once")
@@ -166,14 +160,12 @@ def tensordot(a: Tensor, b: Tensor, axes: int | tuple[Sequence[int], Sequence[in
     """
     if not isinstance(axes, (tuple, list)):
         axes = range(-axes, 0), range(axes)
-    letters = iter(string.ascii_letters)
-    of_a = [next(letters) for _ in range(a.ndim)]
-    of_b = [next(letters) for _ in range(b.ndim)]
-    of_both = [axes_of(x.ndim, np.ravel(n).tolist()) for x, n in zip((a, b), axes, strict=True)]
-    paired = list(zip(*of_both, strict=True))
-    for i, j in paired:
+    letters = sorted(string.ascii_letters)  # einsum sorts those that stand once: the result's
+    of_a, of_b = letters[: a.ndim], letters[a.ndim : a.ndim + b.ndim]
+    of_both = [axes_of(x.ndim, np.ravel(n).tolist()) for x, n in zip((a, b), axes, strict=False)]
+    if len(axes) != 2 or len(of_both[0]) != len(of_both[1]):
+        raise ValueError(f"tensordot: axes are two lists of one length, not {axes}")
+    for i, j in zip(*of_both, strict=True):
         _check_length("tensordot", a, b, i, j)
         of_b[j] = of_a[i]
-    summed = {of_a[i] for i, _ in paired}
-    result = [letter for letter in (*of_a, *of_b) if letter not in summed]
-    return einsum(f"{''.join(of_a)},{''.join(of_b)}->{''.join(result)}", a, b)
+    return einsum(f"{''.join(of_a)},{''.join(of_b)}", a, b)

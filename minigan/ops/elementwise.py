@@ -44,16 +44,10 @@ def absolute(device: Device, x: Array) -> Result:
 @differentiable
 def square(device: Device, x: Array) -> Result:
     """x², elementwise, as `numpy.square`."""
-    return x * x, lambda dy, needs: (2 * dy * x,), (x,)
+    return x * x, lambda dy, needs: (dy * (2 * x),), (x,)
 
 
-@differentiable
-def reciprocal(device: Device, x: Array) -> Result:
-    """1 / x, elementwise, as `numpy.reciprocal`; of integers it is float64."""
-    y = 1 / x
-    return y, lambda dy, needs: (-dy * y * y,), (y,)
-
-
+reciprocal = of_y("reciprocal", "1 / x, float64 for integers", lambda xp, y, dy: -dy * y * y)
 sqrt = of_y("sqrt", "√x", lambda xp, y, dy: dy / (2 * y))
 
 # Exponentials and logarithms

@@ -11,7 +11,7 @@ import numpy as np
 from minigan.devices import Device
 from minigan.graph import Part
 from minigan.operation import as_operand, differentiable, explained
-from minigan.ops.shared import array_beside, axis_of
+from minigan.ops.shared import array_beside, axis_of, integer
 from minigan.ops.summation import broadcast_rule
 from minigan.saving import Array, Result, is_array
 from minigan.tensor import Tensor, common_device, values_on
@@ -45,12 +45,10 @@ def take_along_axis(x: Tensor, indices: Tensor | Any, axis: int) -> Tensor:
             f"take_along_axis: integer indices have the shape {x.shape} but for axis {axis}; got "
             f"{values.dtype} {tuple(values.shape)}"
         )
-    length = x.shape[axis]
-    if values.size and not (-length <= values.min() and values.max() < length):
-        raise IndexError(
-            f"take_along_axis: an index is outside the {length} elements of axis {axis}"
-        )
-    where = list(np.ogrid[tuple(slice(n) for n in values.shape)])
+    n = x.shape[axis]
+    if values.size and not (-n <= values.min() and values.max() < n):
+        raise IndexError(f"take_along_axis: an index is outside the {n} elements of axis {axis}")
+    where = list(np.indices(values.shape, sparse=True))
     where[axis] = values
     return getitem(x, tuple(where))
 
@@ -147,17 +145,12 @@ def take(x: Tensor, indices: Any, axis: int | None = None) -> Tensor:
         ValueError: x lacks the axis.
     """
     if axis is None:
-        return getitem(x.flatten(), as_tensor_index(indices))
+        x, axis = x.flatten(), 0
     before = (slice(None),) * axis_of(x.ndim, axis)
-    return getitem(x, (*before, as_tensor_index(indices)))
-
-
-def as_tensor_index(indices: Any) -> Any:
-    """Return indices as an array or tensor; TypeError for what is no integer, such as a mask."""
     indices = indices if hasattr(indices, "dtype") else np.asarray(indices)
     if indices.dtype.kind not in "iu" and indices.size:
         raise TypeError(f"take: indices are integers, not {indices.dtype}; x[mask] takes a mask")
-    return indices if indices.size else np.zeros(indices.shape, np.int64)
+    return getitem(x, (*before, indices if indices.size else np.zeros(indices.shape, np.int64)))
 
 
 @explained
@@ -179,12 +172,10 @@ def diagonal(x: Tensor, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tens
     first, second = axis_of(x.ndim, axis1), axis_of(x.ndim, axis2)
     if first == second:
         raise ValueError(f"diagonal: axes {axis1} and {axis2} are the same")
-    rows, columns = x.shape[first], x.shape[second]
-    count = max(0, min(rows + min(offset, 0), columns - max(offset, 0)))
-    along = np.arange(count)
-    others = [a for a in range(x.ndim) if a not in (first, second)]
-    moved = x.transpose(first, second, *others)
-    return getitem(moved, (along - min(offset, 0), along + max(offset, 0))).moveaxis(0, -1)
+    offset = integer(offset, "diagonal: offset")
+    rows = np.arange(max(0, -offset), min(x.shape[first], x.shape[second] - offset))
+    moved = x.moveaxis((first, second), (0, 1))
+    return getitem(moved, (rows, rows + offset)).moveaxis(0, -1)
 
 
 @explained
@@ -219,8 +210,7 @@ def nonzero(x: Tensor) -> tuple[Tensor, ...]:
     Raises:
         ValueError: x has no axis.
     """
-    found = x.device.array_module.nonzero(x.data)
-    return tuple(Tensor(x.device.asarray(indices), x.device) for indices in found)
+    return tuple(Tensor(i, x.device) for i in x.device.array_module.nonzero(x.data))
 
 
 @differentiable

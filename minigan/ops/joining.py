@@ -12,7 +12,7 @@ from minigan.devices import Device
 from minigan.operation import as_tensor, differentiable, explained
 from minigan.ops.indexing import take
 from minigan.ops.shaping import broadcast_to, expand_dims, flatten, reshape
-from minigan.ops.shared import check_fits, checked_axis, in_kernel_dtype, integer, integers
+from minigan.ops.shared import Axis, check_fits, checked_axis, in_kernel_dtype, integer, integers
 from minigan.saving import Array, Result
 from minigan.tensor import Tensor
 
@@ -21,20 +21,16 @@ __all__ = ["concatenate", "flip", "pad", "repeat", "roll", "split", "stack", "ti
 
 @differentiable
 def _concatenate(device: Device, *arrays: Array, axis: int) -> Result:
-    lengths = [a.shape[axis] for a in arrays]
-    ends = list(itertools.accumulate(lengths))
+    xp, ends = device.array_module, list(itertools.accumulate(a.shape[axis] for a in arrays))
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        before = (slice(None),) * (axis % dy.ndim)
-        return tuple(
-            dy[(*before, slice(end - length, end))] if needed else None
-            for needed, end, length in zip(needs, ends, lengths, strict=True)
-        )
+        parts = zip(xp.split(dy, ends[:-1], axis), needs, strict=True)
+        return tuple(part if needed else None for part, needed in parts)
 
     one_kind = len({(a.dtype, a.shape[1:]) for a in arrays}) == 1
     if axis == 0 and one_kind and in_kernel_dtype(arrays[0]):
         return device.concatenate_rows([device.contiguous(a) for a in arrays]), vjp
-    return device.array_module.concatenate(arrays, axis=axis), vjp
+    return xp.concatenate(arrays, axis=axis), vjp
 
 
 @explained
@@ -52,9 +48,10 @@ def concatenate(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
         ValueError: there is no tensor, they lack the axis, or other lengths differ.
     """
     tensors = _tensors("concatenate", tensors)
-    axis = checked_axis(tensors[0], axis, "concatenate")
+    axes = [checked_axis(t, axis, "concatenate") for t in tensors]
     dtype = np.result_type(*(t.dtype for t in tensors))
-    return _concatenate(*(t if t.dtype == dtype else t.astype(dtype) for t in tensors), axis=axis)
+    alike = (t if t.dtype == dtype else t.astype(dtype) for t in tensors)
+    return _concatenate(*alike, axis=axes[0])
 
 
 def _tensors(name: str, values: Iterable[Any]) -> list[Tensor]:
@@ -155,7 +152,7 @@ def pad(device: Device, x: Array, widths: Sequence[tuple[int, int]], value: floa
 
 
 @differentiable
-def flip(device: Device, x: Array, axis: int | tuple[int, ...] | None = None) -> Result:
+def flip(device: Device, x: Array, axis: Axis = None) -> Result:
     """Return the elements in reverse order along the axes, as `numpy.flip`.
 
     Args:
@@ -172,12 +169,7 @@ def flip(device: Device, x: Array, axis: int | tuple[int, ...] | None = None) ->
 
 
 @differentiable
-def roll(
-    device: Device,
-    x: Array,
-    shift: int | tuple[int, ...],
-    axis: int | tuple[int, ...] | None = None,
-) -> Result:
+def roll(device: Device, x: Array, shift: int | tuple[int, ...], axis: Axis = None) -> Result:
     """Move the elements on along the axis, the last ones first again, as `numpy.roll`.
 
     Args:
@@ -212,14 +204,13 @@ def repeat(x: Tensor, repeats: int | Sequence[int], axis: int | None = None) -> 
         ValueError: x lacks the axis, or the repeats are negative or do not fit it.
     """
     if axis is None:
-        x, axis = flatten(x) if x.ndim else reshape(x, 1), 0
+        x, axis = flatten(x), 0
     axis = checked_axis(x, axis, "repeat")
     if not isinstance(repeats, int | np.integer):
         return take(x, np.repeat(np.arange(x.shape[axis]), np.asarray(repeats)), axis)
-    wide = broadcast_to(
-        expand_dims(x, axis=axis + 1), *x.shape[: axis + 1], repeats, *x.shape[axis + 1 :]
-    )
-    return reshape(wide, *x.shape[:axis], x.shape[axis] * int(repeats), *x.shape[axis + 1 :])
+    before, length, after = x.shape[:axis], x.shape[axis], x.shape[axis + 1 :]
+    wide = broadcast_to(expand_dims(x, axis=axis + 1), *before, length, repeats, *after)
+    return reshape(wide, *before, length * int(repeats), *after)
 
 
 @explained

@@ -30,9 +30,6 @@ Binary = Callable[[Any, Any], Tensor]
 def _operators(operation: Binary) -> tuple[Binary, Binary, Binary]:
     """Return the operators tensor ∘ other, other ∘ tensor, and tensor ∘= other."""
 
-    def swapped(self: Tensor, other: Any) -> Tensor:
-        return operation(other, self)
-
     def in_place(self: Tensor, other: Any) -> Tensor:
         name = f"{operation.__name__} in place"
         self.check_writable(name, other, leaf=False)  # an error where a gradient would be lost
@@ -44,11 +41,7 @@ def _operators(operation: Binary) -> tuple[Binary, Binary, Binary]:
             )
         return self.copy_(result)
 
-    return operation, swapped, in_place
-
-
-def _contains(self: Tensor, value: Any) -> bool:
-    return bool(comparison.any(comparison.equal(self, value)))
+    return operation, lambda self, other: operation(other, self), in_place
 
 
 class Methods:
@@ -72,25 +65,26 @@ class Methods:
     __rshift__, __rrshift__, __irshift__ = _operators(comparison.bitwise_right_shift)
     __invert__ = comparison.bitwise_invert
 
+    def __contains__(self, value: Any) -> bool:
+        return bool(comparison.any(comparison.equal(self, value)))
+
     def __rdivmod__(self, other: Any) -> tuple[Tensor, Tensor]:
         return rounding.divmod(other, self)  # type: ignore[arg-type]
 
     __neg__ = elementwise.negative
-    __pos__ = elementwise.positive
-    __abs__ = elementwise.absolute
-    __round__ = rounding.round
-    __eq__ = comparison.equal  # type: ignore[assignment]
-    __ne__ = comparison.not_equal  # type: ignore[assignment]
+    __pos__ = copy = elementwise.positive
+    __abs__ = abs = elementwise.absolute
+    __round__ = round = rounding.round
+    __eq__ = eq = comparison.equal  # type: ignore[assignment]
+    __ne__ = ne = comparison.not_equal  # type: ignore[assignment]
     __lt__ = comparison.less
     __le__ = comparison.less_equal
     __gt__ = comparison.greater
     __ge__ = comparison.greater_equal
     __hash__ = object.__hash__
-    __contains__ = _contains
     __getitem__ = indexing.getitem
     __setitem__ = indexing.setitem
 
-    abs = elementwise.absolute
     exp = elementwise.exp
     expm1 = elementwise.expm1
     log = elementwise.log
@@ -111,16 +105,12 @@ class Methods:
     astype = elementwise.astype
     all = comparison.all
     any = comparison.any
-    eq = comparison.equal
-    ne = comparison.not_equal
     isfinite = comparison.isfinite
-    copy = elementwise.positive
     isinf = comparison.isinf
     isnan = comparison.isnan
     sign = rounding.sign
     floor = rounding.floor
     ceil = rounding.ceil
-    round = rounding.round
     trunc = rounding.trunc
     reshape = shaping.reshape
     flatten = shaping.flatten

@@ -2,57 +2,46 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
+from collections.abc import Callable
 
 import numpy as np
 
 from minigan.devices import Device
-from minigan.operation import differentiable
-from minigan.ops.shared import (
-    Axis,
-    axes_of,
-    deviations,
-    differentiable_of_reals,
-    kept_shape,
-    reduced_count,
-    without_axes,
-)
+from minigan.ops.shared import Axis, axes_of, deviations, differentiable_of_reals, largest
 from minigan.ops.summation import sum_over
-from minigan.saving import Array, Result
+from minigan.saving import VJP, Array, Result
 
 __all__ = ["norm", "std", "var"]
 
 
-class _Moments(NamedTuple):
-    """x with its largest element about 1, so that no square overflows or underflows: x·scale, a power of two."""
-
-    deviation: Array  # (x − mean)·scale
-    variance: Array  # the mean square of these, with axes of length 1
-    scale: Array
-
-
-def _moments(device: Device, x: Array, axis: Axis, correction: float) -> _Moments:
-    axes = axes_of(x.ndim, axis)
-    count = reduced_count(x.shape, kept_shape(x.shape, axis))
+def _moments(
+    device: Device, x: Array, axes: tuple[int, ...], correction: float
+) -> tuple[Array, Array, Array, float]:
+    """Return (x − mean)·scale, Σ of its squares / freedom, the scale, and the freedom: the count − correction."""
+    count = math.prod(x.shape[a] for a in axes)
     if not count > correction:
         raise ValueError(f"the variance of {count} values has no correction {correction}")
     x, scale = _scaled(device, x, axes)
     deviation = deviations(device, x, sum_over(device, x, axes, keepdims=True) / count, axes)
     squares = sum_over(device, deviation * deviation, axes, keepdims=True)
-    return _Moments(deviation, squares / (count - correction), scale)
+    return deviation, squares / (count - correction), scale, count - correction
+
+
+def _rule(shape: tuple[int, ...], slope: Callable[[], Array]) -> VJP:
+    """Return the vjp of a result, of that shape with axes of length 1, that changes by slope·dx."""
+    return lambda dy, needs: ((slope() * dy.reshape(shape)).astype(dy.dtype, copy=False),)
 
 
 def _scaled(device: Device, x: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
     """x·2ᵏ, with its largest element along the axes about 1, and 2ᵏ: exact, and 1 for infinities and NaN."""
     xp = device.array_module
-    x = x if x.dtype.kind == "f" else x.astype(xp.float64)
-    if x.size == 0:
-        return x, xp.ones(kept_shape(x.shape, axes), x.dtype)
+    x = x.astype(np.result_type(x.dtype, np.float32), copy=False)  # float16 ends at 65,504
     limits = np.finfo(x.dtype)
-    largest = xp.max(xp.absolute(x), axis=axes, keepdims=True)
-    largest = xp.where(xp.isfinite(largest), largest, 1)
-    exponent = xp.clip(xp.frexp(largest)[1], int(limits.minexp) + 2, int(limits.maxexp) - 2)
-    scale = xp.ldexp(xp.ones_like(largest), -exponent)
+    high = largest(device, xp.absolute(x), axes)
+    high = xp.where(xp.isfinite(high), high, 1)
+    exponent = xp.clip(xp.frexp(high)[1], int(limits.minexp) + 2, int(limits.maxexp) - 2)
+    scale = xp.ldexp(xp.ones_like(high), -exponent)
     return x * scale, scale
 
 
@@ -73,18 +62,14 @@ def var(
         ValueError: x lacks an axis, one is named twice, or there are no more values than the
             correction.
     """
-    kept = kept_shape(x.shape, axis)
-    deviation, variance, scale = _moments(device, x, axis, correction)
-    factor = 2 / (reduced_count(x.shape, kept) - correction)
-
-    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        return (factor * deviation / scale * dy.reshape(kept),)
-
-    y = without_axes(device, variance / scale / scale, axis, keepdims)
-    return y, vjp, (deviation, scale)
+    axes = axes_of(x.ndim, axis)
+    deviation, variance, scale, freedom = _moments(device, x, axes, correction)
+    vjp = _rule(scale.shape, lambda: 2 / freedom * deviation / scale)
+    y = (variance / scale / scale).astype(x.dtype, copy=False)
+    return y if keepdims else device.array_module.squeeze(y, axes), vjp, (deviation, scale)
 
 
-@differentiable
+@differentiable_of_reals
 def std(
     device: Device, x: Array, axis: Axis = None, keepdims: bool = False, correction: float = 0
 ) -> Result:
@@ -101,16 +86,12 @@ def std(
         ValueError: x lacks an axis, one is named twice, or there are no more values than the
             correction.
     """
-    xp = device.array_module
-    kept = kept_shape(x.shape, axis)
-    deviation, variance, scale = _moments(device, x, axis, correction)
+    xp, axes = device.array_module, axes_of(x.ndim, axis)
+    deviation, variance, scale, freedom = _moments(device, x, axes, correction)
     root = xp.sqrt(variance)
-    factor = 1 / (reduced_count(x.shape, kept) - correction)
-
-    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        return (dy.reshape(kept) * (factor * deviation / xp.where(root == 0, 1, root)),)
-
-    return without_axes(device, root / scale, axis, keepdims), vjp, (deviation, root)
+    vjp = _rule(root.shape, lambda: 1 / freedom * deviation / xp.where(root == 0, 1, root))
+    y = (root / scale).astype(x.dtype, copy=False)
+    return y if keepdims else xp.squeeze(y, axes), vjp, (deviation, root)
 
 
 @differentiable_of_reals
@@ -128,12 +109,9 @@ def norm(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) ->
     Raises:
         ValueError: x lacks an axis, or one is named twice.
     """
-    xp = device.array_module
-    kept = kept_shape(x.shape, axis)
-    scaled, scale = _scaled(device, x, axes_of(x.ndim, axis))
-    root = xp.sqrt(sum_over(device, scaled * scaled, axes_of(x.ndim, axis), keepdims=True))
-
-    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        return (dy.reshape(kept) * (scaled / xp.where(root == 0, 1, root)),)
-
-    return without_axes(device, root / scale, axis, keepdims), vjp, (scaled, root)
+    xp, axes = device.array_module, axes_of(x.ndim, axis)
+    scaled, scale = _scaled(device, x, axes)
+    root = xp.sqrt(sum_over(device, scaled * scaled, axes, keepdims=True))
+    vjp = _rule(root.shape, lambda: scaled / xp.where(root == 0, 1, root))
+    y = (root / scale).astype(x.dtype, copy=False)
+    return y if keepdims else xp.squeeze(y, axes), vjp, (scaled, root)

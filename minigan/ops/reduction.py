@@ -14,11 +14,9 @@ from minigan.ops.shared import (
     check_one_float_dtype,
     differentiable_of_reals,
     in_kernel_dtype,
-    kept_shape,
-    reduced_count,
 )
-from minigan.ops.summation import sum_over
-from minigan.saving import VJP, Array, Result
+from minigan.ops.summation import sum_over, wide_sum
+from minigan.saving import Array, Result
 
 __all__ = ["argmax", "argmin", "max", "mean", "min", "prod", "sum"]
 
@@ -37,14 +35,11 @@ def sum(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) -> 
         ValueError: x lacks an axis, or one is named twice.
     """
     xp, shape = device.array_module, x.shape
-    kept = kept_shape(shape, axis)
-    if _is_whole_sum(x, axis):
+    axes, kept, _ = _reduced(shape, axis)
+    if _is_whole_sum(x, axes):
         return _whole_sum(device, x, None, 1, kept if keepdims else ())
-
-    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        return (xp.broadcast_to(dy.reshape(kept), shape),)
-
-    return sum_over(device, x, axes_of(x.ndim, axis), keepdims), vjp
+    y = sum_over(device, x, axes, keepdims)
+    return y, lambda dy, needs: (xp.broadcast_to(dy.reshape(kept), shape),)
 
 
 @differentiable_of_reals
@@ -61,31 +56,29 @@ def mean(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) ->
         ValueError: x lacks an axis, or one is named twice.
     """
     xp, shape = device.array_module, x.shape
-    kept = kept_shape(shape, axis)
-    if _is_whole_sum(x, axis):
-        return _whole_sum(device, x, None, x.size, kept if keepdims else ())
-    count = reduced_count(shape, kept)
-
-    def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        return (xp.broadcast_to((dy / count).reshape(kept), shape),)
-
-    if not in_kernel_dtype(x) or count == 0:
-        return xp.mean(x, axis=axis, keepdims=keepdims), vjp
-    return sum_over(device, x, axes_of(x.ndim, axis), keepdims) / count, vjp
+    axes, kept, count = _reduced(shape, axis)
+    if _is_whole_sum(x, axes):
+        return _whole_sum(device, x, None, count, kept if keepdims else ())
+    y = (wide_sum(device, x, axes, keepdims) / count).astype(x.dtype, copy=False)
+    return y, lambda dy, needs: (xp.broadcast_to((dy / count).reshape(kept), shape),)
 
 
-def _is_whole_sum(x: Array, axis: Axis) -> bool:
+def _reduced(shape: tuple[int, ...], axis: Axis) -> tuple[tuple[int, ...], tuple[int, ...], int]:
+    """Return the axes, the shape with length 1 along them, and the number of elements along them."""
+    axes = axes_of(len(shape), axis)
+    kept = tuple(1 if i in axes else n for i, n in enumerate(shape))
+    return axes, kept, math.prod(shape[a] for a in axes)
+
+
+def _is_whole_sum(x: Array, axes: tuple[int, ...]) -> bool:
     """Return whether a kernel takes it: a sum of all elements, which a loss is."""
-    return (
-        in_kernel_dtype(x) and x.size > 0 and sorted(axes_of(x.ndim, axis)) == list(range(x.ndim))
-    )
+    return in_kernel_dtype(x) and x.size > 0 and len(axes) == x.ndim
 
 
 def _whole_sum(
     device: Device, x: Array, weights: Array | None, divisor: float, result_shape: tuple[int, ...]
 ) -> Result:
     shape = x.shape
-    weights = None if weights is None else device.contiguous(weights)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
         return (device.weighted_sum_backward(dy, weights, divisor, shape),)
@@ -100,20 +93,20 @@ def weighted_sum(device: Device, x: Array, weights: Array, divisor: float = 1) -
     if x.ndim < 1 or weights.shape != x.shape[-1:]:
         raise ValueError("the weights are one for each column, the last axis of x")
     check_one_float_dtype(x, weights)
-    return _whole_sum(device, x, weights, divisor, ())
+    return _whole_sum(device, x, device.contiguous(weights), divisor, ())
 
 
-def _extreme(device: Device, result: Array, x: Array, axis: Axis) -> VJP:
-    """Return the gradient of a maximum or minimum, shared equally by all the elements that attain it: by the NaNs where it is NaN."""
-    xp = device.array_module
-    kept = kept_shape(x.shape, axis)
+def _extreme(device: Device, name: str, x: Array, axis: Axis, keepdims: bool) -> Result:
+    """Find a maximum or minimum. All the elements that attain it share its gradient equally: the NaNs where it is NaN."""
+    xp, axes = device.array_module, axes_of(x.ndim, axis)
+    extreme = getattr(xp, name)(x, axis=axes, keepdims=True)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        attained = (x == result.reshape(kept)) | xp.isnan(x)
-        count = xp.sum(attained, axis=axis, keepdims=True).astype(x.dtype)
-        return (xp.where(attained, dy.reshape(kept) / count, 0),)
+        attained = (x == extreme) | xp.isnan(x)
+        count = xp.sum(attained, axis=axes, keepdims=True).astype(x.dtype)
+        return (xp.where(attained, dy.reshape(extreme.shape) / count, 0),)
 
-    return vjp
+    return extreme if keepdims else xp.squeeze(extreme, axes), vjp, (extreme, x)
 
 
 @differentiable
@@ -131,8 +124,7 @@ def max(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) -> 
     Raises:
         ValueError: x lacks an axis, one is named twice, or there is no element.
     """
-    result = device.array_module.max(x, axis=axis, keepdims=keepdims)
-    return result, _extreme(device, result, x, axis), (result, x)
+    return _extreme(device, "max", x, axis, keepdims)
 
 
 @differentiable
@@ -150,8 +142,7 @@ def min(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) -> 
     Raises:
         ValueError: x lacks an axis, one is named twice, or there is no element.
     """
-    result = device.array_module.min(x, axis=axis, keepdims=keepdims)
-    return result, _extreme(device, result, x, axis), (result, x)
+    return _extreme(device, "min", x, axis, keepdims)
 
 
 @differentiable
@@ -171,13 +162,12 @@ def prod(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) ->
         ValueError: x lacks an axis, or one is named twice.
     """
     xp = device.array_module
-    kept = kept_shape(x.shape, axis)
+    axes, kept, count = _reduced(x.shape, axis)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        axes = axes_of(x.ndim, axis)
         order = [i for i in range(x.ndim) if i not in axes] + list(axes)
         moved = xp.transpose(x, order)
-        rows = moved.reshape(math.prod(kept), reduced_count(x.shape, kept))
+        rows = moved.reshape(math.prod(kept), count)
         one = xp.ones_like(rows[:, :1])
         before = xp.cumprod(xp.concatenate([one, rows[:, :-1]], axis=1), axis=1)
         after = xp.cumprod(xp.concatenate([one, rows[:, :0:-1]], axis=1), axis=1)[:, ::-1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from minigan.devices import Device
 from minigan.operation import differentiable
-from minigan.ops.by_name import of_one
+from minigan.ops.by_name import of_one, of_two
 from minigan.ops.summation import broadcast_rule
 from minigan.saving import Array, Result
 from minigan.tensor import Tensor
@@ -15,6 +15,7 @@ sign = of_one("sign", "The sign of x: −1, 0 or 1")
 floor = of_one("floor", "The largest integer ≤ x")
 ceil = of_one("ceil", "The smallest integer ≥ x")
 trunc = of_one("trunc", "The integer part of x")
+floor_divide = of_two("floor_divide", "⌊x / y⌋")
 
 
 @differentiable
@@ -27,15 +28,6 @@ def round(device: Device, x: Array, decimals: int = 0) -> Result:
         decimals: the number of digits behind the point; a negative one counts those before it.
     """
     return device.array_module.round(x, decimals), None
-
-
-@differentiable
-def floor_divide(device: Device, x: Array, y: Array) -> Result:
-    """⌊x / y⌋, elementwise, as `numpy.floor_divide`.
-
-    It has no gradient.
-    """
-    return device.array_module.floor_divide(x, y), None
 
 
 @differentiable

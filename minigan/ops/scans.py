@@ -30,13 +30,13 @@ def cumsum(device: Device, x: Array, axis: int) -> Result:
     """
     xp, axis = device.array_module, axis_of(x.ndim, axis)
     # in float64, since each sum has the rounding of all before it
-    wide = {"dtype": xp.float64} if x.dtype.kind == "f" else {}
+    wide = xp.float64 if x.dtype.kind == "f" else None
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        sums = xp.flip(xp.cumsum(xp.flip(dy, axis), axis=axis, **wide), axis)
+        sums = xp.flip(xp.cumsum(xp.flip(dy, axis), axis=axis, dtype=wide), axis)
         return (sums.astype(dy.dtype, copy=False),)
 
-    y = xp.cumsum(x, axis=axis, **wide)
+    y = xp.cumsum(x, axis=axis, dtype=wide)
     return y.astype(x.dtype, copy=False) if wide else y, vjp
 
 
@@ -61,10 +61,9 @@ def cumprod(device: Device, x: Array, axis: int) -> Result:
         moved, gradient = xp.moveaxis(x, axis, 0), xp.moveaxis(dy, axis, 0)
         before = xp.ones_like(moved)
         before[1:] = xp.moveaxis(y, axis, 0)[:-1]
-        tail, tails = xp.zeros(moved.shape[1:], x.dtype), xp.empty_like(gradient)
-        for i in reversed(range(len(moved))):
-            tail = gradient[i] + (moved[i + 1] * tail if i + 1 < len(moved) else 0)
-            tails[i] = tail
+        tails = device.copy(gradient)
+        for i in reversed(range(len(moved) - 1)):
+            tails[i] += moved[i + 1] * tails[i + 1]
         return (xp.moveaxis(before * tails, 0, axis),)
 
     return y, vjp, (x, y)
@@ -112,10 +111,7 @@ def _cumulative(
         raise ValueError(f"{name}: name the axis of a tensor of {x.ndim} axes")
     axis = axis_of(x.ndim, 0 if axis is None else axis)
     y = scan(x, axis=axis)
-    if first is None:
-        return y
-    widths = [(int(i == axis), 0) for i in range(y.ndim)]
-    return pad(y, widths, first)
+    return y if first is None else pad(y, [(int(i == axis), 0) for i in range(y.ndim)], first)
 
 
 @explained
@@ -150,9 +146,11 @@ def tril(device: Device, x: Array, k: int = 0) -> Result:
 
     Returns:
         A tensor of x's shape; (n, n) for a vector (n,).
+
+    Raises:
+        ValueError: x has no axis.
     """
-    xp = device.array_module
-    return xp.tril(x, k), broadcast_rule(device, (x,), lambda dy: xp.tril(dy, k))
+    return _triangle(device, "tril", x, k)
 
 
 @differentiable
@@ -165,6 +163,15 @@ def triu(device: Device, x: Array, k: int = 0) -> Result:
 
     Returns:
         A tensor of x's shape; (n, n) for a vector (n,).
+
+    Raises:
+        ValueError: x has no axis.
     """
-    xp = device.array_module
-    return xp.triu(x, k), broadcast_rule(device, (x,), lambda dy: xp.triu(dy, k))
+    return _triangle(device, "triu", x, k)
+
+
+def _triangle(device: Device, name: str, x: Array, k: int) -> Result:
+    if x.ndim == 0:
+        raise ValueError("a number has no diagonals: x is a matrix, matrices or a vector")
+    cut = getattr(device.array_module, name)
+    return cut(x, k), broadcast_rule(device, (x,), lambda dy: cut(dy, k))

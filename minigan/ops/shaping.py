@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, SupportsIndex
+from typing import SupportsIndex
 
 import numpy as np
 
@@ -41,7 +41,7 @@ def reshape(x: Tensor, *shape: SupportsIndex | Sequence[SupportsIndex]) -> Tenso
         ValueError: x has another number of elements.
         TypeError: a length is no integer.
     """
-    return _reshape(x, shape=_sequence(shape))
+    return _reshape(x, shape=integers(shape))
 
 
 @explained
@@ -82,7 +82,7 @@ def transpose(x: Tensor, *axes: SupportsIndex | Sequence[SupportsIndex]) -> Tens
     Raises:
         ValueError: the axes are no order of x's.
     """
-    order = _sequence(axes) or tuple(reversed(range(x.ndim)))
+    order = integers(axes) or tuple(reversed(range(x.ndim)))
     positions = tuple(checked_axis(x, a, "transpose") for a in order)
     if sorted(positions) != list(range(x.ndim)):
         raise ValueError(
@@ -128,8 +128,8 @@ def moveaxis(x: Tensor, source: int | Sequence[int], destination: int | Sequence
         ValueError: an axis is unknown, a source or a destination is named twice, or the two differ
             in number.
     """
-    sources = [checked_axis(x, a, "moveaxis") for a in _sequence((source,))]
-    destinations = [checked_axis(x, a, "moveaxis") for a in _sequence((destination,))]
+    sources = [checked_axis(x, a, "moveaxis") for a in integers((source,))]
+    destinations = [checked_axis(x, a, "moveaxis") for a in integers((destination,))]
     if not len(sources) == len(destinations) == len(set(sources)) == len(set(destinations)):
         raise ValueError(
             f"moveaxis: {source} and {destination} are as many axes, each named once on either side"
@@ -195,7 +195,7 @@ def broadcast_to(x: Tensor, *shape: SupportsIndex | Sequence[SupportsIndex]) -> 
         ValueError: x does not broadcast to the shape.
         TypeError: a length is no integer.
     """
-    return _broadcast_to(x, shape=_sequence(shape))
+    return _broadcast_to(x, shape=integers(shape))
 
 
 @explained
@@ -229,8 +229,3 @@ def broadcast_arrays(*tensors: Tensor) -> list[Tensor]:
     """
     shape = np.broadcast_shapes(*(t.shape for t in tensors))
     return [broadcast_to(t, shape) for t in tensors]
-
-
-def _sequence(values: tuple[Any, ...]) -> tuple[int, ...]:
-    """Return (2, 3) from f(2, 3), f((2, 3)) or f([2, 3])."""
-    return integers(values, "a length or an axis")

@@ -14,7 +14,7 @@ import numpy as np
 from minigan.devices import Device
 from minigan.devices.arguments import REALS
 from minigan.operation import as_operand, differentiable
-from minigan.saving import Array, Result
+from minigan.saving import Array, Result, is_array
 from minigan.tensor import Tensor, common_device
 
 Parameters = ParamSpec("Parameters")
@@ -33,22 +33,6 @@ def axes_of(ndim: int, axis: Any) -> tuple[int, ...]:
     return axes
 
 
-def kept_shape(shape: tuple[int, ...], axis: Any) -> tuple[int, ...]:
-    """Return the shape with the length 1 along the axes."""
-    axes = axes_of(len(shape), axis)
-    return tuple(1 if i in axes else n for i, n in enumerate(shape))
-
-
-def reduced_count(shape: tuple[int, ...], kept: tuple[int, ...]) -> int:
-    """Return how many elements each result is made of."""
-    return math.prod(n for n, k in zip(shape, kept, strict=True) if k == 1)
-
-
-def without_axes(device: Device, y: Array, axis: Any, keepdims: bool) -> Array:
-    """Return y, which has the length 1 along the axes, without them unless `keepdims`."""
-    return y if keepdims else device.array_module.squeeze(y, axes_of(y.ndim, axis))
-
-
 def axis_of(ndim: int, axis: Any) -> int:
     """Return one axis, counted from the first; ValueError where there is no such axis."""
     position = integer(axis, "axis")
@@ -61,10 +45,8 @@ def checked_axis(x: Any, axis: int, operation: str) -> int:
     """Return an axis of a tensor, counted from the first; a ValueError names the operation."""
     try:
         return axis_of(x.ndim, axis)
-    except ValueError:
-        raise ValueError(
-            f"{operation}: axis {axis} is not one of the {x.ndim} axes of {x.shape}"
-        ) from None
+    except ValueError as error:
+        raise ValueError(f"{operation}: {error} of {x.shape}") from None
 
 
 def integer(value: Any, name: str) -> int:
@@ -75,11 +57,9 @@ def integer(value: Any, name: str) -> int:
     raise TypeError(f"{name} is an integer, not {value!r}")
 
 
-def integers(values: tuple[Any, ...], name: str) -> tuple[int, ...]:
-    """Return (2, 3) from f(2, 3), f((2, 3)), f([2, 3]) or an array of them."""
-    if len(values) == 1 and (
-        isinstance(values[0], (Sequence, np.ndarray)) and np.ndim(values[0]) == 1
-    ):
+def integers(values: tuple[Any, ...], name: str = "a length or an axis") -> tuple[int, ...]:
+    """Return (2, 3) from f(2, 3), f((2, 3)), f([2, 3]) or an array or tensor of them."""
+    if len(values) == 1 and np.ndim(values[0]) == 1:
         values = tuple(values[0])
     return tuple(integer(v, name) for v in values)
 
@@ -87,9 +67,7 @@ def integers(values: tuple[Any, ...], name: str) -> tuple[int, ...]:
 def largest(device: Device, x: Array, axis: Axis) -> Array:
     """Return the largest element along the axes, or of none 0: a softmax of nothing is nothing."""
     xp = device.array_module
-    if x.size == 0:
-        return xp.zeros(kept_shape(x.shape, axis), x.dtype)
-    return xp.max(x, axis=axis, keepdims=True)
+    return (xp.max if x.size else xp.sum)(x, axis=axis, keepdims=True)
 
 
 def deviations(device: Device, x: Array, mean: Array, axes: Axis) -> Array:
@@ -114,8 +92,7 @@ def differentiable_of_reals(
 
 
 def _as_float(x: Any) -> Any:
-    is_array = hasattr(x, "ndim") and not isinstance(x, np.generic)
-    return x.astype(np.float64) if is_array and x.dtype.kind in "iub" else x
+    return x.astype(np.float64) if is_array(x) and x.dtype.kind in "iub" else x
 
 
 def in_kernel_dtype(x: Any) -> bool:

@@ -28,8 +28,9 @@ def sum_over(
     kept = [i for i in range(x.ndim) if i not in reduced]
     rows = int(np.prod([x.shape[i] for i in reduced], dtype=np.int64))
     if rows <= _FEW or x.size == 0 or not in_kernel_dtype(x):
-        dtype = x.dtype if x.dtype.kind == "f" else None
-        return xp.sum(x, axis=tuple(sorted(reduced)), keepdims=keepdims, dtype=dtype)
+        wide = np.result_type(x.dtype, np.float32) if x.dtype.kind == "f" else None  # or float16
+        y = xp.sum(x, axis=tuple(sorted(reduced)), keepdims=keepdims, dtype=wide)
+        return y if wide is None else y.astype(x.dtype, copy=False)
     if x.size == rows:
         result = device.weighted_sum(device.contiguous(x), None, 1)
     elif max(i for i in reduced if x.shape[i] > 1) < min(i for i in kept if x.shape[i] > 1):
@@ -41,16 +42,19 @@ def sum_over(
     return result.reshape(shape)
 
 
-def unbroadcast(device: Device, gradient: Array, like: Any) -> Array:
+def wide_sum(device: Device, x: Array, axes: Sequence[int], keepdims: bool = True) -> Array:
+    """Σ x over `axes` in float32 at least: float16 ends at 65,504."""
+    wide = x.astype(np.result_type(x.dtype, np.float32), copy=False)
+    return sum_over(device, wide, axes, keepdims)
+
+
+def unbroadcast(device: Device, gradient: Array, like: ShapeAndDtype) -> Array:
     """Σ over the axes along which `like` was broadcast, in the dtype of `like`."""
-    shape = getattr(like, "shape", ())
-    leading = gradient.ndim - len(shape)
-    axes = tuple(range(leading)) + tuple(
-        leading + i for i, n in enumerate(shape) if n == 1 and gradient.shape[leading + i] != 1
-    )
+    own = (1,) * (gradient.ndim - len(like.shape)) + like.shape
+    axes = [i for i, n in enumerate(gradient.shape) if n != own[i]]
     if axes:
         gradient = sum_over(device, gradient, axes)
-    return gradient.reshape(shape).astype(like.dtype, copy=False)
+    return gradient.reshape(like.shape).astype(like.dtype, copy=False)
 
 
 def broadcast_rule(

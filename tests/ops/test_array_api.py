@@ -140,9 +140,28 @@ def test_an_axis_by_pytorchs_name_is_advised(call: Callable[[Any], Any]) -> None
         call(mg.tensor(Y))
 
 
+@pytest.mark.parametrize("n", [20_000, 65_504, 65_520, 70_000])
+def test_moments_of_more_terms_than_float16_counts(n: int) -> None:
+    x = np.random.default_rng(n).normal(size=(n, 2)).astype(np.float16)
+    for name in ("sum", "mean", "var", "std", "norm"):
+        for axis in (0, 1, None):
+            wide = mg.tensor(x, dtype="float64")
+            found, expected = (getattr(t, name)(axis=axis) for t in (mg.tensor(x), wide))
+            assert found.dtype == np.float16
+            np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=1e-3, atol=0.02)
+    assert mg.ones((30_000, 2), dtype="float16").sum(axis=0).tolist() == [30_000, 30_000]
+
+
 def test_exponentials_of_more_terms_than_float16_counts() -> None:
     x = mg.zeros(70_000, dtype=np.float16)
     assert mg.logsumexp(x).item() == np.float16(np.log(70_000))
     assert mg.log_softmax(x)[0].item() == np.float16(-np.log(70_000))
     assert mg.softmax(x)[0].item() == np.float16(1 / 70_000)
     assert {f(x).dtype for f in (mg.logsumexp, mg.softmax, mg.log_softmax)} == {np.dtype("float16")}
+
+
+def test_moments_of_more_terms_than_float16_counts() -> None:
+    x = mg.concatenate([mg.zeros(70_000), mg.full(70_000, 2)]).astype(np.float16)
+    assert mg.var(x).item() == mg.std(x).item() == 1
+    assert mg.norm(x).item() == np.float16(2 * np.sqrt(70_000))
+    assert {f(x).dtype for f in (mg.var, mg.std, mg.norm, mg.mean)} == {np.dtype("float16")}
