@@ -45,16 +45,19 @@ def check_gradients(
             raise TypeError(
                 f"check_gradients: input {i + 1} is {x.dtype}; differences need float64"
             )
+    name = getattr(function, "__name__", "function")
     given = [x.numpy().copy() for x in inputs]
     output = function(*inputs)
     weights = np.random.default_rng(seed).uniform(0.5, 1.5, output.shape)
     weights *= np.where(np.arange(weights.size).reshape(weights.shape) % 2, -1, 1)
     found = _gradients(output, tensor(weights, device=output.device), inputs)
-    _check_unchanged(function, inputs, given)
+    _check_unchanged(name, inputs, given)
     for i, x in enumerate(inputs):
         if x.requires_grad:
-            expected = _differences(function, inputs, x, weights, step)
-            _compare(function, i, found[i], expected, tolerance)
+            expected = _differences(
+                lambda: float((function(*inputs).numpy() * weights).sum()), x, step
+            )
+            _compare(f"{name}: the gradient of input {i + 1}", found[i], expected, tolerance)
 
 
 def _gradients(output: Tensor, weights: Tensor, inputs: tuple[Tensor, ...]) -> list[np.ndarray]:
@@ -71,65 +74,45 @@ def _gradients(output: Tensor, weights: Tensor, inputs: tuple[Tensor, ...]) -> l
             x.grad = grad
 
 
-def _check_unchanged(
-    function: Callable[..., Tensor], inputs: tuple[Tensor, ...], given: list[np.ndarray]
-) -> None:
+def _check_unchanged(name: str, inputs: tuple[Tensor, ...], given: list[np.ndarray]) -> None:
     changed = [i for i, x in enumerate(inputs) if x.numpy().tobytes() != given[i].tobytes()]
     for i in changed:
         with no_grad():
             inputs[i].copy_(given[i])
     if changed:
         raise GradientMismatch(
-            f"{getattr(function, '__name__', 'function')}: it wrote to its input {changed[0] + 1}, "
-            "forward or backward; compute on a copy"
+            f"{name}: it wrote to its input {changed[0] + 1}, forward or backward; compute on a copy"
         )
 
 
-def _differences(
-    function: Callable[..., Tensor],
-    inputs: tuple[Tensor, ...],
-    x: Tensor,
-    weights: np.ndarray,
-    step: float,
-) -> np.ndarray:
-    values = x.numpy().copy()
-    estimate = np.zeros(x.shape)
+def _differences(objective: Callable[[], float], x: Tensor, step: float) -> np.ndarray:
+    """Return the central differences of the objective by each element of x, and leave x as it was."""
+    values, estimate = x.numpy().copy(), np.zeros(x.shape)
 
-    def objective(index: tuple[int, ...], value: float) -> float:
+    def at(index: tuple[int, ...], value: float) -> float:
         moved = values.copy()
         moved[index] = value
-        with no_grad():
-            x.copy_(moved)
-            return float((function(*inputs).numpy() * weights).sum())
+        x.copy_(moved)
+        return objective()
 
-    try:
-        for index in np.ndindex(*x.shape):
-            value = float(values[index])
-            h = step * max(1.0, abs(value))
-            above, below = value + h, value - h
-            difference = objective(index, above) - objective(index, below)
-            estimate[index] = difference / (above - below)
-    finally:
-        with no_grad():
+    with no_grad():
+        try:
+            for index in np.ndindex(*x.shape):
+                value = float(values[index])
+                h = step * max(1.0, abs(value))
+                above, below = value + h, value - h
+                estimate[index] = (at(index, above) - at(index, below)) / (above - below)
+        finally:
             x.copy_(values)
     return estimate
 
 
-def _compare(
-    function: Callable[..., Tensor],
-    position: int,
-    found: np.ndarray,
-    expected: np.ndarray,
-    tolerance: float,
-) -> None:
-    if not found.size:
-        return
+def _compare(what: str, found: np.ndarray, expected: np.ndarray, tolerance: float) -> None:
     error = np.abs(found - expected)
-    scale = max(1.0, float(np.abs(expected).max()))
+    scale = np.abs(expected).max(initial=1.0)
     if not (error <= tolerance * scale).all():  # NaN is a mismatch too
         worst = np.unravel_index(np.argmax(error), error.shape)
         where = tuple(int(i) for i in worst)
         raise GradientMismatch(
-            f"{getattr(function, '__name__', 'function')}: the gradient of input {position + 1} at {where} "
-            f"is {found[where]:.9g}, and central differences give {expected[where]:.9g}"
+            f"{what} at {where} is {found[where]:.9g}, and central differences give {expected[where]:.9g}"
         )

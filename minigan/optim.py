@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import functools
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from minigan.devices.contract.optimizer import AdamSettings
@@ -14,26 +15,9 @@ from minigan.tensor import Tensor
 __all__ = ["SGD", "Adam", "AdamW", "Optimizer"]
 
 
-class _Setting:
-    """A number in [0, ∞) that is checked whenever it is set."""
-
-    def __init__(self, meaning: str) -> None:
-        self.__doc__ = meaning
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
-
-    def __get__(self, instance: Any, owner: type) -> float:
-        if instance is None:
-            return self  # type: ignore[return-value]
-        return float(vars(instance)[f"_{self.name}"])
-
-    def __set__(self, instance: Any, value: float) -> None:
-        vars(instance)[f"_{self.name}"] = check_range(self.name, value)
-
-
-def _zeros_like(parameters: list[Tensor]) -> list[Tensor]:
-    return [Tensor(p.device.zeros(p.shape, p.dtype), p.device) for p in parameters]
+def _numbers(*names: str) -> dict[str, Callable[[Any], Any]]:
+    """Return the checks of numbers in [0, ∞), by their names."""
+    return {name: functools.partial(check_range, name) for name in names}
 
 
 class SGD(Optimizer):
@@ -57,6 +41,8 @@ class SGD(Optimizer):
     learning".
     """
 
+    _checks = _numbers("lr", "momentum", "weight_decay")
+
     def __init__(
         self,
         parameters: Iterable[Tensor],
@@ -71,14 +57,8 @@ class SGD(Optimizer):
         if nesterov and not momentum:
             raise ValueError("Nesterov's rule needs a momentum over 0")
         self.nesterov = nesterov
-        self._velocity = _zeros_like(self.parameters) if momentum else []
-
-    lr = _Setting("The learning rate α.")
-    momentum = _Setting("The share of the velocity that a step keeps.")
-    weight_decay = _Setting("The share of p that is added to its gradient.")
-
-    def _memories(self) -> dict[str, list[Tensor]]:
-        return {"velocity": self._velocity}
+        if momentum:
+            self._remember("velocity")
 
     def _update(self, chosen: list[int]) -> None:
         for i in chosen:
@@ -86,9 +66,9 @@ class SGD(Optimizer):
             device = parameter.device
             direction = _with_decay(parameter, self.weight_decay)
             if self.momentum:
-                if not self._velocity:  # momentum was set after the optimizer was made
-                    self._velocity = _zeros_like(self.parameters)
-                velocity = self._velocity[i].data
+                if not self._memories:  # momentum was set after the optimizer was made
+                    self._remember("velocity")
+                velocity = self._memories["velocity"][i].data
                 device.accumulate(velocity, direction, decay=self.momentum)
                 if self.nesterov:
                     direction = device.copy(direction)
@@ -106,6 +86,12 @@ def _with_decay(parameter: Tensor, weight_decay: float) -> Array:
     gradient = parameter.device.copy(parameter.grad.data)
     parameter.device.accumulate(gradient, parameter.data, scale=weight_decay)
     return gradient
+
+
+def _checked_betas(value: tuple[float, float]) -> tuple[float, float]:
+    if len(value) != 2:
+        raise ValueError(f"betas are two numbers, β₁ and β₂; not {value}")
+    return check_range("β₁", value[0], below=1), check_range("β₂", value[1], below=1)
 
 
 class Adam(Optimizer):
@@ -127,9 +113,7 @@ class Adam(Optimizer):
     Reference: Kingma & Ba (2015), "Adam: a method for stochastic optimization", algorithm 1.
     """
 
-    lr = _Setting("The learning rate α.")
-    eps = _Setting("ε, which keeps the quotient finite.")
-    weight_decay = _Setting("The share of p that is added to its gradient.")
+    _checks = _numbers("lr", "eps", "weight_decay") | {"betas": _checked_betas}
 
     def __init__(
         self,
@@ -141,41 +125,22 @@ class Adam(Optimizer):
     ) -> None:
         super().__init__(parameters)
         self.lr, self.betas, self.eps, self.weight_decay = lr, betas, eps, weight_decay
-        self._first_moment = _zeros_like(self.parameters)
-        self._second_moment = _zeros_like(self.parameters)
-
-    @property
-    def betas(self) -> tuple[float, float]:
-        """Return β₁ and β₂, which may be set at any time."""
-        return self._betas
-
-    @betas.setter
-    def betas(self, value: tuple[float, float]) -> None:
-        if len(value) != 2:
-            raise ValueError(f"betas are two numbers, β₁ and β₂; not {value}")
-        self._betas = check_range("β₁", value[0], below=1), check_range("β₂", value[1], below=1)
+        self._remember("first_moment", "second_moment")
 
     @property
     def settings(self) -> AdamSettings:
         """Return the numbers of the next step, as the kernel takes them."""
         return AdamSettings(self.lr, *self.betas, self.eps)
 
-    def _memories(self) -> dict[str, list[Tensor]]:
-        return {"first_moment": self._first_moment, "second_moment": self._second_moment}
-
     def _update(self, chosen: list[int]) -> None:
         gradients = {i: self._gradient(self.parameters[i]) for i in chosen}
         for counter, members in self._counts:
             together = [i for i in members if i in gradients]
             if together:
-                counter.device.adam(
-                    [self.parameters[i].data for i in together],
-                    [gradients[i] for i in together],
-                    [self._first_moment[i].data for i in together],
-                    [self._second_moment[i].data for i in together],
-                    counter.data,
-                    self.settings,
-                )
+                tensors = self.parameters, *self._memories.values()
+                p, m, v = ([t[i].data for i in together] for t in tensors)
+                g = [gradients[i] for i in together]
+                counter.device.adam(p, g, m, v, counter.data, self.settings)
 
     def _gradient(self, parameter: Tensor) -> Array:
         return _with_decay(parameter, self.weight_decay)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minigan.creation import zeros_like
 from minigan.from_pytorch import advice
 from minigan.graph import check_alike
 from minigan.serialization import load_all
-from minigan.tensor import Tensor, common_device
+from minigan.tensor import Tensor, common_device, tensor
 
 _PARAMETERS_ARE: dict[str, Callable[[Tensor], bool]] = {
     "have requires_grad=True": lambda p: p.requires_grad,
@@ -35,6 +37,8 @@ class Optimizer:
             they are on different devices.
     """
 
+    _checks: Mapping[str, Callable[[Any], Any]] = {}  # of attributes, whenever they are set
+
     def __init__(self, parameters: Iterable[Tensor]) -> None:
         # iterating over a tensor would give its rows
         given = [] if isinstance(parameters, Tensor) else list(parameters)
@@ -47,11 +51,14 @@ class Optimizer:
             if not all(is_met(p) for p in self.parameters):
                 raise ValueError(f"an optimizer's parameters {needed}")
         common_device("an optimizer", self.parameters)
+        self._memories: dict[str, list[Tensor]] = {}  # by name, a tensor for each parameter
         self._counter = self._new_counter(0)
         # Each counter, and the parameters that it counts for: `_counter` for those that never lacked a gradient.
-        self._counts: list[tuple[Tensor, list[int]]] = [
-            (self._counter, list(range(len(self.parameters))))
-        ]
+        self._counts = [(self._counter, list(range(len(self.parameters))))]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        check = self._checks.get(name)
+        super().__setattr__(name, check(value) if check else value)
 
     if not TYPE_CHECKING:  # a type checker knows no such attribute
 
@@ -59,8 +66,7 @@ class Optimizer:
             raise AttributeError(f"{type(self).__name__} has no '{name}'{advice(name)}")
 
     def _new_counter(self, count: int) -> Tensor:
-        device = self.parameters[0].device
-        return Tensor(device.asarray(np.array([count], np.int64)), device)
+        return tensor(np.array([count], np.int64), device=self.parameters[0].device)
 
     @property
     def step_count(self) -> int:
@@ -82,7 +88,7 @@ class Optimizer:
         """
         if len(self.parameters) != sum(len(members) for _, members in self._counts):
             raise ValueError("parameters came or went; make a new optimizer of all of them")
-        beside: dict[str, Any] = {**self._memories(), "gradient": [p.grad for p in self.parameters]}
+        beside: dict[str, Any] = {**self._memories, "gradient": [p.grad for p in self.parameters]}
         for name, tensors in beside.items():
             for i, t in enumerate(tensors):
                 check_alike(f"step: parameter {i}", self.parameters[i], name, t)
@@ -98,23 +104,21 @@ class Optimizer:
         for counter, members in self._counts:
             ahead = [i for i in members if i in chosen]
             behind = [i for i in members if i not in chosen]
-            if not ahead and counter is not self._counter:
-                counts.append((counter, behind))
-                continue
+            goes_on = bool(ahead) or counter is self._counter
             if behind:
-                kept = Tensor(counter.device.copy(counter.data), counter.device)
-                counts.append((kept, behind))
-            counter.device.increment(counter.data)
-            counter.mark_changed()
-            counts.append((counter, ahead))
+                counts.append((copy.deepcopy(counter) if goes_on else counter, behind))
+            if goes_on:
+                counter.device.increment(counter.data)
+                counter.mark_changed()
+                counts.append((counter, ahead))
         self._counts = counts
 
     def _update(self, chosen: list[int]) -> None:
         raise NotImplementedError  # each optimizer's rule
 
-    def _memories(self) -> dict[str, list[Tensor]]:
-        """Return the rule's memories, a tensor for each parameter."""
-        return {}
+    def _remember(self, *names: str) -> None:
+        """Give each parameter a memory of each name, 0 at first."""
+        self._memories |= {name: [zeros_like(p) for p in self.parameters] for name in names}
 
     def state_dict(self) -> dict[str, Any]:
         """Return the counts and the memories by name: the tensors themselves, not copies.
@@ -147,18 +151,14 @@ class Optimizer:
                 "load_state_dict: this state is not of an optimizer of the same parameters"
             )
         total = int(state["step_count"])
-        each = [int(state.get(name, total)) for name in counts]
+        members: dict[int, list[int]] = {total: []}  # by the steps that they had
+        for i, name in enumerate(counts):
+            members.setdefault(int(state.get(name, total)), []).append(i)
         load_all(memories, state)
-        self._set_counts(total, each)
+        self._counter.copy_(total)
+        self._counts = [(self._counter, members.pop(total))]
+        self._counts += [(self._new_counter(count), found) for count, found in members.items()]
 
     def _named_memories(self) -> dict[str, Tensor]:
-        memories = self._memories().items()
+        memories = self._memories.items()
         return {f"{name}.{i}": t for name, memory in memories for i, t in enumerate(memory)}
-
-    def _set_counts(self, step_count: int, counts: list[int]) -> None:
-        self._counter.copy_(step_count)
-        members: dict[int, list[int]] = {step_count: []}
-        for i, count in enumerate(counts):
-            members.setdefault(count, []).append(i)
-        self._counts = [(self._counter, members.pop(step_count))]
-        self._counts += [(self._new_counter(count), found) for count, found in members.items()]

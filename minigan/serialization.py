@@ -85,19 +85,16 @@ def load(path: str | os.PathLike[str], device: DeviceLike = None) -> dict[str, T
 
 def load_all(targets: Mapping[str, Tensor], sources: Mapping[str, Tensor | ArrayLike]) -> None:
     """Overwrite each target with the source of its name: all of them, or none and an error."""
-    arrays = {
-        name: values_on(s, t.device)
-        if isinstance(s := sources[name], Tensor)
-        else t.device.asarray(s)
-        for name, t in targets.items()
-    }
+    arrays = {}
     for name, target in targets.items():
-        shape = tuple(arrays[name].shape)
-        if shape != target.shape or arrays[name].dtype.kind not in "fiub":
+        source, device = sources[name], target.device
+        array = values_on(source, device) if isinstance(source, Tensor) else device.asarray(source)
+        if array.shape != target.shape or array.dtype.kind not in "fiub":
             raise ValueError(
                 f"load_state_dict: '{name}' holds numbers of shape {target.shape}; the state's is "
-                f"{arrays[name].dtype} of shape {shape}"
+                f"{array.dtype} of shape {array.shape}"
             )
+        arrays[name] = array
     for name, target in targets.items():
         target.copy_(Tensor(arrays[name], target.device))
 

@@ -141,6 +141,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "BatchNorm with momentum None": (lambda: nn.BatchNorm(2, momentum=None), TypeError, "momentum is a number, not None"),  # type: ignore[arg-type]
     "batch_norm with momentum NaN": (lambda: mg.batch_norm(mg.rand((4, 2)), mg.ones(2), mg.zeros(2), momentum=np.nan), ValueError, "momentum"),
     "batch_norm with eps ∞": (lambda: mg.batch_norm(mg.rand((4, 2)), mg.ones(2), mg.zeros(2), eps=np.inf), ValueError, "finite"),
+    "BatchNorm with eps second": (lambda: nn.BatchNorm(2, 1e-5), TypeError, "groups are names, not 1e-05"),  # type: ignore[arg-type]
     "LayerNorm with eps < 0": (lambda: nn.LayerNorm(2, eps=-1.0), ValueError, "LayerNorm: eps is at least 0"),
     "Adam with a word": (lambda: mg.optim.Adam([variable([1.0])], lr="1"), TypeError, "lr is a number, not '1'"),  # type: ignore[arg-type]
     "Adam with one β": (lambda: mg.optim.Adam([variable([1.0])], betas=(0.9,)), ValueError, "betas are two numbers"),  # type: ignore[arg-type]

@@ -223,6 +223,13 @@ def test_clipping_of_large_gradients_does_not_overflow() -> None:
     np.testing.assert_allclose(p.grad.numpy(), [0.6, 0.8], rtol=1e-6)
 
 
+def test_clipping_of_several_dtypes_takes_the_widest() -> None:
+    p, q = mg.ones(2, requires_grad=True), mg.ones(1, dtype=np.float64, requires_grad=True)
+    p.grad, q.grad = mg.zeros(2), mg.tensor(np.array([1e300]))
+    assert clip_grad_norm_([p, q], 1.0).item() == pytest.approx(1e300)
+    np.testing.assert_allclose(q.grad.numpy(), [1.0])
+
+
 def test_clipping_without_gradients_or_with_a_wrong_norm_is_refused() -> None:
     p = mg.tensor([1.0], requires_grad=True)
     with pytest.raises(ValueError, match="no parameter has a gradient"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from minigan.nn.module import Module
-from minigan.ops.activations import leaky_relu, sigmoid
+from minigan.ops.activations import leaky_relu, sigmoid, tanh
 from minigan.tensor import Tensor
 
 
@@ -42,4 +42,4 @@ class Tanh(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return `minigan.tanh` of x."""
-        return x.tanh()
+        return tanh(x)

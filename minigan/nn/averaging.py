@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 from minigan.nn.module import Module
@@ -35,12 +36,13 @@ class MovingAverage(Module):
     Reference: Polyak & Juditsky (1992), "Acceleration of stochastic approximation by averaging".
     """
 
+    training = False
+
     def __init__(self, module: Module, decay: float = 0.999) -> None:
         self.decay = check_range("MovingAverage: decay", decay, 1)
-        copies = {id(t): t.detach().copy() for _, t in module.named_tensors()}
-        self.module = copy.deepcopy(module, copies)
+        self.module = copy.deepcopy(module, {id(t): _average(t) for _, t in module.named_tensors()})
+        self.module.eval()
         self._trained_tensors = module.named_tensors  # not the module, which would be a child
-        self.eval()
 
     def forward(self, *arguments: Any, **settings: Any) -> Tensor:
         """Run the module with the averages.
@@ -63,5 +65,11 @@ class MovingAverage(Module):
                 share = self.decay if value.is_parameter else 0
                 average.copy_(share * average + (1 - share) * value if share else value)
 
-    def _train(self, mode: bool, seen: set[int]) -> None:
-        super()._train(False, seen)  # also where a module around this one is trained
+    def _visit(self, change: Callable[[Module], None], seen: set[int]) -> None:
+        """Stay as it is, in evaluation and frozen, where a module around this one changes."""
+
+
+def _average(tensor: Tensor) -> Tensor:
+    """Return the first average of a tensor: a copy, and of a parameter a frozen parameter."""
+    average = tensor.detach().copy()
+    return average.requires_grad_().requires_grad_(False) if tensor.is_parameter else average

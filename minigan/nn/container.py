@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Self, overload
 
@@ -20,9 +21,6 @@ class _Modules(Module):
         own = [(n, child) for n, child in super()._children() if not n.startswith("modules.")]
         return iter([*((str(i), module) for i, module in enumerate(self.modules)), *own])
 
-    def _like(self, modules: Sequence[Module]) -> Self:
-        raise NotImplementedError  # each kind is made in another way
-
     def __len__(self) -> int:
         return len(self.modules)
 
@@ -35,7 +33,9 @@ class _Modules(Module):
     def __getitem__(self, index: slice) -> Self: ...
     def __getitem__(self, index: int | slice) -> Module | Self:
         if isinstance(index, slice):
-            return self._like(self.modules[index])
+            part = copy.copy(self)
+            part.modules = self.modules[index]
+            return part
         return self.modules[index]
 
 
@@ -54,9 +54,6 @@ class Sequential(_Modules):
     def __init__(self, *modules: Module) -> None:
         """Raise TypeError for a part that is no module."""
         self.modules: tuple[Module, ...] = tuple(_checked("Sequential", modules))
-
-    def _like(self, modules: Sequence[Module]) -> Self:
-        return type(self)(*modules)
 
     def forward(self, x: Tensor, groups: Sequence[str] | None = None) -> Tensor:
         """Return the result of the last module.
@@ -96,9 +93,6 @@ class ModuleList(_Modules):
     def __init__(self, modules: Iterable[Module] = ()) -> None:
         """Raise TypeError for a part that is no module."""
         self.modules: list[Module] = list(_checked("ModuleList", modules))
-
-    def _like(self, modules: Sequence[Module]) -> Self:
-        return type(self)(modules)
 
     def __setitem__(self, index: int, module: Module) -> None:
         (self.modules[index],) = _checked("ModuleList", [module])

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minigan.creation import checked_shape
+from minigan.creation import checked_shape, rand
 from minigan.devices import DeviceLike, get_device
-from minigan.random import Generator, default_generator
+from minigan.random import Generator
 from minigan.tensor import Tensor
 
 _skipped = contextvars.ContextVar("skipped", default=False)
@@ -40,15 +40,13 @@ def weight_and_bias(
     Both are uniform in ±1/√n, where n is the number of values that a feature is made of: PyTorch's
     default for these layers.
     """
-    shape, place = checked_shape(shape), get_device(device)
+    shape = checked_shape(shape)
     bound = 1 / math.sqrt(max(math.prod(shape[:-1]), 1))
-    source = generator or default_generator()
 
     def parameter(shape: Sequence[int]) -> Tensor:
         if _skipped.get():
+            place = get_device(device)
             return Tensor(place.empty(shape, np.dtype(dtype)), place, requires_grad=True)
-        key = source.next_key()
-        values = place.random_uniform(shape, -bound, bound, np.dtype(dtype), key)
-        return Tensor(values, place, requires_grad=True)
+        return rand(shape, -bound, bound, dtype, device, generator).requires_grad_()
 
     return parameter(shape), parameter(shape[-1:]) if bias else None

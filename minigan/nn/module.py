@@ -129,9 +129,13 @@ class Module:
         Returns:
             The module itself.
         """
-        for _, value in self.named_tensors():
-            if value.is_parameter:
-                value.requires_grad_(requires_grad)
+
+        def freeze(module: Module) -> None:
+            for _, value in module._tensors():
+                if value.is_parameter:
+                    value.requires_grad_(requires_grad)
+
+        self._visit(freeze, set())
         return self
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -187,15 +191,16 @@ class Module:
         """
         if not isinstance(mode, bool):
             raise TypeError(f"train: mode is True or False, not {mode!r}")
-        self._train(mode, set())
+        self._visit(lambda module: setattr(module, "training", mode), set())
         return self
 
-    def _train(self, mode: bool, seen: set[int]) -> None:
+    def _visit(self, change: Callable[[Module], None], seen: set[int]) -> None:
+        """Change this module and those beneath it, each once."""
         if id(self) not in seen:
             seen.add(id(self))
-            self.training = mode
+            change(self)
             for _, child in self._children():
-                child._train(mode, seen)
+                child._visit(change, seen)
 
     def eval(self) -> Self:
         """Let batch norms use their running statistics, and dropout do nothing.
@@ -251,17 +256,11 @@ def _attributes(module: Module) -> Iterator[tuple[str, Any]]:
 
 
 def _contents(name: str, value: Any, within: tuple[int, ...]) -> Iterator[tuple[str, Any]]:
-    parts: Any = ()
-    if isinstance(value, (list, tuple)):
-        parts = enumerate(value)
-    elif isinstance(value, dict):
-        parts = value.items()
-    else:
+    if not isinstance(value, (list, tuple, dict)):
         yield name, value
-    if id(value) in within:  # a list that holds itself
-        return
-    for key, part in parts:
-        yield from _contents(f"{name}.{key}", part, (*within, id(value)))
+    elif id(value) not in within:  # else a list that holds itself
+        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _contents(f"{name}.{key}", part, (*within, id(value)))
 
 
 def _holds_modules(value: Any) -> bool:

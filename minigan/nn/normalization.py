@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import operator
-import threading
 from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minigan.devices import DeviceLike, get_device
+from minigan.creation import ones, ones_like, zeros, zeros_like
+from minigan.devices import DeviceLike
 from minigan.nn.module import Module
 from minigan.ops.normalization import (
     BatchStatistics,
@@ -21,14 +21,8 @@ from minigan.ops.normalization import (
 from minigan.ops.shared import check_range
 from minigan.tensor import Tensor
 
-
-class _Groups(threading.local):
-    """The groups that this thread's batches are of; see `batch_groups`."""
-
-    names: Sequence[str] | None = None
-
-
-_current = _Groups()
+# the groups that this thread's batches are of; see `batch_groups`
+_current: ContextVar[Sequence[str] | None] = ContextVar("groups", default=None)
 
 
 @contextlib.contextmanager
@@ -46,11 +40,11 @@ def batch_groups(*names: str) -> Iterator[None]:
     Returns:
         A context, for ``with``; it is of this thread alone.
     """
-    before, _current.names = _current.names, names
+    token = _current.set(names)
     try:
         yield
     finally:
-        _current.names = before
+        _current.reset(token)
 
 
 class BatchNorm(Module):
@@ -67,7 +61,7 @@ class BatchNorm(Module):
             paper's leaky ReLU.
 
     Raises:
-        TypeError: the channels are no integer.
+        TypeError: the channels are no integer, or the groups no names.
         ValueError: eps is negative or not finite, or the momentum is outside [0, 1].
 
     Reference: Ioffe & Szegedy (2015), "Batch normalization: accelerating deep network training by
@@ -85,16 +79,14 @@ class BatchNorm(Module):
         dtype: DTypeLike = np.float32,
         device: DeviceLike = None,
     ) -> None:
-        place, channels = get_device(device), operator.index(channels)
         self.momentum = check_range("BatchNorm: momentum", momentum, 1)
         self.eps, self.negative_slope = check_range("BatchNorm: eps", eps), negative_slope
-        self.weight = Tensor(place.ones((channels,), dtype), place, requires_grad=True)
-        self.bias = Tensor(place.zeros((channels,), dtype), place, requires_grad=True)
+        if not isinstance(groups, Sequence):
+            raise TypeError(f"BatchNorm: groups are names, not {groups!r}")
+        self.weight = ones(channels, dtype=dtype, device=device, requires_grad=True)
+        self.bias = zeros(channels, dtype=dtype, device=device, requires_grad=True)
         self.running = {
-            group: RunningStatistics(
-                Tensor(place.zeros((channels,), dtype), place),
-                Tensor(place.ones((channels,), dtype), place),
-            )
+            group: RunningStatistics(zeros_like(self.bias), ones_like(self.weight))
             for group in ((groups,) if isinstance(groups, str) else groups)
         }
 
@@ -144,7 +136,7 @@ class BatchNorm(Module):
         )
 
     def _named(self, groups: Sequence[str] | None) -> Sequence[str]:
-        groups = _current.names if groups is None else groups
+        groups = _current.get() if groups is None else groups
         if groups is None:
             if len(self.running) != 1:
                 raise ValueError(f"BatchNorm: say which of its groups, {', '.join(self.running)}")

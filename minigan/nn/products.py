@@ -56,10 +56,7 @@ class Linear(Module):
         Args:
             statistics: from `allocate_batch_statistics`, to be filled.
         """
-        return linear(
-            x, self.weight, self.bias,
-            negative_slope=self.negative_slope, statistics=statistics,
-        )  # fmt: skip
+        return linear(x, self.weight, self.bias, self.negative_slope, statistics)
 
 
 class Conv2d(Module):

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minigan.devices import DeviceLike, get_device
+from minigan.creation import checked_shape, ones, zeros_like
+from minigan.devices import DeviceLike
 from minigan.nn.module import Module
 from minigan.ops.regularization import dropout, layer_norm
 from minigan.ops.shared import check_range
@@ -42,14 +43,12 @@ class LayerNorm(Module):
         dtype: DTypeLike = np.float32,
         device: DeviceLike = None,
     ) -> None:
-        place, given = get_device(device), normalized_shape
-        self.normalized_shape = tuple(given) if isinstance(given, Sequence) else (given,)
+        self.normalized_shape = shape = checked_shape(normalized_shape)
         self.eps = check_range("LayerNorm: eps", eps)
         self.weight = self.bias = None
         if elementwise_affine:
-            self.weight = Tensor(place.ones(self.normalized_shape, dtype), place, True)
-        if elementwise_affine and bias:
-            self.bias = Tensor(place.zeros(self.normalized_shape, dtype), place, True)
+            self.weight = ones(shape, dtype=dtype, device=device, requires_grad=True)
+            self.bias = zeros_like(self.weight, requires_grad=True) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
         """Return `minigan.layer_norm` of x with the layer's weight and bias.
@@ -58,9 +57,9 @@ class LayerNorm(Module):
             ValueError: the last axes of x have other lengths.
         """
         axes = len(self.normalized_shape)
-        if x.shape[-axes:] != self.normalized_shape:
+        if np.shape(x)[-axes:] != self.normalized_shape:
             raise ValueError(
-                f"LayerNorm: the last axes are {self.normalized_shape}, and x is {x.shape}"
+                f"LayerNorm: the last axes are {self.normalized_shape}, and x is {np.shape(x)}"
             )
         return layer_norm(x, self.weight, self.bias, axes, self.eps)
 

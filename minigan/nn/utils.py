@@ -34,7 +34,7 @@ def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float) -> T
     if not gradients:
         raise ValueError("clip_grad_norm_: no parameter has a gradient; call backward() first")
     with no_grad():
-        norm = stack([g.norm().astype(gradients[0].dtype) for g in gradients]).norm()
+        norm = stack([g.norm() for g in gradients]).norm()
         scale = (max_norm / (norm + 1e-6)).minimum(1.0)
         for gradient in gradients:
             gradient.copy_(gradient * scale.astype(gradient.dtype))

@@ -58,11 +58,10 @@ def conv2d(
 
     Reference: LeCun et al. (1989), "Backpropagation applied to handwritten zip code recognition".
     """
-    _check(x, w, b, negative_slope)
+    x, w, b = _checked(device, x, w, b, negative_slope)
     kernel, strides, pads = w.shape[:2], pair_of(stride, "stride", 1), padding_of(padding)
     size = window_counts(x.shape[1:3], kernel, strides, pads)
     geometry = ConvolutionGeometry(x.shape[1:3], size, kernel, strides, pads)
-    x, w, b = _contiguous(device, x, w, b)
     check_batch_statistics(statistics, (x.shape[0], *size, w.shape[3]), x.dtype)
     y = device.conv2d(x, w, geometry, Epilogue(b, negative_slope, statistics))
     gradient, behind = behind_activation(device, y, negative_slope)
@@ -118,8 +117,10 @@ def conv_transpose2d(
 
     Reference: Zeiler et al. (2010), "Deconvolutional networks".
     """
-    _check(x, w, b, negative_slope)
+    x, w, b = _checked(device, x, w, b, negative_slope)
     kernel, strides, pads = w.shape[:2], pair_of(stride, "stride", 1), padding_of(padding)
+    if 0 in x.shape[1:3]:
+        raise ValueError("x has at least one row and one column of pixels")
     extra = pair_of(output_padding, "output_padding", 0)
     if any(e >= s for e, s in zip(extra, strides, strict=True)):
         raise ValueError(f"output_padding {extra} must be less than the stride {strides}")
@@ -130,7 +131,6 @@ def conv_transpose2d(
     if min(size) < 1:
         raise ValueError(f"the padding {pads} leaves nothing of the result")
     geometry = ConvolutionGeometry(size, x.shape[1:3], kernel, strides, pads)
-    x, w, b = _contiguous(device, x, w, b)
     check_batch_statistics(statistics, (x.shape[0], *size, w.shape[3]), x.dtype)
     y = device.conv_transpose2d(x, w, geometry, Epilogue(b, negative_slope, statistics))
     gradient, behind = behind_activation(device, y, negative_slope)
@@ -146,8 +146,11 @@ def conv_transpose2d(
     return y, vjp, (x, w, *behind)
 
 
-def _check(x: Array, w: Array, b: Array | None, negative_slope: float) -> None:
-    if x.ndim != 4 or w.ndim != 4:
+def _checked(
+    device: Device, x: Array, w: Array, b: Array | None, negative_slope: float
+) -> tuple[Array, Array, Array | None]:
+    """Return the operands as kernels take them, contiguous; ValueError where they do not fit."""
+    if getattr(x, "ndim", 0) != 4 or getattr(w, "ndim", 0) != 4:
         raise ValueError(
             "x is (batch, height, width, channels) and w (kernel height, kernel width, channels in, out)"
         )
@@ -155,14 +158,11 @@ def _check(x: Array, w: Array, b: Array | None, negative_slope: float) -> None:
         raise ValueError("w has at least one channel in and out, and a kernel of at least 1×1")
     if x.shape[3] != w.shape[2]:
         raise ValueError("x has other channels (its last axis) than w takes (its third axis)")
-    if b is not None and b.shape != (w.shape[3],):
+    if b is not None and getattr(b, "shape", ()) != (w.shape[3],):
         raise ValueError("b has one element for each channel out (the last axis of w)")
     check_one_float_dtype(x, w, b)
     check_range("negative_slope", negative_slope)  # below 0, y would lose the sign of its input
-
-
-def _contiguous(device: Device, *arrays: Array | None) -> tuple[Array | None, ...]:
-    return tuple(None if a is None else device.contiguous(a) for a in arrays)
+    return device.contiguous(x), device.contiguous(w), None if b is None else device.contiguous(b)
 
 
 def window_counts(
@@ -179,24 +179,18 @@ def window_counts(
 
 def pair_of(value: Pair, name: str, least: int) -> tuple[int, int]:
     pair = tuple(value) if isinstance(value, Sequence) else (value, value)
-    if len(pair) != 2 or not all(_is_at_least(least, n) for n in pair):
+    if len(pair) != 2 or not all(isinstance(n, Integral) and n >= least for n in pair):
         raise ValueError(f"{name} is an int or a pair of ints, at least {least}; not {value!r}")
     return int(pair[0]), int(pair[1])
 
 
 def padding_of(value: Padding) -> Sides:
-    pair = tuple(value) if isinstance(value, Sequence) else (value, value)
-    sides = [tuple(p) if isinstance(p, Sequence) else (p, p) for p in pair]
-    if len(sides) != 2 or not all(
-        len(s) == 2 and all(_is_at_least(0, n) for n in s) for s in sides
-    ):
+    try:
+        pair = value if isinstance(value, Sequence) else (value, value)
+        rows, columns = (pair_of(side, "padding", 0) for side in pair)
+    except ValueError:
         raise ValueError(
             "padding is an int, a pair or ((top, bottom), (left, right)), none negative; "
             f"not {value!r}"
-        )
-    (top, bottom), (left, right) = sides
-    return (int(top), int(bottom)), (int(left), int(right))
-
-
-def _is_at_least(least: int, value: object) -> bool:
-    return isinstance(value, Integral) and int(value) >= least
+        ) from None
+    return rows, columns

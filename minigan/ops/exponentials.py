@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from minigan.devices import Device
 from minigan.ops.shared import Axis, axes_of, differentiable_of_reals, largest
-from minigan.ops.summation import sum_over, wide_sum
+from minigan.ops.summation import sum_over
 from minigan.saving import Array, Result
 
 __all__ = ["log_softmax", "logsumexp", "softmax"]
@@ -29,7 +29,7 @@ def logsumexp(device: Device, x: Array, axis: Axis = None, keepdims: bool = Fals
     axes = axes_of(x.ndim, axis)
     high = largest(device, x, axes)
     high = xp.where(xp.isfinite(high), high, 0)
-    total = (xp.log(wide_sum(device, xp.exp(x - high), axes)) + high).astype(x.dtype, copy=False)
+    total = xp.log(sum_over(device, xp.exp(x - high), axes, keepdims=True)) + high
     y = total if keepdims else xp.squeeze(total, axes)
     return y, lambda dy, needs: (xp.exp(x - total) * dy.reshape(total.shape),), (x, total)
 
@@ -50,8 +50,7 @@ def log_softmax(device: Device, x: Array, axis: Axis = -1) -> Result:
     xp = device.array_module
     axes = axes_of(x.ndim, axis)
     shifted = x - largest(device, x, axes)
-    total = wide_sum(device, xp.exp(shifted), axes)
-    y = (shifted - xp.log(total)).astype(x.dtype, copy=False)
+    y = shifted - xp.log(sum_over(device, xp.exp(shifted), axes, keepdims=True))
     return y, lambda dy, needs: (dy - xp.exp(y) * sum_over(device, dy, axes, keepdims=True),), (y,)
 
 
@@ -71,5 +70,5 @@ def softmax(device: Device, x: Array, axis: Axis = -1) -> Result:
     xp = device.array_module
     axes = axes_of(x.ndim, axis)
     e = xp.exp(x - largest(device, x, axes))
-    y = (e / wide_sum(device, e, axes)).astype(x.dtype, copy=False)
+    y = e / sum_over(device, e, axes, keepdims=True)
     return y, lambda dy, needs: (y * (dy - sum_over(device, dy * y, axes, keepdims=True)),), (y,)

@@ -15,7 +15,7 @@ from minigan.operation import differentiable, explained
 from minigan.ops.shared import array_beside, check_one_float_dtype, differentiable_of_reals, integer
 from minigan.ops.summation import broadcast_rule
 from minigan.saving import Array, Result
-from minigan.tensor import Tensor, common_device
+from minigan.tensor import Tensor
 
 __all__ = [
     "Categorical", "Gaussian", "categorical_log_likelihood", "code_consistency_information",
@@ -84,10 +84,8 @@ def code_table(layout: Sequence[Density]) -> CodeTable:
         else CodeTable.FIXED_GAUSSIAN
         for density in layout
     ]  # fmt: skip
-    log_std = [
-        math.log(d.std) if isinstance(d, Gaussian) and d.std is not None else 0.0 for d in layout
-    ]
-    offsets = [0, *np.cumsum(widths)[:-1].tolist()] if widths else []
+    log_std = [math.log(getattr(density, "std", None) or 1.0) for density in layout]
+    offsets = np.cumsum([0, *widths])[:-1].tolist()
     return CodeTable(tuple(kinds), tuple(offsets), tuple(widths), tuple(log_std))
 
 
@@ -198,7 +196,6 @@ def code_consistency_information(
     self-augmented training".
     """
     table = code_table(layout)
-    common_device("code_consistency_information", [first, second])
     shapes = [tuple(x.shape) if hasattr(x, "shape") else np.shape(x) for x in (first, second)]
     if shapes[0] != shapes[1] or len(shapes[0]) != 2 or shapes[0][1] != table.columns:
         raise ValueError(

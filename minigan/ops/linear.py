@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from minigan.devices import Device
 from minigan.devices.contract.normalization import BatchStatistics
 from minigan.devices.contract.products import Epilogue
@@ -33,7 +31,7 @@ def matmul(device: Device, a: Array, b: Array) -> Result:
     Raises:
         ValueError: the shapes do not fit, or one has no axis.
     """
-    if np.ndim(a) == np.ndim(b) == 2 and a.dtype == b.dtype and in_kernel_dtype(a):
+    if in_kernel_dtype(a) and in_kernel_dtype(b) and a.ndim == b.ndim == 2 and a.dtype == b.dtype:
         return _matrix_product(device, a, b)
     xp = device.array_module
 
@@ -95,9 +93,9 @@ def linear(
         ValueError: the shapes or dtypes do not fit, or the slope is negative. Also where
             `statistics` are for a result of another shape.
     """
-    if x.ndim < 2 or w.ndim != 2 or x.shape[-1] != w.shape[0]:
+    if getattr(x, "ndim", 0) < 2 or getattr(w, "ndim", 0) != 2 or x.shape[-1] != w.shape[0]:
         raise ValueError("x is (…, features in) and w (features in, features out)")
-    if b is not None and b.shape != (w.shape[1],):
+    if b is not None and getattr(b, "shape", ()) != (w.shape[1],):
         raise ValueError("b has one element for each column of w")
     check_one_float_dtype(x, w, b)
     check_range("negative_slope", negative_slope)  # below 0, y would lose the sign of its input

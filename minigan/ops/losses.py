@@ -6,7 +6,6 @@ A weight of 0 leaves a term out. It adds 0 to the loss and to the gradient, even
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
@@ -119,24 +118,27 @@ def binary_cross_entropy_with_logits(
         ValueError: a shape does not broadcast to that of the logits, a factor requires a gradient,
             or the reduction is another.
     """
-    if weight is None and pos_weight is None:
-        return _reduce(_binary_cross_entropy(logits, _targets(logits, targets)), reduction)
-    name = "binary_cross_entropy_with_logits"
-    factors = [
-        _broadcast(name, key, _data(name, key, 1.0 if w is None else w, logits), logits.shape)
-        for key, w in (("weight", weight), ("pos_weight", pos_weight))
-    ]
-    wide = _targets(logits, targets)
-    return _reduce(_weighted_binary_cross_entropy(logits, wide, *factors), reduction)
-
-
-def _targets(logits: Tensor, targets: Tensor | float | Any) -> Tensor | Any:
     if isinstance(targets, (int, float)):
         # filled where the logits are: a captured step sends nothing
         constant = logits.device.empty(logits.shape, logits.dtype)
         constant[...] = targets
-        return Tensor(constant, logits.device)
-    return targets
+        targets = Tensor(constant, logits.device)
+    if weight is None and pos_weight is None:
+        return _reduce(_binary_cross_entropy(logits, targets), reduction)
+    factors = _factor("weight", weight, logits), _factor("pos_weight", pos_weight, logits)
+    return _reduce(_weighted_binary_cross_entropy(logits, targets, *factors), reduction)
+
+
+def _factor(name: str, value: Any, logits: Tensor) -> Tensor:
+    """Return a factor, by default 1, as data of the logits' shape."""
+    operation = "binary_cross_entropy_with_logits"
+    factor = _data(operation, name, 1.0 if value is None else value, logits)
+    try:
+        return factor.broadcast_to(logits.shape)
+    except ValueError as error:
+        raise ValueError(
+            f"{operation}: {name} {factor.shape} does not broadcast to the logits {logits.shape}"
+        ) from error
 
 
 @explained
@@ -176,18 +178,16 @@ def cross_entropy(
     check_range("cross_entropy: label_smoothing", label_smoothing, 1)
     if not in_kernel_dtype(logits):
         raise ValueError(f"cross_entropy: logits are float32 or float64, not {logits.dtype}")
-    if weight is None and ignore_index is None and not label_smoothing:
-        return _reduce(-categorical_log_likelihood(logits, labels), reduction)
-    device, categories = logits.device, logits.shape[-1]
-    xp, values = device.array_module, array_beside("cross_entropy", logits, labels)
+    device, values = logits.device, array_beside("cross_entropy", logits, labels)
     if tuple(values.shape) != logits.shape[:-1] or values.dtype.kind not in "iu":
         raise ValueError(
             f"cross_entropy: logits {logits.shape} need integer labels {logits.shape[:-1]}; got {values.dtype} "
             f"{tuple(values.shape)}"
         )
-    kept = xp.ones(values.shape, bool)
-    if ignore_index is not None:
-        kept = xp.asarray(values != operator.index(ignore_index))
+    if weight is None and ignore_index is None and not label_smoothing:
+        return _reduce(-categorical_log_likelihood(logits, values), reduction)
+    xp, categories = device.array_module, logits.shape[-1]
+    kept = xp.asarray(ignore_index is None or values != operator.index(ignore_index))
     wrong = kept & ((values < 0) | (values >= categories))
     if wrong.any():
         raise ValueError(
@@ -234,21 +234,9 @@ def _data(operation: str, name: str, value: Any, like: Tensor) -> Tensor:
     return Tensor(array.astype(dtype), like.device)
 
 
-def _broadcast(operation: str, name: str, factor: Tensor, shape: tuple[int, ...]) -> Tensor:
-    try:
-        return factor.broadcast_to(shape)
-    except ValueError as error:
-        raise ValueError(
-            f"{operation}: {name} {factor.shape} does not broadcast to the logits {shape}"
-        ) from error
-
-
 def _reduce(values: Tensor, reduction: str) -> Tensor:
-    reductions: dict[str, Callable[[Tensor], Tensor]] = {
-        "mean": mean,
-        "sum": sum,
-        "none": lambda x: x,
-    }
-    if reduction not in reductions:
+    if reduction == "none":
+        return values
+    if reduction not in ("mean", "sum"):
         raise ValueError(f"reduction is 'mean', 'sum' or 'none'; not {reduction!r}")
-    return reductions[reduction](values)
+    return mean(values) if reduction == "mean" else sum(values)

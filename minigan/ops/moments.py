@@ -30,13 +30,12 @@ def _moments(
 
 def _rule(shape: tuple[int, ...], slope: Callable[[], Array]) -> VJP:
     """Return the vjp of a result, of that shape with axes of length 1, that changes by slope·dx."""
-    return lambda dy, needs: ((slope() * dy.reshape(shape)).astype(dy.dtype, copy=False),)
+    return lambda dy, needs: (slope() * dy.reshape(shape),)
 
 
 def _scaled(device: Device, x: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
     """x·2ᵏ, with its largest element along the axes about 1, and 2ᵏ: exact, and 1 for infinities and NaN."""
     xp = device.array_module
-    x = x.astype(np.result_type(x.dtype, np.float32), copy=False)  # float16 ends at 65,504
     limits = np.finfo(x.dtype)
     high = largest(device, xp.absolute(x), axes)
     high = xp.where(xp.isfinite(high), high, 1)
@@ -65,7 +64,7 @@ def var(
     axes = axes_of(x.ndim, axis)
     deviation, variance, scale, freedom = _moments(device, x, axes, correction)
     vjp = _rule(scale.shape, lambda: 2 / freedom * deviation / scale)
-    y = (variance / scale / scale).astype(x.dtype, copy=False)
+    y = variance / scale / scale
     return y if keepdims else device.array_module.squeeze(y, axes), vjp, (deviation, scale)
 
 
@@ -90,7 +89,7 @@ def std(
     deviation, variance, scale, freedom = _moments(device, x, axes, correction)
     root = xp.sqrt(variance)
     vjp = _rule(root.shape, lambda: 1 / freedom * deviation / xp.where(root == 0, 1, root))
-    y = (root / scale).astype(x.dtype, copy=False)
+    y = root / scale
     return y if keepdims else xp.squeeze(y, axes), vjp, (deviation, root)
 
 
@@ -113,5 +112,5 @@ def norm(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) ->
     scaled, scale = _scaled(device, x, axes)
     root = xp.sqrt(sum_over(device, scaled * scaled, axes, keepdims=True))
     vjp = _rule(root.shape, lambda: scaled / xp.where(root == 0, 1, root))
-    y = (root / scale).astype(x.dtype, copy=False)
+    y = root / scale
     return y if keepdims else xp.squeeze(y, axes), vjp, (scaled, root)

@@ -111,35 +111,26 @@ def batch_norm(
     check_range("batch_norm: eps", eps)
     check_range("batch_norm: momentum", momentum, 1)
     try:
-        _check(x, weight, bias, len(groups), least=2 if training else 0)
+        channels = x.shape[-1:]
+        if x.ndim < 2 or weight.shape != channels or bias.shape != channels:
+            raise ValueError(
+                f"x of shape {x.shape} has its channels last, and weight {weight.shape} and bias {bias.shape} "
+                "one element for each"
+            )
+        check_one_float_dtype(x, weight, bias)
+        _check_groups(x.shape, len(groups), least=2 if training else 0)
     except ValueError as error:
         raise ValueError(f"batch_norm: {error}") from error
-    if training:
-        moments = _of_batch(x, _moving(running, groups, x), len(groups), momentum, statistics)
-    else:
+    averages = _moving(running, groups, x) if training else []
+    if not training:
         moments = _of_running(x, running, groups)
-    return _normalize_batch(x, weight, bias, moments, training, eps, negative_slope)
-
-
-def _of_batch(
-    x: Tensor,
-    moving: list[RunningStatistics],
-    groups: int,
-    momentum: float,
-    statistics: BatchStatistics | None,
-) -> tuple[Array, Array]:
-    """Return the mean and the variance of each group of the batch, and move the running ones."""
-    if statistics is not None:
-        _check_filled(statistics, x, groups)
+    elif statistics is not None:
+        _check_filled(statistics, x, len(groups))
         moments = statistics.mean, statistics.variance
     else:
         rows = x.device.contiguous(x.data.reshape(-1, x.shape[-1]))
-        averages = [(mean.data, variance.data) for mean, variance in moving]
-        moments = x.device.batch_norm_statistics(rows, groups, averages, 1 - momentum)
-    for mean, variance in moving:
-        mean.mark_changed()
-        variance.mark_changed()
-    return moments
+        moments = x.device.batch_norm_statistics(rows, len(groups), averages, 1 - momentum)
+    return _normalize_batch(x, weight, bias, moments, training, eps, negative_slope)
 
 
 def _of_running(x: Tensor, running: Running | None, groups: Sequence[str]) -> tuple[Array, Array]:
@@ -179,7 +170,7 @@ def allocate_batch_statistics(
         ValueError: a group is unknown.
     """
     mean, variance = weight.device.empty((2, len(groups), weight.shape[0]), weight.dtype)
-    averages = [(m.data, v.data) for m, v in _moving(running, groups, weight)]
+    averages = _moving(running, groups, weight)
     return BatchStatistics(mean, variance, averages, 1 - momentum)
 
 
@@ -208,17 +199,6 @@ def _check_filled(statistics: BatchStatistics, x: Tensor, groups: int) -> None:
         )
 
 
-def _check(x: Tensor, weight: Tensor, bias: Tensor, groups: int, least: int) -> None:
-    channels = x.shape[-1:]
-    if x.ndim < 2 or weight.shape != channels or bias.shape != channels:
-        raise ValueError(
-            f"x of shape {x.shape} has its channels last, and weight {weight.shape} and bias {bias.shape} "
-            "one element for each"
-        )
-    check_one_float_dtype(x, weight, bias)
-    _check_groups(x.shape, groups, least)
-
-
 def _check_groups(shape: Sequence[int], groups: int, least: int) -> None:
     """ValueError where a batch is no equal runs of at least so many values a channel."""
     if not groups or shape[0] % groups:
@@ -232,15 +212,17 @@ def _check_groups(shape: Sequence[int], groups: int, least: int) -> None:
 
 def _moving(
     running: Running | None, groups: Sequence[str], like: Tensor
-) -> list[RunningStatistics]:
-    """Return the running statistics of the groups, which kernels write."""
+) -> list[tuple[Array, Array]]:
+    """Return the running statistics of the groups, which kernels write, marked as changed."""
     moving = [_of_group(running, group, like) for group in groups] if running is not None else []
-    for array in (average.data for pair in moving for average in pair):
-        if not (array.flags.c_contiguous and getattr(array.flags, "writeable", True)):
+    for average in (average for pair in moving for average in pair):
+        flags = average.data.flags
+        if not (flags.c_contiguous and getattr(flags, "writeable", True)):
             raise ValueError(
                 "batch_norm: running statistics are contiguous and can be written: kernels write them"
             )
-    return moving
+        average.mark_changed()
+    return [(mean.data, variance.data) for mean, variance in moving]
 
 
 def _of_group(running: Running, group: str, like: Tensor) -> RunningStatistics:

@@ -50,13 +50,6 @@ class _Windows:
         for start in range(self.kernel[axis]):
             yield slice(start, start + span, self.stride[axis])
 
-    def inside(self) -> Iterator[Array]:
-        """Yield, for each place in the kernel, row by row, which windows (height, width, 1) have a pixel there."""
-        mask = np.pad(np.ones((*self.image, 1), bool), (*self.padding, (0, 0)))
-        for rows in self.slices(0):
-            for columns in self.slices(1):
-                yield mask[rows, columns]
-
 
 @differentiable_of_reals
 def max_pool2d(
@@ -82,12 +75,13 @@ def max_pool2d(
     """
     xp, windows = device.array_module, _Windows(x, kernel_size, stride, padding)
     wide = windows.padded(device, x, -np.inf)
+    is_pixel = xp.asarray(np.pad(np.ones((*windows.image, 1), bool), (*windows.padding, (0, 0))))
     places = [(r, c) for r in windows.slices(0) for c in windows.slices(1)]
     y = xp.full((x.shape[0], *windows.size, x.shape[3]), -np.inf, x.dtype)
     which = xp.full(y.shape, -1, np.int32)
-    for number, (place, inside) in enumerate(zip(places, windows.inside(), strict=True)):
-        values = wide[:, place[0], place[1]]
-        larger = ((which < 0) | (values > y) | xp.isnan(values)) & xp.asarray(inside)
+    for number, (rows, columns) in enumerate(places):
+        values = wide[:, rows, columns]
+        larger = ((which < 0) | (values > y) | xp.isnan(values)) & is_pixel[rows, columns]
         y = xp.where(larger, values, y)
         which = xp.where(larger, np.int32(number), which)
     shape, dtype = wide.shape, x.dtype
@@ -124,8 +118,8 @@ def avg_pool2d(
     windows = _Windows(x, kernel_size, stride, padding)
     wide = windows.padded(device, x, 0)
     # rows first, then columns: few additions follow each other, so that rounding stays small
-    rows = sum((wide[:, place] for place in windows.slices(0)), start=0)
-    total = sum((rows[:, :, place] for place in windows.slices(1)), start=0)
+    rows: Array = sum((wide[:, place] for place in windows.slices(0)), start=0)
+    total: Array = sum((rows[:, :, place] for place in windows.slices(1)), start=0)
     count = windows.kernel[0] * windows.kernel[1]
     shape, middle, dtype = wide.shape, rows.shape, x.dtype
 

@@ -15,7 +15,7 @@ from minigan.ops.shared import (
     differentiable_of_reals,
     in_kernel_dtype,
 )
-from minigan.ops.summation import sum_over, wide_sum
+from minigan.ops.summation import sum_over
 from minigan.saving import Array, Result
 
 __all__ = ["argmax", "argmin", "max", "mean", "min", "prod", "sum"]
@@ -59,7 +59,7 @@ def mean(device: Device, x: Array, axis: Axis = None, keepdims: bool = False) ->
     axes, kept, count = _reduced(shape, axis)
     if _is_whole_sum(x, axes):
         return _whole_sum(device, x, None, count, kept if keepdims else ())
-    y = (wide_sum(device, x, axes, keepdims) / count).astype(x.dtype, copy=False)
+    y = sum_over(device, x, axes, keepdims) / count
     return y, lambda dy, needs: (xp.broadcast_to((dy / count).reshape(kept), shape),)
 
 

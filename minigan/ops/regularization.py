@@ -10,7 +10,7 @@ import numpy as np
 from minigan.devices import Device
 from minigan.operation import explained
 from minigan.ops.arithmetic import multiply, where
-from minigan.ops.indexing import getitem
+from minigan.ops.indexing import take
 from minigan.ops.shared import (
     array_beside,
     check_range,
@@ -57,10 +57,11 @@ def layer_norm(
     if not 1 <= axes <= x.ndim:
         raise ValueError(f"axes is 1 … {x.ndim}, the number of last axes; not {axes}")
     check_range("eps", eps)
-    if any(p is not None and p.shape != x.shape[-axes:] for p in (weight, bias)):
-        raise ValueError(f"weight and bias have the shape {x.shape[-axes:]} of the last axes")
+    shape = x.shape[-axes:]
+    if any(p is not None and getattr(p, "shape", ()) != shape for p in (weight, bias)):
+        raise ValueError(f"weight and bias have the shape {shape} of the last axes")
     xp, last = device.array_module, tuple(range(x.ndim - axes, x.ndim))
-    count = math.prod(x.shape[-axes:])
+    count = math.prod(shape)
     deviation = deviations(device, x, sum_over(device, x / count, last, keepdims=True), last)
     # by a power of two, so that no square overflows
     highest = largest(device, xp.abs(deviation), last)
@@ -134,11 +135,11 @@ def embedding(indices: Tensor | Any, weight: Tensor) -> Tensor:
         IndexError: an index is not 0 … rows − 1.
     """
     values = array_beside("embedding", weight, indices)
-    if values.dtype.kind not in "iu":
+    if values.size and values.dtype.kind not in "iu":
         raise TypeError(f"embedding: indices are integers, not {values.dtype}")
     rows = weight.shape[0]
     if values.size and not (values.min() >= 0 and values.max() < rows):
         raise IndexError(
             f"embedding: indices are 0 … {rows - 1}; got {int(values.min())} … {int(values.max())}"
         )
-    return getitem(weight, values)
+    return take(weight, values, axis=0)

@@ -20,6 +20,7 @@ from minigan.tensor import Tensor, common_device
 Parameters = ParamSpec("Parameters")
 
 Axis = int | Sequence[int] | None
+_HALF = np.dtype(np.float16)
 
 
 def axes_of(ndim: int, axis: Any) -> tuple[int, ...]:
@@ -79,14 +80,29 @@ def deviations(device: Device, x: Array, mean: Array, axes: Axis) -> Array:
 def differentiable_of_reals(
     function: Callable[Concatenate[Device, Parameters], Result],
 ) -> Callable[Parameters, Tensor]:
-    """Turn a function into an operation that computes integers and bool in float64.
+    """Turn a function into an operation that computes integers and bool in float64, and float16 in float32.
 
-    NumPy might choose float16 for them, or wrap.
+    NumPy might choose float16 for integers, or wrap; and sums of float16 end at 65,504.
     """
 
     @functools.wraps(function)
     def of_floats(device: Device, /, *operands: Any, **settings: Any) -> Result:
-        return function(device, *map(_as_float, operands), **settings)
+        given = [*map(_as_float, operands)]
+        dtypes = [getattr(x, "dtype", None) for x in given]
+        if _HALF not in dtypes:
+            return function(device, *given, **settings)
+        wide = [
+            x.astype(np.float32) if d == _HALF else x for x, d in zip(given, dtypes, strict=True)
+        ]
+        output, vjp, *saved = cast(Any, function(device, *wide, **settings))
+        computed = output.dtype
+
+        def narrow(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+            gradients = zip(vjp(dy.astype(computed), needs), dtypes, strict=False)
+            return tuple(None if g is None else g.astype(d) for g, d in gradients)
+
+        result = np.result_type(*(d for d in dtypes if d is not None))
+        return output.astype(result), narrow, *saved
 
     return differentiable(cast(Callable[Concatenate[Device, Parameters], Result], of_floats))
 

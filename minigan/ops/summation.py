@@ -42,12 +42,6 @@ def sum_over(
     return result.reshape(shape)
 
 
-def wide_sum(device: Device, x: Array, axes: Sequence[int], keepdims: bool = True) -> Array:
-    """Σ x over `axes` in float32 at least: float16 ends at 65,504."""
-    wide = x.astype(np.result_type(x.dtype, np.float32), copy=False)
-    return sum_over(device, wide, axes, keepdims)
-
-
 def unbroadcast(device: Device, gradient: Array, like: ShapeAndDtype) -> Array:
     """Σ over the axes along which `like` was broadcast, in the dtype of `like`."""
     own = (1,) * (gradient.ndim - len(like.shape)) + like.shape

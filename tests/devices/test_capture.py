@@ -35,6 +35,11 @@ def test_a_capture_runs_nothing_until_it_is_called(device: Emulated) -> None:
     assert replay() is result
 
 
+def test_a_matrix_product_is_captured(device: Emulated) -> None:
+    a, b = mg.ones((2, 3), device=device), mg.ones((3, 4), device=device)
+    assert (device.capture(lambda: (a @ b).data)() == 3).all()
+
+
 def test_the_cpu_has_no_graphs() -> None:
     def work() -> None:
         raise AssertionError

@@ -153,6 +153,20 @@ def test_an_average_of_tied_and_of_frozen_weights() -> None:
     assert average.module.a.weight.item() == 0.75
 
 
+def test_an_average_of_parameters_in_a_list() -> None:
+    class Listed(nn.Module):
+        def __init__(self) -> None:
+            self.scales = [mg.ones(2, requires_grad=True), mg.zeros(2, requires_grad=True)]
+
+    model = Listed()
+    average = nn.MovingAverage(model, decay=0.5)
+    model.scales[1].copy_(4.0)
+    average.update()
+    found = {name: t.tolist() for name, t in average.state_dict().items()}
+    assert found == {"module.scales.0": [1, 1], "module.scales.1": [2, 2]}
+    assert not nn.ModuleList([average]).requires_grad_().parameters()
+
+
 def test_a_frozen_module_forgets_its_gradients() -> None:
     layer, x = nn.Linear(1, 1), mg.ones((1, 1))
     layer(x).sum().backward()

@@ -86,6 +86,15 @@ def test_a_sequential_is_read_as_a_list() -> None:
         model[3]
 
 
+def test_a_slice_of_what_derives_from_a_sequential_keeps_its_mode() -> None:
+    class Encoder(nn.Sequential):
+        def __init__(self) -> None:
+            super().__init__(nn.Linear(3, 2), nn.ReLU(), nn.Flatten())
+
+    part = Encoder().eval()[:2]
+    assert type(part) is Encoder and len(part) == 2 and not part.training
+
+
 def test_a_module_list() -> None:
     first, second, third = nn.Linear(1, 2), nn.Linear(2, 3), nn.Tanh()
     modules = nn.ModuleList([first]).append(second).extend(iter([third]))

@@ -43,6 +43,18 @@ def test_mistakes_are_named(name: str, operands: Any, chosen: Any, message: str)
         getattr(mg, name)(*map(mg.tensor, operands), **chosen)
 
 
+def test_numbers_are_no_images_and_no_bias() -> None:
+    with pytest.raises(ValueError, match="conv2d: b has one element for each channel out"):
+        mg.conv2d(mg.tensor(IMAGE), mg.tensor(FILTER), 1.0)
+    with pytest.raises(ValueError, match=r"conv2d: x is \(batch, height"):
+        mg.conv2d(1.0, mg.tensor(FILTER))
+
+
+def test_a_transposed_convolution_needs_a_pixel() -> None:
+    with pytest.raises(ValueError, match="x has at least one row and one column"):
+        mg.conv_transpose2d(mg.zeros((1, 0, 4, 3)), mg.zeros((4, 4, 3, 6)))
+
+
 def test_a_kernel_larger_than_the_padded_image_is_named() -> None:
     with pytest.raises(ValueError, match=r"conv2d: the kernel \(4, 4\) .*\(2, 3, 3, 3\) and \(4,"):
         mg.conv2d(mg.tensor(IMAGE[:, :3, :3]), mg.tensor(FILTER))

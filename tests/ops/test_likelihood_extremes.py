@@ -71,7 +71,18 @@ def test_a_label_that_is_no_category_is_named(label: float) -> None:
     with pytest.raises(ValueError, match=r"code_log_likelihood: code 0 holds .*categories 0 … 2"):
         mg.code_log_likelihood(mg.tensor(PARAMETERS), values, LAYOUT)
     with pytest.raises(ValueError, match=r"categories 0 … 2"):
-        mg.cross_entropy(mg.tensor(PARAMETERS[:, :3]), values[:, 0])
+        mg.categorical_log_likelihood(mg.tensor(PARAMETERS[:, :3]), values[:, 0])
+
+
+@pytest.mark.parametrize("label", [-1, 3, 100])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_the_labels_of_cross_entropy_are_categories(label: int, smoothing: float) -> None:
+    logits = mg.tensor(PARAMETERS[:, :3])
+    with pytest.raises(ValueError, match=r"0 … 2"):
+        mg.cross_entropy(logits, [0, label], label_smoothing=smoothing)
+    for labels in ([0.0, 1.0], [True, False]):
+        with pytest.raises(ValueError, match="integer labels"):
+            mg.cross_entropy(logits, labels, label_smoothing=smoothing)
 
 
 @pytest.mark.parametrize(

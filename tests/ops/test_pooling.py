@@ -84,6 +84,11 @@ def test_the_mean_of_a_large_window_is_near() -> None:
     assert abs(found - x.astype(np.float32).astype(np.float64).mean()) <= 401 * u * x.mean()
 
 
+def test_a_mean_of_large_float16_is_finite() -> None:
+    mean = mg.avg_pool2d(np.full((1, 2, 2, 1), 60_000, np.float16), 2)
+    assert mean.dtype == np.float16 and mean.item() == np.float16(60_000)
+
+
 @pytest.mark.parametrize("factor", [1, 3, (2, 1), (1, 3)])
 def test_upsampling(factor: Any) -> None:
     x = RNG.normal(size=(2, 3, 1, 2))
