@@ -25,11 +25,9 @@ def _einsum(device: Device, *operands: Array, names: tuple[str, ...], result: st
     xp = device.array_module
 
     def gradient(i: int, dy: Array) -> Array:
-        """Return the gradient of operand i: the einsum of dy and the other operands, repeated along the axes only i has."""
+        """Return the gradient of operand i: the einsum of dy and the other operands."""
         given = ",".join([result, *names[:i], *names[i + 1 :]])
-        kept = "".join(axis for axis in names[i] if axis in given)
-        d = xp.einsum(f"{given}->{kept}", dy, *operands[:i], *operands[i + 1 :])
-        d = xp.expand_dims(d, tuple(k for k, axis in enumerate(names[i]) if axis not in given))
+        d = xp.einsum(f"{given}->{names[i]}", dy, *operands[:i], *operands[i + 1 :])
         # a length of 1 stands for any: here and in the operand
         return xp.broadcast_to(d, np.broadcast_shapes(d.shape, operands[i].shape))
 
@@ -63,6 +61,8 @@ def einsum(subscripts: str, *operands: Tensor) -> Tensor:
         shapes = " and ".join(str(x.shape) for x in operands)
         raise ValueError(f"einsum: '{subscripts}': {error} (shapes {shapes})") from error
     pairs = [_without_repeats(x, n) for x, n in zip(operands, names, strict=True)]
+    letters = [result, *(n for _, n in pairs)]
+    pairs = [_without_lone_axes(x, n, "".join(letters)) for x, n in pairs]
     return _einsum(*(x for x, _ in pairs), names=tuple(n for _, n in pairs), result=result)
 
 
@@ -97,6 +97,14 @@ def _without_repeats(x: Tensor, names: str) -> tuple[Tensor, str]:
             x = diagonal(x, axis1=first, axis2=second)
             names = "".join(n for i, n in enumerate(names) if i not in (first, second)) + name
     return x, names
+
+
+def _without_lone_axes(x: Tensor, names: str, letters: str) -> tuple[Tensor, str]:
+    """Sum floats along the axes whose letter stands nowhere else: pairwise, as einsum does not."""
+    lone = [i for i, name in enumerate(names) if letters.count(name) == 1]
+    if not lone or x.dtype.kind != "f":
+        return x, names
+    return x.sum(axis=lone), "".join(n for n in names if letters.count(n) > 1)
 
 
 @explained

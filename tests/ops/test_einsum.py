@@ -109,3 +109,21 @@ def test_lists_beside_a_tensor_keep_their_digits(device: str) -> None:
         assert found.device is x.device
     assert mg.concatenate([x, [16777217.0]]).tolist() == [1, 1, 16777217.0]  # type: ignore[list-item]
     assert mg.stack([x[0], 0.1]).tolist() == [1, 0.1]  # type: ignore[list-item]
+
+
+def test_axes_of_one_operand_alone_are_summed_pairwise() -> None:
+    x = mg.full((300_000, 2), 0.1, requires_grad=True)
+    weights = mg.ones((2, 3))
+    for subscripts, more in (
+        ("ij->j", []),
+        ("ij->", []),
+        ("ij,jk->k", [weights]),
+        ("ij,k->jk", [weights[0, :1]]),
+    ):
+        found = mg.einsum(subscripts, x, *more)
+        expected = np.einsum(subscripts, *(t.detach().numpy().astype(float) for t in (x, *more)))
+        np.testing.assert_allclose(found.detach().numpy(), expected, rtol=1e-6)
+        x.grad = None
+        found.sum().backward()
+        assert x.grad is not None
+        np.testing.assert_array_equal(x.grad.numpy(), 3.0 if "jk->k" in subscripts else 1.0)
