@@ -12,7 +12,7 @@ from minigan.devices import DeviceLike, get_device
 from minigan.operation import as_tensor, explained
 from minigan.ops.shaping import broadcast_arrays
 from minigan.ops.shared import check_fits, check_range, integer, integers
-from minigan.random import Generator, default_generator, normal
+from minigan.random import Generator, next_key, normal
 from minigan.tensor import Tensor, tensor, values_on
 
 __all__ = [
@@ -196,11 +196,11 @@ def randint(
     Raises:
         ValueError: high is not in low + 1 … low + 2³², or a length is negative.
     """
-    place, key = get_device(device), (generator or default_generator()).next_key()
+    place, lengths = get_device(device), checked_shape(shape)
     low, high = integer(low, "randint: low"), integer(high, "randint: high")
     if not low < high <= low + 2**32:
         raise ValueError(f"randint: low < high ≤ low + 2³²; got {low} and {high}")
-    return Tensor(place.random_integers(checked_shape(shape), high - low, key) + low, place)
+    return Tensor(place.random_integers(lengths, high - low, next_key(generator)) + low, place)
 
 
 def randperm(n: int, device: DeviceLike = None, generator: Generator | None = None) -> Tensor:
@@ -215,8 +215,8 @@ def randperm(n: int, device: DeviceLike = None, generator: Generator | None = No
     Raises:
         ValueError: n is negative.
     """
-    key = (generator or default_generator()).next_key()
-    draws = get_device("cpu").random_uniform(checked_shape(n), 0.0, 1.0, np.dtype(np.float64), key)
+    count, cpu = checked_shape(n), get_device("cpu")
+    draws = cpu.random_uniform(count, 0.0, 1.0, np.dtype(np.float64), next_key(generator))
     return tensor(np.argsort(draws, kind="stable"), device=device)
 
 
@@ -280,7 +280,7 @@ def rand(
     left_out = type(high) is float and high == 1
     if isinstance(shape, int) and type(low) is int and low > 0 and left_out:
         raise TypeError(f"rand takes one shape: rand(({shape}, {low})), or a float as a bound")
-    place, key = get_device(device), (generator or default_generator()).next_key()
+    place, key = get_device(device), next_key(generator)
     values = place.random_uniform(checked_shape(shape), low, high, np.dtype(dtype), key)
     return Tensor(values, place)
 
@@ -311,7 +311,7 @@ def randn(
     check_range("randn: std", std)
     if np.dtype(dtype) not in (np.float32, np.float64):
         raise TypeError(f"randn: the dtype is float32 or float64, not {np.dtype(dtype)}")
-    key = (generator or default_generator()).next_key()
+    key = next_key(generator)
     return tensor(normal(checked_shape(shape), std, key, np.dtype(dtype)), device=device)
 
 

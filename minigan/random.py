@@ -165,3 +165,21 @@ def manual_seed(seed: int) -> Generator:
 def default_generator() -> Generator:
     """Return the generator that layers use when they are given none."""
     return _default
+
+
+def next_key(generator: Generator | None = None) -> tuple[int, int, int]:
+    """Take the next step of a generator, by default of the default one.
+
+    Args:
+        generator: the source of random numbers.
+
+    Returns:
+        (seed, stream, step) of the numbers.
+
+    Raises:
+        TypeError: it is no generator.
+    """
+    source = _default if generator is None else generator
+    if not isinstance(source, Generator):
+        raise TypeError(f"a generator is a minigan.random.Generator, not {source!r}")
+    return source.next_key()

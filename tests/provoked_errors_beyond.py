@@ -107,6 +107,7 @@ BEYOND: list[Call] = [
     ("optim.SGD", ValueError, lambda: optim.SGD([leaf()], nesterov=True)),
     ("random.checked_seed", TypeError, lambda: mg.random.checked_seed("1")),
     ("random.checked_seed", ValueError, lambda: mg.random.checked_seed(2**64)),
+    ("random.next_key", TypeError, lambda: mg.random.next_key(5)),  # type: ignore[arg-type]
     ("random.integers", ValueError, lambda: mg.random.integers((2,), 0, (0, 0, 0), CPU)),
     ("random.uniform", ValueError, lambda: mg.random.uniform((2,), 1, 0, (0, 0, 0), CPU)),
     ("random.uniform", TypeError, lambda: mg.random.uniform((2,), 0, 1, (0, 0, 0), CPU, int)),

@@ -243,7 +243,7 @@ MEETINGS: dict[str, Callable[[mg.Tensor, mg.Tensor], Any]] = {
     "backward": lambda a, b: (a * 1).backward(b),
     "getitem": lambda a, b: a[b.astype("int64")],
     "take_along_axis": lambda a, b: mg.take_along_axis(a, b.astype("int64"), 0),
-    "categorical_log_likelihood": lambda a, b: mg.cross_entropy(a, b[0]),
+    "cross_entropy": lambda a, b: mg.cross_entropy(a, b[0]),
     "code_log_likelihood": lambda a, b: mg.code_log_likelihood(a, b, [mg.Gaussian()] * 2),
     "code_consistency_information": lambda a, b: mg.code_consistency_information(
         a, b, [mg.Categorical(2)]

@@ -167,6 +167,9 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "flatten from a fraction": (lambda: mg.ones((2, 2)).flatten(0.5), TypeError, "start_axis is an integer, not 0.5"),  # type: ignore[arg-type]
     "cumulative_sum with a word": (lambda: mg.cumulative_sum(mg.ones(2), 0, "no"), TypeError, "include_initial is True or False"),  # type: ignore[arg-type]
     "einsum of operands first": (lambda: mg.einsum(mg.ones(2), [0]), TypeError, "subscripts is a text, not Tensor"),  # type: ignore[arg-type]
+    "cross_entropy of no category": (lambda: mg.cross_entropy(mg.zeros((2, 0)), [0, 0]), ValueError, r"logits \(…, categories\)"),
+    "cross_entropy of a number": (lambda: mg.cross_entropy(mg.tensor(1.0), 0), ValueError, r"logits \(…, categories\)"),
+    "a seed for a generator": (lambda: mg.rand(3, generator=5), TypeError, "a generator is"),  # type: ignore[arg-type]
     # what is no tensor
     "relu of None": (lambda: mg.relu(None), TypeError, "relu: x is a tensor, an array or a number, not None"),  # type: ignore[arg-type]
     "softmax of a word": (lambda: mg.softmax("ab"), TypeError, "softmax: x is a tensor, an array or a number, not 'ab'"),

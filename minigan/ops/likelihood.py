@@ -11,7 +11,7 @@ import numpy as np
 
 from minigan.devices import Device
 from minigan.devices.contract.likelihood import CodeTable
-from minigan.operation import differentiable, explained
+from minigan.operation import as_tensor, differentiable, explained
 from minigan.ops.shared import array_beside, check_one_float_dtype, differentiable_of_reals, integer
 from minigan.ops.summation import broadcast_rule
 from minigan.saving import Array, Result
@@ -235,7 +235,7 @@ def categorical_log_likelihood(logits: Tensor, labels: Tensor | Any) -> Tensor:
         ValueError: the labels have another shape, or one is no category.
     """
     values = array_beside("categorical_log_likelihood", logits, labels)
-    if tuple(values.shape) != logits.shape[:-1]:
+    if not logits.ndim or tuple(values.shape) != logits.shape[:-1]:
         raise ValueError(
             f"categorical_log_likelihood: logits {logits.shape} need labels {logits.shape[:-1]}; got "
             f"{tuple(values.shape)}"
@@ -275,7 +275,7 @@ def gaussian_log_likelihood(
     Args:
         x: the values, of any shape.
         mean: the mean of each value; it broadcasts with x.
-        std: σ, over 0: a number, or a tensor that broadcasts with x.
+        std: σ, over 0: a number, or a tensor or array that broadcasts with x.
         log_std: log σ, a tensor, an array or a number that broadcasts with x.
 
     Raises:
@@ -290,8 +290,8 @@ def gaussian_log_likelihood(
 
 
 def _log_std(std: Tensor | float, like: Tensor | Any) -> Tensor | Any:
-    if isinstance(std, Tensor):
-        return std.log()
+    if not isinstance(std, (int, float, np.number)):
+        return as_tensor(std, getattr(like, "device", None)).log()
     if not 0 < std < math.inf:
         raise ValueError(f"gaussian_log_likelihood: std must be positive; got {std}")
     # float32 at least: a logarithm is no integer, even of integers

@@ -53,7 +53,7 @@ def mse_loss(x: Tensor, target: Tensor | float | Any, reduction: Reduction = "me
 
 
 @differentiable
-def _binary_cross_entropy(device: Device, logits: Array, targets: Array) -> Result:
+def _binary_cross_entropy_with_logits(device: Device, logits: Array, targets: Array) -> Result:
     check_one_float_dtype(logits)
     like, same_shape = ShapeAndDtype(targets), targets.shape == logits.shape
     wide = targets if same_shape else device.array_module.broadcast_to(targets, logits.shape)
@@ -72,7 +72,7 @@ def _binary_cross_entropy(device: Device, logits: Array, targets: Array) -> Resu
 
 
 @differentiable
-def _weighted_binary_cross_entropy(
+def _weighted_binary_cross_entropy_with_logits(
     device: Device, logits: Array, targets: Array, weight: Array, pos_weight: Array
 ) -> Result:
     """Return a·log(1 + e⁻ˣ) + b·log(1 + eˣ), where a = weight·pos_weight·t and b = weight·(1 − t)."""
@@ -124,9 +124,9 @@ def binary_cross_entropy_with_logits(
         constant[...] = targets
         targets = Tensor(constant, logits.device)
     if weight is None and pos_weight is None:
-        return _reduce(_binary_cross_entropy(logits, targets), reduction)
+        return _reduce(_binary_cross_entropy_with_logits(logits, targets), reduction)
     factors = _factor("weight", weight, logits), _factor("pos_weight", pos_weight, logits)
-    return _reduce(_weighted_binary_cross_entropy(logits, targets, *factors), reduction)
+    return _reduce(_weighted_binary_cross_entropy_with_logits(logits, targets, *factors), reduction)
 
 
 def _factor(name: str, value: Any, logits: Tensor) -> Tensor:
@@ -179,9 +179,9 @@ def cross_entropy(
     if not in_kernel_dtype(logits):
         raise ValueError(f"cross_entropy: logits are float32 or float64, not {logits.dtype}")
     device, values = logits.device, array_beside("cross_entropy", logits, labels)
-    if tuple(values.shape) != logits.shape[:-1] or values.dtype.kind not in "iu":
+    if not any(logits.shape[-1:]) or tuple(values.shape) != logits.shape[:-1] or values.dtype.kind not in "iu":
         raise ValueError(
-            f"cross_entropy: logits {logits.shape} need integer labels {logits.shape[:-1]}; got {values.dtype} "
+            f"cross_entropy: logits (…, categories) of shape {logits.shape} need integer labels {logits.shape[:-1]}; got {values.dtype} "
             f"{tuple(values.shape)}"
         )
     if weight is None and ignore_index is None and not label_smoothing:

@@ -33,7 +33,7 @@ Running = Mapping[str, RunningStatistics]  # by the name of the group
 
 
 @differentiable
-def _normalize_batch(
+def _batch_norm(
     device: Device,
     x: Array,
     weight: Array,
@@ -130,7 +130,7 @@ def batch_norm(
     else:
         rows = x.device.contiguous(x.data.reshape(-1, x.shape[-1]))
         moments = x.device.batch_norm_statistics(rows, len(groups), averages, 1 - momentum)
-    return _normalize_batch(x, weight, bias, moments, training, eps, negative_slope)
+    return _batch_norm(x, weight, bias, moments, training, eps, negative_slope)
 
 
 def _of_running(x: Tensor, running: Running | None, groups: Sequence[str]) -> tuple[Array, Array]:

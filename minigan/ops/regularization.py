@@ -19,7 +19,7 @@ from minigan.ops.shared import (
     largest,
 )
 from minigan.ops.summation import broadcast_rule, sum_over
-from minigan.random import Generator, default_generator, uniform
+from minigan.random import Generator, next_key, uniform
 from minigan.saving import Array, Result
 from minigan.tensor import Tensor
 
@@ -113,7 +113,7 @@ def dropout(
         raise TypeError(f"dropout: x is of floats, not {x.dtype}")
     if not training or p == 0:
         return x
-    key = (generator or default_generator()).next_key()
+    key = next_key(generator)
     draws = uniform(x.shape, 0.0, 1.0, key, x.device, np.float32)
     kept = Tensor(draws >= p, x.device)
     return multiply(where(kept, x, 0.0), 1 / (1 - p) if p < 1 else 0.0)
