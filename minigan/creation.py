@@ -277,8 +277,7 @@ def rand(
         TypeError: `dtype` is not float32 or float64, or the call looks like PyTorch's rand(3, 1).
         ValueError: low > high, a bound is not finite, or a length is negative.
     """
-    left_out = type(high) is float and high == 1
-    if isinstance(shape, int) and type(low) is int and low > 0 and left_out:
+    if isinstance(shape, int) and type(low) is int and high == 1 <= low:  # high is left out
         raise TypeError(f"rand takes one shape: rand(({shape}, {low})), or a float as a bound")
     place, key = get_device(device), next_key(generator)
     values = place.random_uniform(checked_shape(shape), low, high, np.dtype(dtype), key)

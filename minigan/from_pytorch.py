@@ -55,7 +55,6 @@ NAMES = {
     "neg": "negative(x), or -x",
     "new_zeros": "zeros(shape, dtype=t.dtype, device=t.device)",
     "numel": "size",
-    "param_groups": "the optimizer itself: optimizer.lr = ...",
     "permute": "transpose(axes)",
     "register_buffer": "an attribute: self.name = tensor",
     "rsqrt": "1 / sqrt(x)",

@@ -151,6 +151,8 @@ def _ready(form: _Form, operands: Sequence[Any]) -> list[Any]:
     """Return the positional arguments: lists of numbers as arrays, and settings that no one changes later."""
     ready = list(operands)
     for i, (parameter, value) in enumerate(zip(form.positional, operands, strict=False)):
+        if isinstance(value, Tensor) and i in form.operands:
+            continue
         if i not in form.operands:
             if is_array(value):
                 raise TypeError(f"{form.name}: '{parameter.name}' takes no tensor or array")
@@ -159,7 +161,7 @@ def _ready(form: _Form, operands: Sequence[Any]) -> list[Any]:
             isinstance(value, (int, float)) and not any(map(is_array, operands))
         ):
             ready[i] = np.asarray(value)  # numbers beside an array stay, and it keeps its dtype
-        elif not isinstance(value, Tensor) and not is_array(value):
+        elif not is_array(value):
             _check_kind(form.name, parameter, value)
     return ready
 
@@ -265,8 +267,9 @@ def as_operand(name: str, argument: Any, device: Device, copy: bool = False) -> 
 def _share_version(operands: Sequence[Any], arrays: Sequence[Any], result: Tensor) -> None:
     """Share the source's version with a view, which is written together with it, or note another library's memory."""
     for operand, array in zip(operands, arrays, strict=True):
-        if is_array(operand) and share_memory(array, result.data):
-            if isinstance(operand, Tensor):
+        is_tensor = isinstance(operand, Tensor)
+        if (is_tensor or is_array(operand)) and share_memory(array, result.data):
+            if is_tensor:
                 result._version = operand._version
             else:
                 exchange(result._version, result.data)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from minigan.creation import zeros_like
-from minigan.from_pytorch import advice
 from minigan.graph import check_alike
 from minigan.serialization import load_all
 from minigan.tensor import Tensor, common_device, tensor
@@ -59,11 +58,6 @@ class Optimizer:
     def __setattr__(self, name: str, value: Any) -> None:
         check = self._checks.get(name)
         super().__setattr__(name, check(value) if check else value)
-
-    if not TYPE_CHECKING:  # a type checker knows no such attribute
-
-        def __getattr__(self, name: str) -> Any:
-            raise AttributeError(f"{type(self).__name__} has no '{name}'{advice(name)}")
 
     def _new_counter(self, count: int) -> Tensor:
         return tensor(np.array([count], np.int64), device=self.parameters[0].device)

@@ -7,11 +7,10 @@ import contextvars
 import math
 from collections.abc import Iterator, Sequence
 
-import numpy as np
 from numpy.typing import DTypeLike
 
-from minigan.creation import checked_shape, rand
-from minigan.devices import DeviceLike, get_device
+from minigan.creation import checked_shape, empty, rand
+from minigan.devices import DeviceLike
 from minigan.random import Generator
 from minigan.tensor import Tensor
 
@@ -45,8 +44,7 @@ def weight_and_bias(
 
     def parameter(shape: Sequence[int]) -> Tensor:
         if _skipped.get():
-            place = get_device(device)
-            return Tensor(place.empty(shape, np.dtype(dtype)), place, requires_grad=True)
+            return empty(shape, dtype=dtype, device=device, requires_grad=True)
         return rand(shape, -bound, bound, dtype, device, generator).requires_grad_()
 
     return parameter(shape), parameter(shape[-1:]) if bias else None

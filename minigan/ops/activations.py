@@ -9,17 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from minigan.devices import Device
-from minigan.operation import differentiable
-from minigan.ops.shared import differentiable_of_reals, in_kernel_dtype
+from minigan.ops.shared import differentiable_of_reals
 from minigan.saving import Array, Result
 from minigan.tensor import Tensor
 
 __all__ = ["leaky_relu", "relu", "sigmoid", "softplus", "tanh"]
-
-
-def for_kernel(device: Device, x: Array) -> Array:
-    """Return x as kernels take it, contiguous: integers, bool and float16 become float64."""
-    return device.contiguous(x if in_kernel_dtype(x) else x.astype(device.array_module.float64))
 
 
 @differentiable_of_reals
@@ -29,10 +23,10 @@ def tanh(device: Device, x: Array) -> Result:
     return y, lambda dy, needs: (device.tanh_backward(device.contiguous(dy), y),), (y,)
 
 
-@differentiable
+@differentiable_of_reals
 def sigmoid(device: Device, x: Array) -> Result:
     """1 / (1 + e⁻ˣ), without overflow, elementwise."""
-    y = device.sigmoid(for_kernel(device, x))
+    y = device.sigmoid(device.contiguous(x))
     return y, lambda dy, needs: (device.sigmoid_backward(device.contiguous(dy), y),), (y,)
 
 
@@ -47,7 +41,7 @@ def softplus(device: Device, x: Array) -> Result:
     return y, lambda dy, needs: (dy * device.sigmoid(device.contiguous(x)),), (x,)
 
 
-@differentiable
+@differentiable_of_reals
 def leaky_relu(device: Device, x: Array, negative_slope: float = 0.1) -> Result:
     """x if x > 0 else negative_slope·x, elementwise; its gradient at 0 is negative_slope.
 
@@ -57,7 +51,7 @@ def leaky_relu(device: Device, x: Array, negative_slope: float = 0.1) -> Result:
     Reference: Maas et al. (2013), "Rectifier nonlinearities improve neural network acoustic
     models".
     """
-    x = for_kernel(device, x)
+    x = device.contiguous(x)
     y = device.leaky_relu(x, negative_slope)
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:

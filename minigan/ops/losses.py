@@ -179,10 +179,11 @@ def cross_entropy(
     if not in_kernel_dtype(logits):
         raise ValueError(f"cross_entropy: logits are float32 or float64, not {logits.dtype}")
     device, values = logits.device, array_beside("cross_entropy", logits, labels)
-    if not any(logits.shape[-1:]) or tuple(values.shape) != logits.shape[:-1] or values.dtype.kind not in "iu":
+    shape, expected = tuple(values.shape), logits.shape[:-1]
+    if not any(logits.shape[-1:]) or shape != expected or values.dtype.kind not in "iu":
         raise ValueError(
-            f"cross_entropy: logits (…, categories) of shape {logits.shape} need integer labels {logits.shape[:-1]}; got {values.dtype} "
-            f"{tuple(values.shape)}"
+            f"cross_entropy: logits (…, categories) of shape {logits.shape} need integer labels {expected}; got "
+            f"{values.dtype} {shape}"
         )
     if weight is None and ignore_index is None and not label_smoothing:
         return _reduce(-categorical_log_likelihood(logits, values), reduction)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 from minigan.devices import Device
-from minigan.ops.activations import for_kernel
 from minigan.ops.shared import differentiable_of_reals
 from minigan.ops.summation import broadcast_rule
 from minigan.saving import Array, Result
@@ -70,7 +69,7 @@ def silu(device: Device, x: Array) -> Result:
     approximation in reinforcement learning".
     """
     xp = device.array_module
-    s = device.sigmoid(for_kernel(device, x))
+    s = device.sigmoid(device.contiguous(x))
     finite = xp.where(xp.isfinite(x), x, x.dtype.type(0))
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
