@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, TypedDict, Unpack
+from typing import Any, Literal, SupportsIndex, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -20,7 +20,7 @@ __all__ = [
     "ones", "ones_like", "rand", "randint", "randn", "randperm", "zeros", "zeros_like",
 ]  # fmt: skip
 
-Shape = int | Sequence[int]
+Shape = SupportsIndex | Sequence[SupportsIndex]
 
 
 class _Settings(TypedDict, total=False):

@@ -21,6 +21,8 @@ for row in x:
     row.tolist()
 x.reshape(np.int64(2), -1).reshape([2]).reshape(*x.shape).transpose((1, 0)).broadcast_to(x.shape)
 mg.zeros(3, dtype=np.float64, device="cpu", requires_grad=True).astype(np.float32).astype("int64")
+n = np.int64(2)
+mg.nn.Conv2d(1, 2, [3, 3], stride=n, padding=[1, 1])(mg.zeros([n, 4, 4, 1])).sum(axis=(n, 0))
 mg.mse_loss(x, x, "sum").backward(inputs=x)
 with mg.no_grad():
     x -= 0.1 * x

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Integral
+from typing import SupportsIndex
 
 from minigan.devices import Device
 from minigan.devices.contract.convolution import ConvolutionGeometry
@@ -17,9 +18,9 @@ from minigan.saving import Array, Result
 
 __all__ = ["conv2d", "conv_transpose2d"]
 
-Pair = int | tuple[int, int]
+Pair = SupportsIndex | Sequence[SupportsIndex]
 Sides = tuple[tuple[int, int], tuple[int, int]]  # (top, bottom), (left, right)
-Padding = int | tuple[int, int] | Sides
+Padding = SupportsIndex | Sequence[Pair]
 
 
 @differentiable
@@ -179,7 +180,7 @@ def window_counts(
 
 def pair_of(value: Pair, name: str, least: int) -> tuple[int, int]:
     pair = tuple(value) if isinstance(value, Sequence) else (value, value)
-    if len(pair) != 2 or not all(isinstance(n, Integral) and n >= least for n in pair):
+    if len(pair) != 2 or not all(isinstance(n, Integral) and int(n) >= least for n in pair):
         raise ValueError(f"{name} is an int or a pair of ints, at least {least}; not {value!r}")
     return int(pair[0]), int(pair[1])
 

@@ -7,7 +7,7 @@ import functools
 import math
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any, Concatenate, ParamSpec, cast
+from typing import Any, Concatenate, ParamSpec, SupportsIndex, cast
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from minigan.tensor import Tensor, common_device
 
 Parameters = ParamSpec("Parameters")
 
-Axis = int | Sequence[int] | None
+Axis = SupportsIndex | Sequence[SupportsIndex] | None
 _HALF = np.dtype(np.float16)
 
 
