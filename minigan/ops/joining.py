@@ -24,8 +24,8 @@ def _concatenate(device: Device, *arrays: Array, axis: int) -> Result:
     xp, ends = device.array_module, list(itertools.accumulate(a.shape[axis] for a in arrays))
 
     def vjp(dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-        parts = zip(xp.split(dy, ends[:-1], axis), needs, strict=True)
-        return tuple(part if needed else None for part, needed in parts)
+        before = (slice(None),) * (axis % dy.ndim)  # slices: a captured step holds them
+        return tuple(dy[(*before, slice(a, b))] for a, b in itertools.pairwise([0, *ends]))
 
     one_kind = len({(a.dtype, a.shape[1:]) for a in arrays}) == 1
     if axis == 0 and one_kind and in_kernel_dtype(arrays[0]):

@@ -10,6 +10,7 @@ import minigan as mg
 from minigan.devices.emulated import Emulated
 from minigan.errors import DeviceError
 from minigan.optim import SGD, Adam
+from minigan.tensor import Tensor
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +39,34 @@ def test_a_capture_runs_nothing_until_it_is_called(device: Emulated) -> None:
 def test_a_matrix_product_is_captured(device: Emulated) -> None:
     a, b = mg.ones((2, 3), device=device), mg.ones((3, 4), device=device)
     assert (device.capture(lambda: (a @ b).data)() == 3).all()
+
+
+HELD: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "x + y": lambda x, y: x + y, "x * y": lambda x, y: x * y, "2·x": lambda x, y: 2.0 * x,
+    "linear": lambda x, y: mg.linear(x, y, None, 0.1), "sigmoid": lambda x, y: mg.sigmoid(x),
+    "relu": lambda x, y: mg.relu(x), "tanh": lambda x, y: mg.tanh(x), "mean": lambda x, y: x.mean(),
+    "rows": lambda x, y: 2.0 * x[1:], "reshape": lambda x, y: 2.0 * x.reshape(-1), "copy": lambda x, y: x.copy(),
+    "concatenate": lambda x, y: mg.concatenate([x, y]), "split": lambda x, y: mg.split(x, 3)[1] * 2.0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("function", HELD.values(), ids=HELD)
+def test_operations_of_a_step_are_captured_forward_and_backward(
+    function: Callable[[Tensor, Tensor], Tensor], device: Emulated
+) -> None:
+    rng = np.random.default_rng(5)
+    x, y = (mg.tensor(rng.normal(size=(3, 3)), device=device, requires_grad=True) for _ in "xy")
+    result = function(x, y)
+    dy = mg.tensor(rng.normal(size=result.shape), device=device)
+    result.backward(dy)
+    expected = [None if t.grad is None else t.grad.numpy().copy() for t in (x, y)]
+    for t in (x, y):
+        t.grad = mg.zeros_like(t)
+    graph = device.capture(lambda: function(x, y).backward(dy))
+    graph()
+    for t, gradient in zip((x, y), expected, strict=True):
+        assert t.grad is not None
+        np.testing.assert_array_equal(t.grad.numpy(), 0 if gradient is None else gradient)
 
 
 def test_the_cpu_has_no_graphs() -> None:
