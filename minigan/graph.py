@@ -198,7 +198,7 @@ def _needed_inputs(root: Node, wanted: list[Tensor] | None) -> dict[Node, tuple[
 
 
 def _reachable(root: Node) -> list[Node]:
-    """Return `root` and every node beneath it, by rising number; RuntimeError for a used one, whose inputs are gone."""
+    """Return `root` and every node beneath it, by rising number. A used node is a RuntimeError: its inputs are gone."""
     seen: set[Node] = set()
     stack = [root]
     while stack:

@@ -50,7 +50,7 @@ def differentiable(
     Positional arguments may be tensors. Arrays of NumPy and other libraries become arrays of the
     device; they are copied when the operation is recorded, since nothing can watch them. Numbers
     beside them are handed over as they are. A parameter with any annotation but `Array` or `Any`
-    is a setting: it takes no tensor, and is checked where it is a "bool", an "int" or a "float".
+    is a setting, and takes no tensor. A "bool", an "int" or a "float" is checked to be one.
 
     Args:
         function: the function of a device and its arrays, of the shapes that it takes.

@@ -18,7 +18,7 @@ Rule = Callable[[Any, Array, Array], Array]  # of the array module, x or y, and 
 
 
 def of_x(name: str, description: str, rule: Rule) -> Callable[[Any], Tensor]:
-    """Make a function of real numbers x whose gradient is a formula of x."""
+    """Make a function of real numbers x, with a gradient that is a formula of x."""
 
     def function(device: Device, x: Array) -> Result:
         xp = device.array_module
@@ -28,7 +28,7 @@ def of_x(name: str, description: str, rule: Rule) -> Callable[[Any], Tensor]:
 
 
 def of_y(name: str, description: str, rule: Rule) -> Callable[[Any], Tensor]:
-    """Make a function y of real numbers whose gradient is a formula of y."""
+    """Make a function y of real numbers, with a gradient that is a formula of y."""
 
     def function(device: Device, x: Array) -> Result:
         xp = device.array_module

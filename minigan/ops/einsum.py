@@ -100,7 +100,7 @@ def _without_repeats(x: Tensor, names: str) -> tuple[Tensor, str]:
 
 
 def _without_lone_axes(x: Tensor, names: str, letters: str) -> tuple[Tensor, str]:
-    """Sum floats along the axes whose letter stands nowhere else: pairwise, as einsum does not."""
+    """Sum floats along axes with a letter that stands nowhere else: pairwise, as einsum does not."""
     lone = [i for i, name in enumerate(names) if letters.count(name) == 1]
     if not lone or x.dtype.kind != "f":
         return x, names
