@@ -35,7 +35,7 @@ CONVENTIONS = (
     Convention("cat", "concatenate: ", "PyTorch takes an empty tensor of shape (0,) beside any; NumPy does not"),
     Convention("half", "value: at", "PyTorch rounds to float32 first, then to float16; NumPy rounds once"),
     Convention("nn.functional.layer_norm", "eps is at least 0", "minigan refuses a negative eps"),
-    Convention("nn.functional.batch_norm", "momentum is in 0 … 1", "minigan refuses a momentum that is no share"),
+    Convention("nn.functional.batch_norm", "momentum is in [0, 1]", "minigan refuses a momentum that is no share"),
     Convention("nn.functional.batch_norm", "running statistics are contiguous", "running statistics are contiguous: kernels write them"),
     Convention("tensordot", "differ in length", "axes of two lengths are refused, as in NumPy; PyTorch repeats one of length 1"),
 )  # fmt: skip
