@@ -6,6 +6,8 @@ import functools
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
+
 from minigan.devices.contract.optimizer import AdamSettings
 from minigan.ops.shared import check_range
 from minigan.optimizer import Optimizer
@@ -66,7 +68,9 @@ class SGD(Optimizer):
             device = parameter.device
             direction = _with_decay(parameter, self.weight_decay)
             if self.momentum:
-                if not self._memories:  # momentum was set after the optimizer was made
+                if (
+                    "velocity" not in self._memories
+                ):  # momentum was set after the optimizer was made
                     self._remember("velocity")
                 velocity = self._memories["velocity"][i].data
                 device.accumulate(velocity, direction, decay=self.momentum)
@@ -89,7 +93,7 @@ def _with_decay(parameter: Tensor, weight_decay: float) -> Array:
 
 
 def _checked_betas(value: tuple[float, float]) -> tuple[float, float]:
-    if len(value) != 2:
+    if np.shape(value) != (2,):
         raise ValueError(f"betas are two numbers, β₁ and β₂; not {value}")
     return check_range("β₁", value[0], below=1), check_range("β₂", value[1], below=1)
 
@@ -137,8 +141,8 @@ class Adam(Optimizer):
         for counter, members in self._counts:
             together = [i for i in members if i in gradients]
             if together:
-                tensors = self.parameters, *self._memories.values()
-                p, m, v = ([t[i].data for i in together] for t in tensors)
+                memories = self._memories["first_moment"], self._memories["second_moment"]
+                p, m, v = ([t[i].data for i in together] for t in (self.parameters, *memories))
                 g = [gradients[i] for i in together]
                 counter.device.adam(p, g, m, v, counter.data, self.settings)
 

@@ -40,6 +40,9 @@ class no_grad(threading.local):  # noqa: N801 - a function's name, as PyTorch's
     def __exit__(self, *error: object) -> None:
         mode.recording = self._before.pop()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return no_grad, ()
+
     def __call__(self, function: Function) -> Function:
         if inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function):
             raise TypeError(

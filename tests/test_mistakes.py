@@ -144,6 +144,8 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "BatchNorm with eps second": (lambda: nn.BatchNorm(2, 1e-5), TypeError, "groups are names, not 1e-05"),  # type: ignore[arg-type]
     "LayerNorm with eps < 0": (lambda: nn.LayerNorm(2, eps=-1.0), ValueError, "LayerNorm: eps is at least 0"),
     "Adam with a word": (lambda: mg.optim.Adam([variable([1.0])], lr="1"), TypeError, "lr is a number, not '1'"),  # type: ignore[arg-type]
+    "BatchNorm of two lengths": (lambda: nn.BatchNorm((2, 3)), TypeError, "channels is an integer"),  # type: ignore[arg-type]
+    "Adam with a number for betas": (lambda: mg.optim.Adam([variable([1.0])], betas=0.9), ValueError, "betas are two numbers"),  # type: ignore[arg-type]
     "Adam with one β": (lambda: mg.optim.Adam([variable([1.0])], betas=(0.9,)), ValueError, "betas are two numbers"),  # type: ignore[arg-type]
     "Adam with β₂ = 1": (lambda: mg.optim.Adam([variable([1.0])], betas=(0.9, 1)), ValueError, r"β₂ is in \[0, 1\); not 1"),
     "SpectralNorm with eps NaN": (lambda: nn.SpectralNorm(nn.Linear(2, 2), eps=np.nan), ValueError, "at least 1 iteration, and eps > 0"),

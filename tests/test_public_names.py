@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import inspect
+import pickle
 import re
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ _SPEC = importlib.util.spec_from_file_location("reference", _PATH)
 assert _SPEC is not None and _SPEC.loader is not None
 reference: Any = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(reference)
+
+NAMED_AS_NUMPYS = ("invert", "left_shift", "right_shift")  # bitwise_invert, and the shifts
 
 SHARED = {name for names in reference.SHARED for name in names.split(", ")}
 NAMES = [(m, n) for m in reference.public_modules() for n in reference.public_names(m)]
@@ -63,3 +66,11 @@ def test_the_reference_has_every_public_name() -> None:
     listed = {name for sections in pages.values() for names in sections.values() for name in names}
     assert listed == {f"{module}.{name}" for module, name in NAMES}
     assert {"minigan.conv2d", "minigan.Tensor", "minigan.tracing", "minigan.nn.Linear"} <= listed
+
+
+@pytest.mark.parametrize(("module", "name"), NAMES, ids=lambda part: part)
+def test_a_public_function_can_be_pickled(module: str, name: str) -> None:
+    """As a part of a module, which multiprocessing and `copy` take."""
+    value = value_of(module, name)
+    if inspect.isfunction(value) and not value.__qualname__.startswith(NAMED_AS_NUMPYS):
+        assert pickle.loads(pickle.dumps(value)) is value

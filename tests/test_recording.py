@@ -1,5 +1,7 @@
 """When operations are recorded, and for which thread."""
 
+import copy
+import pickle
 import threading
 
 import pytest
@@ -85,3 +87,9 @@ def test_threads_may_share_an_instance_of_no_grad() -> None:
     for thread in threads:
         thread.join()
     assert recorded == {"first, in its own block": False, "second, after the block": True}
+
+
+def test_an_instance_of_no_grad_is_copied_and_pickled() -> None:
+    for twin in (copy.deepcopy(mg.no_grad()), pickle.loads(pickle.dumps(mg.no_grad()))):
+        with twin:
+            assert not (leaf(2.0) * 2).requires_grad

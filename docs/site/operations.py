@@ -17,6 +17,6 @@ class Operations(griffe.Extension):
             func.returns = "Tensor"
 
     def on_attribute(self, *, attr: griffe.Attribute, **_: Any) -> None:
-        if str(attr.value).startswith(("_of_one(", "_of_two(")):
+        if str(attr.value).startswith(("of_one(", "of_two(", "of_x(", "of_y(")):
             operation = getattr(importlib.import_module(attr.module.path), attr.name)
             attr.docstring = griffe.Docstring(inspect.getdoc(operation) or "", parent=attr)

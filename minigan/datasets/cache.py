@@ -4,7 +4,7 @@ describes it.
 A set of photographs is slow to decode and larger than memory; the same images as one array are
 neither. The file grows as the images are read, and the JSON beside it notes the progress. So a
 preparation that was stopped or killed goes on where it was. Both are named after a hash of the
-source (names, sizes and times of its files) and of the preparation. So a changed source is never
+source (names, sizes, times and numbers of its files) and of the preparation. So a changed source is never
 taken for another. The finished array's SHA-256 is in the JSON. It is checked if the file's time is
 not the noted one, or if `Preparation.verify` asks for it.
 """

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 import struct
 import zipfile
 import zlib
@@ -61,13 +62,14 @@ class Treatment:
         from PIL import Image
 
         form, inverted = picture.format, _is_inverted(picture)
-        has_16_bits = any(";16" in str(tile[-1]) for tile in getattr(picture, "tile", ()))
+        has_16_bits = any(re.search(";16[BLN]", str(t[-1])) for t in getattr(picture, "tile", ()))
         picture = upright(picture)
         if picture.mode.startswith(("I", "F")):
             values = _in_8_bits(np.asarray(picture), picture.mode, form)
             picture = Image.fromarray(255 - values if inverted else values)
         elif has_16_bits:  # Pillow keeps the upper 8 of a colour: black may be anything below 256
-            _check_16_bits(256 * int(np.asarray(picture.convert("RGB")).max()) + 255)
+            highest = 256 * int(np.asarray(picture.convert("RGB")).max()) + 255
+            _check_16_bits(highest, f"at most {highest}")
         if self.size is not None and picture.size != self.size:
             raise ValueError(f"it is {_times(picture.size)}, and not {_times(self.size)}")
         height, width, channels = self.shape
@@ -132,15 +134,15 @@ def _in_8_bits(values: NDArray[Any], mode: str, form: str | None) -> NDArray[np.
         return scaled
     if mode == "I" and form not in ("PNG", "PPM"):  # these have 16 bits
         raise ValueError("it has 32-bit integers: save it with 8 or 16 bits")
-    _check_16_bits(highest)
+    _check_16_bits(highest, f"{highest}")
     upper: NDArray[np.uint8] = (values >> 8).astype(np.uint8)
     return upper
 
 
-def _check_16_bits(highest: int) -> None:
+def _check_16_bits(highest: int, end: str) -> None:
     if 0 < highest < 4096:
         raise ValueError(
-            f"its 16-bit values end at {highest}, and 65,535 is white: multiply them by the same number in all pictures"
+            f"its largest 16-bit value is {end}, and 65,535 is white: multiply them by the same number in all pictures"
         )
 
 

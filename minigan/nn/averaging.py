@@ -59,13 +59,14 @@ class MovingAverage(Module):
     def update(self) -> None:
         """Move the averages towards the module's weights as they are now."""
         trained = dict(self._trained_tensors())
-        pairs = {id(t): (t, trained[name]) for name, t in self.module.named_tensors()}  # tied: once
+        averages = [(n, t) for n, t in self.module.named_tensors() if n in trained]
+        pairs = {id(t): (t, trained[n]) for n, t in averages}  # tied weights move once
         with no_grad():
             for average, value in pairs.values():
                 share = self.decay if value.is_parameter else 0
                 average.copy_(share * average + (1 - share) * value if share else value)
 
-    def _visit(self, change: Callable[[Module], None], seen: set[int]) -> None:
+    def _change_modules(self, change: Callable[[Module], None], seen: set[int]) -> None:
         """Stay as it is, in evaluation and frozen, where a module around this one changes."""
 
 

@@ -60,6 +60,8 @@ class Module:
     if not TYPE_CHECKING:  # a type checker knows no such attribute
 
         def __getattr__(self, name: str) -> Any:
+            if hasattr(type(self), name):  # a property: its own error
+                return object.__getattribute__(self, name)
             raise AttributeError(f"{type(self).__name__} has no '{name}'{advice(name)}")
 
     def __call__(self, *arguments: Any, **settings: Any) -> Tensor:
@@ -135,7 +137,7 @@ class Module:
                 if value.is_parameter:
                     value.requires_grad_(requires_grad)
 
-        self._visit(freeze, set())
+        self._change_modules(freeze, set())
         return self
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -191,16 +193,16 @@ class Module:
         """
         if not isinstance(mode, bool):
             raise TypeError(f"train: mode is True or False, not {mode!r}")
-        self._visit(lambda module: setattr(module, "training", mode), set())
+        self._change_modules(lambda module: setattr(module, "training", mode), set())
         return self
 
-    def _visit(self, change: Callable[[Module], None], seen: set[int]) -> None:
+    def _change_modules(self, change: Callable[[Module], None], seen: set[int]) -> None:
         """Change this module and those beneath it, each once."""
         if id(self) not in seen:
             seen.add(id(self))
             change(self)
             for _, child in self._children():
-                child._visit(change, seen)
+                child._change_modules(change, seen)
 
     def eval(self) -> Self:
         """Let batch norms use their running statistics, and dropout do nothing.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextvars import ContextVar
 
 import numpy as np
@@ -18,7 +18,7 @@ from minigan.ops.normalization import (
     allocate_batch_statistics,
     batch_norm,
 )
-from minigan.ops.shared import check_range
+from minigan.ops.shared import check_range, integer
 from minigan.tensor import Tensor
 
 # the groups that this thread's batches are of; see `batch_groups`
@@ -38,7 +38,7 @@ def batch_groups(*names: str) -> Iterator[None]:
         names: the groups of the runs, in order.
 
     Returns:
-        A context, for ``with``; it is of this thread alone.
+        A context, for ``with``; a new thread starts without it.
     """
     token = _current.set(names)
     try:
@@ -81,8 +81,9 @@ class BatchNorm(Module):
     ) -> None:
         self.momentum = check_range("BatchNorm: momentum", momentum, 1)
         self.eps, self.negative_slope = check_range("BatchNorm: eps", eps), negative_slope
-        if not isinstance(groups, Sequence):
+        if not isinstance(groups, Iterable):
             raise TypeError(f"BatchNorm: groups are names, not {groups!r}")
+        channels = integer(channels, "BatchNorm: channels")
         self.weight = ones(channels, dtype=dtype, device=device, requires_grad=True)
         self.bias = zeros(channels, dtype=dtype, device=device, requires_grad=True)
         self.running = {

@@ -63,7 +63,7 @@ class SpectralNorm(Module):
         self._iterate(matrix, _FIRST_ITERATIONS)
 
     def forward(self, *arguments: Any, **settings: Any) -> Tensor:
-        """Run the layer with weight/σ.
+        """Run a copy of the layer with weight/σ; what it sets on itself, but `weight`, is kept.
 
         Args:
             arguments: the layer's arguments.
@@ -75,7 +75,11 @@ class SpectralNorm(Module):
         layer, held = copy.copy(self.layer), vars(self.layer)  # threads may share the layer itself
         weight: Tensor = held["weight"]
         vars(layer)["weight"] = weight / self._sigma(weight).maximum(self.eps)
-        return layer(*arguments, **settings)
+        result = layer(*arguments, **settings)
+        held.update(
+            (k, v) for k, v in vars(layer).items() if k != "weight" and held.get(k) is not v
+        )
+        return result
 
     def _sigma(self, weight: Tensor) -> Tensor:
         """Return σ of the weight, a tensor of one element; in training, improve u and v first."""

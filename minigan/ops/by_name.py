@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -60,5 +61,6 @@ def _described(
     function: Callable[..., Result], name: str, description: str, note: str = ""
 ) -> Callable[..., Result]:
     function.__name__ = function.__qualname__ = name
+    function.__module__ = sys._getframe(2).f_globals["__name__"]  # where pickle looks for it
     function.__doc__ = f"{description}, elementwise, as `numpy.{name}`.{note}"
     return function

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import numpy as np
+
 from minigan.devices import Device
 from minigan.operation import differentiable
 from minigan.ops.by_name import of_one, of_two
 from minigan.ops.shared import Axis, axes_of
-from minigan.saving import Array, Result
+from minigan.saving import Array, Result, is_array
 from minigan.tensor import Tensor
 
 __all__ = [
@@ -44,20 +46,24 @@ signbit = of_one("signbit", "Return whether the sign of x is minus, −0 include
 
 @differentiable
 def equal(device: Device, x: Array, y: Array | Any) -> Result:
-    """x == y: bool, elementwise, as `numpy.equal`; a y that is no number equals none.
+    """x == y: bool, elementwise, as `numpy.equal`; a y that is no real number equals none.
 
     It has no gradient.
     """
-    return x == y, None
+    return x == y if _is_real(y) else device.array_module.zeros(x.shape, bool), None
 
 
 @differentiable
 def not_equal(device: Device, x: Array, y: Array | Any) -> Result:
-    """x != y: bool, elementwise, as `numpy.not_equal`; a y that is no number equals none.
+    """x != y: bool, elementwise, as `numpy.not_equal`; a y that is no real number equals none.
 
     It has no gradient.
     """
-    return x != y, None
+    return x != y if _is_real(y) else device.array_module.ones(x.shape, bool), None
+
+
+def _is_real(y: Any) -> bool:
+    return is_array(y) or isinstance(y, (int, float, np.generic))
 
 
 @differentiable

@@ -97,8 +97,8 @@ def test_deep_pictures_are_scaled_by_a_rule(
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        (np.full((4, 4), 200, np.uint16), "end at 200, and 65,535 is white"),
-        (np.full((4, 4), 4095, np.uint16), "end at 4095"),
+        (np.full((4, 4), 200, np.uint16), "is 200, and 65,535 is white"),
+        (np.full((4, 4), 4095, np.uint16), "is 4095"),
         (np.full((4, 4), 200, np.float32), "200 … 200, and not 0 … 1"),
         (np.full((4, 4), np.nan, np.float32), "nan … nan"),
         (np.full((4, 4), -0.5, np.float32), "-0.5"),
@@ -128,7 +128,7 @@ def test_dark_colours_of_16_bits_are_refused(
     data = b"".join(struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in parts)  # fmt: skip
     (tmp_path / "a/x.png").write_bytes(b"\x89PNG\r\n\x1a\n" + data)
     if end:
-        with pytest.raises(DatasetError, match=f"end at {end}, and 65,535 is white"):
+        with pytest.raises(DatasetError, match=f"is at most {end}, and 65,535 is white"):
             load(tmp_path / "a", how, (4, 4, 3))
     else:
         assert load(tmp_path / "a", how, (4, 4, 3)).max() == 16

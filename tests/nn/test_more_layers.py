@@ -139,6 +139,22 @@ def test_threads_may_share_a_spectral_norm(device: str) -> None:
     assert held.is_leaf and held is layer.weight
 
 
+def test_what_a_layer_sets_on_itself_is_kept(device: str) -> None:
+    class Counting(nn.Linear):
+        calls = 0
+
+        def forward(self, x: mg.Tensor, statistics: Any = None) -> mg.Tensor:
+            self.calls += 1
+            self.last = x.detach()
+            return super().forward(x)
+
+    layer = Counting(2, 3, device=device)
+    normal, weight = nn.SpectralNorm(layer), layer.weight
+    for _ in range(2):
+        normal(mg.ones((1, 2), device=device))
+    assert layer.calls == 2 and layer.last.tolist() == [[1, 1]] and layer.weight is weight
+
+
 def test_spectral_norm_needs_a_matrix(device: str) -> None:
     for layer in (nn.ReLU(), nn.LayerNorm(3, device=device)):
         with pytest.raises(ValueError, match="two axes"):

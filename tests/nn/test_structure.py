@@ -242,3 +242,16 @@ def test_what_derives_from_a_layer_has_parts_of_its_own() -> None:
     assert len(Scaled().parameters()) == 3
     assert list(Residual().state_dict()) == ["0.weight", "shortcut.weight"]
     assert list(Heads().state_dict()) == ["0.weight", "body.0.weight"]
+
+
+def test_an_error_in_a_property_is_its_own() -> None:
+    class Wide(nn.Module):
+        def __init__(self) -> None:
+            self.layer = nn.Linear(2, 3)
+
+        @property
+        def width(self) -> int:
+            return int(self.layer.wieght.shape[1])  # type: ignore[attr-defined]
+
+    with pytest.raises(AttributeError, match="Linear has no 'wieght'"):
+        _ = Wide().width
