@@ -83,12 +83,12 @@ def differentiable(
         if len(operands) > most:
             parameters = ", ".join(list(signature.parameters)[1:])
             raise TypeError(f"{name} takes {parameters}; {len(operands)} arguments are too many")
-        operands = _ready(form, operands)
-        device = common_device(name, operands)
-        tensors = [a if isinstance(a, Tensor) else None for a in operands]
+        ready = _ready(form, operands)
+        device = common_device(name, ready)
+        tensors = [a if isinstance(a, Tensor) else None for a in ready]
         inputs = tuple([t if t is not None and t.requires_grad else None for t in tensors])
         recorded = mode.recording and any(t is not None for t in inputs)
-        arrays = [as_operand(name, a, device, recorded) for a in operands]
+        arrays = [as_operand(name, a, device, recorded) for a in ready]
         try:
             output, vjp, saved = _three(name, function(device, *arrays, **settings))
         except ValueError as error:
@@ -151,12 +151,12 @@ def _ready(form: _Form, operands: Sequence[Any]) -> list[Any]:
     """Return the positional arguments: lists of numbers as arrays, and settings that no one changes later."""
     ready = list(operands)
     for i, (parameter, value) in enumerate(zip(form.positional, operands, strict=False)):
-        if isinstance(value, Tensor) and i in form.operands:
-            continue
         if i not in form.operands:
             if is_array(value):
                 raise TypeError(f"{form.name}: '{parameter.name}' takes no tensor or array")
             ready[i] = _setting(form.name, parameter, value)
+        elif isinstance(value, Tensor):
+            continue
         elif isinstance(value, (list, tuple, range)) or (
             isinstance(value, (int, float)) and not any(map(is_array, operands))
         ):
@@ -187,8 +187,7 @@ def explained(function: Callable[Parameters, Return]) -> Callable[Parameters, Re
     @functools.wraps(function)
     def call(*arguments: Parameters.args, **settings: Parameters.kwargs) -> Return:
         _check_names(name, names, settings)
-        values = (*arguments, *settings.values())
-        device = next((v.device for v in values if isinstance(v, Tensor)), None)
+        device = first_device((*arguments, *settings.values()))
         given = [_argument(name, order[min(i, last)], a, device) for i, a in enumerate(arguments)]
         named = {key: _argument(name, names[key], v, device) for key, v in settings.items()}
         return function(*given, **named)
@@ -224,6 +223,11 @@ def _argument(
     if not (is_operand and (is_array(value) or isinstance(value, (list, tuple)))):
         _check_kind(operation, parameter, value)
     return as_tensor(value, device) if is_operand else value
+
+
+def first_device(values: Iterable[Any]) -> Device | None:
+    """Return the device of the first tensor among the values; None without one."""
+    return next((v.device for v in values if isinstance(v, Tensor)), None)
 
 
 def as_tensor(value: Any, device: Device | None) -> Tensor:

@@ -274,3 +274,8 @@ def test_reading_a_value_hands_out_no_memory() -> None:
     t = mg.tensor([2.0])
     assert t.item() == 2.0 and t.tolist() == [2.0] and "2." in repr(t) and f"{t:.1f}" == "2.0"
     assert t._version.reach is None  # nothing to watch
+
+
+def test_the_memory_of_a_list_is_no_other_library_s() -> None:
+    assert mg.flip([1.0, 2.0])._version.reach is None
+    assert mg.flip(np.array([1.0, 2.0]))._version.reach is not None

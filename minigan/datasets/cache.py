@@ -4,9 +4,9 @@ describes it.
 A set of photographs is slow to decode and larger than memory; the same images as one array are
 neither. The file grows as the images are read, and the JSON beside it notes the progress. So a
 preparation that was stopped or killed goes on where it was. Both are named after a hash of the
-source (names, sizes, times and numbers of its files) and of the preparation. So a changed source is never
-taken for another. The finished array's SHA-256 is in the JSON. It is checked if the file's time is
-not the noted one, or if `Preparation.verify` asks for it.
+source (names, sizes, times and numbers of its files) and of the preparation. So a changed source
+is never taken for another. The finished array's SHA-256 is in the JSON. It is checked if the
+file's time is not the noted one, or if `Preparation.verify` asks for it.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class _State:
 
     @classmethod
     def read(cls, path: Path, source: list[Any]) -> _State:
-        """What `path` says, or a new state if it says nothing, or not about this source."""
+        """Return what `path` says, or a new state if it says nothing, or not about this source."""
         try:
             state = cls(**json.loads(path.read_text(encoding="utf-8")))
             if state.source == source:
@@ -110,7 +110,7 @@ class _State:
 
 
 def prepare(source: Source, preparation: Preparation) -> Prepared:
-    """The images of a source: from the cache, or read now and kept there.
+    """Return the images of a source: from the cache, or read now and kept there.
 
     DatasetError names the fault in one sentence: images that cannot be used (unless they may be
     left out), too small a disk, a damaged cache.

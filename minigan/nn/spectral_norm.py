@@ -76,9 +76,7 @@ class SpectralNorm(Module):
         weight: Tensor = held["weight"]
         vars(layer)["weight"] = weight / self._sigma(weight).maximum(self.eps)
         result = layer(*arguments, **settings)
-        held.update(
-            (k, v) for k, v in vars(layer).items() if k != "weight" and held.get(k) is not v
-        )
+        held.update(vars(layer) | {"weight": weight})
         return result
 
     def _sigma(self, weight: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from minigan.devices import Device
-from minigan.operation import as_tensor, differentiable, explained
+from minigan.operation import as_tensor, differentiable, explained, first_device
 from minigan.ops.indexing import take
 from minigan.ops.shaping import broadcast_to, expand_dims, flatten, reshape
 from minigan.ops.shared import Axis, check_fits, checked_axis, in_kernel_dtype, integer, integers
@@ -59,8 +59,7 @@ def _tensors(name: str, values: Iterable[Any]) -> list[Tensor]:
     given = list(values)
     if not given:
         raise ValueError(f"{name}: there is no tensor; give one or more")
-    device = next((t.device for t in given if isinstance(t, Tensor)), None)
-    return [as_tensor(t, device) for t in given]
+    return [as_tensor(t, first_device(given)) for t in given]
 
 
 @explained
